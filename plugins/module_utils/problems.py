@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong, in one shape: a stable code, the culprit, the reason and the way out.
+
+Every code is documented in docs/errors.md; a unit test holds the two together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that a person has to put right.
+
+    ``variable`` is a path as a person would write it (``thor_profiles[0].port``), ``value`` is what stands there.
+    """
+
+    code: str
+    variable: str
+    value: Any
+    reason: str
+    remedy: str
+
+    def text(self) -> str:
+        """The problem in one line, without the host."""
+        value = "" if self.value is None else f" = {json.dumps(self.value, ensure_ascii=False, default=str)}"
+        return f"{self.code}: {self.variable}{value}: {self.reason} {self.remedy}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as plain data, for facts and results."""
+        return asdict(self)
+
+
+def fail_text(host: str, problems: Iterable[Problem]) -> str:
+    """All problems of one host as the message of a failed task, a line each."""
+    lines = [f"{host}: {problem.text()}" for problem in problems]
+    count = f"{len(lines)} problem{'s' if len(lines) != 1 else ''}"
+    return "\n".join([f"{host}: {count}, nothing was changed (each code is explained in docs/errors.md)", *lines])
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """A hint such as ``Did you mean 'port'?``, or the known names where none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(word), names, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Known: {', '.join(names)}." if names else "None is known."

@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How far a long job on the host is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: job_status
+short_description: How far a long job on the host is
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Builds, downloads and switches run on the host under a transient systemd unit that outlives the connection.
+  - This module tells how far such a unit is. The action plugins of the modules that start one call it; a person may do so too.
+options:
+  name:
+    description: Name of the job, the C(NAME) in C(thor-job-NAME.service).
+    type: str
+    required: true
+  wait:
+    description: Seconds to wait for the end of the job before its progress is returned.
+    type: float
+    default: 0
+attributes:
+  check_mode:
+    description: Can run in check mode and return what is found without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+notes:
+  - It changes nothing, so there is nothing to show in diff mode.
+"""
+
+EXAMPLES = r"""
+- name: See how far the build is
+  jetson.thor.job_status:
+    name: build-llama.cpp-0c1e570
+  register: build
+"""
+
+RETURN = r"""
+state:
+  description: V(running), V(ended), or V(lost) for a job that ended without a result.
+  type: str
+  returned: always
+progress:
+  description: What the job last said of itself.
+  type: dict
+  returned: when O(ignore:state=running)
+  sample: {"done": 12, "total": 194, "unit": "steps", "text": "compile"}
+result:
+  description: The result of the module that started the job.
+  type: dict
+  returned: when the job has ended
+log:
+  description: Last lines of the job's log.
+  type: list
+  elements: str
+  returned: when the job was lost
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import job
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"name": {"type": "str", "required": True}, "wait": {"type": "float", "default": 0}},
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, **job.status(module.params["name"], module.params["wait"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The controller's side of long work: start the module, ask how far its job is, show it, return its result."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+# One question waits this long on the host: few round trips, and the end is seen at once.
+POLL_SECONDS = 10
+
+
+class LongRunning(ActionBase):  # type: ignore[misc]
+    """Action of every module whose work may run as a job (module_utils/job.py)."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module; where it started a job, wait for the end of it and return the job's result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        started = self._execute_module(task_vars=task_vars)
+        job = started.get("job")
+        if not job or started.get("failed"):
+            result.update(started)
+            return result
+        result.update(self._follow(job["name"], task_vars))
+        if "diff" in started:
+            result.setdefault("diff", started["diff"])
+        return result
+
+    def _follow(self, name: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        host = (task_vars or {}).get("inventory_hostname", "")
+        begun = time.monotonic()
+        while True:
+            status = self._execute_module(
+                module_name="jetson.thor.job_status",
+                module_args={"name": name, "wait": POLL_SECONDS},
+                task_vars=task_vars,
+            )
+            if status.get("failed") or status.get("unreachable"):
+                return dict(status)
+            if status["state"] == "ended":
+                return dict(status["result"])
+            if status["state"] == "lost":
+                return {
+                    "failed": True,
+                    "msg": f"THOR-JOB-LOST: {host}: thor-job-{name}.service ended without a result (killed, or out of time). "
+                    f"Run the play again: it goes on from there. Last lines of /var/lib/thor/jobs/{name}/log:\n"
+                    + "\n".join(status.get("log", [])),
+                }
+            display.display(f"{host}: {name}: {progress_text(status.get('progress', {}), time.monotonic() - begun)}")
+
+
+def progress_text(progress: dict[str, Any], seconds: float) -> str:
+    """One line of progress: how much, how far, for how long."""
+    elapsed = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    done, total, unit = progress.get("done", 0), progress.get("total", 0), progress.get("unit", "")
+    if not total:
+        return " ".join(filter(None, ["at work,", progress.get("text", ""), elapsed]))
+    amount = f"{done / 1e9:.2f}/{total / 1e9:.2f} GB" if unit == "B" else f"{done:g}/{total:g} {unit}"
+    return f"{amount} ({100 * done / total:.0f} %) {elapsed} {progress.get('text', '')}".rstrip()
