@@ -49,7 +49,7 @@ state:
 progress:
   description: What the job last said of itself.
   type: dict
-  returned: when O(ignore:state=running)
+  returned: while the job runs
   sample: {"done": 12, "total": 194, "unit": "steps", "text": "compile"}
 result:
   description: The result of the module that started the job.

@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a host is and has: ``thor_host``, read in one go.
+
+``facts_root`` is a folder whose files are read in place of the device's own where they exist: /proc/device-tree cannot be
+made up in a container.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ENGINES = Path("/opt/thor/engines")
+UNITS = Path("/etc/systemd/system")
+HUB_CLIENT = Path("/opt/thor/venv/modelscope")
+MODELS = Path("/models")
+MANIFEST = ".thor-manifest.json"
+# Facts: the module of a Thor is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so that L4T alone says nothing.
+THOR_COMPATIBLE = "nvidia,tegra264"
+# L4T to JetPack, as published up to November 2026.
+JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
+
+
+def observe(facts_root: str = "") -> dict[str, Any]:
+    """Everything that the roles want to know of this host. Only reads."""
+    root = Path(facts_root) if facts_root else None
+    listening = _listening()
+    return {
+        "device": _device(root),
+        "l4t": (l4t := _l4t(root)),
+        "jetpack": JETPACKS.get(".".join(l4t.split(".")[:2])) if l4t else None,
+        "architecture": platform.machine(),
+        "os": _os(root),
+        "systemd": _systemd(),
+        "cpus": os.cpu_count() or 1,
+        "memory": _memory(root),
+        "toolchain": toolchain(),
+        "disks": {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")},
+        "builds": _builds(),
+        "models": _models(),
+        "units": _units(),
+        "listening": listening,
+        "device_nodes": _device_nodes(root),
+        "groups": _groups(),
+        "hub_client": _hub_client(),
+    }
+
+
+def _read(root: Path | None, path: str) -> str | None:
+    """A file of the device (or its stand-in); None where there is none."""
+    for candidate in ([root / path.lstrip("/")] if root else []) + [Path(path)]:
+        try:
+            return candidate.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+    return None
+
+
+def _run(*command: str) -> str:
+    """The output of a program; empty where it is missing or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _device(root: Path | None) -> dict[str, Any]:
+    model = _read(root, "/proc/device-tree/model")
+    compatible = [one for one in (_read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
+    return {
+        "model": model.rstrip("\0\n") if model else None,
+        "compatible": compatible,
+        "thor": THOR_COMPATIBLE in compatible,
+    }
+
+
+def _l4t(root: Path | None) -> str | None:
+    """Version of Linux for Tegra: ``# R38 (release), REVISION: 2.0, ...`` is 38.2.0."""
+    match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _read(root, "/etc/nv_tegra_release") or "")
+    return f"{match[1]}.{match[2]}" if match else None
+
+
+def _os(root: Path | None) -> dict[str, str]:
+    pairs = re.findall(r'^(\w+)="?([^"\n]*)"?$', _read(root, "/etc/os-release") or "", re.MULTILINE)
+    values = dict(pairs)
+    return {
+        "id": values.get("ID", ""),
+        "version_id": values.get("VERSION_ID", ""),
+        "name": values.get("PRETTY_NAME", ""),
+    }
+
+
+def _systemd() -> int | None:
+    """Version of systemd where it is the running init."""
+    if not Path("/run/systemd/system").is_dir():
+        return None
+    match = re.match(r"systemd (\d+)", _run("systemctl", "--version"))
+    return int(match[1]) if match else None
+
+
+def _memory(root: Path | None) -> dict[str, int]:
+    values = dict(re.findall(r"^(\w+):\s+(\d+) kB", _read(root, "/proc/meminfo") or "", re.MULTILINE))
+    return {
+        "total_bytes": int(values.get("MemTotal", 0)) * 1024,
+        "available_bytes": int(values.get("MemAvailable", 0)) * 1024,
+    }
+
+
+def toolchain() -> dict[str, str | None]:
+    """What a build would be made with; the versions are part of a build's fingerprint."""
+    nvcc = next((str(path) for path in (Path("/usr/local/cuda/bin/nvcc"), *_on_path("nvcc")) if path.exists()), None)
+    gxx = _run("g++", "-dumpfullversion").strip()
+    return {
+        "compiler": f"g++ {gxx}" if gxx else None,
+        "nvcc": nvcc,
+        "cuda": _version(_run(nvcc, "--version"), r"release (\d+\.\d+)") if nvcc else None,
+        "cmake": _version(_run("cmake", "--version")),
+        "ninja": _version(_run("ninja", "--version")),
+        "ccache": _version(_run("ccache", "--version")),
+        "git": _version(_run("git", "--version")),
+    }
+
+
+def _on_path(program: str) -> Iterable[Path]:
+    return (Path(folder) / program for folder in os.environ.get("PATH", "").split(":") if folder)
+
+
+def _version(text: str, pattern: str = r"(\d+(?:\.\d+)+)") -> str | None:
+    match = re.search(pattern, text)
+    return match[1] if match else None
+
+
+def _disk(path: Path) -> dict[str, int]:
+    """Space of the filesystem that a path is, or will be, on. ``device`` tells which paths share one."""
+    while not path.exists():
+        path = path.parent
+    usage = os.statvfs(path)
+    return {
+        "free_bytes": usage.f_bavail * usage.f_frsize,
+        "total_bytes": usage.f_blocks * usage.f_frsize,
+        "device": path.stat().st_dev,
+    }
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _builds() -> dict[str, dict[str, Any]]:
+    """Complete builds: the tree that the link of each version points to."""
+    builds: dict[str, dict[str, Any]] = {}
+    for link in ENGINES.glob("*/*"):
+        tree = link.resolve()
+        info = _json(tree / "build.json") if link.is_symlink() else None
+        if info:
+            builds.setdefault(link.parent.name, {})[link.name] = {
+                "path": str(tree),
+                "fingerprint": info.get("fingerprint"),
+                "inputs": info.get("inputs"),
+            }
+    return builds
+
+
+def _models() -> dict[str, Any]:
+    """Models with a manifest of ours. ``intact``: every file has the size and the time that the manifest recorded."""
+    found: dict[str, Any] = {}
+    for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
+        for path in MODELS.glob(pattern):
+            manifest = _json(path)
+            if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+                continue
+            files: dict[str, Any] = manifest["files"]
+            found[str(path.parent)] = {
+                "source": manifest.get("source"),
+                "id": manifest.get("id"),
+                "revision": manifest.get("revision"),
+                "include": manifest.get("include"),
+                "bytes": sum(one["size"] for one in files.values()),
+                "intact": all(_unchanged(path.parent / name, one) for name, one in files.items()),
+                "files": sorted(files)[:50],
+            }
+    return found
+
+
+def _unchanged(path: Path, recorded: dict[str, Any]) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return status.st_size == recorded["size"] and status.st_mtime_ns == recorded["mtime_ns"]
+
+
+def _units() -> dict[str, Any]:
+    names = sorted(path.name for path in UNITS.glob("thor-*.service"))
+    if not names:
+        return {}
+    properties = "Id,ActiveState,SubState,UnitFileState,MainPID"
+    units: dict[str, Any] = {}
+    for block in _run("systemctl", "show", f"--property={properties}", *names).strip().split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in values:
+            units[values["Id"]] = {
+                "active": values.get("ActiveState"),
+                "sub": values.get("SubState"),
+                "enabled": values.get("UnitFileState") == "enabled",
+                "main_pid": int(values.get("MainPID", 0)),
+            }
+    return units
+
+
+def _listening() -> list[dict[str, Any]]:
+    """TCP sockets that listen, with the process and the unit that holds them (root sees all of them)."""
+    sockets: dict[str, dict[str, Any]] = {}
+    for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
+        for line in (_read(None, table) or "").splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A":
+                address, port = columns[1].split(":")
+                sockets[columns[9]] = {"address": _address(address[:width]), "port": int(port, 16)}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            inodes = [os.readlink(one)[8:-1] for one in (process / "fd").iterdir() if "socket:[" in os.readlink(one)]
+        except OSError:
+            continue
+        for inode in inodes:
+            if inode in sockets:
+                cgroup = re.search(r"/([^/\n]+\.service)", _read(None, f"{process}/cgroup") or "")
+                sockets[inode].update(
+                    pid=int(process.name),
+                    process=(_read(None, f"{process}/comm") or "").strip(),
+                    unit=cgroup[1] if cgroup else None,
+                )
+    nobody = {"pid": None, "process": None, "unit": None}
+    return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
+
+
+def _address(text: str) -> str:
+    """An address of /proc/net/tcp: words of 32 bits, each in the byte order of the machine (little-endian here)."""
+    words = [bytes.fromhex(text[index : index + 8])[::-1] for index in range(0, len(text), 8)]
+    raw = b"".join(words)
+    if len(raw) == 4:
+        return ".".join(str(byte) for byte in raw)
+    return ":".join(f"{raw[index]:02x}{raw[index + 1]:02x}" for index in range(0, 16, 2))
+
+
+def _device_nodes(root: Path | None) -> list[str]:
+    """Nodes that CUDA opens: those of NVIDIA's own list for containers that exist here, and the render nodes."""
+    listed = _read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
+    nodes = {row[1].strip() for row in csv.reader(listed.splitlines()) if len(row) > 1 and row[0].strip() == "dev"}
+    nodes |= {str(path) for pattern in ("nvidia*", "nvmap", "dri/renderD*") for path in Path("/dev").glob(pattern)}
+    return sorted(node for node in nodes if Path(node).is_char_device())
+
+
+def _groups() -> list[str]:
+    names = {line.split(":")[0] for line in (_read(None, "/etc/group") or "").splitlines()}
+    return sorted(names & {"render", "video"})
+
+
+def _hub_client() -> str | None:
+    """Version of modelscope-hub in its own virtual environment."""
+    for path in HUB_CLIENT.glob("lib/python*/site-packages/modelscope_hub-*.dist-info"):
+        return path.name.removeprefix("modelscope_hub-").removesuffix(".dist-info")
+    return None

@@ -1,0 +1,365 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From ``thor_profiles`` to ``thor_services``: what a person writes becomes plain data that every role acts on.
+
+Pure: no device, no Ansible. The shape of a service is documented in docs/catalogue.md.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
+from ansible_collections.jetson.thor.plugins.module_utils.catalogue import SERVICE, Catalogue, check, merge
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+
+MODELS_ROOT = "/models"
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
+# Units of ours that are no services: thor-drop-caches.socket, thor-job-*.service.
+TAKEN_NAMES = re.compile(r"drop-caches|job-.*")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an inventory says of one host."""
+
+    profiles: Any
+    engine_versions: Mapping[str, str] = field(default_factory=dict)
+    address: str = "127.0.0.1"
+    allow_unauthenticated: bool = False
+    allow_broken: bool = False
+    allow_unchecked_flags: bool = False
+
+
+@dataclass
+class Resolution:
+    """The services that could be resolved, and what is wrong with all of them."""
+
+    services: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
+    """Resolve every entry of ``thor_profiles``; a problem in one entry does not hide those of the next."""
+    result = Resolution()
+    if not isinstance(inputs.profiles, list):
+        reason = "A list of profile names, or of mappings with the key profile, belongs here."
+        remedy = f"For example: thor_profiles: [{next(iter(catalogue.profiles), 'PROFILE')}]"
+        result.problems.append(Problem("THOR-TYPE-INVALID", "thor_profiles", inputs.profiles, reason, remedy))
+        return result
+    for engine in inputs.engine_versions:
+        if engine not in catalogue.engines:
+            place = f"thor_engine_versions[{engine!r}]"
+            reason = "There is no such engine."
+            result.problems.append(Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines)))
+    for index, written in enumerate(inputs.profiles):
+        place = f"thor_profiles[{index}]"
+        entry = {"profile": written} if isinstance(written, str) else written
+        problems = check(entry, SERVICE, place)
+        if not problems and entry["profile"] not in catalogue.profiles:
+            reason = "There is no such profile."
+            remedy = nearest(entry["profile"], catalogue.profiles)
+            problems = [Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy)]
+        if not problems:
+            service, problems = _service(entry, place, inputs, catalogue)
+            result.services.append(service)
+        result.problems += problems
+    result.problems += _clashes(result.services)
+    return result
+
+
+def _service(
+    entry: Mapping[str, Any], place: str, inputs: Inputs, catalogue: Catalogue
+) -> tuple[dict[str, Any], list[Problem]]:
+    """One resolved service, and what is wrong with it."""
+    problems: list[Problem] = []
+    profile = catalogue.profiles[entry["profile"]]
+    engine = catalogue.engines[profile["engine"]]
+    model = catalogue.models[profile["model"]]
+    name = entry.get("name", entry["profile"])
+    if not NAME.fullmatch(name) or TAKEN_NAMES.fullmatch(name):
+        reason = f"The unit thor-{name}.service cannot have that name."
+        remedy = "Use up to 48 lower-case letters, digits and inner hyphens, and neither drop-caches nor job-..."
+        problems.append(Problem("THOR-NAME-INVALID", f"{place}.name", name, reason, remedy))
+    version, found = _version(entry, place, inputs, profile["engine"], engine)
+    problems += found
+    thinking, found = _thinking(entry, place, profile, model)
+    problems += found
+    address = entry.get("address", inputs.address)
+    problems += _address(address, f"{place}.address" if "address" in entry else "thor_address", inputs)
+    port = entry.get("port", profile.get("port", engine["port"]))
+    if not 1024 <= port <= 65535:
+        reason = "Services run without privileges: ports 1024 to 65535 are open to them."
+        problems.append(Problem("THOR-PORT-INVALID", f"{place}.port", port, reason, "Choose one of those."))
+    status = _status(profile, version)
+    if status["state"] == "broken" and not inputs.allow_broken:
+        problems.append(
+            Problem(
+                "THOR-STATUS-BROKEN",
+                place,
+                entry["profile"],
+                f"This profile is known to be broken on {profile['engine']} {version}: {status['reason']}",
+                "Choose another version (thor_engine_versions) or profile, or set thor_allow_broken: true.",
+            )
+        )
+
+    artifact = artifact_of(profile["model"], model, catalogue.lock)
+    chosen = _options(entry, engine, profile, thinking)
+    problems += _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue)
+    served_name = entry.get("served_name", profile["served_name"])
+    files = list(profile.get("files") or [])
+    if thinking is False:
+        files += profile.get("files_not_thinking") or []
+    known = engine["versions"].get(version) or {}
+    service = {
+        "name": name,
+        "unit": f"thor-{name}.service",
+        "profile": entry["profile"],
+        "engine": profile["engine"],
+        "version": version,
+        "kind": engine["kind"],
+        "role": engine.get("role"),
+        "status": status,
+        "image": _image(engine, known, version),
+        "source": _source(engine, known),
+        "argv": _argv(
+            engine, artifact, served_name, address, port, chosen, catalogue.flags.get((profile["engine"], version))
+        ),
+        "environment": _environment(engine, profile, entry),
+        "model": artifact,
+        "files": [artifact_of(key, catalogue.models[key], catalogue.lock) for key in files],
+        "api": profile.get("api") or model.get("api") or engine["api"],
+        "served_name": served_name,
+        "address": address,
+        "port": port,
+        "memory_gib": entry.get("memory_gib", profile["memory_gib"]),
+        "thinking": thinking,
+        "start_timeout": entry.get("start_timeout", profile.get("start_timeout", engine.get("start_timeout", 600))),
+        "health": engine.get("health"),
+        "progress": engine.get("progress"),
+        "gpu_log": engine.get("gpu_log"),
+    }
+    return service, problems
+
+
+def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be on disk for a catalogue model: where from, where to, which files, how many bytes.
+
+    ``estimated`` says that ``bytes`` is no sum of a listing. Revision, sizes and sha256 come from the lock where it knows them.
+    """
+    common = {"key": key, "source": model["source"], "file": model.get("file"), "precision": model.get("precision")}
+    locked: Mapping[str, Any] = ((lock.get("models") if model["source"] == "modelscope" else lock.get("files")) or {}).get(key) or {}
+    if model["source"] == "url":
+        return {
+            **common,
+            "url": model["url"],
+            "path": f"{MODELS_ROOT}/{model['path']}",
+            "checksum": model.get("checksum") or locked.get("checksum"),
+            "bytes": locked.get("bytes", model["bytes"]),
+            "estimated": "bytes" not in locked and model.get("estimated", False),
+        }
+    files: Mapping[str, Any] = locked.get("files") or {}
+    return {
+        **common,
+        "id": model["id"],
+        "revision": locked.get("revision", model.get("revision", "master")),
+        "include": list(model.get("include") or ["*"]),
+        "path": f"{MODELS_ROOT}/{model['id']}",
+        "bytes": sum(one["size"] for one in files.values()) if files else model["bytes"],
+        "estimated": not files and model.get("estimated", False),
+        "sha256": {path: one["sha256"] for path, one in files.items() if one.get("sha256")},
+    }
+
+
+def _version(
+    entry: Mapping[str, Any], place: str, inputs: Inputs, name: str, engine: Mapping[str, Any]
+) -> tuple[str, list[Problem]]:
+    variable, version = "", engine["version"]
+    if "version" in entry:
+        variable, version = f"{place}.version", entry["version"]
+    elif name in inputs.engine_versions:
+        variable, version = f"thor_engine_versions[{name!r}]", str(inputs.engine_versions[name])
+    if version in engine["versions"]:
+        return version, []
+    reason = f"The catalogue has no such version of {name}."
+    remedy = f"{nearest(version, engine['versions'])} Others are added with thor_extra_engines[{name!r}].versions."
+    return version, [Problem("THOR-VERSION-UNKNOWN", variable, version, reason, remedy)]
+
+
+def _thinking(
+    entry: Mapping[str, Any], place: str, profile: Mapping[str, Any], model: Mapping[str, Any]
+) -> tuple[bool | None, list[Problem]]:
+    """Whether the service thinks: None where the model cannot be switched."""
+    switchable = model.get("thinking") == "switchable"
+    if "thinking" not in entry:
+        return (True, []) if switchable else (None, [])
+    thinking: bool = entry["thinking"]
+    reason = ""
+    if not switchable:
+        reason = f"Thinking cannot be switched in the model {profile['model']}."
+    elif not thinking and not profile.get("options_not_thinking"):
+        reason = f"The profile {entry['profile']} does not say how thinking is switched off (options_not_thinking)."
+    if reason:
+        return None, [Problem("THOR-THINKING-FIXED", f"{place}.thinking", thinking, reason, "Leave the key out.")]
+    return thinking, []
+
+
+def _address(address: str, variable: str, inputs: Inputs) -> list[Problem]:
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        reason = "That is no IP address."
+        return [Problem("THOR-ADDRESS-INVALID", variable, address, reason, "Write one such as 127.0.0.1.")]
+    if loopback or inputs.allow_unauthenticated:
+        return []
+    return [
+        Problem(
+            "THOR-ADDRESS-OPEN",
+            variable,
+            address,
+            "The engines ask nobody for a key: whoever reaches this address can use them.",
+            "Keep 127.0.0.1, or set thor_allow_unauthenticated: true on a network that you trust.",
+        )
+    ]
+
+
+def _status(profile: Mapping[str, Any], version: str) -> dict[str, str]:
+    """The first statement of the profile that holds for this version."""
+    for statement in profile.get("status") or []:
+        if _covers(statement, version):
+            return {"state": statement["state"], "reason": statement.get("reason", "")}
+    return {"state": "untested", "reason": ""}
+
+
+def _covers(statement: Mapping[str, Any], version: str) -> bool:
+    if version in statement.get("versions", ()):
+        return True
+    start, end = statement.get("from"), statement.get("before")
+    if start is None and end is None:
+        return "versions" not in statement
+    return (start is None or _number(version) >= _number(start)) and (end is None or _number(version) < _number(end))
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """A dotted version as numbers, for comparison; letters end a part (``25.10-py3`` is 25, 10)."""
+    return tuple(int(match) for match in re.findall(r"(?:^|\.)(\d+)", version))
+
+
+def _options(
+    entry: Mapping[str, Any], engine: Mapping[str, Any], profile: Mapping[str, Any], thinking: bool | None
+) -> dict[str, Any]:
+    chosen: dict[str, Any] = {**(engine.get("options") or {}), **(profile.get("options") or {})}
+    if thinking is not None:
+        chosen.update(profile.get("options_thinking" if thinking else "options_not_thinking") or {})
+    # Mappings (JSON arguments) are merged, so that one sampling value can be changed without repeating the others.
+    return {str(key): value for key, value in merge(chosen, entry.get("options") or {}).items()}
+
+
+def _check_options(
+    chosen: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    place: str,
+    inputs: Inputs,
+    engine: Mapping[str, Any],
+    engine_name: str,
+    version: str,
+    catalogue: Catalogue,
+) -> list[Problem]:
+    flags = catalogue.flags.get((engine_name, version))
+    if flags is None:
+        # A native engine is asked for its options when it is built; an engine without a role is not served at all.
+        unchecked = engine["kind"] == "native" or not engine.get("role") or version not in engine["versions"]
+        if unchecked or inputs.allow_unchecked_flags:
+            return []
+        reason = f"There is no list of the options of {engine_name} {version}, so flags cannot be checked."
+        remedy = "Make one with script/flags, or set thor_allow_unchecked_flags: true."
+        return [Problem("THOR-FLAGS-MISSING", place, entry["profile"], reason, remedy)]
+    reserved: dict[str, str] = {}
+    for flag, key in _set_by_us(engine).items():
+        canonical = option_list.find(flags, flag)
+        if canonical:
+            reserved[canonical] = key
+    written = set(entry.get("options") or {})
+    own = {key: value for key, value in chosen.items() if key in written}
+    inherited = {key: value for key, value in chosen.items() if key not in written}
+    label = f"{engine_name} {version}"
+    return [
+        *option_list.check(own, flags, reserved, label, f"{place}.options"),
+        *option_list.check(inherited, flags, reserved, label, f"{place} (from the profile {entry['profile']}) options"),
+    ]
+
+
+def _set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
+    """The flags that the collection writes itself, and what a person sets instead."""
+    flags = {word[2:]: "another profile" for word in engine["command"] if word.startswith("--")}
+    flags[engine["listen"]["address"]] = "the key address"
+    flags[engine["listen"]["port"]] = "the key port"
+    if engine.get("served_name_option"):
+        flags[engine["served_name_option"]] = "the key served_name"
+    return flags
+
+
+def _argv(
+    engine: Mapping[str, Any],
+    artifact: Mapping[str, Any],
+    served_name: str,
+    address: str,
+    port: int,
+    chosen: Mapping[str, Any],
+    flags: option_list.Flags | None,
+) -> list[str]:
+    places = {"{path}": artifact["path"], "{file}": f"{artifact['path']}/{artifact['file']}"}
+
+    def fill(word: str) -> str:
+        for token, value in places.items():
+            word = word.replace(token, value)
+        return word
+
+    named = {engine["served_name_option"]: served_name} if engine.get("served_name_option") else {}
+    listen = {engine["listen"]["address"]: address, engine["listen"]["port"]: port}
+    filled = {key: fill(value) if isinstance(value, str) else value for key, value in chosen.items()}
+    style = engine.get("list_style", "space")
+    return [
+        *(fill(word) for word in engine["command"]),
+        *option_list.render({**named, **listen, **filled}, style, flags),
+    ]
+
+
+def _environment(engine: Mapping[str, Any], profile: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, str]:
+    merged: dict[str, Any] = {}
+    for layer in (engine, profile, entry):
+        merged.update(layer.get("environment") or {})
+    return {key: str(value) for key, value in merged.items()}
+
+
+def _image(engine: Mapping[str, Any], known: Mapping[str, Any], version: str) -> str | None:
+    image: str | None = known.get("image") or engine.get("image")
+    return image.replace("{version}", version) if image else None
+
+
+def _source(engine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
+    if engine["kind"] != "native":
+        return None
+    source = dict(known.get("source") or engine["source"])
+    if "commit" in known:
+        source["commit"] = known["commit"]
+    return source
+
+
+def _clashes(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Names and ports that two services of one host want."""
+    problems: list[Problem] = []
+    for key, code in (("name", "THOR-NAME-DUPLICATE"), ("port", "THOR-PORT-DUPLICATE")):
+        holders: dict[Any, list[str]] = {}
+        for service in services:
+            holders.setdefault(service[key], []).append(str(service["profile"] if key == "name" else service["name"]))
+        for value, names in holders.items():
+            if len(names) > 1:
+                reason = f"{len(names)} services want it: {', '.join(names)}."
+                remedy = f"Give each a {key} of its own: {{profile: ..., {key}: ...}}."
+                problems.append(Problem(code, f"thor_profiles[].{key}", value, reason, remedy))
+    return problems

@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a host is and has, in one round trip."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: What a host is and has, in one round trip
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Reads what every role of this collection wants to know of a host - device, L4T, operating system, memory, disk, toolchain,
+    builds, models, units, listening sockets, device nodes - and returns it as the fact C(thor_host).
+options:
+  facts_root:
+    description:
+      - Folder whose files stand in for the device's own (C(proc/device-tree/model), C(etc/nv_tegra_release), C(etc/os-release),
+        C(proc/meminfo)) where they exist.
+      - For hosts that are no device, such as containers.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    description: Can run in check mode and return what is found without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+  facts:
+    description: Returns a fact for the host.
+    support: full
+notes:
+  - It changes nothing, so there is nothing to show in diff mode.
+  - Needs root to see which process listens on a port.
+"""
+
+EXAMPLES = r"""
+- name: Observe the host
+  jetson.thor.host_facts:
+
+- name: Say what it is
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts['thor_host']['device']['model'] }}, L4T {{ ansible_facts['thor_host']['l4t'] }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts.
+  type: dict
+  returned: always
+  contains:
+    thor_host:
+      description: What was observed.
+      type: dict
+      returned: always
+      sample:
+        device: {"model": "NVIDIA Jetson AGX Thor Developer Kit", "thor": true}
+        l4t: "38.2.0"
+        memory: {"total_bytes": 131000000000, "available_bytes": 120000000000}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils.observe import observe
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"facts_root": {"type": "str", "default": ""}},
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, ansible_facts={"thor_host": observe(module.params["facts_root"])})
+
+
+if __name__ == "__main__":
+    main()
