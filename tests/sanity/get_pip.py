@@ -1,0 +1,19 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Give an empty virtual environment pip, in place of the get-pip.py that ansible-test downloads from its own server.
+
+ansible-test looks for ``~/.ansible/test/cache/get_pip_<version>.py`` first and runs it with the packages to install and the
+switches ``--no-setuptools --no-wheel`` as arguments. The pip that comes with Python is enough to install those packages.
+"""
+
+from __future__ import annotations
+
+import ensurepip
+import os
+import subprocess
+import sys
+
+os.environ.pop("GET_PIP", None)
+ensurepip.bootstrap()
+packages = [argument for argument in sys.argv[1:] if not argument.startswith("--no-")]
+sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", *packages], check=False).returncode)
