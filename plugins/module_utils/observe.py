@@ -32,7 +32,8 @@ JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
 def observe(facts_root: str = "") -> dict[str, Any]:
     """Everything that the roles want to know of this host. Only reads."""
     root = Path(facts_root) if facts_root else None
-    listening = _listening()
+    disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
+    disks["/models"]["staged_bytes"] = _staged_bytes()
     return {
         "device": _device(root),
         "l4t": (l4t := _l4t(root)),
@@ -43,11 +44,11 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "cpus": os.cpu_count() or 1,
         "memory": _memory(root),
         "toolchain": toolchain(),
-        "disks": {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")},
+        "disks": disks,
         "builds": _builds(),
         "models": _models(),
         "units": _units(),
-        "listening": listening,
+        "listening": _listening(),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
         "hub_client": _hub_client(),
@@ -149,6 +150,11 @@ def _disk(path: Path) -> dict[str, int]:
         "total_bytes": usage.f_blocks * usage.f_frsize,
         "device": path.stat().st_dev,
     }
+
+
+def _staged_bytes() -> int:
+    """Bytes of downloads that were cut short: they need not be fetched, nor found room for, again."""
+    return sum(path.stat().st_blocks * 512 for path in (MODELS / ".thor").rglob("*") if path.is_file() and path.stat().st_nlink == 1)
 
 
 def _json(path: Path) -> Any:

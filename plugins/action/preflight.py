@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Refuse what cannot work, before the first change (documented in plugins/modules/preflight.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.jetson.thor.plugins.module_utils.judge import Settings, judge
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
+
+ARGUMENTS: dict[str, Any] = {
+    "services": {"type": "list", "elements": "dict", "required": True},
+    "host": {"type": "dict", "required": True},
+    "problems": {"type": "list", "elements": "dict", "default": []},
+    "memory_reserve_gib": {"type": "float", "required": True},
+    "disk_reserve_gib": {"type": "float", "required": True},
+    "supported_os": {"type": "list", "elements": "str", "required": True},
+    "minimum_l4t": {"type": "str", "required": True},
+    "cuda": {"type": "bool", "required": True},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Hold thor_services against thor_host; runs on the controller."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Fail with every problem of this host in one message."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        services, host, found = args.pop("services"), args.pop("host"), args.pop("problems")
+        problems = [Problem(**one) for one in found] + judge(services, host, Settings(**args))
+        result["changed"] = False
+        if problems:
+            name = (task_vars or {}).get("inventory_hostname", "")
+            result.update(failed=True, msg=fail_text(name, problems), problems=[one.as_dict() for one in problems])
+        return result

@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From thor_profiles to thor_services, on the controller (documented in plugins/modules/resolve.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.jetson.thor.plugins.module_utils import catalogue, problems
+from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+
+ARGUMENTS: dict[str, Any] = {
+    "catalogue": {"type": "path", "required": True},
+    "profiles": {"type": "raw"},
+    "extra_engines": {"type": "raw"},
+    "extra_models": {"type": "raw"},
+    "extra_profiles": {"type": "raw"},
+    "engine_versions": {"type": "dict", "default": {}},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "allow_unauthenticated": {"type": "bool", "default": False},
+    "allow_broken": {"type": "bool", "default": False},
+    "allow_unchecked_flags": {"type": "bool", "default": False},
+    "refuse": {"type": "bool", "default": True},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Resolve the profiles of one host; needs no connection to it."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return thor_services and thor_problems as facts; fail with all problems unless told to leave that to preflight."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        extra = {noun: args[f"extra_{noun}"] for noun in catalogue.NOUNS}
+        merged, found = catalogue.build(catalogue_action.files(args["catalogue"]), extra)
+        merged.flags = catalogue_action.flags(args["catalogue"])
+        keys = ("engine_versions", "address", "allow_unauthenticated", "allow_broken", "allow_unchecked_flags")
+        resolution = resolve(Inputs(args["profiles"], **{key: args[key] for key in keys}), merged)
+        found += resolution.problems
+        result.update(
+            changed=False,
+            ansible_facts={
+                "thor_services": resolution.services,
+                "thor_problems": [problem.as_dict() for problem in found],
+            },
+        )
+        if found and args["refuse"]:
+            host = (task_vars or {}).get("inventory_hostname", "")
+            result.update(failed=True, msg=problems.fail_text(host, found), problems=[one.as_dict() for one in found])
+        return result

@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a host can serve what it should: ``thor_services`` held against ``thor_host``, before the first change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+
+GIB = 1024**3
+# A build tree, its sources and the compiler cache. Measured for llama.cpp: about 2 GiB with CUDA; the rest is margin.
+BUILD_BYTES = 6 * GIB
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may set of the judgement."""
+
+    memory_reserve_gib: float
+    disk_reserve_gib: float
+    supported_os: Sequence[str]
+    minimum_l4t: str
+    cuda: bool
+
+
+def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:
+    """Everything on this host that would make the play fail later."""
+    return [
+        *_device(host, settings),
+        *_roles(services),
+        *_toolchain(services, host, settings),
+        *_memory(services, host, settings),
+        *_disk(services, host, settings),
+        *_ports(services, host),
+    ]
+
+
+def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    name = f"{host['os']['id']} {host['os']['version_id']}"
+    if name not in settings.supported_os:
+        reason = f"This operating system is not supported; JetPack 7 is {' or '.join(settings.supported_os)}."
+        yield Problem("THOR-OS-UNSUPPORTED", "thor_host.os", name, reason, "Flash the device with JetPack 7.")
+    if not host["device"]["thor"]:
+        reason = "/proc/device-tree/compatible does not contain nvidia,tegra264, so this is no Jetson Thor."
+        remedy = "Take the host out of the inventory or mend its ansible_host."
+        yield Problem("THOR-DEVICE-UNSUPPORTED", "thor_host.device.model", host["device"]["model"], reason, remedy)
+    if host["l4t"] is None or _number(host["l4t"]) < _number(settings.minimum_l4t):
+        reason = f"L4T {settings.minimum_l4t} (JetPack 7) or later is needed; /etc/nv_tegra_release says otherwise or is not there."
+        yield Problem("THOR-L4T-UNSUPPORTED", "thor_host.l4t", host["l4t"], reason, "Flash the device with JetPack 7.")
+    if host["systemd"] is None:
+        reason = "systemd is not the init of this host, and every service is a systemd unit."
+        yield Problem("THOR-SYSTEMD-MISSING", "thor_host.systemd", None, reason, "Boot the host with systemd.")
+
+
+def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
+    for service in services:
+        if not service["role"]:
+            reason = f"No role provides the engine {service['engine']} yet; the profile can be planned, not served."
+            remedy = "Take the service out of thor_profiles, or choose a profile of another engine."
+            yield Problem("THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy)
+
+
+def _toolchain(
+    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings
+) -> Iterable[Problem]:
+    to_build = sorted({service["engine"] for service in _unbuilt(services, host)})
+    if settings.cuda and to_build and host["toolchain"]["nvcc"] is None:
+        reason = f"{' and '.join(to_build)} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
+        remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
+        yield Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)
+
+
+def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        service
+        for service in services
+        if service["kind"] == "native" and service["version"] not in host["builds"].get(service["engine"], {})
+    ]
+
+
+def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    total = host["memory"]["total_bytes"] / GIB
+    wanted = sum(service["memory_gib"] for service in services)
+    over = wanted + settings.memory_reserve_gib - total
+    if services and over > 0:
+        largest = max(services, key=lambda service: service["memory_gib"])
+        reason = (
+            f"The services want {wanted:g} GiB and {settings.memory_reserve_gib:g} GiB are kept for the system "
+            f"(thor_memory_reserve_gib), but the device has {total:.1f} GiB: {over:.1f} GiB too much. "
+            f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
+        )
+        remedy = "Serve less, or shorten a context and lower that service's memory_gib with it."
+        yield Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)
+
+
+def missing_artifacts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the services need on disk and the host does not have whole, each once."""
+    missing: dict[str, Mapping[str, Any]] = {}
+    for service in services:
+        for artifact in (service["model"], *service["files"]):
+            if not _present(artifact, host["models"].get(artifact["path"])):
+                missing[artifact["key"]] = artifact
+    return list(missing.values())
+
+
+def _present(artifact: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> bool:
+    if manifest is None or not manifest["intact"] or manifest["source"] != artifact["source"]:
+        return False
+    if artifact["source"] == "url":
+        return artifact["file"] in manifest["files"]
+    same = (manifest["id"], manifest["revision"]) == (artifact["id"], artifact["revision"])
+    return same and set(artifact["include"]) <= set(manifest["include"] or [])
+
+
+def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    wanted: dict[int, float] = {}
+    names: dict[int, list[str]] = {}
+    paths: dict[int, str] = {}
+
+    def need(path: str, size: float, name: str) -> None:
+        device = host["disks"][path]["device"]
+        paths.setdefault(device, path)
+        wanted[device] = wanted.get(device, 0) + size
+        names.setdefault(device, []).append(f"{name} {size / 1e9:.1f} GB")
+
+    for artifact in missing_artifacts(services, host):
+        need("/models", artifact["bytes"], artifact["key"])
+    if host["disks"]["/models"].get("staged_bytes") and wanted:
+        device = host["disks"]["/models"]["device"]
+        wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])
+    for engine in sorted({service["engine"] for service in _unbuilt(services, host)}):
+        need("/var/lib/thor", BUILD_BYTES, f"the build of {engine}")
+    for device, size in wanted.items():
+        path = paths[device]
+        free = host["disks"][path]["free_bytes"]
+        short = size + settings.disk_reserve_gib * GIB - free
+        if short > 0:
+            reason = (
+                f"{size / 1e9:.1f} GB are still to come ({', '.join(names[device])}) and {settings.disk_reserve_gib:g} GiB are to "
+                f"stay free, but only {free / 1e9:.1f} GB are: {short / 1e9:.1f} GB too little."
+            )
+            remedy = "Free space, or mount a larger disk there."
+            yield Problem("THOR-DISK-FULL", f"thor_host.disks[{path!r}]", None, reason, remedy)
+
+
+def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    for service in services:
+        for socket in host["listening"]:
+            unit = socket["unit"] or ""
+            # A unit of ours on that port is either this service or one that the switch replaces.
+            if socket["port"] != service["port"] or unit in host["units"] or not _overlap(service["address"], socket["address"]):
+                continue
+            who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
+            reason = f"{who} listens on {socket['address']}:{socket['port']} already."
+            remedy = f"Give {service['name']} another port, or stop that process."
+            yield Problem("THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].port", service["port"], reason, remedy)
+
+
+def _overlap(wanted: str, taken: str) -> bool:
+    everywhere = ("0.0.0.0", "::", "0000:0000:0000:0000:0000:0000:0000:0000")
+    return wanted == taken or wanted in everywhere or taken in everywhere
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+

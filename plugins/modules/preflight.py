@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+short_description: Refuse what cannot work, before the first change
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Holds the services of a host against what was observed there, and fails with every problem in one message.
+  - C(docs/errors.md) explains each code.
+options:
+  services:
+    description: The fact C(thor_services) of M(jetson.thor.resolve).
+    type: list
+    elements: dict
+    required: true
+  host:
+    description: The fact C(thor_host) of M(jetson.thor.host_facts).
+    type: dict
+    required: true
+  problems:
+    description: The fact C(thor_problems) of M(jetson.thor.resolve).
+    type: list
+    elements: dict
+    default: []
+  memory_reserve_gib:
+    description: Memory that no service may have, in GiB.
+    type: float
+    required: true
+  disk_reserve_gib:
+    description: Space that is to stay free on each filesystem, in GiB.
+    type: float
+    required: true
+  supported_os:
+    description: Operating systems that are accepted, as C(id version) of C(/etc/os-release).
+    type: list
+    elements: str
+    required: true
+  minimum_l4t:
+    description: Lowest version of Linux for Tegra.
+    type: str
+    required: true
+  cuda:
+    description: Whether native engines are compiled for the GPU.
+    type: bool
+    required: true
+attributes:
+  action:
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+  check_mode:
+    description: Can run in check mode and return what is found without modifying the target.
+    support: full
+  connection:
+    description: Uses the target's configured connection information to execute code on it.
+    support: none
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Refuse what cannot work
+  jetson.thor.preflight:
+    services: "{{ ansible_facts['thor_services'] }}"
+    host: "{{ ansible_facts['thor_host'] }}"
+    problems: "{{ ansible_facts['thor_problems'] }}"
+    memory_reserve_gib: 8
+    disk_reserve_gib: 5
+    supported_os: [ubuntu 24.04]
+    minimum_l4t: "38.2"
+    cuda: true
+"""
+
+RETURN = r"""
+problems:
+  description: Every problem with its C(code), C(variable), C(value), C(reason) and C(remedy).
+  type: list
+  elements: dict
+  returned: when the host is refused
+"""

@@ -1,0 +1,110 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: resolve
+short_description: From thor_profiles to thor_services
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Merges the catalogue with the entries of the inventory, resolves the profiles of a host into services, and checks all that can
+    be checked without a connection to the host.
+  - Returns the facts C(thor_services) and C(thor_problems).
+options:
+  catalogue:
+    description: Folder that holds the catalogue's files.
+    type: path
+    required: true
+  profiles:
+    description: List of profile names, or of mappings that override a profile.
+    type: raw
+  extra_engines:
+    description: Engines of the inventory, merged over the catalogue's.
+    type: raw
+  extra_models:
+    description: Models of the inventory, merged over the catalogue's.
+    type: raw
+  extra_profiles:
+    description: Profiles of the inventory, merged over the catalogue's.
+    type: raw
+  engine_versions:
+    description: Version of each engine, where it is not to be the catalogue's.
+    type: dict
+    default: {}
+  address:
+    description: Address that the services listen on.
+    type: str
+    default: 127.0.0.1
+  allow_unauthenticated:
+    description: Whether another address than a loopback one may be listened on, although the engines ask for no key.
+    type: bool
+    default: false
+  allow_broken:
+    description: Whether profiles that are known to be broken may be served.
+    type: bool
+    default: false
+  allow_unchecked_flags:
+    description: Whether options may go unchecked where there is no list of the options of an engine's version.
+    type: bool
+    default: false
+  refuse:
+    description: Whether to fail when there are problems, instead of leaving that to M(jetson.thor.preflight).
+    type: bool
+    default: true
+attributes:
+  action:
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+  check_mode:
+    description: Can run in check mode and return what is found without modifying the target.
+    support: full
+  connection:
+    description: Uses the target's configured connection information to execute code on it.
+    support: none
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+  facts:
+    description: Returns facts for the host.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Resolve the profiles of the host
+  jetson.thor.resolve:
+    catalogue: "{{ role_path }}/files"
+    profiles:
+      - qwen3-coder-30b-a3b-q5-k-m-llama-cpp
+      - profile: qwen3-8b-q5-k-m-llama-cpp
+        name: chat
+        thinking: false
+        port: 8001
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts.
+  type: dict
+  returned: always
+  contains:
+    thor_services:
+      description: The resolved services; C(docs/catalogue.md) tells their shape.
+      type: list
+      elements: dict
+      returned: always
+    thor_problems:
+      description: What is wrong with the profiles.
+      type: list
+      elements: dict
+      returned: always
+problems:
+  description: Every problem with its C(code), C(variable), C(value), C(reason) and C(remedy).
+  type: list
+  elements: dict
+  returned: when the profiles are refused
+"""
