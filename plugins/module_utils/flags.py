@@ -32,6 +32,7 @@ REMOVED = "the argument has been removed."
 
 _NAME = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 _TWO_VALUES = re.compile(r"[A-Z]+ [A-Z]+")
+_ENVIRONMENT = re.compile(r" ?\(env: \w+\)")
 _ALLOWED = re.compile(r"allowed values: ((?:[\w.+-]+, )*[\w.+-]+)")
 
 
@@ -45,7 +46,8 @@ def parse_help(text: str) -> dict[str, dict[str, Any]]:
     for head, help_text in _entries(text):
         names, hint = _split_head(head)
         if help_text.startswith(REMOVED):
-            removed.update({name: help_text.removeprefix(REMOVED).strip() for name in names if name.startswith("--")})
+            advice = _ENVIRONMENT.sub("", help_text.removeprefix(REMOVED)).strip()
+            removed.update({name: advice for name in names if name.startswith("--")})
             continue
         positive, negative = _split_negations(names)
         long_names = [name for name in positive if name.startswith("--")]
@@ -84,8 +86,7 @@ def _entries(text: str) -> list[tuple[str, str]]:
     for line in text.splitlines():
         if line.startswith("-") and not line.startswith("---"):
             head, help_text = line, ""
-            # The head ends before the second column where the two are divided by blanks there.
-            if len(line) > COLUMN and line[COLUMN - 3 : COLUMN].endswith("  "):
+            if line[COLUMN - 2 : COLUMN] == "  ":
                 head, help_text = line[:COLUMN], line[COLUMN:]
             entries.append((head.strip(), [help_text]))
         elif line.startswith(" " * COLUMN) and entries:
