@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The services of a host as the plan that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.filter.table import table
+
+DOCUMENTATION = r"""
+name: plan_text
+short_description: The services of a host as the plan that a person reads
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - What would be served, built, pulled and fetched, and what that needs of memory and disk.
+options:
+  _input:
+    description: The fact C(thor_services).
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the plan
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts['thor_services'] | jetson.thor.plan_text }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The plan.
+  type: str
+"""
+
+SERVICES = {
+    "name": "service",
+    "profile": "profile",
+    "address": "address",
+    "port": "port",
+    "thinking": "thinking",
+    "memory_gib": "GiB",
+    "state": "status",
+}
+ENGINES = {"what": "engine", "version": "version", "how": "how"}
+ARTIFACTS = {"what": "model or file", "gigabytes": "GB", "exact": "exact", "pin": "pin", "path": "path"}
+
+
+def plan_text(services: Sequence[Mapping[str, Any]]) -> str:
+    """Three tables and a sum."""
+    if not services:
+        return "Nothing is served here: thor_profiles is empty."
+    rows = [{**service, "state": service["status"]["state"]} for service in services]
+    engines = {
+        (service["engine"], service["version"]): {
+            "what": service["engine"],
+            "version": service["version"],
+            "how": _how(service),
+        }
+        for service in services
+    }
+    artifacts = {one["key"]: one for service in services for one in (service["model"], *service["files"])}
+    memory = sum(service["memory_gib"] for service in services)
+    size = sum(one["bytes"] for one in artifacts.values()) / 1e9
+    return "\n\n".join(
+        [
+            table(rows, SERVICES),
+            table(list(engines.values()), ENGINES),
+            table([_artifact(one) for one in artifacts.values()], ARTIFACTS),
+            f"{len(services)} service(s), {memory:g} GiB of memory, {size:.1f} GB of models and files.",
+        ]
+    )
+
+
+def _how(service: Mapping[str, Any]) -> str:
+    source = service["source"] or {}
+    how = f"image {service['image']}" if service["image"] else f"build from {source.get('archive') or source.get('git')}"
+    return how if service["role"] else f"{how} (no role yet: it can be planned, not served)"
+
+
+def _artifact(one: Mapping[str, Any]) -> dict[str, Any]:
+    pinned = one.get("sha256") or one.get("checksum")
+    return {
+        "what": one.get("id") or one["url"],
+        "gigabytes": one["bytes"] / 1e9,
+        "exact": not one["estimated"],
+        "pin": "checksum" if pinned else f"none: {one.get('revision') or 'first use'}",
+        "path": one["path"],
+    }
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Names to functions."""
+        return {"plan_text": plan_text}
