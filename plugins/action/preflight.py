@@ -37,5 +37,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result["changed"] = False
         if problems:
             name = (task_vars or {}).get("inventory_hostname", "")
-            result.update(failed=True, msg=fail_text(name, problems), problems=[one.as_dict() for one in problems])
+            result.update(failed=True, msg=fail_text(name, problems))
         return result

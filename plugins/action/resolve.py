@@ -42,14 +42,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         keys = ("engine_versions", "address", "allow_unauthenticated", "allow_broken", "allow_unchecked_flags")
         resolution = resolve(Inputs(args["profiles"], **{key: args[key] for key in keys}), merged)
         found += resolution.problems
-        result.update(
-            changed=False,
-            ansible_facts={
-                "thor_services": resolution.services,
-                "thor_problems": [problem.as_dict() for problem in found],
-            },
-        )
+        result["changed"] = False
         if found and args["refuse"]:
             host = (task_vars or {}).get("inventory_hostname", "")
-            result.update(failed=True, msg=problems.fail_text(host, found), problems=[one.as_dict() for one in found])
+            result.update(failed=True, msg=problems.fail_text(host, found))
+        else:
+            result["ansible_facts"] = {
+                "thor_services": resolution.services,
+                "thor_problems": [problem.as_dict() for problem in found],
+            }
         return result

@@ -30,11 +30,15 @@ class Problem:
     def text(self) -> str:
         """The problem in one line, without the host."""
         value = "" if self.value is None else f" = {json.dumps(self.value, ensure_ascii=False, default=str)}"
-        return f"{self.code}: {self.variable}{value}: {self.reason} {self.remedy}"
+        return f"{self.code}: {self.variable}{value}: {_sentence(self.reason)} {_sentence(self.remedy)}"
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain data, for facts and results."""
         return asdict(self)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def fail_text(host: str, problems: Iterable[Problem]) -> str:

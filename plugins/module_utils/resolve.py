@@ -18,6 +18,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.catalogue import SERVI
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 MODELS_ROOT = "/models"
+SERVICE_KEYS = SERVICE.keys or {}
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
 # Units of ours that are no services: thor-drop-caches.socket, thor-job-*.service.
 TAKEN_NAMES = re.compile(r"drop-caches|job-.*")
@@ -59,17 +60,28 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
     for index, written in enumerate(inputs.profiles):
         place = f"thor_profiles[{index}]"
         entry = {"profile": written} if isinstance(written, str) else written
-        problems = check(entry, SERVICE, place)
-        if not problems and entry["profile"] not in catalogue.profiles:
+        result.problems += check(entry, SERVICE, place)
+        # What is right in an entry is looked at all the same, so that a person hears of everything at once.
+        entry = _right_keys(entry)
+        if not entry.get("profile"):
+            continue
+        if entry["profile"] not in catalogue.profiles:
             reason = "There is no such profile."
             remedy = nearest(entry["profile"], catalogue.profiles)
-            problems = [Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy)]
-        if not problems:
-            service, problems = _service(entry, place, inputs, catalogue)
-            result.services.append(service)
+            result.problems.append(Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy))
+            continue
+        service, problems = _service(entry, place, inputs, catalogue)
+        result.services.append(service)
         result.problems += problems
     result.problems += _clashes(result.services)
     return result
+
+
+def _right_keys(entry: Any) -> dict[str, Any]:
+    """The keys of an entry that hold what they should."""
+    if not isinstance(entry, Mapping):
+        return {}
+    return {key: value for key, value in entry.items() if key in SERVICE_KEYS and not check(value, SERVICE_KEYS[key], "")}
 
 
 def _service(

@@ -78,10 +78,4 @@ EXAMPLES = r"""
     cuda: true
 """
 
-RETURN = r"""
-problems:
-  description: Every problem with its C(code), C(variable), C(value), C(reason) and C(remedy).
-  type: list
-  elements: dict
-  returned: when the host is refused
-"""
+RETURN = r""" # """

@@ -98,13 +98,8 @@ ansible_facts:
       elements: dict
       returned: always
     thor_problems:
-      description: What is wrong with the profiles.
+      description: What is wrong with the profiles, each with its C(code), C(variable), C(value), C(reason) and C(remedy).
       type: list
       elements: dict
       returned: always
-problems:
-  description: Every problem with its C(code), C(variable), C(value), C(reason) and C(remedy).
-  type: list
-  elements: dict
-  returned: when the profiles are refused
 """
