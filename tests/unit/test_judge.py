@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What preflight refuses of a host, by code and culprit."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.judge import GIB, Settings, judge
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+
+SETTINGS = Settings(memory_reserve_gib=8, disk_reserve_gib=5, supported_os=["ubuntu 24.04"], minimum_l4t="38.2", cuda=True)
+DISK = {"free_bytes": 100 * GIB, "total_bytes": 900 * GIB, "device": 1}
+HOST: dict[str, Any] = {
+    "device": {"model": "NVIDIA Jetson AGX Thor Developer Kit", "thor": True},
+    "l4t": "38.2.0",
+    "os": {"id": "ubuntu", "version_id": "24.04"},
+    "systemd": 255,
+    "memory": {"total_bytes": 122 * GIB},
+    "toolchain": {"nvcc": "/usr/local/cuda/bin/nvcc"},
+    "disks": {path: dict(DISK) for path in ("/models", "/opt/thor", "/var/lib/thor")},
+    "builds": {},
+    "models": {},
+    "units": {},
+    "listening": [],
+}
+ARTIFACT = {
+    "key": "m",
+    "source": "modelscope",
+    "id": "a/b",
+    "revision": "master",
+    "include": ["x.gguf"],
+    "path": "/models/a/b",
+    "bytes": 20 * GIB,
+}
+SERVICE: dict[str, Any] = {
+    "name": "chat",
+    "unit": "thor-chat.service",
+    "profile": "p",
+    "engine": "llama.cpp",
+    "version": "0c1e570",
+    "kind": "native",
+    "role": "llama_cpp",
+    "memory_gib": 14,
+    "address": "127.0.0.1",
+    "port": 8000,
+    "model": ARTIFACT,
+    "files": [],
+}
+
+
+def host(**changes: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(HOST), **changes}
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(SERVICE), **changes}
+
+
+def only(problems: list[Problem]) -> Problem:
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+def test_a_thor_with_room_is_accepted() -> None:
+    assert judge([service()], HOST, SETTINGS) == []
+
+
+def test_another_operating_system_is_refused_by_name() -> None:
+    problem = only(judge([], host(os={"id": "ubuntu", "version_id": "22.04"}), SETTINGS))
+    assert (problem.code, problem.value) == ("THOR-OS-UNSUPPORTED", "ubuntu 22.04")
+
+
+def test_an_orin_is_no_thor_whatever_its_l4t() -> None:
+    problem = only(judge([], host(l4t="39.2.0", device={"model": "NVIDIA Jetson AGX Orin", "thor": False}), SETTINGS))
+    assert (problem.code, problem.value) == ("THOR-DEVICE-UNSUPPORTED", "NVIDIA Jetson AGX Orin")
+
+
+def test_an_old_or_missing_l4t_is_refused() -> None:
+    assert only(judge([], host(l4t="36.4.0"), SETTINGS)).code == "THOR-L4T-UNSUPPORTED"
+    assert only(judge([], host(l4t=None), SETTINGS)).code == "THOR-L4T-UNSUPPORTED"
+    assert not judge([], host(l4t="39.2.0"), SETTINGS)
+
+
+def test_a_host_without_systemd_is_refused() -> None:
+    assert only(judge([], host(systemd=None), SETTINGS)).code == "THOR-SYSTEMD-MISSING"
+
+
+def test_an_engine_without_a_role_is_refused_by_name() -> None:
+    problem = only(judge([service(engine="vllm", role=None, kind="container")], HOST, SETTINGS))
+    assert (problem.code, problem.value) == ("THOR-ROLE-MISSING", "vllm")
+    assert "chat" in problem.variable
+
+
+def test_nvcc_is_asked_for_only_where_something_is_to_be_compiled_for_the_gpu() -> None:
+    bare = host(toolchain={"nvcc": None})
+    problem = only(judge([service()], bare, SETTINGS))
+    assert problem.code == "THOR-CUDA-MISSING" and "cuda-toolkit" in problem.remedy
+    assert not judge([], bare, SETTINGS)
+    assert not judge([service()], {**bare, "builds": {"llama.cpp": {"0c1e570": {}}}}, SETTINGS)
+
+
+def test_services_that_do_not_fit_the_memory_say_by_how_much_and_which_is_largest() -> None:
+    services = [service(), service(name="big", port=8001, memory_gib=110)]
+    problem = only(judge(services, HOST, SETTINGS))
+    assert problem.code == "THOR-MEMORY-OVER"
+    assert "10.0 GiB too much" in problem.reason and "big (p) with 110 GiB" in problem.reason
+    assert not judge(services[:1], HOST, SETTINGS)
+
+
+def test_a_model_that_does_not_fit_the_disk_is_refused_and_one_that_is_there_is_not_counted() -> None:
+    small = host()
+    for disk in small["disks"].values():
+        disk["free_bytes"] = 30 * GIB
+    problem = only(judge([service()], small, SETTINGS))
+    assert problem.code == "THOR-DISK-FULL" and "m 21.5 GB" in problem.reason and "the build of llama.cpp" in problem.reason
+    manifest = {
+        "source": "modelscope",
+        "id": "a/b",
+        "revision": "master",
+        "include": ["x.gguf"],
+        "intact": True,
+        "files": ["x.gguf"],
+    }
+    assert not judge([service()], {**small, "models": {"/models/a/b": manifest}}, SETTINGS)
+    for change in ({"intact": False}, {"revision": "v2"}, {"include": ["y.gguf"]}):
+        problems = judge([service()], {**small, "models": {"/models/a/b": {**manifest, **change}}}, SETTINGS)
+        assert only(problems).code == "THOR-DISK-FULL", change
+
+
+def test_bytes_of_a_cut_download_are_not_asked_for_again() -> None:
+    small = host(builds={"llama.cpp": {"0c1e570": {}}})
+    small["disks"]["/models"].update(free_bytes=10 * GIB)
+    assert only(judge([service()], small, SETTINGS)).code == "THOR-DISK-FULL"
+    small["disks"]["/models"]["staged_bytes"] = 16 * GIB
+    assert not judge([service()], small, SETTINGS)
+
+
+def test_a_port_of_another_process_is_refused_by_its_name() -> None:
+    nginx = {"address": "0.0.0.0", "port": 8000, "pid": 7, "process": "nginx", "unit": "nginx.service"}
+    problem = only(judge([service()], host(listening=[nginx]), SETTINGS))
+    assert problem.code == "THOR-PORT-TAKEN" and "nginx (pid 7, nginx.service)" in problem.reason
+
+
+def test_a_port_of_our_own_units_is_no_obstacle() -> None:
+    units = {"thor-old.service": {"active": "active"}}
+    ours = {"address": "127.0.0.1", "port": 8000, "pid": 7, "process": "llama-server", "unit": "thor-old.service"}
+    assert not judge([service()], host(listening=[ours], units=units), SETTINGS)
+    elsewhere = {**ours, "unit": "x.service", "address": "192.0.2.7"}
+    assert not judge([service()], host(listening=[elsewhere]), SETTINGS)

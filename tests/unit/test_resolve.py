@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""thor_profiles to thor_services: what a person writes, what comes out, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import catalogue as catalogues
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, Resolution, artifact_of, resolve
+
+FILES = Path(__file__).parents[2] / "roles" / "catalog" / "files"
+CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
+CHAT = "qwen3-8b-q5-k-m-llama-cpp"
+
+
+def run(*profiles: Any, extra: dict[str, Any] | None = None, **settings: Any) -> Resolution:
+    """Resolve with the real catalogue."""
+    catalogue, found = catalogues.build(catalogues.load(FILES), extra or {})
+    for path in (FILES / "flags").glob("*.json"):
+        content = json.loads(path.read_text())
+        catalogue.flags[content["engine"], content["version"]] = content["options"]
+    resolution = resolve(Inputs(list(profiles), **settings), catalogue)
+    resolution.problems[:0] = found
+    return resolution
+
+
+def codes(resolution: Resolution) -> list[str]:
+    return [problem.code for problem in resolution.problems]
+
+
+def only(resolution: Resolution) -> Problem:
+    assert len(resolution.problems) == 1, resolution.problems
+    return resolution.problems[0]
+
+
+def test_a_name_is_enough() -> None:
+    resolution = run(CODER)
+    assert not resolution.problems
+    service = resolution.services[0]
+    assert (service["name"], service["unit"]) == (CODER, f"thor-{CODER}.service")
+    gguf = "/models/unsloth/Qwen3-Coder-30B-A3B-Instruct-GGUF/Qwen3-Coder-30B-A3B-Instruct-Q5_K_M.gguf"
+    assert service["argv"][:3] == ["llama-server", "--model", gguf]
+    # Whatever an engine's own defaults are in its next version: address and port are always said.
+    assert "--host 127.0.0.1 --port 8000" in " ".join(service["argv"])
+    assert service["thinking"] is None
+
+
+def test_a_mapping_overrides_the_profile() -> None:
+    chat = {"profile": CHAT, "name": "chat", "port": 8001, "served_name": "mine", "memory_gib": 9, "options": {"ctx-size": 4096}}
+    service = run(chat).services[0]
+    assert (service["name"], service["port"], service["memory_gib"]) == ("chat", 8001, 9)
+    argv = " ".join(service["argv"])
+    assert "--alias mine" in argv and "--ctx-size 4096" in argv and "--ctx-size 0" not in argv
+
+
+def test_not_thinking_brings_its_options_and_files() -> None:
+    llama = run({"profile": CHAT, "thinking": False}).services[0]
+    assert "--reasoning-budget 0" in " ".join(llama["argv"])
+    assert "--reasoning-budget" not in run(CHAT).services[0]["argv"]
+    vllm = run({"profile": "qwen3-8b-fp4-vllm", "thinking": False}).services[0]
+    assert [one["path"] for one in vllm["files"]] == ["/models/templates"]
+    assert run("qwen3-8b-fp4-vllm").services[0]["files"] == []
+
+
+def test_a_mapping_is_one_json_argument_and_is_merged_key_by_key() -> None:
+    chat = {"profile": "qwen3-8b-fp4-vllm", "options": {"override-generation-config": {"temperature": 0.5}}}
+    argv = run(chat).services[0]["argv"]
+    value = argv[argv.index("--override-generation-config") + 1]
+    assert json.loads(value) == {"repetition_penalty": 1.2, "temperature": 0.5, "top_p": 0.95}
+    assert " " not in value
+
+
+def test_engine_version_for_the_host_and_for_one_service() -> None:
+    services = run(
+        "qwen3-8b-vllm", {"profile": "qwen3-8b-fp8-vllm", "port": 8001, "version": "26.10"}, engine_versions={"vllm": "26.05"}
+    ).services
+    assert [service["image"] for service in services] == ["nvcr.io/nvidia/vllm:26.05-py3", "nvcr.io/nvidia/vllm:26.10-py3"]
+
+
+def test_a_broken_profile_is_refused_lifted_by_version_and_allowed_on_demand() -> None:
+    problem = only(run("qwen3-8b-fp8-vllm"))
+    assert problem.code == "THOR-STATUS-BROKEN"
+    assert "25.10" in problem.reason and "!!!!" in problem.reason
+    assert not run("qwen3-8b-fp8-vllm", engine_versions={"vllm": "26.05"}).problems
+    assert not run("qwen3-8b-fp8-vllm", allow_broken=True).problems
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "variable", "words"),
+    [
+        ("qwen3-8b-q5-k-m-llama-cp", "THOR-PROFILE-UNKNOWN", "thor_profiles[0].profile", CHAT),
+        ({"profile": CHAT, "prt": 1}, "THOR-KEY-UNKNOWN", "thor_profiles[0].prt", "'port'"),
+        ({"name": "x"}, "THOR-KEY-MISSING", "thor_profiles[0].profile", "required"),
+        ({"profile": CHAT, "port": "8000"}, "THOR-TYPE-INVALID", "thor_profiles[0].port", "whole number"),
+        ({"profile": CHAT, "port": True}, "THOR-TYPE-INVALID", "thor_profiles[0].port", "whole number"),
+        (7, "THOR-TYPE-INVALID", "thor_profiles[0]", "mapping"),
+        ({"profile": CHAT, "port": 80}, "THOR-PORT-INVALID", "thor_profiles[0].port", "1024"),
+        ({"profile": CHAT, "name": "My Chat"}, "THOR-NAME-INVALID", "thor_profiles[0].name", "thor-My Chat.service"),
+        ({"profile": CHAT, "name": "drop-caches"}, "THOR-NAME-INVALID", "thor_profiles[0].name", "drop-caches"),
+        ({"profile": CHAT, "name": "job-a"}, "THOR-NAME-INVALID", "thor_profiles[0].name", "job-"),
+        ({"profile": CHAT, "version": "b1"}, "THOR-VERSION-UNKNOWN", "thor_profiles[0].version", "0c1e570"),
+        ({"profile": CODER, "thinking": True}, "THOR-THINKING-FIXED", "thor_profiles[0].thinking", "cannot be switched"),
+        ({"profile": CHAT, "address": "0.0.0.0"}, "THOR-ADDRESS-OPEN", "thor_profiles[0].address", "thor_allow_unauthenticated"),
+        ({"profile": CHAT, "address": "here"}, "THOR-ADDRESS-INVALID", "thor_profiles[0].address", "IP address"),
+        ({"profile": CHAT, "options": {"ctx-sze": 1}}, "THOR-FLAG-UNKNOWN", "thor_profiles[0].options['ctx-sze']", "'ctx-size'"),
+        ({"profile": CHAT, "options": {"n_gpu_layers": 1}}, "THOR-FLAG-UNKNOWN", "thor_profiles[0].options['n_gpu_layers']", "gpu-layers"),
+        ({"profile": CHAT, "options": {"port": 1}}, "THOR-FLAG-RESERVED", "thor_profiles[0].options['port']", "the key port"),
+        ({"profile": CHAT, "options": {"alias": "x"}}, "THOR-FLAG-RESERVED", "thor_profiles[0].options['alias']", "served_name"),
+        ({"profile": CHAT, "options": {"ctx-size": True}}, "THOR-FLAG-VALUE", "thor_profiles[0].options['ctx-size']", "needs a value"),
+        ({"profile": CHAT, "options": {"metrics": 3}}, "THOR-FLAG-VALUE", "thor_profiles[0].options['metrics']", "takes no value"),
+    ],
+)
+def test_what_is_refused_names_the_culprit(entry: Any, code: str, variable: str, words: str) -> None:
+    problem = only(run(entry))
+    assert (problem.code, problem.variable) == (code, variable)
+    assert words in problem.text()
+
+
+def test_profiles_must_be_a_list() -> None:
+    catalogue, _found = catalogues.build(catalogues.load(FILES), {})
+    for written in (None, CHAT, {"profile": CHAT}):
+        assert codes(resolve(Inputs(written), catalogue)) == ["THOR-TYPE-INVALID"]
+
+
+def test_no_profiles_is_no_service_and_no_problem() -> None:
+    assert run() == Resolution()
+
+
+def test_all_problems_are_said_at_once() -> None:
+    resolution = run("nosuch", {"profile": CHAT, "prt": 1, "options": {"nosuch-flag": 1}}, "qwen3-8b-fp8-vllm")
+    assert codes(resolution) == [
+        "THOR-PROFILE-UNKNOWN",
+        "THOR-KEY-UNKNOWN",
+        "THOR-FLAG-UNKNOWN",
+        "THOR-STATUS-BROKEN",
+        "THOR-PORT-DUPLICATE",
+    ]
+
+
+def test_names_and_ports_are_taken_once() -> None:
+    assert codes(run(CHAT, CHAT)) == ["THOR-NAME-DUPLICATE", "THOR-PORT-DUPLICATE"]
+    assert CODER in only(run(CHAT, CODER)).reason
+    assert not run(CHAT, {"profile": CODER, "port": 8001}).problems
+
+
+def test_another_address_is_open_to_all_and_must_be_wanted() -> None:
+    assert only(run(CHAT, address="0.0.0.0")).variable == "thor_address"
+    service = run(CHAT, address="0.0.0.0", allow_unauthenticated=True).services[0]
+    assert "--host 0.0.0.0" in " ".join(service["argv"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "variable", "words"),
+    [
+        ({"models": {"m": {"source": "modelscope", "idd": "a/b", "bytes": 1}}}, "THOR-KEY-UNKNOWN", "thor_extra_models['m'].idd", "'id'"),
+        ({"models": {"m": {"source": "modelscope", "bytes": 1}}}, "THOR-KEY-MISSING", "thor_extra_models['m'].id", "needs"),
+        ({"models": {"m": {"source": "ftp", "id": "a/b", "bytes": 1}}}, "THOR-VALUE-INVALID", "thor_extra_models['m'].source", "url"),
+        ({"models": ["m"]}, "THOR-TYPE-INVALID", "thor_extra_models", "mapping"),
+        ({"profiles": {"p": {"engine": "vlm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 1}}}, "THOR-ENGINE-UNKNOWN", "thor_extra_profiles['p'].engine", "'vllm'"),
+        ({"profiles": {"p": {"engine": "vllm", "model": "qwen3-8", "served_name": "q", "memory_gib": 1}}}, "THOR-MODEL-UNKNOWN", "thor_extra_profiles['p'].model", "'qwen3-8b'"),
+        ({"engines": {"vllm": {"version": "1.0"}}}, "THOR-VERSION-UNKNOWN", "thor_extra_engines['vllm'].version", "25.10"),
+    ],
+)  # fmt: skip
+def test_own_entries_are_checked_key_by_key(extra: dict[str, Any], code: str, variable: str, words: str) -> None:
+    problem = run(extra=extra).problems[0]
+    assert (problem.code, problem.variable) == (code, variable)
+    assert words in problem.text()
+
+
+def test_an_override_of_an_entry_keeps_its_other_keys() -> None:
+    service = run(CHAT, extra={"profiles": {CHAT: {"memory_gib": 3}}, "engines": {"llama.cpp": {"port": 9000}}}).services[0]
+    assert (service["memory_gib"], service["port"]) == (3, 9000)
+    assert service["model"]["id"] == "Qwen/Qwen3-8B-GGUF"
+
+
+def test_a_container_version_without_a_list_of_options_is_refused_once_it_has_a_role() -> None:
+    extra = {"engines": {"vllm": {"role": "vllm", "version": "99.1", "versions": {"99.1": {}}}}}
+    problem = only(run("qwen3-8b-vllm", extra=extra))
+    assert problem.code == "THOR-FLAGS-MISSING" and "script/flags" in problem.remedy
+    assert not run("qwen3-8b-vllm", extra=extra, allow_unchecked_flags=True).problems
+
+
+def test_the_lock_pins_what_the_catalogue_only_names() -> None:
+    model = {"source": "modelscope", "id": "a/b", "revision": "master", "bytes": 5, "estimated": True}
+    lock = {"models": {"m": {"revision": "v1", "files": {"x": {"size": 3, "sha256": "ff"}, "y": {"size": 4, "sha256": None}}}}}
+    artifact = artifact_of("m", model, lock)
+    assert (artifact["revision"], artifact["bytes"], artifact["estimated"]) == ("v1", 7, False)
+    assert artifact["sha256"] == {"x": "ff"}
+
+
+def test_every_profile_of_the_catalogue_resolves() -> None:
+    catalogue, found = catalogues.build(catalogues.load(FILES), {})
+    assert not found and len(catalogue.profiles) == 15
+    entries = [{"profile": name, "port": 9000 + index} for index, name in enumerate(catalogue.profiles)]
+    resolution = run(*entries, allow_broken=True)
+    assert not resolution.problems
+    json.dumps(resolution.services)
