@@ -8,6 +8,7 @@ made up in a container.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -236,11 +237,7 @@ def _listening() -> list[dict[str, Any]]:
                 address, port = columns[1].split(":")
                 sockets[columns[9]] = {"address": _address(address[:width]), "port": int(port, 16)}
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            inodes = [os.readlink(one)[8:-1] for one in (process / "fd").iterdir() if "socket:[" in os.readlink(one)]
-        except OSError:
-            continue
-        for inode in inodes:
+        for inode in _sockets(process):
             if inode in sockets:
                 cgroup = re.search(r"/([^/\n]+\.service)", _read(None, f"{process}/cgroup") or "")
                 sockets[inode].update(
@@ -250,6 +247,16 @@ def _listening() -> list[dict[str, Any]]:
                 )
     nobody = {"pid": None, "process": None, "unit": None}
     return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
+
+
+def _sockets(process: Path) -> Iterable[str]:
+    """Inodes of the sockets that a process holds; what closes while we look is passed over."""
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    yield target[len("socket:[") : -1]
 
 
 def _address(text: str) -> str:
