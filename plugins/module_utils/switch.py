@@ -1,0 +1,518 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From the services that a host runs to those that it should run, and back when that fails.
+
+A definition is a unit file and the JSON file that thor-serve reads. ``compare`` tells the difference without changing anything;
+``run_job`` (a job, see job.py) brings it about, a service at a time:
+
+* units of ours that are no longer wanted go first: their ports and their memory are needed;
+* a service is switched by writing its new definition and restarting it; systemctl returns when it has answered;
+* the definition that served before is kept under ``/var/lib/thor/previous/`` until the new one has proved itself. The first service
+  that does not answer goes back to it, and the run stops there: the services after it stay what they are;
+* a run that was cut off (power, a kill) leaves a record ``proven: false``, so that the next run knows what had last served.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
+
+# The first line of every unit that is ours to remove.
+MARKER = "# A service of jetson.thor:"
+UNITS = "etc/systemd/system"
+CONFIGS = "etc/thor/services"
+PREVIOUS = "var/lib/thor/previous"
+JOURNAL_LINES = 30
+
+# What systemd says of every failure, whatever the reason is.
+_VERDICT = re.compile(r"^(Starting |Failed to start |\S+\.service: (Main process exited|Failed with result|Scheduled restart))")
+_CODE = re.compile(r"\b(THOR-[A-Z]+(?:-[A-Z]+)*): (.+)$")
+
+
+class Progress(Protocol):
+    """What of job.Reporter is used here."""
+
+    def progress(self, done: float, total: float, unit: str = "steps", text: str = "") -> None:
+        """Record how far the work is."""
+
+    def say(self, line: str) -> None:
+        """Write a line to the job's log."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A support file (thor-serve itself, the target, ...); ``path`` is absolute, ``mode`` octal digits."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as it should be: its unit and thor-serve's configuration, as texts."""
+
+    name: str
+    unit: str
+    config: str
+
+    @property
+    def unit_name(self) -> str:
+        """The unit's name."""
+        return f"thor-{self.name}.service"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What is on the disk of one service; None for a file that is not there."""
+
+    unit: str | None
+    config: str | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a unit."""
+        return self.unit is not None
+
+    @property
+    def port(self) -> int | None:
+        """The port that the service listens on, where that is known."""
+        try:
+            port = json.loads(self.config or "").get("port")
+        except (ValueError, AttributeError):
+            return None
+        return port if isinstance(port, int) else None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Everything that should be: the module's arguments."""
+
+    files: list[File]
+    units: list[str]  # support units, enabled and started: thor.target, the socket that drops the page cache
+    services: list[Service]
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> Wanted:
+        """Read a job's ``spec``."""
+        return cls(
+            files=[File(**item) for item in spec["files"]],
+            units=list(spec["units"]),
+            services=[Service(**item) for item in spec["services"]],
+        )
+
+    def spec(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+
+@dataclass
+class Difference:
+    """What a run would do; all lists empty when there is nothing to do."""
+
+    files: list[File] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)  # names of services
+    switched: list[str] = field(default_factory=list)  # new, or with another definition
+    started: list[str] = field(default_factory=list)  # as they should be, and not running or not enabled
+    diff: list[dict[str, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether anything would be done."""
+        return bool(self.files or self.units or self.removed or self.switched or self.started)
+
+    def result(self) -> dict[str, Any]:
+        """The difference as a module returns it."""
+        return {
+            "files": [item.path for item in self.files],
+            "units": self.units,
+            "removed": self.removed,
+            "switched": self.switched,
+            "started": self.started,
+        }
+
+
+class Systemctl:
+    """The few questions and orders to systemd. ``root`` is not systemd's: tests put another object in its place."""
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run systemctl; with ``check`` a failure raises JobFailed."""
+        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise JobFailed(f"THOR-SERVICE-START: systemctl {' '.join(arguments)} failed: {done.stderr.strip()}")
+        return done
+
+    def states(self, units: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """ActiveState and UnitFileState of each unit; ``("inactive", "")`` for one that systemd does not know."""
+        if not units:
+            return {}
+        done = self.run("show", "--property=ActiveState,UnitFileState", "--", *units, check=False)
+        blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.M)) for block in done.stdout.strip("\n").split("\n\n")]
+        if len(blocks) != len(units):
+            raise JobFailed(f"THOR-SERVICE-START: systemctl show does not answer on this host: {done.stderr.strip()}")
+        return {
+            unit: (block.get("ActiveState", "inactive"), block.get("UnitFileState", ""))
+            for unit, block in zip(units, blocks, strict=True)
+        }
+
+    def reload(self) -> None:
+        """Have systemd read the unit files again."""
+        self.run("daemon-reload")
+
+    def enable(self, unit: str) -> None:
+        """Start the unit at boot."""
+        self.run("enable", "--quiet", unit)
+
+    def disable(self, unit: str) -> None:
+        """Do not start the unit at boot; also of one that is no more."""
+        self.run("disable", "--quiet", unit, check=False)
+
+    def stop(self, unit: str) -> None:
+        """Stop the unit and forget its failures; returns when its processes are gone."""
+        self.run("stop", unit, check=False)
+        self.run("reset-failed", unit, check=False)
+
+    def start(self, unit: str, restart: bool, report: Progress, done: int, total: int) -> bool:
+        """Start or restart the unit; returns systemd's verdict when it is there, and says meanwhile what the unit says."""
+        self.run("reset-failed", unit, check=False)  # the delay of a restart begins small again
+        order = subprocess.Popen(
+            ["systemctl", "restart" if restart else "start", unit],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while True:
+            try:
+                return order.wait(2) == 0
+            except subprocess.TimeoutExpired:
+                status = self.run("show", "--property=StatusText", "--value", unit, check=False).stdout.strip()
+                report.progress(done, total, text=f"{unit}: {status}")
+
+    def journal(self, unit: str, since: float) -> list[str]:
+        """The last lines of the unit's journal since a moment (seconds since 1970)."""
+        done = subprocess.run(
+            ["journalctl", f"--unit={unit}", f"--since=@{int(since)}", f"--lines={JOURNAL_LINES}", "--output=cat", "--no-pager"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.splitlines()
+
+
+class Disk:
+    """The files of the services, under ``root`` (``/`` on a host)."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
+
+    def path(self, absolute: str) -> Path:
+        """Where an absolute path lies."""
+        return self.root / absolute.lstrip("/")
+
+    def read(self, absolute: str) -> str | None:
+        """The text of a file, or None."""
+        try:
+            return self.path(absolute).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def same(self, item: File) -> bool:
+        """Whether a support file is as it should be."""
+        path = self.path(item.path)
+        return self.read(item.path) == item.content and (path.stat().st_mode & 0o7777) == int(item.mode, 8)
+
+    def write(self, absolute: str, content: str, mode: int = 0o644) -> None:
+        """Write a file under its final name in one rename."""
+        path = self.path(absolute)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            os.unlink(partial)
+            raise
+
+    def remove(self, absolute: str) -> None:
+        """Remove a file that may be gone."""
+        self.path(absolute).unlink(missing_ok=True)
+
+    def definition(self, name: str) -> Definition:
+        """What is on the disk of a service."""
+        return Definition(self.read(f"{UNITS}/thor-{name}.service"), self.read(f"{CONFIGS}/{name}.json"))
+
+    def put(self, name: str, definition: Definition) -> None:
+        """Make the disk hold this definition of a service."""
+        for path, text in ((f"{CONFIGS}/{name}.json", definition.config), (f"{UNITS}/thor-{name}.service", definition.unit)):
+            if text is None:
+                self.remove(path)
+            else:
+                self.write(path, text)
+
+    def ours(self) -> list[str]:
+        """Names of the services whose units we once wrote: by name and by their first line."""
+        names = []
+        for path in sorted(self.path(UNITS).glob("thor-*.service")):
+            if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(MARKER):
+                names.append(path.name.removeprefix("thor-").removesuffix(".service"))
+        return names
+
+    def keep(self, name: str, definition: Definition, proven: bool) -> None:
+        """Record what served before the present definition; ``proven``: the present one has answered since."""
+        record = {"unit": definition.unit, "config": definition.config, "proven": proven}
+        self.write(f"{PREVIOUS}/{name}.json", json.dumps(record), 0o600)
+
+    def kept(self, name: str) -> tuple[Definition, bool] | None:
+        """What ``keep`` recorded, or None."""
+        text = self.read(f"{PREVIOUS}/{name}.json")
+        if text is None:
+            return None
+        try:
+            record = json.loads(text)
+            return Definition(record["unit"], record["config"]), bool(record["proven"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def compare(wanted: Wanted, disk: Disk, systemctl: Systemctl) -> Difference:
+    """Tell what a run would do; changes nothing."""
+    result = Difference()
+    names = [service.name for service in wanted.services]
+    states = systemctl.states([*wanted.units, *(service.unit_name for service in wanted.services)])
+    for item in wanted.files:
+        if not disk.same(item):
+            result.files.append(item)
+            result.diff.append(_diff(item.path, disk.read(item.path), item.content))
+    for unit in wanted.units:
+        if states[unit] != ("active", "enabled"):
+            result.units.append(unit)
+    for name in disk.ours():
+        if name not in names:
+            result.removed.append(name)
+            result.diff.append(_diff(f"/{UNITS}/thor-{name}.service", disk.definition(name).unit, None))
+    for service in wanted.services:
+        present = disk.definition(service.name)
+        if present != Definition(service.unit, service.config):
+            result.switched.append(service.name)
+            if present.unit != service.unit:
+                result.diff.append(_diff(f"/{UNITS}/{service.unit_name}", present.unit, service.unit))
+            if present.config != service.config:
+                result.diff.append(_diff(f"/{CONFIGS}/{service.name}.json", present.config, service.config))
+        elif states[service.unit_name] != ("active", "enabled"):
+            result.started.append(service.name)
+    return result
+
+
+def _diff(path: str, before: str | None, after: str | None) -> dict[str, str]:
+    return {"before_header": path, "after_header": path, "before": before or "", "after": after or ""}
+
+
+class Switch:
+    """One run."""
+
+    def __init__(self, wanted: Wanted, difference: Difference, disk: Disk, systemctl: Systemctl, report: Progress) -> None:
+        self.wanted = wanted
+        self.difference = difference
+        self.disk = disk
+        self.systemctl = systemctl
+        self.report = report
+        self.old_files: list[tuple[File, str | None, int]] = []
+        self.removed: dict[str, Definition] = {}
+        self.paused: list[str] = []  # stopped, because a service before them takes over their port
+        self.switched: list[str] = []
+
+    def run(self) -> None:
+        """Bring the difference about; raise JobFailed with everything put back as far as that can be."""
+        pending = [
+            service for service in self.wanted.services if service.name in {*self.difference.switched, *self.difference.started}
+        ]
+        total = len(self.difference.removed) + len(pending) + 1
+        done = 0
+        self.write_files()
+        for name in self.difference.removed:
+            self.report.progress(done, total, text=f"removing thor-{name}.service")
+            self.remove(name)
+            done += 1
+        self.systemctl.reload()
+        for unit in self.wanted.units:
+            if not unit.endswith(".target"):  # a target would start services before their turn
+                self.systemctl.enable(unit)
+                self.systemctl.start(unit, False, self.report, done, total)
+        for position, service in enumerate(pending):
+            self.report.progress(done, total, text=f"starting {service.unit_name}")
+            self.pause_port(service, pending[position + 1 :])
+            self.switch(service, done, total)
+            done += 1
+        for unit in self.wanted.units:
+            if unit.endswith(".target"):
+                self.systemctl.enable(unit)
+                self.systemctl.start(unit, False, self.report, done, total)
+        self.report.progress(total, total)
+
+    def write_files(self) -> None:
+        """Write the support files that differ."""
+        for item in self.difference.files:
+            path = self.disk.path(item.path)
+            mode = path.stat().st_mode & 0o7777 if path.exists() else 0
+            self.old_files.append((item, self.disk.read(item.path), mode))
+            self.report.say(f"write {item.path}")
+            self.disk.write(item.path, item.content, int(item.mode, 8))
+
+    def remove(self, name: str) -> None:
+        """Stop and remove a service that is no longer wanted."""
+        definition = self.disk.definition(name)
+        self.report.say(f"remove thor-{name}.service")
+        self.disk.keep(name, definition, proven=True)
+        self.systemctl.stop(f"thor-{name}.service")
+        self.systemctl.disable(f"thor-{name}.service")
+        self.disk.put(name, Definition(None, None))
+        self.removed[name] = definition
+
+    def pause_port(self, service: Service, later: Iterable[Service]) -> None:
+        """Stop those whose turn comes later and who still hold the port that this service shall have (two swap their ports)."""
+        port = Definition(service.unit, service.config).port
+        for other in later:
+            if port is not None and other.name not in self.paused and self.disk.definition(other.name).port == port:
+                self.report.say(f"stop {other.unit_name}, whose port {port} {service.unit_name} takes over")
+                self.systemctl.stop(other.unit_name)
+                self.paused.append(other.name)
+
+    def switch(self, service: Service, done: int, total: int) -> None:
+        """Give one service its new definition and (re)start it, or put everything back and raise JobFailed."""
+        present = self.disk.definition(service.name)
+        new = Definition(service.unit, service.config)
+        kept = self.disk.kept(service.name)
+        # What has last served: the present definition, unless a run was cut off and that does not serve.
+        serves = self.systemctl.states([service.unit_name])[service.unit_name][0] == "active"
+        before = kept[0] if kept is not None and not kept[1] and not serves else present
+        changed = present != new
+        if changed:
+            self.disk.keep(service.name, before, proven=False)
+            self.disk.put(service.name, new)
+            self.systemctl.reload()
+        self.systemctl.enable(service.unit_name)
+        since = time.time()
+        self.report.say(f"{'restart' if changed else 'start'} {service.unit_name}")
+        if not self.systemctl.start(service.unit_name, changed, self.report, done, total):
+            self.fail(service, before, since)
+        if changed or (kept is not None and not kept[1]):
+            self.disk.keep(service.name, before, proven=True)
+        if service.name in self.paused:
+            self.paused.remove(service.name)
+        self.switched.append(service.name)
+
+    def fail(self, service: Service, before: Definition, since: float) -> None:
+        """Put back what served, and raise JobFailed."""
+        journal = self.systemctl.journal(service.unit_name, since)
+        code, reason = reason_of(journal)
+        back = []
+        new = Definition(service.unit, service.config)
+        if before != new:
+            self.systemctl.stop(service.unit_name)
+            if not before.exists:
+                self.systemctl.disable(service.unit_name)
+            self.disk.put(service.name, before)
+            if before.exists:
+                back.append(service.name)
+        if not self.switched:  # whoever was switched has been started by the new thor-serve, and keeps it
+            self.put_files_back()
+        taken = {
+            Definition(done.unit, done.config).port for done in self.wanted.services if done.name in self.switched
+        }
+        for name, definition in self.removed.items():
+            if definition.port is None or definition.port not in taken:
+                self.disk.put(name, definition)
+                back.append(name)
+        self.systemctl.reload()
+        lost = []
+        for name in [*back, *self.paused]:
+            if name in back:
+                self.systemctl.enable(f"thor-{name}.service")
+            self.report.say(f"start thor-{name}.service as it was")
+            if not self.systemctl.start(f"thor-{name}.service", True, self.report, 0, 1):
+                lost.append(name)
+        if not before.exists:
+            self.disk.remove(f"{PREVIOUS}/{service.name}.json")
+        elif before != new:
+            self.disk.keep(service.name, before, proven=True)
+        raise JobFailed(
+            self.failure_text(service, before, code, reason, journal, lost),
+            code=code,
+            unit=service.unit_name,
+            reason=reason,
+            journal=journal,
+            switched=self.switched,
+            restored=[name for name in back if name not in lost],
+            serving=self.serving(),
+            changed=True,
+        )
+
+    def put_files_back(self) -> None:
+        """Undo write_files where there was a file before; a new one harms nobody."""
+        for item, content, mode in self.old_files:
+            if content is not None:
+                self.disk.write(item.path, content, mode)
+
+    def serving(self) -> list[str]:
+        """Units of ours that serve now."""
+        units = [f"thor-{name}.service" for name in self.disk.ours()]
+        return [unit for unit, state in self.systemctl.states(units).items() if state[0] == "active"]
+
+    def failure_text(
+        self, service: Service, before: Definition, code: str, reason: str, journal: list[str], lost: list[str]
+    ) -> str:
+        """The message of a failed run: what, why, what is now, and the way out."""
+        if before == Definition(service.unit, service.config):
+            now = f"{service.unit_name} had this definition before and stays: systemd goes on trying to start it."
+        elif not before.exists:
+            now = f"{service.unit_name} was removed again: there was none before."
+        elif service.name in lost:
+            now = f"{service.unit_name} has its previous definition again, but does not start with that either."
+        else:
+            now = f"{service.unit_name} serves again as it did before."
+        others = [name for name in lost if name != service.name]
+        if others:
+            now += f" Not serving any more: {', '.join(f'thor-{name}.service' for name in others)}."
+        serving = ", ".join(self.serving()) or "nothing"
+        lines = [
+            f"{code}: {socket.gethostname()}: {service.unit_name} was started and has not answered: {reason}",
+            f"{now} Serving now: {serving}. Services after it in thor_profiles were left as they are.",
+            f"Put right what the journal names, then run the play again. The last lines of journalctl -u {service.unit_name}:",
+            *(f"    {line}" for line in journal),
+        ]
+        return "\n".join(lines)
+
+
+def reason_of(journal: Sequence[str]) -> tuple[str, str]:
+    """The code and the reason that thor-serve wrote last; THOR-SERVICE-START and what systemd says where it wrote none."""
+    for line in reversed(journal):
+        found = _CODE.search(line)
+        if found and "thor-serve: " in line:
+            return found[1], found[2]
+    telling = [line.strip() for line in journal if line.strip() and not _VERDICT.search(line)]
+    return "THOR-SERVICE-START", telling[-1] if telling else "its journal says nothing"
+
+
+def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Bring about what ``spec`` (Wanted.spec) wants; returns the module's result, raises JobFailed."""
+    wanted = Wanted.from_spec(spec)
+    disk, systemctl = Disk(), Systemctl()
+    difference = compare(wanted, disk, systemctl)
+    result = {"changed": bool(difference), "diff": difference.diff, **difference.result()}
+    if difference:
+        Switch(wanted, difference, disk, systemctl, report).run()
+    return result

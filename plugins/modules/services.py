@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The inference services of a host, switched one after the other and back when one does not answer."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: services
+short_description: Switch a host to its inference services
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Makes the C(thor-*.service) units of a host those that are wanted, and has them serve.
+  - Units that carry the first line of this collection and are not in O(services) are stopped and removed first.
+  - Then, in order, each service whose unit or configuration differs is restarted, and each one that does not run is started. The
+    units are of C(Type=notify), so that this waits until the service has answered a real request.
+  - The first service that does not answer gets its previous definition back and serves as before (or is removed, where there was
+    none), removed units come back unless their port is taken by now, and the module fails. The services after it are left as they are.
+  - The work runs as a job under a systemd unit of its own, which outlives a lost connection.
+options:
+  services:
+    description: The services, in the order of their start. An empty list removes all.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the service; its unit is C(thor-NAME.service).
+        type: str
+        required: true
+      unit:
+        description: Text of the unit. Its first line must be the one that the role C(serving) writes.
+        type: str
+        required: true
+      config:
+        description: Text of C(/etc/thor/services/NAME.json), which thor-serve reads.
+        type: str
+        required: true
+  files:
+    description: Support files, which are written before anything is started. A change of one alone restarts nothing.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: str
+        required: true
+      content:
+        description: Text of the file.
+        type: str
+        required: true
+      mode:
+        description: Permissions as octal digits.
+        type: str
+        default: "0644"
+  units:
+    description: Support units that are enabled and started, such as V(thor.target). Targets come last.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds that the whole switch may take.
+    type: int
+    default: 7200
+attributes:
+  check_mode:
+    description: Can run in check mode and return what would change without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: full
+  action:
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+notes:
+  - Secrets do not belong into unit files or configurations; both are shown in diff mode.
+seealso:
+  - module: jetson.thor.verify
+"""
+
+EXAMPLES = r"""
+- name: Serve one model
+  jetson.thor.services:
+    files:
+      - path: /etc/systemd/system/thor.target
+        content: "{{ lookup('ansible.builtin.file', 'thor.target') }}"
+    units:
+      - thor.target
+    services:
+      - name: chat
+        unit: "{{ lookup('ansible.builtin.template', 'service.j2') }}"
+        config: "{{ __serving_config | to_nice_json }}"
+
+- name: Serve nothing any more
+  jetson.thor.services:
+    services: []
+"""
+
+RETURN = r"""
+switched:
+  description: Services that got a new definition and were restarted.
+  type: list
+  elements: str
+  returned: always
+started:
+  description: Services that were as they should be, and did not run.
+  type: list
+  elements: str
+  returned: always
+removed:
+  description: Services that were no longer wanted.
+  type: list
+  elements: str
+  returned: always
+files:
+  description: Support files that were written.
+  type: list
+  elements: str
+  returned: always
+units:
+  description: Support units that were enabled or started.
+  type: list
+  elements: str
+  returned: always
+code:
+  description: Why the service did not come up, see C(docs/errors.md).
+  type: str
+  returned: when a service did not answer
+  sample: THOR-GPU-UNUSED
+unit:
+  description: The unit that did not come up.
+  type: str
+  returned: when a service did not answer
+journal:
+  description: The last lines of its journal.
+  type: list
+  elements: str
+  returned: when a service did not answer
+restored:
+  description: Services that serve again as they did before.
+  type: list
+  elements: str
+  returned: when a service did not answer
+serving:
+  description: Units of the collection that serve now.
+  type: list
+  elements: str
+  returned: when a service did not answer
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import job, switch
+
+
+def main() -> None:
+    """Run the module."""
+    text = {"type": "str", "required": True}
+    module = AnsibleModule(
+        argument_spec={
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {"name": text, "unit": text, "config": text},
+            },
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"path": text, "content": text, "mode": {"type": "str", "default": "0644"}},
+            },
+            "units": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 7200},
+        },
+        supports_check_mode=True,
+    )
+    wanted = switch.Wanted.from_spec(module.params)
+    for service in wanted.services:
+        if not service.unit.startswith(switch.MARKER):
+            module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {switch.MARKER!r}")
+    try:
+        difference = switch.compare(wanted, switch.Disk(), switch.Systemctl())
+    except job.JobFailed as error:
+        module.fail_json(msg=str(error))
+    if module.check_mode or not difference:
+        module.exit_json(changed=bool(difference), diff=difference.diff, **difference.result())
+    job.start(module, name="switch", target="switch", spec=wanted.spec(), timeout=module.params["timeout"])
+
+
+if __name__ == "__main__":
+    main()
