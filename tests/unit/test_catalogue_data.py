@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue's data: it yields every command of the reference post, hangs together, and invents no pin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.jetson.thor.plugins.module_utils import catalogue, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "roles" / "catalog" / "files"
+POST = yaml.safe_load(Path(__file__).with_name("reference_post.yml").read_text(encoding="utf-8"))
+REFERENCE = yaml.safe_load((FILES / "reference.yml").read_text(encoding="utf-8"))["reference"]
+DATA = catalogue.load(FILES)
+CATALOGUE, PROBLEMS = catalogue.build(DATA, {})
+for _path in sorted((FILES / "flags").glob("*.json")):
+    _list = json.loads(_path.read_text(encoding="utf-8"))
+    CATALOGUE.flags[_list["engine"], _list["version"]] = _list["options"]
+PROFILES = {
+    "qwen3-8b-vllm",
+    "qwen3-8b-sglang",
+    "qwen3-8b-fp8-vllm",
+    "qwen3-8b-fp8-sglang",
+    "qwen3-8b-fp4-vllm",
+    "qwen3-8b-fp4-sglang",
+    "qwen3-8b-q5-k-m-llama-cpp",
+    "qwen3-coder-30b-a3b-fp8-vllm",
+    "qwen3-coder-30b-a3b-fp8-sglang",
+    "qwen3-coder-30b-a3b-q5-k-m-llama-cpp",
+    "whisper-small-vllm",
+    "whisper-large-v3-turbo-vllm",
+    "whisper-large-v3-turbo-whisper-cpp",
+    "qwen2-5-vl-7b-awq-vllm",
+    "qwen3-vl-30b-a3b-llama-cpp",
+}
+# Every hash and fingerprint that may stand in the catalogue, and where it was read. A new one belongs here too.
+PINS = {
+    "0c1e57098bba43ac29e6e3b677cdceebdd22334f": "git metadata in the PyPI sdist llama-cpp-python 0.3.36",
+    "49bfddeca18e62fa3d39114a23e9fcbdf8a22388": "git metadata in the PyPI sdist llama-cpp-python 0.3.17",
+    "4227c9be4268ac844921b90f31595f81236bd317": "git metadata in the PyPI sdist llama-cpp-python 0.3.16",
+    "f24588a272ae8e23280d9c220536437164e6ed28": "tag v1.8.5 of whisper.cpp",
+    "371b5a7561823ab2bb32142d2751e35e7534727b": "tag v1.9.3 of whisper.cpp",
+    "4af2b29d7ec73d781377bfd1758ca957a807e941": "whisper.cpp models/README.md (sha1)",
+    "c95b321b61e88c1809c4f759ddcae044f796ecb0": "ten independent public repositories",
+    "9dc858229fc7dd38854ae2d88d81803c0ebfcd88": "ten independent public repositories",
+}
+
+
+def one(entry: Any, **inputs: Any) -> dict[str, Any]:
+    """The only service of ``thor_profiles: [entry]``, which has to be without problems."""
+    resolution = resolve.resolve(resolve.Inputs(profiles=[entry], allow_broken=True, **inputs), CATALOGUE)
+    assert resolution.problems == []
+    return resolution.services[0]
+
+
+def parsed(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """The command head with its values, and the options: a list of words each, or parsed JSON."""
+    first = ("--served-model-name", "--alias", "--host")
+    start = next(index for index, word in enumerate(argv) if word in first)
+    options: dict[str, Any] = {}
+    name = ""
+    for word in argv[start:]:
+        if word.startswith("--"):
+            name = word[2:]
+            assert name not in options, f"--{name} stands twice"
+            options[name] = []
+        else:
+            options[name].append(json.loads(word) if word.startswith("{") else word)
+    return argv[:start], options
+
+
+@pytest.mark.parametrize("command", POST["commands"], ids=lambda command: command["title"])
+def test_every_command_of_the_post_comes_out_of_the_inventory(command: dict[str, Any]) -> None:
+    deviations = POST["deviations"]
+    head, options = parsed([deviations["words"].get(word, word) for word in command["argv"]])
+    options.setdefault("port", [deviations["port"]])
+    for name, value in {**deviations["options"], **command.get("meant", {})}.items():
+        options[name] = [value]
+    service = one(command["service"])
+    assert parsed(service["argv"]) == (head, options)
+    template = "/models/templates/qwen3_nonthinking.jinja"
+    fetched = [f"{artifact['path']}/{artifact['file']}" for artifact in service["files"]]
+    assert (template in service["argv"]) == (template in fetched)
+
+
+def test_the_catalogue_has_no_problems_and_all_profiles() -> None:
+    assert PROBLEMS == []
+    assert set(CATALOGUE.profiles) == PROFILES
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_every_profile_resolves(name: str) -> None:
+    service = one(name)
+    assert service["address"] == "127.0.0.1"
+    assert service["argv"][service["argv"].index("--host") + 1] == "127.0.0.1"
+    assert service["argv"][service["argv"].index("--port") + 1] == str(service["port"])
+    assert all(isinstance(word, str) and "{path}" not in word and "{file}" not in word for word in service["argv"])
+    assert all(isinstance(value, str) for value in service["environment"].values())
+    json.dumps(service)
+    weights = service["model"]["bytes"] / 2**30
+    assert weights < service["memory_gib"] < 120, "the budget holds the weights and fits a Thor of 128 GB"
+    assert re.fullmatch(r"(.+)-(vllm|sglang|llama-cpp|whisper-cpp)", name)
+    assert name.endswith(service["engine"].replace(".", "-"))
+
+
+def test_every_model_is_served_by_some_profile() -> None:
+    profiles = CATALOGUE.profiles.values()
+    files = {key for profile in profiles for key in profile.get("files_not_thinking", [])}
+    assert {profile["model"] for profile in profiles} | files == set(CATALOGUE.models)
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_thinking_can_be_set_exactly_where_the_model_can_switch(name: str) -> None:
+    for thinking in (True, False):
+        inputs = resolve.Inputs([{"profile": name, "thinking": thinking}], allow_broken=True)
+        resolution = resolve.resolve(inputs, CATALOGUE)
+        codes = [problem.code for problem in resolution.problems]
+        assert codes == ([] if name.startswith("qwen3-8b-") else ["THOR-THINKING-FIXED"])
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_every_statement_of_status_can_hold_and_the_last_holds_for_the_rest(name: str) -> None:
+    profile = CATALOGUE.profiles[name]
+    versions = CATALOGUE.engines[profile["engine"]]["versions"]
+    for statement in profile["status"]:
+        assert statement["reason"]
+        assert set(statement.get("versions", [])) <= set(versions)
+    assert not {"versions", "from", "before"} & set(profile["status"][-1]), (
+        "the last statement holds for every other version"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "version", "state"),
+    [
+        ("qwen3-8b-fp8-vllm", "vllm", "25.10", "broken"),
+        ("qwen3-8b-fp8-vllm", "vllm", "26.03", "broken"),
+        ("qwen3-8b-fp8-vllm", "vllm", "26.05", "untested"),
+        ("qwen3-8b-fp8-sglang", "sglang", "25.10", "works"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.01", "broken"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.02", "untested"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.10", "untested"),
+        ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", "25.10", "broken"),
+        ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", "26.01", "untested"),
+        ("qwen3-vl-30b-a3b-llama-cpp", "llama.cpp", "4227c9b", "broken"),
+    ],
+)
+def test_status_of_a_version(profile: str, engine: str, version: str, state: str) -> None:
+    assert one(profile, engine_versions={engine: version})["status"]["state"] == state
+
+
+def test_status_of_the_versions_of_the_post_agrees_with_its_table() -> None:
+    versions = {"vllm": "25.10", "sglang": "25.10", "llama.cpp": DATA["engines"]["llama.cpp"]["version"]}
+    for row in REFERENCE["table"]:
+        assert row["precision"] == CATALOGUE.models[row["model"]]["precision"]
+        for engine, version in versions.items():
+            wanted = (row["model"], engine)
+            profiles = [
+                name for name, entry in CATALOGUE.profiles.items() if (entry["model"], entry["engine"]) == wanted
+            ]
+            if row[engine] == "unsupported":
+                assert profiles == []
+                continue
+            status = one(profiles[0], engine_versions={engine: version})["status"]
+            assert status["state"] == ("broken" if row[engine] == "broken" else "works")
+            assert row[engine] == "broken" or status["reason"].startswith(f"{row[engine]} tok/s")
+
+
+def test_the_default_version_of_llama_cpp_has_a_list_of_options() -> None:
+    """So the tests above held the options of its profiles against the real engine's."""
+    assert ("llama.cpp", DATA["engines"]["llama.cpp"]["version"]) in CATALOGUE.flags
+
+
+def test_a_model_switches_only_what_its_profiles_can_switch() -> None:
+    for name, profile in CATALOGUE.profiles.items():
+        switchable = CATALOGUE.models[profile["model"]]["thinking"] == "switchable"
+        assert bool(profile.get("options_not_thinking")) == switchable, name
+
+
+def test_every_version_of_an_engine_is_pinned_or_says_that_it_is_not() -> None:
+    for name, engine in CATALOGUE.engines.items():
+        for version, known in engine["versions"].items():
+            assert known["origin"], f"{name} {version}"
+            if engine["kind"] == "native":
+                assert re.fullmatch(r"[0-9a-f]{40}", known["commit"])
+                assert known["commit"].startswith(version) or re.fullmatch(r"\d+(\.\d+)+", version)
+            else:
+                assert known["digest"] == "unpinned" or re.fullmatch(r"sha256:[0-9a-f]{64}", known["digest"])
+    for name, model in CATALOGUE.models.items():
+        assert model.get("checksum") or model.get("unpinned"), name
+        assert not model.get("checksum") or model["origin"], name
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(key)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_no_hash_without_a_source() -> None:
+    locked = {key: value for key, value in DATA["lock"].items() if key != "models"}
+    # What script/lock read from the hub itself needs no second witness; everything else does.
+    locked["files"] = {
+        key: value for key, value in DATA["lock"]["files"].items() if value.get("origin") != "script/lock"
+    }
+    texts = [text for text in _texts([DATA["engines"], DATA["models"], DATA["profiles"], locked]) if "://" not in text]
+    found = {match.lower() for text in texts for match in re.findall(r"[0-9A-Fa-f]{32,}", text)}
+    assert found == set(PINS)
