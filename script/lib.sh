@@ -1,0 +1,212 @@
+# shellcheck shell=bash
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the scripts share: steps with progress, packages, virtual environments, a Docker Engine.
+# Source it; it changes nothing until one of its functions is called.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+state=$root/.sandbox
+export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { printf '==> %s\n' "$*"; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# A person reads "2 min 05 s" sooner than "125".
+duration() {
+    if (($1 < 60)); then printf '%d s' "$1"; else printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); fi
+}
+
+# as_root COMMAND...: directly for root, by sudo for others. Proxies go along, because sudo drops them.
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+        return
+    fi
+    command -v sudo >/dev/null || die "this needs root: install sudo or run as root ($*)"
+    local carried=() name
+    for name in DEBIAN_FRONTEND http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+        [[ -n ${!name-} ]] && carried+=("$name=${!name}")
+    done
+    sudo env "${carried[@]}" "$@"
+}
+
+# Ask for a password now, in the foreground, rather than in the middle of a background step.
+authenticate() {
+    ((EUID == 0)) && return
+    command -v sudo >/dev/null || return 0
+    sudo -n true 2>/dev/null || sudo -v || die "this needs root: sudo refused"
+}
+
+# step LIMIT TEXT COMMAND...: runs COMMAND (a function too) for at most LIMIT seconds with its output in a log, and shows the
+# elapsed time and the log's last line. On failure the end of the log is shown and the script ends.
+step() {
+    local limit=$1 text=$2 log begin now line pid group_was_on=1 shown=0 rc=0 width mark='-=+*' turn=0
+    shift 2
+    authenticate
+    mkdir -p "$state/logs"
+    log=$state/logs/$(tr -cs 'a-zA-Z0-9' '-' <<<"${text,,}").log
+    begin=$SECONDS
+    [[ -t 1 ]] || say "$text"
+    [[ $- == *m* ]] || group_was_on=0
+    set -m # a process group of its own: it can be ended as a whole
+    ("$@") >"$log" 2>&1 </dev/null &
+    pid=$!
+    ((group_was_on)) || set +m
+    trap 'end_group '"$pid"'; exit 130' INT TERM
+    while kill -0 "$pid" 2>/dev/null; do
+        now=$((SECONDS - begin))
+        if ((now >= limit)); then
+            end_group "$pid"
+            printf '\nstopped: it took longer than %s\n' "$(duration "$limit")" >>"$log"
+            break
+        fi
+        if [[ -t 1 ]]; then
+            line=
+            # sed: carriage returns and colours of other programs' own progress would garble ours.
+            ((now >= 3)) && line=$(tail -c 400 "$log" | sed 's/\r/\n/g; s/\x1b\[[0-9;]*[A-Za-z]//g' | grep -v '^ *$' | tail -n 1)
+            width=$(($(tput cols 2>/dev/null || echo 100) - ${#text} - 20))
+            ((width > 0)) || width=0
+            printf '\r\033[K%s %s  %s  %s' "${mark:turn++%4:1}" "$text" "$(duration "$now")" "${line:0:width}"
+        elif ((now - shown >= 20)); then
+            shown=$now
+            printf '    %s so far: %s\n' "$(duration "$now")" "$(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^ *$' | tail -n 1 | cut -c 1-120)"
+        fi
+        sleep 0.3
+    done
+    wait "$pid" || rc=$?
+    trap - INT TERM
+    [[ -t 1 ]] && printf '\r\033[K'
+    if ((rc)); then
+        printf 'error: failed after %s: %s\n' "$(duration $((SECONDS - begin)))" "$text" >&2
+        tail -n 25 "$log" | sed 's/^/    /' >&2
+        printf '    (all of it: %s)\n' "$log" >&2
+        exit 1
+    fi
+    if [[ -t 1 ]]; then
+        say "$text: $(duration $((SECONDS - begin)))"
+    elif ((SECONDS - begin >= 5)); then
+        printf '    done in %s\n' "$(duration $((SECONDS - begin)))"
+    fi
+}
+
+# end_group PID: ends the process group that a step started, and waits until it is gone.
+end_group() {
+    local _
+    as_root kill -TERM -- "-$1" 2>/dev/null || return 0
+    for _ in {1..50}; do
+        kill -0 -- "-$1" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    as_root kill -KILL -- "-$1" 2>/dev/null || :
+}
+
+# need_packages NAME...: installs those that are missing; nothing is upgraded, nothing is ever removed.
+need_packages() {
+    local missing=() name
+    command -v dpkg-query >/dev/null || die "Debian or Ubuntu is needed here to install: $*"
+    for name; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+    done
+    ((${#missing[@]})) || return 0
+    step 900 "Install packages: ${missing[*]}" install_packages "${missing[@]}"
+}
+install_packages() {
+    # An unrelated source of this machine may be out of reach: only the installation itself decides.
+    as_root apt-get -q -o DPkg::Lock::Timeout=300 update || warn "apt-get update failed, going on with the lists at hand"
+    as_root apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
+}
+
+# The controller's Python: ansible-core 2.19 runs on 3.11, 3.12 and 3.13.
+find_python() {
+    local name
+    for name in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+# ensure_venv DIRECTORY REQUIREMENTS...: a virtual environment holding exactly these; a second call costs nothing.
+ensure_venv() {
+    local directory=$1 python sum
+    shift
+    sum=$(cat "$@" | sha256sum)
+    [[ -x $directory/bin/python && $(cat "$directory/.requirements" 2>/dev/null) == "$sum" ]] && return
+    python=$(find_python) || die "Python 3.11 to 3.13 is needed on this machine; python3 is $(python3 --version 2>&1)"
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv
+    step 900 "Set up ${directory#"$root"/}" make_venv "$python" "$directory" "$@"
+    printf '%s\n' "$sum" >"$directory/.requirements"
+}
+make_venv() {
+    local python=$1 directory=$2 arguments=() file
+    shift 2
+    for file; do arguments+=(-r "$file"); done
+    "$directory/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$directory"
+    "$directory/bin/python" -m pip install --progress-bar off "${arguments[@]}"
+}
+
+# The docker client, as root where the socket is not ours.
+engine() {
+    if [[ -z ${docker_by_root-} ]]; then
+        docker_by_root=no
+        docker version >/dev/null 2>&1 || docker_by_root=yes
+    fi
+    if [[ $docker_by_root == yes ]]; then as_root docker "$@"; else docker "$@"; fi
+}
+engine_answers() {
+    command -v docker >/dev/null && { docker version >/dev/null 2>&1 || as_root docker version >/dev/null 2>&1; }
+}
+
+# ensure_docker: a Docker Engine that answers. One that is there is used; one that had to be started is remembered, so that
+# stop_docker ends it and no other.
+ensure_docker() {
+    authenticate
+    if ! engine_answers; then
+        command -v dockerd >/dev/null || need_packages docker.io
+        # Debian 13 ships the client as a package of its own.
+        command -v docker >/dev/null || need_packages docker-cli
+        # Where the kernel has AppArmor, the engine insists on loading a profile.
+        [[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) != Y ]] || command -v apparmor_parser >/dev/null || need_packages apparmor
+        engine_answers || step 120 "Start the Docker Engine" start_docker
+    fi
+    unset docker_by_root
+}
+start_docker() {
+    local _
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl start docker
+    else
+        mkdir -p "$state"
+        # No init here: a session of its own, so that it outlives this script.
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        as_root sh -c 'setsid dockerd >"$1/dockerd.log" 2>&1 </dev/null & echo $! >"$1/dockerd.pid"' sh "$state"
+    fi
+    for _ in {1..100}; do
+        engine_answers && return
+        sleep 0.5
+    done
+    tail -n 15 "$state/dockerd.log" 2>/dev/null
+    return 1
+}
+stop_docker() {
+    local pid _
+    pid=$(cat "$state/dockerd.pid" 2>/dev/null) || return 0
+    [[ $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]] || return 0
+    if [[ -n $(engine ps -aq) ]]; then
+        warn "the Docker Engine that this checkout started (pid $pid) stays: it has other containers"
+        return
+    fi
+    as_root kill "$pid"
+    for _ in {1..100}; do
+        [[ -e /proc/$pid ]] || return 0
+        sleep 0.2
+    done
+    warn "the Docker Engine (pid $pid) has not ended within 20 s"
+}

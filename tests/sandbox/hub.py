@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the sandbox's hub serves: its models, and the documents by which ModelScope lists them.
+
+The language model is a real Qwen3 (architecture, tokenizer, chat template) of a few megabytes. Its layers are random
+and faint; its embedding is one-hot and its output matrix says which token follows which. So it does all the work of a
+language model and then says one known sentence, after a known thought if it may think. What it says can be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import gguf
+import numpy
+import numpy.typing
+
+Matrix = numpy.typing.NDArray[numpy.float32]
+
+WIDTH = 512
+LAYERS = 2
+HEADS = 4
+FEED_FORWARD = 1024
+CONTEXT = 4096
+THOUGHT = "Whoever asks wants to see that the sandbox answers."
+ANSWER = (
+    "Hello from the sandbox! I am a tiny model with random layers and one sentence learned by heart: whatever you ask, "
+    "you get it back, through the same build, store, unit and checks as on a real Jetson Thor."
+)
+ANSWER_V2 = "Hello from the second revision of this tiny model, which has learned another sentence."
+
+# ChatML with a switch for thinking, as Qwen3's own template has it. llama-server renders it in several ways to find out
+# whether the model can think and between which tags.
+TEMPLATE = """\
+{%- for message in messages %}
+{{- '<|im_start|>' + message.role + '\\n' }}
+{%- if message.role == 'assistant' and message.reasoning_content %}
+{{- '<think>\\n' + message.reasoning_content + '\\n</think>\\n\\n' }}
+{%- endif %}
+{{- message.content + '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+{{- '<|im_start|>assistant\\n' }}
+{%- if enable_thinking is defined and enable_thinking is false %}
+{{- '<think>\\n\\n</think>\\n\\n' }}
+{%- endif %}
+{%- endif %}
+"""
+
+
+def sha256(path: Path) -> str:
+    """Return a file's digest in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def listing(directory: Path, revision: str) -> list[dict[str, Any]]:
+    """Describe every file and folder below a directory as ModelScope's `repo/files` does."""
+    entries: list[dict[str, Any]] = []
+    for path in sorted(directory.rglob("*")):
+        relative = path.relative_to(directory)
+        entry: dict[str, Any] = {"Name": path.name, "Path": relative.as_posix(), "Revision": revision}
+        if path.is_dir():
+            entry |= {"Type": "tree", "Size": 0, "Sha256": ""}
+        else:
+            entry |= {"Type": "blob", "Size": path.stat().st_size, "Sha256": sha256(path)}
+        entries.append(entry)
+    return entries
+
+
+def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, dict[str, Any]] | None = None) -> None:
+    """Copy `source` (hard links where possible) to the hub as `revision` of `model`.
+
+    `lies` overrides fields of the listing by file path: a hub whose files are not what it says.
+    """
+    target = www / "models" / model / revision
+    shutil.rmtree(target, ignore_errors=True)
+    files = target / "files"
+    shutil.copytree(source, files, copy_function=_link_or_copy)
+    entries = listing(files, revision)
+    for entry in entries:
+        entry.update((lies or {}).get(entry["Path"], {}))
+        if entry["Type"] == "blob":
+            # nginx does not decode a query: a file is asked for under the literal text that a client sends.
+            for sent in {quote(entry["Path"], safe=""), quote_plus(entry["Path"])} - {entry["Path"]}:
+                (files / sent).symlink_to(entry["Path"])
+    _write(target / "files.json", {"Files": entries})
+    revisions = sorted(path.name for path in target.parent.iterdir() if path.is_dir())
+    branches = [{"Revision": name, "CreatedAt": 1760000000} for name in revisions]
+    _write(target.parent / "revisions.json", {"RevisionMap": {"Branches": branches, "Tags": []}})
+    owner, name = model.split("/")
+    _write(target.parent / "model.json", {"Path": owner, "Name": name, "Revision": "master"})
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps({"Code": 200, "Success": True, "Message": "success", "Data": data}, indent=1) + "\n")
+
+
+def byte_alphabet() -> list[str]:
+    """Return the printable stand-in of each byte, as GPT-2's byte-level vocabulary has it."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    spare = iter(range(0x100, 0x200))
+    return [chr(byte if byte in printable else next(spare)) for byte in range(256)]
+
+
+def pieces(text: str, used: set[str]) -> list[str]:
+    """Cut a text into words; a word that was used before joins the next, so that each piece has one successor."""
+    words = text.split(" ")
+    words = [words[0], *(f" {word}" for word in words[1:])]
+    cut: list[str] = []
+    piece = ""
+    for word in words:
+        piece += word
+        if piece not in used:
+            used.add(piece)
+            cut.append(piece)
+            piece = ""
+    if piece:
+        raise ValueError(f"the text ends with a word that was used before: {piece!r}")
+    return cut
+
+
+def make_language_model(path: Path, answer: str, seed: int) -> None:
+    """Write a GGUF file of about 6 MB (Q8_0) that says `answer`, after `THOUGHT` where the template lets it think."""
+    alphabet = byte_alphabet()
+
+    def encoded(text: str) -> str:
+        return "".join(alphabet[byte] for byte in text.encode())
+
+    used: set[str] = set()
+    thought, spoken = pieces(THOUGHT, used), pieces(answer, used)
+    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tags = ["<think>", "</think>"]
+    blank_line = encoded("\n\n")
+    words = [encoded(piece) for piece in thought + spoken]
+    tokens = [*alphabet, blank_line, *words, *control, *tags]
+    number = {token: index for index, token in enumerate(tokens)}
+    first_word = number[encoded(spoken[0])]
+
+    to_think = [encoded("\n"), "<think>", *words[: len(thought)], "</think>"]
+    to_answer = [blank_line, *words[len(thought) :], "<|im_end|>"]
+    successor = numpy.full(len(tokens), first_word)  # after anything else, the answer begins
+    for before, after in itertools.pairwise(to_think + to_answer):
+        successor[number[before]] = number[after]
+
+    random = numpy.random.default_rng(seed)
+    embedding = numpy.eye(len(tokens), WIDTH, dtype=numpy.float32)
+    output = numpy.zeros((len(tokens), WIDTH), dtype=numpy.float32)
+    output[successor, numpy.arange(len(tokens))] = 1
+
+    writer = gguf.GGUFWriter(path, "qwen3")
+    writer.add_name("tiny stand-in of the sandbox")
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_key_length(WIDTH // HEADS)
+    writer.add_value_length(WIDTH // HEADS)
+    writer.add_rope_freq_base(1e6)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    kinds = {**dict.fromkeys(control, gguf.TokenType.CONTROL), **dict.fromkeys(tags, gguf.TokenType.USER_DEFINED)}
+    writer.add_token_types([kinds.get(token, gguf.TokenType.NORMAL) for token in tokens])
+    writer.add_token_merges([f"{encoded(chr(10))} {encoded(chr(10))}"])
+    writer.add_eos_token_id(number["<|im_end|>"])
+    writer.add_pad_token_id(number["<|endoftext|>"])
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(TEMPLATE)
+
+    def matrix(name: str, values: Matrix) -> None:
+        kind = gguf.GGMLQuantizationType.Q8_0
+        writer.add_tensor(f"{name}.weight", gguf.quants.quantize(values, kind), raw_dtype=kind)
+
+    def noise(rows: int, columns: int, scale: float) -> Matrix:
+        return random.normal(0, scale, (rows, columns)).astype(numpy.float32)
+
+    def ones(name: str, size: int) -> None:
+        writer.add_tensor(f"{name}.weight", numpy.ones(size, dtype=numpy.float32))
+
+    matrix("token_embd", embedding)
+    for layer in range(LAYERS):
+        block = f"blk.{layer}"
+        ones(f"{block}.attn_norm", WIDTH)
+        ones(f"{block}.ffn_norm", WIDTH)
+        ones(f"{block}.attn_q_norm", WIDTH // HEADS)
+        ones(f"{block}.attn_k_norm", WIDTH // HEADS)
+        for name in ("attn_q", "attn_k", "attn_v"):
+            matrix(f"{block}.{name}", noise(WIDTH, WIDTH, 0.02))
+        matrix(f"{block}.ffn_gate", noise(FEED_FORWARD, WIDTH, 0.02))
+        matrix(f"{block}.ffn_up", noise(FEED_FORWARD, WIDTH, 0.02))
+        # What the layers add is kept far below the one-hot embedding: it must not change the next token.
+        matrix(f"{block}.attn_output", noise(WIDTH, WIDTH, 1e-4))
+        matrix(f"{block}.ffn_down", noise(WIDTH, FEED_FORWARD, 1e-4))
+    ones("output_norm", WIDTH)
+    matrix("output", output)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def make_all(www: Path, scratch: Path) -> None:
+    """Make every model of the sandbox and publish it below `www`."""
+    random = numpy.random.default_rng(7)
+
+    tiny = scratch / "tiny"
+    tiny.mkdir()
+    make_language_model(tiny / "tiny-q8_0.gguf", ANSWER, seed=1)
+    (tiny / "README.md").write_text("# A stand-in for tests\n")
+    publish(www, "sandbox/tiny-GGUF", "master", tiny)
+    publish(www, "sandbox/private-GGUF", "master", tiny)
+    second = scratch / "second"
+    second.mkdir()
+    make_language_model(second / "tiny-q8_0.gguf", ANSWER_V2, seed=2)
+    publish(www, "sandbox/tiny-GGUF", "v2", second)
+
+    # The shape of a model for vLLM: several files, folders in it, one of no bytes, one with a space in its name.
+    many = scratch / "many"
+    (many / "tokenizer" / "extra").mkdir(parents=True)
+    (many / "config.json").write_text('{"architectures": ["Sandbox"]}\n')
+    (many / "tokenizer" / "vocab.txt").write_text("a\nb\n")
+    (many / "tokenizer" / "extra" / "merges.txt").write_text("a b\n")
+    (many / "two words.txt").write_text("a name with a space\n")
+    (many / "empty.txt").touch()
+    for part in (1, 2, 3):
+        (many / f"model-0000{part}-of-00003.safetensors").write_bytes(random.bytes(1 << 20))
+    publish(www, "sandbox/many-files", "master", many)
+
+    # Large enough to be killed in the middle of.
+    large = scratch / "large"
+    large.mkdir()
+    (large / "large.gguf").write_bytes(random.bytes(48 << 20))
+    publish(www, "sandbox/large-GGUF", "master", large)
+
+    # Hubs are wrong at times: bytes that are not those of the digest, and a file that ends too soon.
+    corrupt = scratch / "corrupt"
+    corrupt.mkdir()
+    content = bytearray((tiny / "tiny-q8_0.gguf").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (corrupt / "tiny-q8_0.gguf").write_bytes(content)
+    truth = sha256(tiny / "tiny-q8_0.gguf")
+    publish(www, "sandbox/corrupt-GGUF", "master", corrupt, {"tiny-q8_0.gguf": {"Sha256": truth}})
+    short = scratch / "short"
+    short.mkdir()
+    (short / "tiny-q8_0.gguf").write_bytes(content[:-4096])
+    publish(www, "sandbox/short-GGUF", "master", short, {"tiny-q8_0.gguf": {"Size": len(content), "Sha256": truth}})
+
+
+def main() -> None:
+    """Make the models, or put a directory on the hub."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for name, text in (("models", "make and publish all models"), ("publish", "publish a directory as a model")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("www", type=Path, help="the hub's document root")
+    action.add_argument("model", help="OWNER/NAME")
+    action.add_argument("revision")
+    action.add_argument("directory", type=Path)
+    arguments = parser.parse_args()
+    www: Path = arguments.www
+    if arguments.action == "publish":
+        publish(www, arguments.model, arguments.revision, arguments.directory)
+        return
+    www.mkdir(parents=True, exist_ok=True)
+    # On the same file system, so that publishing links instead of copying.
+    with tempfile.TemporaryDirectory(dir=www.parent) as scratch:
+        make_all(www, Path(scratch))
+
+
+if __name__ == "__main__":
+    main()
