@@ -20,9 +20,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Where llama.cpp's help starts its second column; a longer head has a line of its own (common_arg::to_string, common/arg.cpp).
+# Where llama.cpp's help starts its second column; a longer head has a line of its own (common_arg::to_string).
 COLUMN = 40
-# What llama.cpp takes for the words on its help, in any option that shows them (is_truthy and its like, common/arg.cpp).
+# What llama.cpp takes for the words on its help, in any option that shows them (is_truthy and its like).
 SPELLINGS = {
     "on": ("on", "enabled", "true", "1"),
     "off": ("off", "disabled", "false", "0"),

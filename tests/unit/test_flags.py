@@ -49,6 +49,8 @@ HELP = """\
                                         whether to use multimodal projector file (if available)
 """
 
+CACHE_TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+
 
 @pytest.fixture(name="parsed")
 def _parsed() -> dict[str, dict[str, object]]:
@@ -68,7 +70,7 @@ def entry(
         ("--ctx-size", entry(["-c"])),
         ("--kv-offload", entry(["-kvo", "-nkvo"], "none", "--no-kv-offload")),
         ("--no-host", entry([], "none")),
-        ("--cache-type-k", entry(["-ctk"], choices="f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1".split())),
+        ("--cache-type-k", entry(["-ctk"], choices=CACHE_TYPES)),
         ("--numa", entry([])),
         ("--override-tensor", entry(["-ot"])),
         ("--control-vector-layer-range", entry([], "many")),
@@ -110,9 +112,21 @@ def test_a_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
         flags.load(path)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "roles/catalog/files/flags").glob("llama.cpp-*.json")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "roles/catalog/files/flags").glob("llama.cpp-*.json")), ids=lambda p: p.stem
+)
 def test_stored_lists_know_what_the_collection_passes(path: Path) -> None:
     stored = flags.load(path)
     assert path.stem == f"{stored['engine']}-{stored['version']}"
-    argv = ["--model", "--alias", "--host", "--port", "--ctx-size", "--jinja", "--reasoning-budget", "--mmproj", "--metrics"]
+    argv = [
+        "--model",
+        "--alias",
+        "--host",
+        "--port",
+        "--ctx-size",
+        "--jinja",
+        "--reasoning-budget",
+        "--mmproj",
+        "--metrics",
+    ]
     assert flags.unknown(argv, stored["options"]) == []

@@ -1,0 +1,267 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Make one build of a native engine present."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cmake_build
+short_description: Make one build of a native engine present
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Fetches a pinned source, builds it with CMake, Ninja and ccache, and installs the programs as one tree under
+    C(<prefix>/<engine>/<version>-<fingerprint>), with the link C(<prefix>/<engine>/<version>) to it.
+  - The fingerprint stands for source, options, targets, compiler, CUDA and machine. A tree that is there is never built
+    again, and one that was built before with the same inputs only gets its link back.
+  - The tree and the link appear in one rename each, after the first program told its version and its help.
+  - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches
+    to it, or goes on from where it was killed.
+options:
+  engine:
+    description: Name of the engine, a folder under O(prefix).
+    type: str
+    required: true
+  version:
+    description: Version of the engine.
+    type: str
+    required: true
+  source:
+    description: Where the source is had, from a repository at a commit or from an archive.
+    type: dict
+    required: true
+    suboptions:
+      git:
+        description: Address of the repository.
+        type: str
+      commit:
+        description: The full commit, 40 hexadecimal digits.
+        type: str
+      archive:
+        description: Address of a tar archive.
+        type: str
+      sha256:
+        description: Its SHA-256.
+        type: str
+      subdirectory:
+        description: Folder in the source that holds the C(CMakeLists.txt) to build.
+        type: str
+  options:
+    description:
+      - CMake cache variables. Booleans become V(ON) and V(OFF), lists are joined by semicolons.
+      - C(CMAKE_BUILD_TYPE=Release) and C(BUILD_SHARED_LIBS=OFF) always hold.
+    type: dict
+    default: {}
+  version_options:
+    description: CMake cache variables that get the O(version) as their value.
+    type: list
+    elements: str
+    default: []
+  targets:
+    description: What to build.
+    type: list
+    elements: str
+    required: true
+  programs:
+    description:
+      - Paths in the build tree of the programs to install in C(bin/). The first is asked for its version and help.
+      - By default C(bin/<target>) for each of O(targets).
+    type: list
+    elements: str
+    default: []
+  version_text:
+    description:
+      - What the output of C(--version) of the first program must contain, the O(version) by default.
+      - An empty text asks for no version.
+    type: str
+  argvs:
+    description:
+      - Arguments that services will pass to the first program, by the name of the service.
+      - Each option among them must be in its help.
+    type: dict
+    default: {}
+  cuda:
+    description: Whether nvcc takes part. Refused with V(THOR-CUDA-MISSING) where there is none.
+    type: bool
+    default: false
+  architectures:
+    description:
+      - Value of C(CMAKE_CUDA_ARCHITECTURES) where O(cuda=true).
+      - V(110) holds code for Thor and PTX for what comes after it, V(110-real) only the former.
+    type: str
+    default: "110"
+  jobs:
+    description:
+      - How many compilers run at once.
+      - V(0) is one for each CPU as far as the free memory goes.
+    type: int
+    default: 0
+  prefix:
+    description: Where the trees of all engines are.
+    type: path
+    default: /opt/thor/engines
+  state:
+    description: Where sources and unfinished builds are kept.
+    type: path
+    default: /var/lib/thor
+  ccache:
+    description: Folder of the compiler cache.
+    type: path
+    default: /var/lib/thor/ccache
+  timeout:
+    description: Seconds after which the job is ended.
+    type: int
+    default: 14400
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: Shows what goes into the build that is there and into the one that is wanted.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run indicates no change.
+    support: full
+requirements:
+  - cmake, ninja, ccache and a C++ compiler; git for a source from a repository; the CUDA toolkit for O(cuda=true)
+  - systemd and root
+"""
+
+EXAMPLES = r"""
+- name: Have llama.cpp for Thor
+  jetson.thor.cmake_build:
+    engine: llama.cpp
+    version: 0c1e570
+    source:
+      git: https://github.com/ggml-org/llama.cpp.git
+      commit: 0c1e57098bba43ac29e6e3b677cdceebdd22334f
+    options:
+      GGML_CUDA: true
+      LLAMA_BUILD_UI: false
+    version_options: [LLAMA_BUILD_COMMIT]
+    targets: [llama-server, llama-bench]
+    cuda: true
+"""
+
+RETURN = r"""
+path:
+  description: The tree of the build.
+  type: str
+  returned: always
+  sample: /opt/thor/engines/llama.cpp/0c1e570-3f2a9c51d0be
+fingerprint:
+  description: Stands for the inputs.
+  type: str
+  returned: always
+  sample: 3f2a9c51d0be
+version_output:
+  description: What the first program says of its version.
+  type: str
+  returned: when the build is there
+options:
+  description: Every spelling of every option in the help of the first program, empty where its help was not understood.
+  type: list
+  elements: str
+  returned: when the build is there
+problems:
+  description: What was refused, one entry each.
+  type: list
+  elements: dict
+  returned: when something was refused
+"""
+
+import os
+import platform
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import cmake, job, observe
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+
+ARGUMENTS: dict[str, Any] = {
+    "engine": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "source": {
+        "type": "dict",
+        "required": True,
+        "options": {key: {"type": "str"} for key in ("git", "commit", "archive", "sha256", "subdirectory")},
+        "required_together": [("git", "commit"), ("archive", "sha256")],
+        "required_one_of": [("git", "archive")],
+        "mutually_exclusive": [("git", "archive")],
+    },
+    "options": {"type": "dict", "default": {}},
+    "version_options": {"type": "list", "elements": "str", "default": []},
+    "targets": {"type": "list", "elements": "str", "required": True},
+    "programs": {"type": "list", "elements": "str", "default": []},
+    "version_text": {"type": "str"},
+    "argvs": {"type": "dict", "default": {}},
+    "cuda": {"type": "bool", "default": False},
+    "architectures": {"type": "str", "default": "110"},
+    "jobs": {"type": "int", "default": 0},
+    "prefix": {"type": "path", "default": "/opt/thor/engines"},
+    "state": {"type": "path", "default": "/var/lib/thor"},
+    "ccache": {"type": "path", "default": "/var/lib/thor/ccache"},
+    "timeout": {"type": "int", "default": 14400},
+}
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+def refuse(module: AnsibleModule, problems: list[Problem]) -> None:
+    """Fail with all problems."""
+    module.fail_json(
+        msg="\n".join(problem.text() for problem in problems), problems=[problem.as_dict() for problem in problems]
+    )
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
+    toolchain = observe.toolchain()
+    if params["cuda"] and toolchain["nvcc"] is None:
+        engine = params["engine"]
+        reason = f"{engine} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
+        remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
+        refuse(module, [Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)])
+    wanted = cmake.inputs(params, toolchain, platform.machine())
+    tree = cmake.tree_of(params["prefix"], params["engine"], params["version"], cmake.fingerprint(wanted))
+    found = cmake.read_build(tree)
+    current = found is not None and cmake.is_current(tree, params["version"])
+    result: dict[str, Any] = {"changed": not current, "path": str(tree), "fingerprint": cmake.fingerprint(wanted)}
+    if not current:
+        result["diff"] = cmake.difference(tree, wanted)
+    if found is not None:
+        problems = cmake.check_argvs(params["argvs"], found["options"], params["engine"], params["version"])
+        if problems:
+            refuse(module, problems)
+        if not current and not module.check_mode:
+            cmake.make_current(tree, params["version"])
+        module.exit_json(**{**cmake.summary(tree), **result})
+    if module.check_mode:
+        module.exit_json(**result)
+    spec = {
+        "inputs": wanted,
+        "source": {key: value for key, value in params["source"].items() if value is not None},
+        "version_text": params["version"] if params["version_text"] is None else params["version_text"],
+        "argvs": params["argvs"],
+        "nvcc": toolchain["nvcc"],
+        "jobs": params["jobs"],
+        "prefix": params["prefix"],
+        "state": params["state"],
+        "ccache": params["ccache"],
+        "environment": {name: os.environ[name] for name in PROXIES if name in os.environ},
+    }
+    job.start(
+        module,
+        name=f"build-{params['engine']}-{params['version']}",
+        target="cmake",
+        spec=spec,
+        timeout=params["timeout"],
+    )
+
+
+if __name__ == "__main__":
+    main()
