@@ -8,12 +8,13 @@ switches ``--no-setuptools --no-wheel`` as arguments. The pip that comes with Py
 
 from __future__ import annotations
 
-import ensurepip
 import os
 import subprocess
 import sys
 
-os.environ.pop("GET_PIP", None)
-ensurepip.bootstrap()
+# ansible-test sets it for this script; the pip that is run below would take it for a switch of its own.
+del os.environ["GET_PIP"]
 packages = [argument for argument in sys.argv[1:] if not argument.startswith("--no-")]
-sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", *packages], check=False).returncode)
+# A process of its own for each: ensurepip switches pip's configuration off for the process it runs in.
+subprocess.run([sys.executable, "-m", "ensurepip"], check=True)
+subprocess.run([sys.executable, "-m", "pip", "install", *packages], check=True)
