@@ -357,7 +357,7 @@ def _source(engine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, An
     if engine["kind"] != "native":
         return None
     source = dict(known.get("source") or engine["source"])
-    if "commit" in known:
+    if "commit" in known and "archive" not in source:
         source["commit"] = known["commit"]
     return source
 
