@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Joins words into the value of a directive of a unit file such as C(ExecStart=) or C(Environment=), quoted so that systemd hands on
-    exactly these words, whatever they hold.
+  - Joins words into the value of a directive of a unit file such as C(ExecStart=) or C(Environment=), quoted so that
+    systemd hands on exactly these words, whatever they hold.
   - C(%) is doubled (specifiers), and in a command C($) too (variables); see systemd.service(5), COMMAND LINES.
 positional: _input
 options:
@@ -22,7 +22,7 @@ options:
     elements: raw
     required: true
   command:
-    description: Whether the words are a command line, where systemd expands C($VARIABLE). In C(Environment=) it does not.
+    description: Whether the words are a command, where systemd expands C($VARIABLE). In C(Environment=) it does not.
     type: bool
     default: true
 """
@@ -57,7 +57,7 @@ def quote(word: str, command: bool = True) -> str:
     """One word as a unit file needs it; a NUL cannot be part of one."""
     if "\0" in word:
         raise AnsibleFilterError("systemd_argv: a word of a command line cannot hold a NUL byte")
-    text = "".join(_ESCAPES.get(char) or (f"\\x{ord(char):02x}" if ord(char) < 32 or ord(char) == 127 else char) for char in word)
+    text = re.sub(r'[\\"\x01-\x1f\x7f]', lambda found: _ESCAPES.get(found[0], f"\\x{ord(found[0]):02x}"), word)
     text = text.replace("%", "%%")
     if command:
         text = text.replace("$", "$$")

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests to an inference service, and what their answers must look like.
 
-Standard library only: the file is a module utility of the collection (module ``verify``) and is also deployed as it is to
-``/opt/thor/lib/probe.py``, where ``thor-serve`` uses it for readiness and liveness. Both must mean the same by "it answers".
+Standard library only: the file is a module utility of the collection (module ``verify``) and is also deployed as it is
+to ``/opt/thor/lib/probe.py``, where ``thor-serve`` uses it for readiness and liveness. Both must mean the same by "it
+answers".
 
 Requests go straight to the address and port that they are given, never through a proxy of the environment.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -29,8 +31,8 @@ _EMPTY_THINKING = re.compile(r"<think>\s*</think>")
 class ProbeError(Exception):
     """A request got no usable answer.
 
-    ``kind`` is ``unreachable`` (no connection, or it broke), ``timeout``, ``status`` (an HTTP error; ``status`` holds it),
-    ``shape`` (an answer that is none of this API) or ``unsupported`` (no request is known for the API).
+    ``kind`` is ``unreachable`` (no connection, or it broke), ``timeout``, ``status`` (an HTTP error; ``status`` holds
+    it), ``shape`` (an answer that is none of this API) or ``unsupported`` (no request is known for the API).
     """
 
     def __init__(self, kind: str, message: str, status: int | None = None) -> None:
@@ -46,7 +48,7 @@ class ProbeError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of a chat API; ``seconds`` is the wall time of the request, ``tokens_per_second`` that of generation."""
+    """One answer of a chat API; ``seconds`` is that of the request, ``tokens_per_second`` that of generation."""
 
     text: str
     reasoning: str
@@ -79,10 +81,8 @@ def request(
     def expire() -> None:
         expired.set()
         for sock in sockets:
-            try:
+            with contextlib.suppress(OSError):  # closed in the same moment
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed in the same moment
 
     timer = threading.Timer(timeout, expire)
     timer.daemon = True
@@ -202,7 +202,8 @@ SMALLEST_REQUEST: dict[str, Callable[[Mapping[str, Any], float], None]] = {"chat
 def ready(config: Mapping[str, Any], timeout: float) -> None:
     """Send the smallest real request of the service's API; return when it was answered, raise ProbeError otherwise.
 
-    ``config`` is the service's ``/etc/thor/services/<name>.json``: at least ``api``, ``address``, ``port``, ``served_name``.
+    ``config`` is the service's ``/etc/thor/services/<name>.json``: at least ``api``, ``address``, ``port`` and
+    ``served_name``.
     """
     ask = SMALLEST_REQUEST.get(config["api"])
     if ask is None:
@@ -214,8 +215,8 @@ def ready(config: Mapping[str, Any], timeout: float) -> None:
 def progress(config: Mapping[str, Any], timeout: float) -> list[Any] | None:
     """What the service's progress page shows now; None when it has none or it cannot be read.
 
-    ``config["progress"]`` is ``{"path": "/slots", "match": "regex"}``: two looks that differ in what the expression finds
-    mean that the engine has worked in between.
+    ``config["progress"]`` is ``{"path": "/slots", "match": "regex"}``: two looks that differ in what the expression
+    finds mean that the engine has worked in between.
     """
     page = config.get("progress")
     if not page:

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the services that a host runs to those that it should run, and back when that fails.
 
-A definition is a unit file and the JSON file that thor-serve reads. ``compare`` tells the difference without changing anything;
-``run_job`` (a job, see job.py) brings it about, a service at a time:
+A definition is a unit file and the JSON file that thor-serve reads. ``compare`` tells the difference without changing
+anything; ``run_job`` (a job, see job.py) brings it about, a service at a time:
 
 * units of ours that are no longer wanted go first: their ports and their memory are needed;
 * a service is switched by writing its new definition and restarting it; systemctl returns when it has answered;
-* the definition that served before is kept under ``/var/lib/thor/previous/`` until the new one has proved itself. The first service
-  that does not answer goes back to it, and the run stops there: the services after it stay what they are;
-* a run that was cut off (power, a kill) leaves a record ``proven: false``, so that the next run knows what had last served.
+* the definition that served before is kept under ``/var/lib/thor/previous/``. The first service that does not answer
+  goes back to it, and the run stops there: the services after it stay what they are;
+* a run that was cut off (power, a kill) leaves a record ``proven: false``: the next run knows what had last served.
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ UNITS = "etc/systemd/system"
 CONFIGS = "etc/thor/services"
 PREVIOUS = "var/lib/thor/previous"
 JOURNAL_LINES = 30
+START_FAILED = "THOR-SERVICE-START"
+SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
 
 # What systemd says of every failure, whatever the reason is.
-_VERDICT = re.compile(r"^(Starting |Failed to start |\S+\.service: (Main process exited|Failed with result|Scheduled restart))")
+_VERDICT = re.compile(
+    r"^(Starting |Failed to start |\S+\.service: (Main process exited|Failed with result|Scheduled restart))"
+)
 _CODE = re.compile(r"\b(THOR-[A-Z]+(?:-[A-Z]+)*): (.+)$")
 
 
@@ -150,7 +154,7 @@ class Systemctl:
         """Run systemctl; with ``check`` a failure raises JobFailed."""
         done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
-            raise JobFailed(f"THOR-SERVICE-START: systemctl {' '.join(arguments)} failed: {done.stderr.strip()}")
+            raise _systemd_failed(f"systemctl {' '.join(arguments)} failed", done.stderr)
         return done
 
     def states(self, units: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -158,9 +162,11 @@ class Systemctl:
         if not units:
             return {}
         done = self.run("show", "--property=ActiveState,UnitFileState", "--", *units, check=False)
-        blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.M)) for block in done.stdout.strip("\n").split("\n\n")]
+        blocks = [
+            dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip("\n").split("\n\n")
+        ]
         if len(blocks) != len(units):
-            raise JobFailed(f"THOR-SERVICE-START: systemctl show does not answer on this host: {done.stderr.strip()}")
+            raise _systemd_failed("systemctl show does not answer", done.stderr)
         return {
             unit: (block.get("ActiveState", "inactive"), block.get("UnitFileState", ""))
             for unit, block in zip(units, blocks, strict=True)
@@ -184,7 +190,7 @@ class Systemctl:
         self.run("reset-failed", unit, check=False)
 
     def start(self, unit: str, restart: bool, report: Progress, done: int, total: int) -> bool:
-        """Start or restart the unit; returns systemd's verdict when it is there, and says meanwhile what the unit says."""
+        """Start or restart the unit; returns systemd's verdict when it is there, and reports meanwhile."""
         self.run("reset-failed", unit, check=False)  # the delay of a restart begins small again
         order = subprocess.Popen(
             ["systemctl", "restart" if restart else "start", unit],
@@ -201,7 +207,14 @@ class Systemctl:
     def journal(self, unit: str, since: float) -> list[str]:
         """The last lines of the unit's journal since a moment (seconds since 1970)."""
         done = subprocess.run(
-            ["journalctl", f"--unit={unit}", f"--since=@{int(since)}", f"--lines={JOURNAL_LINES}", "--output=cat", "--no-pager"],
+            [
+                "journalctl",
+                f"--unit={unit}",
+                f"--since=@{int(since)}",
+                f"--lines={JOURNAL_LINES}",
+                "--output=cat",
+                "--no-pager",
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -257,7 +270,10 @@ class Disk:
 
     def put(self, name: str, definition: Definition) -> None:
         """Make the disk hold this definition of a service."""
-        for path, text in ((f"{CONFIGS}/{name}.json", definition.config), (f"{UNITS}/thor-{name}.service", definition.unit)):
+        for path, text in (
+            (f"{CONFIGS}/{name}.json", definition.config),
+            (f"{UNITS}/thor-{name}.service", definition.unit),
+        ):
             if text is None:
                 self.remove(path)
             else:
@@ -265,11 +281,11 @@ class Disk:
 
     def ours(self) -> list[str]:
         """Names of the services whose units we once wrote: by name and by their first line."""
-        names = []
-        for path in sorted(self.path(UNITS).glob("thor-*.service")):
-            if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(MARKER):
-                names.append(path.name.removeprefix("thor-").removesuffix(".service"))
-        return names
+        return [
+            path.name.removeprefix("thor-").removesuffix(".service")
+            for path in sorted(self.path(UNITS).glob("thor-*.service"))
+            if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(MARKER)
+        ]
 
     def keep(self, name: str, definition: Definition, proven: bool) -> None:
         """Record what served before the present definition; ``proven``: the present one has answered since."""
@@ -286,6 +302,13 @@ class Disk:
             return Definition(record["unit"], record["config"]), bool(record["proven"])
         except (ValueError, KeyError, TypeError):
             return None
+
+
+def _systemd_failed(what: str, stderr: str) -> JobFailed:
+    return JobFailed(
+        f"{SYSTEMD_FAILED}: {socket.gethostname()}: {what}: {stderr.strip() or 'without a word'}. "
+        "Put that right on the host, then run the play again."
+    )
 
 
 def compare(wanted: Wanted, disk: Disk, systemctl: Systemctl) -> Difference:
@@ -324,7 +347,9 @@ def _diff(path: str, before: str | None, after: str | None) -> dict[str, str]:
 class Switch:
     """One run."""
 
-    def __init__(self, wanted: Wanted, difference: Difference, disk: Disk, systemctl: Systemctl, report: Progress) -> None:
+    def __init__(
+        self, wanted: Wanted, difference: Difference, disk: Disk, systemctl: Systemctl, report: Progress
+    ) -> None:
         self.wanted = wanted
         self.difference = difference
         self.disk = disk
@@ -337,9 +362,8 @@ class Switch:
 
     def run(self) -> None:
         """Bring the difference about; raise JobFailed with everything put back as far as that can be."""
-        pending = [
-            service for service in self.wanted.services if service.name in {*self.difference.switched, *self.difference.started}
-        ]
+        names = {*self.difference.switched, *self.difference.started}
+        pending = [service for service in self.wanted.services if service.name in names]
         total = len(self.difference.removed) + len(pending) + 1
         done = 0
         self.write_files()
@@ -383,7 +407,7 @@ class Switch:
         self.removed[name] = definition
 
     def pause_port(self, service: Service, later: Iterable[Service]) -> None:
-        """Stop those whose turn comes later and who still hold the port that this service shall have (two swap their ports)."""
+        """Stop who comes later and still holds the port that this service shall have (two swap their ports)."""
         port = Definition(service.unit, service.config).port
         for other in later:
             if port is not None and other.name not in self.paused and self.disk.definition(other.name).port == port:
@@ -418,7 +442,7 @@ class Switch:
     def fail(self, service: Service, before: Definition, since: float) -> None:
         """Put back what served, and raise JobFailed."""
         journal = self.systemctl.journal(service.unit_name, since)
-        code, reason = reason_of(journal)
+        cause, reason = reason_of(journal)
         back = []
         new = Definition(service.unit, service.config)
         if before != new:
@@ -430,9 +454,7 @@ class Switch:
                 back.append(service.name)
         if not self.switched:  # whoever was switched has been started by the new thor-serve, and keeps it
             self.put_files_back()
-        taken = {
-            Definition(done.unit, done.config).port for done in self.wanted.services if done.name in self.switched
-        }
+        taken = {Definition(done.unit, done.config).port for done in self.wanted.services if done.name in self.switched}
         for name, definition in self.removed.items():
             if definition.port is None or definition.port not in taken:
                 self.disk.put(name, definition)
@@ -450,11 +472,11 @@ class Switch:
         elif before != new:
             self.disk.keep(service.name, before, proven=True)
         raise JobFailed(
-            self.failure_text(service, before, code, reason, journal, lost),
-            code=code,
+            self.failure_text(service, before, cause, reason, journal, lost),
+            code=START_FAILED,
+            cause=cause,
             unit=service.unit_name,
             reason=reason,
-            journal=journal,
             switched=self.switched,
             restored=[name for name in back if name not in lost],
             serving=self.serving(),
@@ -473,7 +495,7 @@ class Switch:
         return [unit for unit, state in self.systemctl.states(units).items() if state[0] == "active"]
 
     def failure_text(
-        self, service: Service, before: Definition, code: str, reason: str, journal: list[str], lost: list[str]
+        self, service: Service, before: Definition, cause: str | None, reason: str, journal: list[str], lost: list[str]
     ) -> str:
         """The message of a failed run: what, why, what is now, and the way out."""
         if before == Definition(service.unit, service.config):
@@ -489,22 +511,24 @@ class Switch:
             now += f" Not serving any more: {', '.join(f'thor-{name}.service' for name in others)}."
         serving = ", ".join(self.serving()) or "nothing"
         lines = [
-            f"{code}: {socket.gethostname()}: {service.unit_name} was started and has not answered: {reason}",
+            f"{START_FAILED}: {socket.gethostname()}: {service.unit_name} was started and has not answered: "
+            f"{f'{cause}: ' if cause else ''}{reason}",
             f"{now} Serving now: {serving}. Services after it in thor_profiles were left as they are.",
-            f"Put right what the journal names, then run the play again. The last lines of journalctl -u {service.unit_name}:",
+            "Put right what the journal names, then run the play again. "
+            f"The last lines of journalctl -u {service.unit_name}:",
             *(f"    {line}" for line in journal),
         ]
         return "\n".join(lines)
 
 
-def reason_of(journal: Sequence[str]) -> tuple[str, str]:
-    """The code and the reason that thor-serve wrote last; THOR-SERVICE-START and what systemd says where it wrote none."""
+def reason_of(journal: Sequence[str]) -> tuple[str | None, str]:
+    """The code and the reason that thor-serve wrote last; None and what systemd says where it wrote none."""
     for line in reversed(journal):
         found = _CODE.search(line)
         if found and "thor-serve: " in line:
             return found[1], found[2]
     telling = [line.strip() for line in journal if line.strip() and not _VERDICT.search(line)]
-    return "THOR-SERVICE-START", telling[-1] if telling else "its journal says nothing"
+    return None, telling[-1] if telling else "its journal says nothing"
 
 
 def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:

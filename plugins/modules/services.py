@@ -14,10 +14,11 @@ author:
 description:
   - Makes the C(thor-*.service) units of a host those that are wanted, and has them serve.
   - Units that carry the first line of this collection and are not in O(services) are stopped and removed first.
-  - Then, in order, each service whose unit or configuration differs is restarted, and each one that does not run is started. The
-    units are of C(Type=notify), so that this waits until the service has answered a real request.
-  - The first service that does not answer gets its previous definition back and serves as before (or is removed, where there was
-    none), removed units come back unless their port is taken by now, and the module fails. The services after it are left as they are.
+  - Then, in order, each service whose unit or configuration differs is restarted, and each one that does not run is
+    started. The units are of C(Type=notify), so that this waits until the service has answered a real request.
+  - The first service that does not answer gets its previous definition back and serves as before (or is removed, where
+    there was none), removed units come back unless their port is taken by now, and the module fails. The services after
+    it are left as they are.
   - The work runs as a job under a systemd unit of its own, which outlives a lost connection.
 options:
   services:
@@ -73,7 +74,7 @@ attributes:
     description: Returns details on what has changed, or would change in check mode.
     support: full
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: Has a corresponding action plugin, so that some parts run on the controller.
     support: full
 notes:
   - Secrets do not belong into unit files or configurations; both are shown in diff mode.
@@ -126,18 +127,21 @@ units:
   elements: str
   returned: always
 code:
-  description: Why the service did not come up, see C(docs/errors.md).
+  description: V(THOR-SERVICE-START).
+  type: str
+  returned: when a service did not answer
+cause:
+  description: Code of the reason, where thor-serve knew it, see C(docs/errors.md).
   type: str
   returned: when a service did not answer
   sample: THOR-GPU-UNUSED
+reason:
+  description: The reason as a sentence.
+  type: str
+  returned: when a service did not answer
 unit:
   description: The unit that did not come up.
   type: str
-  returned: when a service did not answer
-journal:
-  description: The last lines of its journal.
-  type: list
-  elements: str
   returned: when a service did not answer
 restored:
   description: Services that serve again as they did before.
