@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -12,8 +13,9 @@ from ansible.utils.display import Display
 
 display = Display()
 
-# One question waits this long on the host: few round trips, and the end is seen at once.
-POLL_SECONDS = 10
+# One question waits this long on the host: few round trips, and the end is seen at once. The first ones come sooner, so
+# that a person sees that it works; a build of an hour need not fill the screen.
+POLL_SECONDS = (10, 10, 10, 10, 20, 30)
 
 
 class LongRunning(ActionBase):  # type: ignore[misc]
@@ -38,10 +40,10 @@ class LongRunning(ActionBase):  # type: ignore[misc]
     def _follow(self, name: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         host = (task_vars or {}).get("inventory_hostname", "")
         begun = time.monotonic()
-        while True:
+        for question in itertools.count():
             status = self._execute_module(
                 module_name="jetson.thor.job_status",
-                module_args={"name": name, "wait": POLL_SECONDS},
+                module_args={"name": name, "wait": POLL_SECONDS[min(question, len(POLL_SECONDS) - 1)]},
                 task_vars=task_vars,
             )
             if status.get("failed") or status.get("unreachable"):
@@ -56,6 +58,7 @@ class LongRunning(ActionBase):  # type: ignore[misc]
                     + "\n".join(status.get("log", [])),
                 }
             display.display(f"{host}: {name}: {progress_text(status.get('progress', {}), time.monotonic() - begun)}")
+        raise AssertionError("unreachable: the questions end with the job")
 
 
 def progress_text(progress: dict[str, Any], seconds: float) -> str:
