@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Hold the rules of the house: what no linter knows of this collection, and what goes stale without anybody noticing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+ROLES = sorted(path.parent.name for path in ROOT.glob("roles/*/tasks"))
+MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
+PLAYBOOKS = ["site.yml", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("playbooks/*.yml"))]
+CODE = re.compile(r"\bTHOR-[A-Z]+(?:-[A-Z0-9]+)*\b")
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the development environment in the checkout."""
+    program = BIN / command[0]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run([program, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def tracked() -> list[Path]:
+    """Files under version control, and new ones that are not ignored."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    paths = [ROOT / line for line in listing.stdout.splitlines()]
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
+
+
+def load(path: Path) -> Any:
+    """A YAML file's content; an absent or empty one is an empty mapping."""
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
+
+
+def entry_points(role: str) -> dict[str, Any]:
+    """A role's argument_specs by entry point."""
+    specs: dict[str, Any] = load(ROOT / "roles" / role / "meta/argument_specs.yml").get("argument_specs", {})
+    return specs
+
+
+def own_variables(role: str) -> dict[str, Any]:
+    """Variables that a role's defaults and vars define."""
+    return {**load(ROOT / "roles" / role / "defaults/main.yml"), **load(ROOT / "roles" / role / "vars/main.yml")}
+
+
+def mappings(node: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a YAML document."""
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from mappings(child)
+
+
+def text_constant(path: Path, name: str) -> str:
+    """The text assigned to a top-level name of a Python file."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return str(ast.literal_eval(node.value))
+    return ""
+
+
+# Roles
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_argument_specs_equal_defaults(role: str) -> None:
+    defaults = load(ROOT / "roles" / role / "defaults/main.yml")
+    options: dict[str, Any] = {}
+    for spec in entry_points(role).values():
+        options |= spec.get("options") or {}
+    documented = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert documented == defaults
+    for name, option in options.items():
+        assert "default" in option or option.get("required"), f"{name} has no default and is not required"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_entry_point_of_a_role_has_a_specification(role: str) -> None:
+    entries = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")}
+    assert "main" in entry_points(role)
+    assert set(entry_points(role)) <= entries
+    used_elsewhere = set()
+    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]:
+        for mapping in mappings(load(path)):
+            if str(mapping.get("name", mapping.get("role", ""))) == f"jetson.thor.{role}" and "tasks_from" in mapping:
+                used_elsewhere.add(mapping["tasks_from"].removesuffix(".yml"))
+    assert used_elsewhere <= set(entry_points(role)), "an entry point that others use is not documented"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_variables_carry_the_role_as_prefix_and_are_used(role: str) -> None:
+    text = "\n".join(
+        path.read_text(encoding="utf-8")
+        for part in ("tasks", "handlers", "templates", "vars", "defaults")
+        for path in (ROOT / "roles" / role / part).rglob("*")
+        if path.is_file()
+    )
+    for name in own_variables(role):
+        assert re.match(rf"(__)?{role}_", name), f"{name} lacks the prefix {role}_"
+        # Once where it is defined, once more where it is read.
+        assert len(re.findall(rf"\b{name}\b", text)) > 1, f"{name} is defined and never used"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_defines_a_variable_of_the_inventory(role: str) -> None:
+    for path in (ROOT / "roles" / role).rglob("*.yml"):
+        if "files" in path.parts or "meta" in path.parts:
+            continue
+        document = load(path)
+        named = set(document) if isinstance(document, dict) else set()
+        for mapping in mappings(document):
+            named |= set(mapping.get("vars") or {}) | set(mapping.get("ansible.builtin.set_fact") or {})
+            named.add(mapping.get("register", ""))
+        assert not [name for name in named if name.startswith("thor_")], path.relative_to(ROOT)
+
+
+# Plugins
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_documented_with_examples_and_attributes(module: str) -> None:
+    path = ROOT / "plugins/modules" / f"{module}.py"
+    documentation = yaml.safe_load(text_constant(path, "DOCUMENTATION"))
+    examples = yaml.safe_load(text_constant(path, "EXAMPLES"))
+    assert documentation["module"] == module
+    assert any(f"jetson.thor.{module}" in task for task in examples)
+    assert text_constant(path, "RETURN"), "say what it returns, or # for nothing of its own"
+    attributes = documentation["attributes"]
+    assert {"check_mode", "diff_mode"} <= set(attributes)
+    for name, attribute in attributes.items():
+        assert attribute["support"] in {"full", "partial", "none", "N/A"}
+        assert attribute["support"] != "partial" or attribute.get("details"), f"{name} is partial: in what way?"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_keeps_what_its_attributes_promise(module: str) -> None:
+    path = ROOT / "plugins/modules" / f"{module}.py"
+    attributes = yaml.safe_load(text_constant(path, "DOCUMENTATION"))["attributes"]
+    source = path.read_text(encoding="utf-8")
+    action = ROOT / "plugins/action" / f"{module}.py"
+    declared = "supports_check_mode=True" in source or (action.exists() and "AnsibleModule(" not in source)
+    assert (attributes["check_mode"]["support"] != "none") == declared
+    if attributes["diff_mode"]["support"] in {"full", "partial"}:
+        imported = re.findall(r"module_utils import (\w+)|module_utils\.(\w+) import", source)
+        sources = [source, action.read_text(encoding="utf-8") if action.exists() else ""]
+        sources += [(ROOT / "plugins/module_utils" / f"{a or b}.py").read_text(encoding="utf-8") for a, b in imported if "basic" not in (a, b)]
+        assert re.search(r"""\bdiff=|["']diff["']""", "\n".join(sources)), "documents a diff and returns none"
+
+
+def test_the_action_group_holds_every_module() -> None:
+    assert sorted(load(ROOT / "meta/runtime.yml")["action_groups"]["thor"]) == MODULES
+
+
+# Documentation
+
+
+def test_every_code_is_documented_and_every_documented_code_is_used() -> None:
+    used: set[str] = set()
+    for path in tracked():
+        if path.relative_to(ROOT).parts[0] in {"plugins", "roles", "script"}:
+            used |= set(CODE.findall(path.read_text(encoding="utf-8", errors="replace")))
+    documented = re.findall(r"^\| `?(THOR-[A-Z0-9-]+)`? \|", (ROOT / "docs/errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(documented) == len(set(documented))
+    assert used - set(documented) == set(), "used, but not on the page"
+    assert set(documented) - used == set(), "on the page, but not used"
+
+
+def test_generated_documentation_is_up_to_date() -> None:
+    result = run("python", "script/docs", "--check")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [path for path in tracked() if path.suffix == ".md"]:
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_changelog_fragments_are_valid() -> None:
+    result = run("antsibull-changelog", "lint")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+# Playbooks, packaging, files
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_playbook_is_well_formed(playbook: str) -> None:
+    result = run("ansible-playbook", "--syntax-check", "-i", "inventories/example", playbook)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "[WARNING]" not in result.stderr, result.stderr
+
+
+def test_the_archive_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) -> None:
+    result = run("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        top = {name.split("/")[0] for name in archive.getnames()}
+        tests = {name for name in archive.getnames() if name.startswith("tests/")}
+    assert top == {
+        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "changelogs", "docs", "inventories", "meta",
+        "playbooks", "plugins", "requirements", "roles", "tests",
+    }  # fmt: skip
+    assert tests == {"tests/config.yml"}
+
+
+def test_requirements_are_pinned_and_agree() -> None:
+    pins = {}
+    for name in ("controller", "dev"):
+        lines = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8").splitlines()
+        pins[name] = {line for line in lines if line and not line.startswith("#")}
+        assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in pins[name])
+    assert pins["controller"] <= pins["dev"]
+
+
+def test_files_carry_a_licence_and_name_no_machine() -> None:
+    # The changelog is written by a tool, and LICENSE is the licence.
+    without_header = {"changelogs/changelog.yaml", "LICENSE"}
+    home = re.compile(rf"(?<![\w.-])(/home/\w+/|/Users/\w+/|{re.escape(str(ROOT))}\b)")
+    for path in tracked():
+        name = str(path.relative_to(ROOT))
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert not home.search(text), f"{name} names a path of one machine"
+        if path.suffix not in {".json", ".md", ".wav", ".txt"} and name not in without_header:
+            assert "SPDX-License-Identifier" in "\n".join(text.splitlines()[:6]), f"{name} has no licence header"
