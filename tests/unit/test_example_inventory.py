@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""inventories/example: it resolves, and names every variable of an inventory with the default that the roles give it."""
+"""inventories/example: it resolves, and names every variable of an inventory with the default of the roles."""
 
 from __future__ import annotations
 
@@ -64,3 +64,16 @@ def test_the_address_is_one_for_documentation() -> None:
     hosts = yaml.safe_load((EXAMPLE / "hosts.yml").read_text(encoding="utf-8"))["thor"]["hosts"]
     for host in hosts.values():
         assert ipaddress.ip_address(host["ansible_host"]) in ipaddress.ip_network("192.0.2.0/24")
+
+
+def test_every_inventory_in_the_documentation_resolves() -> None:
+    text = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert len(blocks) > 4
+    for block in blocks:
+        own = {noun: block.pop(f"thor_extra_{noun}", {}) for noun in catalogue.NOUNS}
+        entries, problems = catalogue.build(catalogue.load(ROOT / "roles" / "catalog" / "files"), own)
+        inputs = {name.removeprefix("thor_"): value for name, value in block.items()}
+        resolution = resolve.resolve(resolve.Inputs(**inputs), entries)
+        assert problems + resolution.problems == []
+        assert resolution.services
