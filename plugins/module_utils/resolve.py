@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
@@ -165,6 +166,8 @@ def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> 
     """
     common = {"key": key, "source": model["source"], "file": model.get("file"), "precision": model.get("precision")}
     locked: Mapping[str, Any] = ((lock.get("models") if model["source"] == "modelscope" else lock.get("files")) or {}).get(key) or {}
+    if (locked.get("id"), locked.get("url")) != (model.get("id"), model.get("url")):
+        locked = {}  # an inventory's own source under a name of the catalogue
     if model["source"] == "url":
         return {
             **common,
@@ -174,12 +177,17 @@ def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> 
             "bytes": locked.get("bytes", model["bytes"]),
             "estimated": "bytes" not in locked and model.get("estimated", False),
         }
-    files: Mapping[str, Any] = locked.get("files") or {}
+    include = list(model.get("include") or ["*"])
+    files = {
+        path: one
+        for path, one in (locked.get("files") or {}).items()
+        if any(fnmatchcase(path, pattern) for pattern in include)
+    }
     return {
         **common,
         "id": model["id"],
         "revision": locked.get("revision", model.get("revision", "master")),
-        "include": list(model.get("include") or ["*"]),
+        "include": include,
         "path": f"{MODELS_ROOT}/{model['id']}",
         "bytes": sum(one["size"] for one in files.values()) if files else model["bytes"],
         "estimated": not files and model.get("estimated", False),

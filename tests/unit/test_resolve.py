@@ -187,10 +187,15 @@ def test_a_container_version_without_a_list_of_options_is_refused_once_it_has_a_
 
 def test_the_lock_pins_what_the_catalogue_only_names() -> None:
     model = {"source": "modelscope", "id": "a/b", "revision": "master", "bytes": 5, "estimated": True}
-    lock = {"models": {"m": {"revision": "v1", "files": {"x": {"size": 3, "sha256": "ff"}, "y": {"size": 4, "sha256": None}}}}}
+    files = {"x": {"size": 3, "sha256": "ff"}, "y": {"size": 4, "sha256": None}}
+    lock = {"models": {"m": {"id": "a/b", "revision": "v1", "files": files}}}
     artifact = artifact_of("m", model, lock)
     assert (artifact["revision"], artifact["bytes"], artifact["estimated"]) == ("v1", 7, False)
     assert artifact["sha256"] == {"x": "ff"}
+    assert artifact_of("m", {**model, "include": ["x"]}, lock)["bytes"] == 3
+    # The lock speaks of the catalogue's model, not of another one that an inventory puts under its name.
+    other = artifact_of("m", {**model, "id": "mine/b"}, lock)
+    assert (other["revision"], other["sha256"]) == ("master", {})
 
 
 def test_every_profile_of_the_catalogue_resolves() -> None:
