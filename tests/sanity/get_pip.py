@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Give an empty virtual environment pip, in place of the get-pip.py that ansible-test downloads from its own server.
+"""Give an empty virtual environment pip, in place of the get-pip.py that ansible-test would download.
 
-ansible-test looks for ``~/.ansible/test/cache/get_pip_<version>.py`` first and runs it with the packages to install and the
-switches ``--no-setuptools --no-wheel`` as arguments. The pip that comes with Python is enough to install those packages.
+ansible-test looks for ``~/.ansible/test/cache/get_pip_<version>.py`` first and runs it with the packages to install and
+the switches ``--no-setuptools --no-wheel`` as arguments. The pip that comes with Python is enough to install those.
 """
 
 from __future__ import annotations

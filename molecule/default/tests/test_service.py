@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The service answers, is what it says it is, and is as closed as it should be."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+UNIT = "thor-chat.service"
+ENDPOINT = "http://127.0.0.1:8000"
+
+
+def get(host: Any, path: str, body: dict[str, Any] | None = None) -> Any:
+    """JSON from the service, asked on the host itself."""
+    data = f"--json '{json.dumps(body)}'" if body else ""
+    return json.loads(host.check_output(f"curl -sS --fail --max-time 60 {data} {ENDPOINT}{path}"))
+
+
+def test_it_answers_a_chat(host: Any) -> None:
+    question = {"model": "tiny", "messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 8}
+    answer = get(host, "/v1/chat/completions", question)
+    assert answer["choices"][0]["message"]["role"] == "assistant"
+    assert answer["usage"]["completion_tokens"] > 0
+    assert not answer["choices"][0]["message"].get("reasoning_content")
+
+
+def test_it_is_named_as_the_profile_says(host: Any) -> None:
+    assert [model["id"] for model in get(host, "/v1/models")["data"]] == ["tiny"]
+
+
+def test_the_running_process_is_the_version_that_was_asked_for(host: Any) -> None:
+    assert "0c1e570" in get(host, "/props")["build_info"]
+
+
+def test_it_starts_with_the_target_at_boot(host: Any) -> None:
+    assert host.service(UNIT).is_running
+    assert host.service(UNIT).is_enabled
+    assert host.service("thor.target").is_running
+    assert host.service("thor.target").is_enabled
+
+
+def test_it_listens_on_the_loopback_only(host: Any) -> None:
+    listening = host.check_output("ss -Hltn sport = :8000").split()
+    assert [word for word in listening if word.endswith(":8000")] == ["127.0.0.1:8000"]
+
+
+def test_it_runs_without_privileges(host: Any) -> None:
+    pid = host.check_output(f"systemctl show -P MainPID {UNIT}")
+    status = host.file(f"/proc/{pid}/status").content_string
+    uids = re.search(r"^Uid:\s+(.*)$", status, re.MULTILINE)
+    assert uids is not None
+    assert "0" not in uids[1].split()
+    assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+    assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+
+
+def test_its_exposure_is_bounded(host: Any) -> None:
+    # systemd's own measure, 0 (closed) to 10; what is left is the network and the GPU's devices.
+    result = host.run(f"systemd-analyze security --no-pager --threshold=30 {UNIT}")
+    assert result.rc == 0, result.stdout.splitlines()[-1]
+
+
+def test_no_job_is_left(host: Any) -> None:
+    assert host.check_output("systemctl list-units --all --no-legend --plain 'thor-job-*'") == ""
