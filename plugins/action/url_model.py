@@ -1,0 +1,7 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Action of the module url_model: its work may run as a job."""
+
+from __future__ import annotations
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning as ActionModule  # noqa: F401

@@ -1,0 +1,389 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The ModelScope hub: its listing, and its client as the mover of bytes.
+
+The listing is one GET by Ansible's URL utilities. The bytes are moved by ``modelscope-hub`` in a virtual environment
+of its own, one process per round. Facts about its 0.5.1 that this file rests on (read in its ``_download.py``):
+
+- ``download_file(expected_sha256=..., file_size=...)`` returns only when the content's sha256 was compared: while it
+  streamed (``_download_with_resume``) or by reading an existing target (``_cache_hit``). Nothing is hashed after it.
+- It asks for no listing, so a hub that changes in between cannot change what is expected.
+- It resumes ``<file>.incomplete`` with a Range, hashes the prefix once, and starts over after a wrong hash, 3 times.
+- With more than one parallel worker per file it writes every byte twice and hashes afterwards: one worker is set.
+- Its retries are counted per file and not per stall, so a flaky line would end a 20 GB file: rounds are repeated here
+  for as long as they bring bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+import urllib.error
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import (
+    FetchError,
+    bad_answer,
+    bad_client,
+    bad_content,
+    denied,
+    not_found,
+    os_problem,
+    unreachable,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import (
+    MANIFEST,
+    PARTIAL,
+    Entry,
+    Plan,
+    Reporter,
+    Staging,
+    hash_file,
+    record_of,
+    silent,
+    size_of,
+    sync,
+    trust,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import TRANSPORT, open_url, why
+
+# The SDK's own DEFAULT_ENDPOINT.
+ENDPOINT = "https://modelscope.cn"
+CLIENT = "/opt/thor/venv/modelscope"
+# The hub cuts a listing off here and says nothing (modelscope_hub.constants.REPO_FILES_TRUNCATION_LIMIT).
+LISTING_LIMIT = 3000
+# Files of one model that are transferred at a time.
+WORKERS = 4
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+# Runs in the hub client's environment. One JSON object on stdin; one JSON object per line on stdout. It dies with its
+# parent, so that no second writer is ever at a partial file.
+CLIENT_CODE = r"""
+import concurrent.futures, ctypes, json, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+work = json.load(sys.stdin)
+if os.getppid() != work["parent"]:
+    sys.exit("the parent is gone")
+def say(**event):
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+from modelscope_hub import HubApi
+api = HubApi()
+api.downloader
+def bring(item):
+    try:
+        api.download_file(work["id"], "model", item["path"], revision=work["revision"], local_dir=work["tree"],
+                          expected_sha256=item["sha256"], file_size=item["size"])
+    except Exception as error:
+        chain, cause = [], error
+        while cause is not None and len(chain) < 8:
+            chain.append(cause)
+            cause = cause.__cause__ or cause.__context__
+        say(path=item["path"], kinds=[c.__name__ for c in type(error).__mro__], message=str(error),
+            status=next((e.status_code for e in chain if getattr(e, "status_code", None)), None),
+            errno=next((e.errno for e in chain if isinstance(e, OSError) and e.errno), None))
+    else:
+        say(path=item["path"])
+with concurrent.futures.ThreadPoolExecutor(work["workers"]) as pool:
+    list(pool.map(bring, work["files"]))
+say(end=True)
+"""
+
+
+def list_files(spec: Mapping[str, Any]) -> dict[str, Entry]:
+    """The files of a model at a revision: one GET, more only for a model of 3000 files.
+
+    Raises FetchError: THOR-HUB-UNREACHABLE, THOR-HUB-ANSWER, THOR-MODEL-NOT-FOUND, THOR-MODEL-DENIED.
+    """
+    files: dict[str, Entry] = {}
+    for item in _blobs(spec, ""):
+        name, size, digest = item.get("Path"), item.get("Size"), item.get("Sha256") or None
+        if not isinstance(name, str) or not _is_safe(name):
+            raise bad_answer(spec, f"the listing holds the path {name!r}, which does not stay inside of a directory.")
+        if not isinstance(size, int) or size < 0:
+            raise bad_answer(spec, f"the listing gives {name} the size {size!r}.")
+        if digest is not None and not SHA256.fullmatch(str(digest).lower()):
+            raise bad_answer(spec, f"the listing gives {name} the sha256 {digest!r}.")
+        files[name] = Entry(size, str(digest).lower() if digest else None)
+    files.pop(MANIFEST, None)
+    return files
+
+
+def _blobs(spec: Mapping[str, Any], root: str) -> Iterator[dict[str, Any]]:
+    entries = _list_page(spec, root, recursive=True)
+    if len(entries) < LISTING_LIMIT:
+        yield from (entry for entry in entries if entry.get("Type") != "tree")
+        return
+    entries = _list_page(spec, root, recursive=False)
+    if len(entries) >= LISTING_LIMIT:
+        raise bad_answer(
+            spec, f"the directory {root or '/'} has {LISTING_LIMIT} entries or more, the hub lists no more."
+        )
+    for entry in entries:
+        if entry.get("Type") == "tree":
+            yield from _blobs(spec, str(entry.get("Path")))
+        else:
+            yield entry
+
+
+def _list_page(spec: Mapping[str, Any], root: str, recursive: bool) -> list[dict[str, Any]]:
+    query = {"Revision": spec["revision"], "Recursive": str(recursive)} | ({"Root": root} if root else {})
+    url = f"{spec['endpoint']}/api/v1/models/{spec['id']}/repo/files?{urlencode(query)}"
+    # The hub's own way to say who asks (cookie m_session_id).
+    headers = {"Cookie": f"m_session_id={spec['token']}"} if spec["token"] else {}
+    status, body = _get(spec, url, headers)
+    if status == 404:
+        raise not_found(spec)
+    if status in (401, 403):
+        raise denied(spec, status)
+    if status != 200:
+        raise bad_answer(spec, f"HTTP {status} for {url}: {_excerpt(body)}")
+    try:
+        answer = json.loads(body)
+        if answer.get("Success") is False or answer.get("Code", 200) != 200:
+            if answer.get("Code") == 404:
+                raise not_found(spec)
+            raise bad_answer(spec, f"it refuses {url}: {_excerpt(body)}")
+        entries = answer["Data"]["Files"] or []
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise bad_answer(spec, f"no listing came from {url} but: {_excerpt(body)}") from error
+    return list(entries)
+
+
+def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Status and body of a GET, after bounded retries of what may pass (no answer, 429, 5xx)."""
+    reason = ""
+    for attempt in range(spec["retries"] + 1):
+        if attempt:
+            time.sleep(min(2.0 ** (attempt - 1), 30))
+        try:
+            with open_url(spec, url, headers) as response:
+                return int(response.status), bytes(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code != 429 and error.code < 500:
+                    return error.code, error.read()
+                answer: tuple[int, bytes] | None = (error.code, error.read())
+        except TRANSPORT as error:
+            answer, reason = None, why(error)
+    if answer:
+        return answer
+    raise unreachable(url, spec, reason)
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(body[:600].decode(errors="replace").split())
+    return f"{text[:200]!r}"
+
+
+def _is_safe(name: str) -> bool:
+    return bool(name) and "\\" not in name and "\0" not in name and not ({"", ".", ".."} & set(name.split("/")))
+
+
+def transfer(stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[str], report: Reporter) -> None:
+    """Bring the missing files into the staging tree; each is in the journal once it is verified and durable."""
+    if not missing:
+        return
+    with _watched(stage, plan, report) as moved:
+        while missing:
+            before = moved()
+            failures = _round(stage, spec, plan, missing, report)
+            missing = [name for name in missing if name not in stage.journal["verified"]]
+            if not missing:
+                return
+            for failure in failures:
+                _refuse_fatal(spec, plan, failure)
+            if moved() <= before:
+                raise _stalled(spec, stage, missing, failures)
+            report.say(
+                f"The transfer was cut ({failures[0]['kinds'][0] if failures else 'no reason given'}), going on."
+            )
+
+
+@contextlib.contextmanager
+def _watched(stage: Staging, plan: Plan, report: Reporter) -> Iterator[Callable[[], int]]:
+    """Tell the progress twice a second from what is on the disk, and have the disk write while the line delivers.
+
+    Without the latter a fast line leaves gigabytes in the page cache, and the end of every file waits for the disk.
+    """
+    ended = threading.Event()
+
+    def moved() -> int:
+        verified = stage.journal["verified"]
+        return sum(
+            plan.want[name].size
+            if name in verified
+            else size_of(stage.tree / name) or size_of(stage.tree / (name + PARTIAL))
+            for name in plan.fetch
+        )
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            report.progress(
+                moved(), plan.fetch_bytes, "B", f"{len(stage.journal['verified'])} of {len(plan.fetch)} files verified"
+            )
+            for name in plan.fetch:
+                if name not in stage.journal["verified"]:
+                    _write_out(stage.tree / (name + PARTIAL))
+
+    thread = threading.Thread(target=watch, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield moved
+    finally:
+        ended.set()
+        thread.join()
+        report.progress(
+            moved(), plan.fetch_bytes, "B", f"{len(stage.journal['verified'])} of {len(plan.fetch)} files verified"
+        )
+
+
+def _write_out(path: Path) -> None:
+    """Start the write-back of a file's dirty pages without waiting for it (sync_file_range, SYNC_FILE_RANGE_WRITE)."""
+    with contextlib.suppress(OSError, AttributeError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            ctypes.CDLL(None).sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(2))
+        finally:
+            os.close(descriptor)
+
+
+def _round(
+    stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[str], report: Reporter
+) -> list[dict[str, Any]]:
+    """One process of the hub client over all missing files. Returns the failures, one per file."""
+    work = {
+        "parent": os.getpid(),
+        "id": spec["id"],
+        "revision": spec["revision"],
+        "tree": str(stage.tree),
+        "workers": WORKERS,
+        "files": [{"path": name, "size": plan.want[name].size, "sha256": plan.want[name].sha256} for name in missing],
+    }
+    python = Path(spec["client"]) / "bin" / "python"
+    failures: list[dict[str, Any]] = []
+    ended = False
+    with (stage.home / "log").open("w+", encoding="utf-8", errors="replace") as log:
+        try:
+            process = subprocess.Popen(
+                [str(python), "-I", "-c", CLIENT_CODE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=_client_environment(stage, spec),
+                cwd=stage.home,
+                pass_fds=[stage.lock],
+            )
+        except OSError as error:
+            raise bad_client(spec, f"{python} cannot be run: {error.strerror}.") from error
+        try:
+            assert process.stdin is not None and process.stdout is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(work))
+                process.stdin.close()
+            for line in process.stdout:
+                event = json.loads(line)
+                ended = event.get("end", False)
+                if "kinds" in event:
+                    failures.append(event)
+                    report.say(f"{event['path']}: {event['kinds'][0]}: {event['message']}")
+                elif "path" in event:
+                    _accept(stage, spec, plan, event["path"])
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        if not ended:
+            log.seek(0)
+            said = " ".join(log.read()[-600:].split()) or "nothing"
+            raise bad_client(spec, f"it ended with status {process.returncode} and said: {said}.")
+    return failures
+
+
+def _accept(stage: Staging, spec: Mapping[str, Any], plan: Plan, name: str) -> None:
+    """A file has arrived and, where its hash was known, the client has compared it: make it durable and note it."""
+    path, entry = stage.tree / name, plan.want[name]
+    digest = entry.sha256 or hash_file(path, silent)
+    path.chmod(0o644)
+    sync(path)
+    record = record_of(path, digest, trust(spec, name, entry))
+    if record["size"] != entry.size:
+        raise bad_content(spec, name, f"{entry.size:,} bytes", f"{record['size']:,} bytes")
+    stage.journal["verified"][name] = record
+    stage.record()
+
+
+def _client_environment(stage: Staging, spec: Mapping[str, Any]) -> dict[str, str]:
+    """The client's environment: what is ours only, so that no setting of a person's shell changes what is fetched."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MODELSCOPE_")}
+    own = {
+        "HOME": str(stage.home),
+        "MODELSCOPE_HOME": str(stage.home / "config"),
+        "MODELSCOPE_CACHE": str(stage.home / "cache"),
+        "MODELSCOPE_ENDPOINT": spec["endpoint"],
+        # Per file, retries included; the job as a whole is bounded by systemd.
+        "MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT": str(spec["timeout"]),
+        "MODELSCOPE_DOWNLOAD_TIMEOUT": str(spec["idle_timeout"]),
+        "MODELSCOPE_API_CONNECT_TIMEOUT": str(min(10, spec["idle_timeout"])),
+        "MODELSCOPE_DOWNLOAD_LOW_SPEED_WINDOW_SECONDS": str(max(60, spec["idle_timeout"])),
+        "MODELSCOPE_DOWNLOAD_MAX_RETRIES": str(spec["retries"]),
+        "MODELSCOPE_DOWNLOAD_PARALLEL_WORKERS": "1",
+        # Staging has a lock of its own, which ends with its holder.
+        "MODELSCOPE_DOWNLOAD_FILE_LOCK": "false",
+        # No device stands in that cloud, and asking costs a request.
+        "MODELSCOPE_DOWNLOAD_INTRA_CLOUD": "false",
+        "TQDM_DISABLE": "1",
+    }
+    return inherited | own | ({"MODELSCOPE_API_TOKEN": spec["token"]} if spec["token"] else {})
+
+
+def _refuse_fatal(spec: Mapping[str, Any], plan: Plan, failure: Mapping[str, Any]) -> None:
+    """Raise for a failure that another round cannot mend."""
+    name, kinds, status = failure["path"], failure["kinds"], failure["status"]
+    if failure["errno"] is not None:
+        problem = os_problem(spec, OSError(failure["errno"], os.strerror(failure["errno"])))
+        if problem:
+            raise problem
+    if "FileIntegrityError" in kinds:
+        entry = plan.want[name]
+        got = re.search(r"got ([0-9a-f]{16})", failure["message"])
+        raise bad_content(
+            spec,
+            name,
+            f"{entry.size:,} bytes with sha256 {entry.sha256}",
+            f"sha256 {got[1]}..." if got else failure["message"],
+        )
+    if status == 404:
+        raise not_found(spec, name)
+    if status in (401, 403):
+        raise denied(spec, status)
+
+
+def _stalled(spec: Mapping[str, Any], stage: Staging, missing: list[str], failures: list[dict[str, Any]]) -> FetchError:
+    """The error for a round that brought not one byte."""
+    status = next((failure["status"] for failure in failures if failure["status"]), None)
+    said = f"{failures[0]['kinds'][0]}: {failures[0]['message']}" if failures else "nothing"
+    if status:
+        return bad_answer(spec, f"HTTP {status} for {failures[0]['path']}, {spec['retries'] + 1} times.")
+    if any(size_of(stage.tree / (name + PARTIAL)) for name in missing) or stage.journal["verified"]:
+        return FetchError(
+            "THOR-TRANSFER-CUT",
+            "endpoint",
+            spec["endpoint"],
+            f"the transfer of {', '.join(missing[:5])} of {spec['id']} was cut again and again, the last "
+            f"{spec['retries'] + 1} times without a byte: {said}.",
+            "Run the play again when the line or the hub is better: it goes on from there.",
+        )
+    return unreachable(spec["endpoint"], spec, said)

@@ -1,0 +1,202 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A model of a ModelScope hub on disk."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: modelscope_model
+short_description: A model of a ModelScope hub, complete and verified on disk
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Makes the files of one model present in a directory. They appear under their final name in one rename, after size
+    and SHA-256 of each was checked; until then nothing of them is there.
+  - A download that was killed goes on from the byte where it ended.
+  - A manifest in the directory (C(.thor-manifest.json)) makes the next run a matter of one C(stat) per file. While it
+    holds, the hub is not asked, so a branch that has moved on the hub changes nothing here.
+  - Several sets of files of one model and revision may share a directory. Files that a person put there stay; what is
+    already right is not fetched again, whoever brought it.
+  - The transfer runs under a transient systemd unit that outlives the connection, and shows its progress.
+options:
+  id:
+    description: The model's id on the hub, as V(owner/name).
+    type: str
+    required: true
+  revision:
+    description: Branch or tag.
+    type: str
+    default: master
+  include:
+    description:
+      - Patterns of the files to fetch. C(*) also spans folders.
+      - A name without a wildcard that the hub does not have is an error.
+    type: list
+    elements: str
+    default: ["*"]
+  path:
+    description: The directory that holds the files, absolute.
+    type: path
+    required: true
+  endpoint:
+    description: Address of the hub, or of a mirror of it.
+    type: str
+    default: https://modelscope.cn
+  token:
+    description: Token for models that are not public. It reaches the hub alone.
+    type: str
+  sha256:
+    description: File names and the SHA-256 that each is held to, as a lock file records them.
+    type: dict
+    default: {}
+  client:
+    description: Virtual environment with the Python package C(modelscope-hub). Needed only where bytes move.
+    type: path
+    default: /opt/thor/venv/modelscope
+  staging:
+    description:
+      - Directory in which downloads grow, on the file system of O(path).
+      - By default C(.thor/staging) beside the owner's directory, C(/models/.thor/staging) for C(/models/owner/name).
+    type: path
+  rehash:
+    description: Read all files and compare their SHA-256, even when size and time are those of the manifest.
+    type: bool
+    default: false
+  retries:
+    description: How often an attempt that brings not one byte is repeated.
+    type: int
+    default: 3
+  idle_timeout:
+    description: Seconds of silence after which a connection is given up and made anew.
+    type: int
+    default: 30
+  timeout:
+    description: Seconds for the work as a whole.
+    type: int
+    default: 172800
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: partial
+    details: What only a hash can tell, check mode does not foresee; see the notes.
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: full
+notes:
+  - Check mode asks the hub for its listing with one request and needs nothing installed on the host.
+  - Check mode reads the content of no file, O(rehash) or not, so it cannot foresee what only a hash tells.
+requirements:
+  - systemd and root, for the transient unit
+seealso:
+  - module: jetson.thor.url_model
+"""
+
+EXAMPLES = r"""
+- name: Bring one quantization of a model
+  jetson.thor.modelscope_model:
+    id: Qwen/Qwen3-8B-GGUF
+    include: [Qwen3-8B-Q5_K_M.gguf]
+    path: /models/Qwen/Qwen3-8B-GGUF
+
+- name: Bring a private model from a mirror
+  jetson.thor.modelscope_model:
+    id: acme/assistant
+    revision: v1.2
+    path: /models/acme/assistant
+    endpoint: http://mirror.example:8080
+    token: "{{ vault_hub_token }}"
+
+- name: Read every byte again
+  jetson.thor.modelscope_model:
+    id: Qwen/Qwen3-8B-GGUF
+    include: [Qwen3-8B-Q5_K_M.gguf]
+    path: /models/Qwen/Qwen3-8B-GGUF
+    rehash: true
+"""
+
+RETURN = r"""
+path:
+  description: The directory.
+  type: str
+  returned: success
+revision:
+  description: The revision that is there.
+  type: str
+  returned: success
+bytes:
+  description: Size of all files of the model in the directory.
+  type: int
+  returned: success
+fetched_bytes:
+  description: Bytes that were moved by this run, or would be in check mode.
+  type: int
+  returned: success
+files:
+  description: The files.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    path:
+      description: Name relative to the directory.
+      type: str
+    size:
+      description: Size in bytes.
+      type: int
+    sha256:
+      description: SHA-256; null in check mode where the hub does not tell it.
+      type: str
+    trusted:
+      description: Whose word the SHA-256 is, V(lock), V(hub) or V(first use).
+      type: str
+problems:
+  description: What is wrong, each with a code, the culprit, the reason and the way out.
+  type: list
+  elements: dict
+  returned: failure
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import fetch, job
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import FetchError
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_hub import CLIENT, ENDPOINT
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "id": {"type": "str", "required": True},
+            "revision": {"type": "str", "default": "master"},
+            "include": {"type": "list", "elements": "str", "default": ["*"]},
+            "path": {"type": "path", "required": True},
+            "endpoint": {"type": "str", "default": ENDPOINT},
+            "token": {"type": "str", "no_log": True},
+            "sha256": {"type": "dict", "default": {}},
+            "client": {"type": "path", "default": CLIENT},
+            "staging": {"type": "path"},
+            "rehash": {"type": "bool", "default": False},
+            "retries": {"type": "int", "default": 3},
+            "idle_timeout": {"type": "int", "default": 30},
+            "timeout": {"type": "int", "default": 172800},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        spec = fetch.model_spec(module.params)
+        done = fetch.settled(spec, module.check_mode)
+        if done is None and module.check_mode:
+            done = fetch.foresee(spec)
+    except FetchError as error:
+        module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
+    if done is None:
+        job.start(module, fetch.job_name(spec), "fetch", spec, timeout=spec["timeout"])
+    for warning in done.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**done)
+
+
+if __name__ == "__main__":
+    main()

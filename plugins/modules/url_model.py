@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A file of a plain URL on disk."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: url_model
+short_description: A model file, or a file that belongs to one, from a plain URL
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Makes one file present that no model hub has, such as a chat template or a model in a format of its own.
+  - The file appears under its final name in one rename, after its checksum was compared. A download that was killed, or
+    that the server cut off, goes on from the byte where it ended when the server honours ranges.
+  - A URL without a checksum is trusted on first use. The SHA-256 of what came is kept in the directory's manifest
+    (C(.thor-manifest.json)) and returned; from then on the server is not asked again.
+  - A different file of that name that a person put there is kept beside, with C(.thor-old) after its name.
+options:
+  url:
+    description: Where the file is.
+    type: str
+    required: true
+  checksum:
+    description: What its content is held to, as V(sha256:HEX) or V(sha1:HEX).
+    type: str
+  path:
+    description: The directory that holds the file, absolute.
+    type: path
+    required: true
+  file:
+    description: The file's name in O(path).
+    type: str
+    required: true
+  staging:
+    description:
+      - Directory in which the download grows, on the file system of O(path).
+      - By default C(.thor/staging) beside O(path).
+    type: path
+  rehash:
+    description: Read the file and compare its SHA-256, even when size and time are those of the manifest.
+    type: bool
+    default: false
+  retries:
+    description: How often an attempt that brings not one byte is repeated.
+    type: int
+    default: 3
+  idle_timeout:
+    description: Seconds of silence after which a connection is given up and made anew.
+    type: int
+    default: 30
+  timeout:
+    description: Seconds for the work as a whole.
+    type: int
+    default: 172800
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: partial
+    details: What only a hash can tell, check mode does not foresee; see the notes.
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: full
+notes:
+  - Check mode opens the URL for its size and reads the content of no file, here or there.
+requirements:
+  - systemd and root, for the transient unit
+seealso:
+  - module: jetson.thor.modelscope_model
+"""
+
+EXAMPLES = r"""
+- name: Bring a model of whisper.cpp
+  jetson.thor.url_model:
+    url: https://mirror.example/ggml-large-v3-turbo.bin
+    checksum: sha1:4af2b29d7ec73d781377bfd1758ca957a807e941
+    path: /models/whisper.cpp/models
+    file: ggml-large-v3-turbo.bin
+"""
+
+RETURN = r"""
+path:
+  description: The directory.
+  type: str
+  returned: success
+file:
+  description: The file's name in it.
+  type: str
+  returned: success
+bytes:
+  description: Size of the file; null in check mode where the server does not tell it.
+  type: int
+  returned: success
+fetched_bytes:
+  description: Bytes that were moved by this run, or would be in check mode.
+  type: int
+  returned: success
+sha256:
+  description: SHA-256 of the file; null in check mode where nothing tells it.
+  type: str
+  returned: success
+problems:
+  description: What is wrong, each with a code, the culprit, the reason and the way out.
+  type: list
+  elements: dict
+  returned: failure
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import fetch, job
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import FetchError
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "checksum": {"type": "str"},
+            "path": {"type": "path", "required": True},
+            "file": {"type": "str", "required": True},
+            "staging": {"type": "path"},
+            "rehash": {"type": "bool", "default": False},
+            "retries": {"type": "int", "default": 3},
+            "idle_timeout": {"type": "int", "default": 30},
+            "timeout": {"type": "int", "default": 172800},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        spec = fetch.url_spec(module.params)
+        done = fetch.settled(spec, module.check_mode)
+        if done is None and module.check_mode:
+            done = fetch.foresee(spec)
+    except FetchError as error:
+        module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
+    if done is None:
+        job.start(module, fetch.job_name(spec), "fetch", spec, timeout=spec["timeout"])
+    for warning in done.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**done)
+
+
+if __name__ == "__main__":
+    main()

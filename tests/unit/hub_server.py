@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A hub for tests: the ModelScope protocol over real HTTP on loopback, and the ways in which a hub can fail."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+
+@dataclass
+class Transfer:
+    """One answer to a request for a file: where it began, and how many bytes were sent."""
+
+    path: str
+    start: int
+    sent: int = 0
+
+
+@dataclass
+class Hub:
+    """What the hub holds and how it behaves. Faults hold until a test takes them back."""
+
+    models: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)  # plain URLs, by path
+    listing_status: int = 200
+    listing_body: bytes | None = None
+    file_status: int = 200
+    hide_sha256: bool = False
+    redirect: bool = False
+    ranges: bool = True
+    etag: bool = True
+    corrupt: set[str] = field(default_factory=set)  # other bytes of the same number
+    silent: bool = False  # takes the request and never answers
+    cut_after: int | None = None  # bytes of each answer after which the line is cut
+    hold: dict[str, int] = field(default_factory=dict)  # where in files the line goes quiet
+    resume: threading.Event = field(default_factory=threading.Event)
+    held: threading.Event = field(default_factory=threading.Event)
+    requests: list[str] = field(default_factory=list)
+    cookies: list[str | None] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    url: str = ""
+
+    def put(self, model: str, files: dict[str, bytes], revision: str = "master") -> None:
+        """Publish a model at a revision."""
+        self.models[model, revision] = files
+
+    def fetched(self, path: str) -> int:
+        """Bytes of a file that went over the line so far."""
+        return sum(one.sent for one in self.transfers if one.path == path)
+
+    def forget(self) -> None:
+        """Start the record of requests anew."""
+        self.requests.clear()
+        self.transfers.clear()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers listings, files of a model, redirects to blobs, and plain URLs."""
+
+    protocol_version = "HTTP/1.1"
+    hub: Hub
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Answer one request."""
+        hub = self.hub
+        hub.requests.append(self.path)
+        hub.cookies.append(self.headers.get("Cookie"))
+        if hub.silent:
+            hub.resume.wait(60)
+            self.close_connection = True
+            return
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        parts = url.path.strip("/").split("/")
+        if parts[:3] == ["api", "v1", "models"] and len(parts) >= 6:
+            model = hub.models.get((f"{parts[3]}/{parts[4]}", query.get("Revision", "master")))
+            if parts[5:] == ["repo", "files"]:
+                self.listing(model)
+            elif model is None or query.get("FilePath") not in model:
+                self.answer(404, b'{"Code":404,"Message":"no such file","Success":false}')
+            elif hub.redirect:
+                self.send_response(302)
+                self.send_header("Location", f"{hub.url}/blob/{quote(query['FilePath'])}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self.file(query["FilePath"], model[query["FilePath"]])
+        elif parts[0] == "blob":
+            name = "/".join(parts[1:])
+            self.file(name, next(files[name] for files in hub.models.values() if name in files))
+        elif url.path in hub.files:
+            self.file(url.path, hub.files[url.path])
+        else:
+            self.answer(404, b'{"Code":404,"Message":"not found","Success":false}')
+
+    def listing(self, model: dict[str, bytes] | None) -> None:
+        """The files of a model."""
+        hub = self.hub
+        if hub.listing_status != 200 or hub.listing_body is not None:
+            self.answer(
+                hub.listing_status, hub.listing_body or b'{"Code":500,"Message":"out of order","Success":false}'
+            )
+            return
+        if model is None:
+            self.answer(404, b'{"Code":10010205001,"Message":"no such model","Success":false}')
+            return
+        folders = {str(parent) for name in model for parent in Path(name).parents if str(parent) != "."}
+        entries: list[dict[str, Any]] = [
+            {"Name": Path(name).name, "Path": name, "Type": "tree", "Size": 0} for name in folders
+        ]
+        for name, content in model.items():
+            entry = {"Name": Path(name).name, "Path": name, "Type": "blob", "Size": len(content), "Revision": "f" * 40}
+            if not hub.hide_sha256:
+                entry["Sha256"] = hashlib.sha256(content).hexdigest()
+            entries.append(entry)
+        self.answer(200, json.dumps({"Code": 200, "Success": True, "Data": {"Files": entries}}).encode())
+
+    def file(self, name: str, content: bytes) -> None:
+        """A file's bytes, or those of a range of it, with the fault that is asked for."""
+        hub = self.hub
+        if hub.file_status != 200:
+            self.answer(hub.file_status, b"out of order")
+            return
+        etag = f'"{hashlib.md5(content).hexdigest()}"'
+        if name in hub.corrupt:
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        start = 0
+        requested = self.headers.get("Range", "") if hub.ranges else ""
+        if requested and self.headers.get("If-Range", etag) == etag:
+            start = int(requested.removeprefix("bytes=").split("-")[0])
+        if start and start >= len(content):
+            self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if hub.etag:
+            self.send_header("ETag", etag)
+        self.end_headers()
+        transfer = Transfer(name, start)
+        hub.transfers.append(transfer)
+        hold = hub.hold.get(name)
+        end = len(content) if hub.cut_after is None else min(len(content), start + hub.cut_after)
+        while start + transfer.sent < end:
+            here = start + transfer.sent
+            stop = end
+            if hold is not None and not hub.resume.is_set():
+                if here >= hold:
+                    hub.held.set()
+                    hub.resume.wait(60)
+                    break
+                stop = min(end, hold)
+            block = content[here : min(stop, here + 65536)]
+            try:
+                self.wfile.write(block)
+            except OSError:
+                break
+            transfer.sent += len(block)
+        if start + transfer.sent < len(content):
+            self.close_connection = True
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """A short answer."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Hub]:
+    """A hub that serves until the block ends."""
+    hub = Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OwnHandler", (Handler,), {"hub": hub}))
+    server.daemon_threads = True
+    server.block_on_close = False
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        hub.resume.set()
+        server.shutdown()
+        server.server_close()
