@@ -69,14 +69,13 @@ step() {
         fi
         if [[ -t 1 ]]; then
             line=
-            # sed: carriage returns and colours of other programs' own progress would garble ours.
-            ((now >= 3)) && line=$(tail -c 400 "$log" | sed 's/\r/\n/g; s/\x1b\[[0-9;]*[A-Za-z]//g' | grep -v '^ *$' | tail -n 1)
+            ((now < 3)) || line=$(last_line "$log")
             width=$(($(tput cols 2>/dev/null || echo 100) - ${#text} - 20))
             ((width > 0)) || width=0
             printf '\r\033[K%s %s  %s  %s' "${mark:turn++%4:1}" "$text" "$(duration "$now")" "${line:0:width}"
         elif ((now - shown >= 20)); then
             shown=$now
-            printf '    %s so far: %s\n' "$(duration "$now")" "$(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^ *$' | tail -n 1 | cut -c 1-120)"
+            printf '    %s so far: %s\n' "$(duration "$now")" "$(last_line "$log" | cut -c 1-120)"
         fi
         sleep 0.3
     done
@@ -96,15 +95,23 @@ step() {
     fi
 }
 
+# Without the colours and carriage returns of other programs' own progress, which would garble ours.
+last_line() { tail -c 1000 "$1" | sed 's/\r/\n/g; s/\x1b\[[0-9;]*[A-Za-z]//g' | grep '[^ ]' | tail -n 1 || :; }
+
 # end_group PID: ends the process group that a step started, and waits until it is gone.
 end_group() {
     local _
-    as_root kill -TERM -- "-$1" 2>/dev/null || return 0
+    send_signal TERM "-$1" 2>/dev/null || return 0
     for _ in {1..50}; do
         kill -0 -- "-$1" 2>/dev/null || return 0
         sleep 0.1
     done
-    as_root kill -KILL -- "-$1" 2>/dev/null || :
+    send_signal KILL "-$1" 2>/dev/null || :
+}
+# By the shell's own kill: a small machine has no program of that name. Root, because sudo's children are root's.
+send_signal() {
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    as_root sh -c 'kill -s "$1" -- "$2"' sh "$1" "$2"
 }
 
 # need_packages NAME...: installs those that are missing; nothing is upgraded, nothing is ever removed.
@@ -116,10 +123,13 @@ need_packages() {
     done
     ((${#missing[@]})) || return 0
     step 900 "Install packages: ${missing[*]}" install_packages "${missing[@]}"
+    package_lists=fresh
 }
+package_lists=stale
 install_packages() {
     # An unrelated source of this machine may be out of reach: only the installation itself decides.
-    as_root apt-get -q -o DPkg::Lock::Timeout=300 update || warn "apt-get update failed, going on with the lists at hand"
+    [[ $package_lists == fresh ]] || as_root apt-get -q -o DPkg::Lock::Timeout=300 update ||
+        warn "apt-get update failed, going on with the lists at hand"
     as_root apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 }
 
@@ -197,17 +207,19 @@ start_docker() {
     tail -n 15 "$state/dockerd.log" 2>/dev/null
     return 1
 }
+# A process number alone may be somebody else's by now; and where nobody reaps, the dead keep theirs (state Z).
+is_dockerd() { grep -qs '^Name:[[:space:]]*dockerd$' "/proc/$1/status" && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 stop_docker() {
     local pid _
     pid=$(cat "$state/dockerd.pid" 2>/dev/null) || return 0
-    [[ $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]] || return 0
+    is_dockerd "$pid" || return 0
     if [[ -n $(engine ps -aq) ]]; then
         warn "the Docker Engine that this checkout started (pid $pid) stays: it has other containers"
         return
     fi
-    as_root kill "$pid"
+    send_signal TERM "$pid"
     for _ in {1..100}; do
-        [[ -e /proc/$pid ]] || return 0
+        is_dockerd "$pid" || return 0
         sleep 0.2
     done
     warn "the Docker Engine (pid $pid) has not ended within 20 s"
