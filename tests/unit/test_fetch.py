@@ -80,7 +80,7 @@ def place(tmp_path: Path) -> Path:
 
 def model(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
     """The specification of the small model's job."""
-    params = {
+    params: dict[str, Any] = {
         "id": ID,
         "revision": "master",
         "include": ["*"],
@@ -100,7 +100,7 @@ def model(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
 
 def url(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
     """The specification of a URL's job."""
-    params = {
+    params: dict[str, Any] = {
         "url": f"{hub.url}/t.jinja",
         "checksum": None,
         "path": str(place),
@@ -689,8 +689,13 @@ def test_what_was_verified_before_a_kill_is_not_hashed_again(
     hub.resume.set()
     hub.forget()
     hashed: list[str] = []
-    original = fetch_store.hash_file
-    monkeypatch.setattr(fetch, "hash_file", lambda path, *rest: hashed.append(path.name) or original(path, *rest))
+
+    def hash_file(path: Path, *_rest: Any) -> str:
+        hashed.append(path.name)
+        return sha(path.read_bytes())
+
+    for module in (fetch, fetch_hub):
+        monkeypatch.setattr(module, "hash_file", hash_file)
     run(model(hub, place))
     assert hashed == []
     assert {one.path for one in hub.transfers} == {"model.gguf"}
@@ -827,7 +832,7 @@ def test_a_disk_that_fills_up_under_way(hub: hub_server.Hub, tmp_path: Path, kin
 
 @contextlib.contextmanager
 def small_disk(path: Path, size: int) -> Iterator[int]:
-    """A file system of ``size`` bytes (ENOSPC); where none may be mounted, the limit for a file to set instead (EFBIG)."""
+    """A file system of ``size`` bytes (ENOSPC); where none may be mounted, the limit to set for a file (EFBIG)."""
     path.mkdir()
     libc = ctypes.CDLL(None, use_errno=True)
     mounted = libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, f"size={size}".encode()) == 0
