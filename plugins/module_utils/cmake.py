@@ -30,10 +30,10 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 
 # True of every build: optimised, one file that needs nothing from the build tree.
 FIXED_OPTIONS = {"CMAKE_BUILD_TYPE": "Release", "BUILD_SHARED_LIBS": "OFF"}
-# What one compiler may take at its peak, in GiB. Measured with llama.cpp: g++ 0.7; nvcc runs cicc and ptxas on the
-# flash-attention templates, which take more.
-JOB_GIB = 0.7
-CUDA_JOB_GIB = 2.0
+# What one compiler may take at its peak, in GiB. Measured on llama.cpp's largest files: 0.7 with g++, 0.68 with nvcc 13.0
+# for one architecture (argsort.cu; flash attention 0.41). More architectures take more.
+JOB_GIB = 0.75
+CUDA_JOB_GIB = 1.0
 # A program that is asked for its version answers at once; on a device the CUDA driver comes up first.
 ANSWER_SECONDS = 120
 NINJA_STATUS = "[%f/%t] "
@@ -371,6 +371,8 @@ def cuda_variables(nvcc: Path) -> dict[str, str]:
     # /usr/local/bin/nvcc may be a wrapper: then CMake asks it where the toolkit is.
     if (root / "include" / "cuda_runtime.h").exists():
         variables["CUDAToolkit_ROOT"] = str(root)
+        # By itself CMake would have the programs search the toolkit's stub of the driver before the driver.
+        variables |= {"CMAKE_BUILD_WITH_INSTALL_RPATH": "ON", "CMAKE_INSTALL_RPATH": str(root / "lib64")}
     return variables
 
 

@@ -129,7 +129,7 @@ def test_a_build_with_the_wanted_inputs_is_not_missing() -> None:
 
 @pytest.mark.parametrize(
     ("cpus", "gib", "cuda", "expected"),
-    [(14, 120, False, 14), (14, 120, True, 14), (14, 8, False, 11), (14, 8, True, 4), (2, 0.3, True, 1)],
+    [(14, 120, False, 14), (14, 120, True, 14), (14, 8, False, 10), (14, 8, True, 8), (2, 0.3, True, 1)],
 )
 def test_compilers_are_bounded_by_memory(cpus: int, gib: float, cuda: bool, expected: int) -> None:
     assert cmake.jobs(cpus, int(gib * 1024**3), cuda) == expected

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""llama.cpp for Thor, built once for real by the role: nvcc 13 for sm_110 (43 minutes on two cores, no GPU needed)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = Path(__file__).with_name("toolkit.txt")
+ENGINE = "/opt/thor/engines/llama.cpp/0c1e570"
+# llama.cpp at this commit has 144 files of kernels, each with code for each architecture.
+KERNEL_FILES = 100
+
+
+class Host:
+    """A sandbox host, reached as the playbooks reach it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ssh = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), name]
+
+    def run(self, command: str) -> str:
+        """Run a shell command as root; its output."""
+        done = subprocess.run(
+            [*self.ssh, "sudo", "sh", "-ec", f"'{command}'"], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def copy(self, source: Path, destination: str) -> None:
+        """Lay a folder down on the host, links as links."""
+        with subprocess.Popen(["tar", "-C", source, "-c", "."], stdout=subprocess.PIPE) as tar:
+            unpack = f"sudo mkdir -p {destination} && sudo tar -C {destination} -x --no-same-owner"
+            subprocess.run([*self.ssh, unpack], stdin=tar.stdout, check=True)
+
+
+@pytest.fixture(scope="session", name="cuda")
+def _cuda() -> Path:
+    """The top of a CUDA toolkit; kept between runs."""
+    return make_toolkit(ROOT / ".cache" / "cuda")
+
+
+@pytest.fixture(scope="session", name="host")
+def _host(cuda: Path) -> Iterator[Host]:
+    """A bare host with the toolkit where a device has it, and with a driver that knows no device."""
+    name = "thor03"
+    subprocess.run([ROOT / "script" / "sandbox", "down", name], check=True)
+    subprocess.run([ROOT / "script" / "sandbox", "up", name], check=True)
+    host = Host(name)
+    host.copy(cuda, "/usr/local/cuda")
+    stub = "/usr/local/cuda/lib64/stubs/libcuda"
+    host.run(f"gcc -shared -fPIC -w -Wl,-soname,libcuda.so.1 -o {stub}.so {stub}.c")
+    host.run(f"cp {stub}.so /usr/local/lib/libcuda.so.1; ldconfig")
+    yield host
+    subprocess.run([ROOT / "script" / "sandbox", "down", name], check=True)
+
+
+def make_toolkit(folder: Path) -> Path:
+    """Lay a toolkit out of PyPI's packages as under /usr/local/cuda, and return its top.
+
+    One that is there from the same packages is kept.
+    """
+    top = folder / "nvidia" / "cu13"
+    mark = folder / "packages"
+    if mark.exists() and mark.read_text(encoding="utf-8") == PACKAGES.read_text(encoding="utf-8"):
+        return top
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--upgrade"]
+    subprocess.run([*pip, "--target", folder, "-r", PACKAGES], check=True)
+    for program in (*(top / "bin").iterdir(), *(top / "nvvm" / "bin").iterdir()):
+        if program.is_file():
+            program.chmod(0o755)
+    # The packages leave out what only a linker wants: names without a version, and lib64.
+    relink(top / "lib64", "lib")
+    for library in (top / "lib").glob("lib*.so.*"):
+        relink(library.with_name(library.name.split(".so.")[0] + ".so"), library.name)
+    stubs = top / "lib" / "stubs"
+    stubs.mkdir(exist_ok=True)
+    (stubs / "libcuda.c").write_text(driver_stub((top / "include" / "cuda.h").read_text(encoding="utf-8")))
+    mark.write_text(PACKAGES.read_text(encoding="utf-8"), encoding="utf-8")
+    return top
+
+
+def relink(link: Path, target: str) -> None:
+    """Make a link anew."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def driver_stub(header: str) -> str:
+    """A libcuda with every function of cuda.h, in C: a program linked to it starts, and finds no device."""
+    names = set(re.findall(r"^CUresult CUDAAPI (cu\w+)\(", header, re.MULTILINE))
+    # cuda.h gives some names a version by a macro (cuMemAlloc is cuMemAlloc_v2): both are made.
+    names |= set(re.findall(r"^\s*#\s*define\s+cu\w+\s+(cu\w+_v\d+)$", header, re.MULTILINE))
+    (value,) = re.findall(r"\bCUDA_ERROR_NO_DEVICE\s*=\s*(\d+)", header)
+    return "".join(f"int {name}(void) {{ return {value}; }}\n" for name in sorted(names))
+
+
+def architectures(listing: str) -> set[str]:
+    """What cuobjdump lists: ``ELF file    1: scale.cu.1.sm_110.cubin``."""
+    return set(re.findall(r"\.(sm_\w+)\.(?:cubin|ptx)$", listing, re.MULTILINE))
+
+
+def play(host: Host) -> str:
+    """Run the roles preflight and llama_cpp as an inventory with llama_cpp_cuda has them; what Ansible printed."""
+    inventory = ["-i", "inventories/sandbox", "-i", "tests/nightly/cuda.yml"]
+    command = ["ansible-playbook", *inventory, "--limit", host.name, "tests/nightly/build.yml"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    lines = []
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    assert process.returncode == 0, "".join(lines[-40:])
+    return "".join(lines)
+
+
+def test_the_toolkit_compiles_for_thor(host: Host) -> None:
+    host.run('echo "__global__ void one(float * x) { *x = 1; } int main() { one<<<1, 1>>>(nullptr); }" >/tmp/one.cu')
+    host.run("cd /tmp; /usr/local/cuda/bin/nvcc -arch=sm_110 -o one one.cu")
+    assert architectures(host.run("/usr/local/cuda/bin/cuobjdump -lelf /tmp/one")) == {"sm_110"}
+
+
+def test_the_role_builds_for_thor(host: Host) -> None:
+    assert re.search(rf"^{host.name}\s+:.*changed=[1-9]", play(host), re.MULTILINE)
+    told = json.loads(host.run(f"cat {ENGINE}/build.json"))
+    assert told["inputs"]["cuda"] == "13.0"
+    assert told["inputs"]["options"]["CMAKE_CUDA_ARCHITECTURES"] == "110"
+    for program in ("llama-server", "llama-bench"):
+        listing = host.run(f"/usr/local/cuda/bin/cuobjdump -lelf {ENGINE}/bin/{program}")
+        assert architectures(listing) == {"sm_110"}
+        assert len(listing.splitlines()) > KERNEL_FILES
+        # The driver is the system's, never the toolkit's stub of it.
+        assert "/stubs" not in host.run(f"ldd {ENGINE}/bin/{program}; readelf -d {ENGINE}/bin/{program} | grep -i path")
+
+
+def test_the_second_run_changes_nothing(host: Host) -> None:
+    assert re.search(rf"^{host.name}\s+:.*changed=0 ", play(host), re.MULTILINE)
