@@ -30,8 +30,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 
 # True of every build: optimised, one file that needs nothing from the build tree.
 FIXED_OPTIONS = {"CMAKE_BUILD_TYPE": "Release", "BUILD_SHARED_LIBS": "OFF"}
-# What one compiler may take at its peak, in GiB. Measured on llama.cpp's largest files: 0.7 with g++, 0.68 with nvcc 13.0
-# for one architecture (argsort.cu; flash attention 0.41). More architectures take more.
+# What one compiler may take at its peak, in GiB. Measured on llama.cpp's largest files: 0.7 with g++, 0.68 with nvcc
+# 13.0 for one architecture (argsort.cu; flash attention 0.41). More architectures take more.
 JOB_GIB = 0.75
 CUDA_JOB_GIB = 1.0
 # A program that is asked for its version answers at once; on a device the CUDA driver comes up first.

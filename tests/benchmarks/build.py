@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""CPU seconds of a build of the pinned llama.cpp: the reference post's recipe, the role's, the role's with a warm cache.
+"""CPU seconds of a build of the pinned llama.cpp: the reference post's recipe, the role's, and that with a warm cache.
 
     python tests/benchmarks/build.py --source llama_cpp_python-0.3.36.tar.gz [--only post,cold,warm] [--folder DIR]
 
