@@ -147,6 +147,36 @@ class Difference:
         }
 
 
+@dataclass(frozen=True)
+class State:
+    """What systemd says of a unit; ``invocation`` is another one after each start."""
+
+    active: str = "inactive"
+    enabled: str = ""
+    invocation: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether the unit is up, and comes up at boot."""
+        return self.active == "active" and self.enabled == "enabled"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What served before the present definition.
+
+    ``proven``: the present one has answered since. ``invocation``: of the unit when the present one was written.
+    """
+
+    definition: Definition
+    proven: bool
+    invocation: str
+
+    def cut_off(self, state: State) -> bool:
+        """Whether a run was cut off before the present definition was started, or before it had answered."""
+        return not self.proven and (state.active != "active" or state.invocation == self.invocation)
+
+
 class Systemctl:
     """The few questions and orders to systemd. ``root`` is not systemd's: tests put another object in its place."""
 
@@ -157,18 +187,18 @@ class Systemctl:
             raise _systemd_failed(f"systemctl {' '.join(arguments)} failed", done.stderr)
         return done
 
-    def states(self, units: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """ActiveState and UnitFileState of each unit; ``("inactive", "")`` for one that systemd does not know."""
+    def states(self, units: Sequence[str]) -> dict[str, State]:
+        """The state of each unit, also of one that systemd does not know."""
         if not units:
             return {}
-        done = self.run("show", "--property=ActiveState,UnitFileState", "--", *units, check=False)
+        done = self.run("show", "--property=ActiveState,UnitFileState,InvocationID", "--", *units, check=False)
         blocks = [
             dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip("\n").split("\n\n")
         ]
         if len(blocks) != len(units):
             raise _systemd_failed("systemctl show does not answer", done.stderr)
         return {
-            unit: (block.get("ActiveState", "inactive"), block.get("UnitFileState", ""))
+            unit: State(*(block.get(name, "") for name in ("ActiveState", "UnitFileState", "InvocationID")))
             for unit, block in zip(units, blocks, strict=True)
         }
 
@@ -287,19 +317,19 @@ class Disk:
             if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(MARKER)
         ]
 
-    def keep(self, name: str, definition: Definition, proven: bool) -> None:
-        """Record what served before the present definition; ``proven``: the present one has answered since."""
-        record = {"unit": definition.unit, "config": definition.config, "proven": proven}
+    def keep(self, name: str, kept: Kept) -> None:
+        """Record what served before the present definition."""
+        record = {**asdict(kept.definition), "proven": kept.proven, "invocation": kept.invocation}
         self.write(f"{PREVIOUS}/{name}.json", json.dumps(record), 0o600)
 
-    def kept(self, name: str) -> tuple[Definition, bool] | None:
+    def kept(self, name: str) -> Kept | None:
         """What ``keep`` recorded, or None."""
         text = self.read(f"{PREVIOUS}/{name}.json")
         if text is None:
             return None
         try:
             record = json.loads(text)
-            return Definition(record["unit"], record["config"]), bool(record["proven"])
+            return Kept(Definition(record["unit"], record["config"]), record["proven"], record["invocation"])
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -321,7 +351,7 @@ def compare(wanted: Wanted, disk: Disk, systemctl: Systemctl) -> Difference:
             result.files.append(item)
             result.diff.append(_diff(item.path, disk.read(item.path), item.content))
     for unit in wanted.units:
-        if states[unit] != ("active", "enabled"):
+        if not states[unit].runs:
             result.units.append(unit)
     for name in disk.ours():
         if name not in names:
@@ -335,8 +365,10 @@ def compare(wanted: Wanted, disk: Disk, systemctl: Systemctl) -> Difference:
                 result.diff.append(_diff(f"/{UNITS}/{service.unit_name}", present.unit, service.unit))
             if present.config != service.config:
                 result.diff.append(_diff(f"/{CONFIGS}/{service.name}.json", present.config, service.config))
-        elif states[service.unit_name] != ("active", "enabled"):
+        elif not states[service.unit_name].runs:
             result.started.append(service.name)
+        elif (kept := disk.kept(service.name)) is not None and kept.cut_off(states[service.unit_name]):
+            result.switched.append(service.name)  # it was written, and what runs is still the one before
     return result
 
 
@@ -400,7 +432,7 @@ class Switch:
         """Stop and remove a service that is no longer wanted."""
         definition = self.disk.definition(name)
         self.report.say(f"remove thor-{name}.service")
-        self.disk.keep(name, definition, proven=True)
+        self.disk.keep(name, Kept(definition, True, ""))
         self.systemctl.stop(f"thor-{name}.service")
         self.systemctl.disable(f"thor-{name}.service")
         self.disk.put(name, Definition(None, None))
@@ -420,12 +452,12 @@ class Switch:
         present = self.disk.definition(service.name)
         new = Definition(service.unit, service.config)
         kept = self.disk.kept(service.name)
-        # What has last served: the present definition, unless a run was cut off and that does not serve.
-        serves = self.systemctl.states([service.unit_name])[service.unit_name][0] == "active"
-        before = kept[0] if kept is not None and not kept[1] and not serves else present
-        changed = present != new
+        state = self.systemctl.states([service.unit_name])[service.unit_name]
+        # What has last served: the present definition, unless a run was cut off.
+        before = kept.definition if kept is not None and kept.cut_off(state) else present
+        changed = service.name in self.difference.switched
         if changed:
-            self.disk.keep(service.name, before, proven=False)
+            self.disk.keep(service.name, Kept(before, False, state.invocation))
             self.disk.put(service.name, new)
             self.systemctl.reload()
         self.systemctl.enable(service.unit_name)
@@ -433,8 +465,8 @@ class Switch:
         self.report.say(f"{'restart' if changed else 'start'} {service.unit_name}")
         if not self.systemctl.start(service.unit_name, changed, self.report, done, total):
             self.fail(service, before, since)
-        if changed or (kept is not None and not kept[1]):
-            self.disk.keep(service.name, before, proven=True)
+        if changed or (kept is not None and not kept.proven):
+            self.disk.keep(service.name, Kept(before, True, ""))
         if service.name in self.paused:
             self.paused.remove(service.name)
         self.switched.append(service.name)
@@ -470,7 +502,7 @@ class Switch:
         if not before.exists:
             self.disk.remove(f"{PREVIOUS}/{service.name}.json")
         elif before != new:
-            self.disk.keep(service.name, before, proven=True)
+            self.disk.keep(service.name, Kept(before, True, ""))
         raise JobFailed(
             self.failure_text(service, before, cause, reason, journal, lost),
             code=START_FAILED,
@@ -492,7 +524,7 @@ class Switch:
     def serving(self) -> list[str]:
         """Units of ours that serve now."""
         units = [f"thor-{name}.service" for name in self.disk.ours()]
-        return [unit for unit, state in self.systemctl.states(units).items() if state[0] == "active"]
+        return [unit for unit, state in self.systemctl.states(units).items() if state.active == "active"]
 
     def failure_text(
         self, service: Service, before: Definition, cause: str | None, reason: str, journal: list[str], lost: list[str]
