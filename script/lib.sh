@@ -51,7 +51,7 @@ step() {
     shift 2
     authenticate
     mkdir -p "$state/logs"
-    log=$state/logs/$(tr -cs 'a-zA-Z0-9' '-' <<<"${text,,}").log
+    log=$state/logs/$(printf '%s' "${text,,}" | tr -cs 'a-z0-9' '-').log
     begin=$SECONDS
     [[ -t 1 ]] || say "$text"
     [[ $- == *m* ]] || group_was_on=0
@@ -196,9 +196,9 @@ start_docker() {
         as_root systemctl start docker
     else
         mkdir -p "$state"
-        # No init here: a session of its own, so that it outlives this script.
+        # No init here: a session of its own, so that it outlives this script, without the lock that script/sandbox holds.
         # shellcheck disable=SC2016 # expanded by the inner shell
-        as_root sh -c 'setsid dockerd >"$1/dockerd.log" 2>&1 </dev/null & echo $! >"$1/dockerd.pid"' sh "$state"
+        as_root sh -c 'setsid dockerd >"$1/dockerd.log" 2>&1 </dev/null & echo $! >"$1/dockerd.pid"' sh "$state" 9>&-
     fi
     for _ in {1..100}; do
         engine_answers && return
