@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -38,7 +39,7 @@ CUDA_JOB_GIB = 1.0
 ANSWER_SECONDS = 120
 NINJA_STATUS = "[%f/%t] "
 
-_ERROR = re.compile(r"\berror\b|\bfatal\b|undefined reference|No space left|Killed", re.IGNORECASE)
+_ERROR = re.compile(r"\berror\b|\bfatal\b|undefined reference|Killed", re.IGNORECASE)
 _STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
 
 
@@ -180,6 +181,29 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     ``prefix``, ``state`` (folder of sources and build trees), ``ccache``, ``environment``. Raises JobFailed for
     whatever a person can put right.
     """
+    try:
+        return _run_job(spec, report)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        wanted = spec["inputs"]
+        free = " and ".join(f"{_free_bytes(spec[key]):,} on {spec[key]}" for key in ("state", "prefix"))
+        raise JobFailed(
+            f"THOR-DISK-FULL: {error.strerror} while {wanted['engine']} {wanted['version']} was built; {free} are free now "
+            "(bytes). Nothing was installed. Make room and run the play again: it goes on from there. "
+            f"{spec['ccache']} and {spec['state']}/src may be deleted at any time."
+        ) from error
+
+
+def _free_bytes(place: str) -> int:
+    """What is free on the disk that a folder is, or will be, on."""
+    path = Path(place)
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     wanted = spec["inputs"]
     print_ = fingerprint(wanted)
     tree = tree_of(spec["prefix"], wanted["engine"], wanted["version"], print_)
@@ -187,6 +211,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     if read_build(tree) is None:
         # A unit does not inherit the environment of the play, where the proxies are.
         os.environ.update(spec["environment"])
+        tree.parent.mkdir(parents=True, exist_ok=True)
         source = fetch_source(spec, report)
         build = Path(spec["state"]) / "build" / wanted["engine"] / print_
         compile_source(spec, source, build, report)
@@ -269,6 +294,7 @@ def _fetch_git(source: Mapping[str, Any], folder: Path, report: Reporter) -> Non
         )
         report.say(f"git {' '.join(arguments)}\n{done.stderr}".rstrip())
         if done.returncode != 0:
+            _raise_no_space([done.stderr])
             raise JobFailed(
                 f"THOR-SOURCE-UNREACHABLE: commit {commit} of {url} cannot be fetched: {' '.join(done.stderr.split())} "
                 "Check the address, the host's network and its proxy; or give the source as an archive with its sha256."
@@ -301,6 +327,7 @@ def _fetch_archive(source: Mapping[str, Any], folder: Path, report: Reporter) ->
                 stream.write(block)
                 report.progress(stream.tell(), total, "B", f"fetch {url}")
     except (urllib.error.URLError, OSError, ValueError) as error:
+        _raise_no_space([str(error)])
         raise JobFailed(
             f"THOR-SOURCE-UNREACHABLE: {url} cannot be fetched: {error}. "
             "Check the address, the host's network, its proxy and its disk."
@@ -411,12 +438,20 @@ def _run(command: Sequence[str | Path], step: str, environment: Mapping[str, str
             else:
                 last.append(line.rstrip("\n"))
     if process.returncode != 0:
+        _raise_no_space(last)
         told = "\n".join(meaningful(last))
         raise JobFailed(
             f"THOR-BUILD-FAILED: {step} failed (exit status {process.returncode}):\n{told}\n"
             f"The whole log is {report.folder / 'log'} on the host. Run the play again when the cause is gone: it goes "
             "on from there. Where a compiler was killed, memory ran out: set a lower number of jobs."
         )
+
+
+def _raise_no_space(lines: Iterable[str]) -> None:
+    """Where a tool failed because the disk is full, raise what this program would have got itself."""
+    text = os.strerror(errno.ENOSPC)
+    if any(text in line for line in lines):
+        raise OSError(errno.ENOSPC, text)
 
 
 def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) -> None:

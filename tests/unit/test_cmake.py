@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -343,6 +344,25 @@ def test_an_error_of_cmake_itself_is_told(job: Job) -> None:
     job.write("CMakeLists.txt", TOY + 'message(FATAL_ERROR "no such luck")\n')
     with pytest.raises(JobFailed, match=r"THOR-BUILD-FAILED: configure(?s:.*)no such luck"):
         job.run(job.archive())
+
+
+@needs_tools
+def test_a_disk_that_is_full_is_told_whoever_finds_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.write("part.cpp", "#error No space left on device\n")
+    with pytest.raises(JobFailed, match="THOR-DISK-FULL: No space left on device while toy v1"):
+        job.run(job.archive())
+    job.write("part.cpp", "int part() { return 0; }\n")
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(JobFailed, match="THOR-DISK-FULL"):
+            job.run(job.archive())
+    assert job.engines() == []
+    job.run(job.archive())
+    assert len(job.engines()) == 2
 
 
 @needs_tools
