@@ -189,8 +189,8 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         wanted = spec["inputs"]
         free = " and ".join(f"{_free_bytes(spec[key]):,} on {spec[key]}" for key in ("state", "prefix"))
         raise JobFailed(
-            f"THOR-DISK-FULL: {error.strerror} while {wanted['engine']} {wanted['version']} was built; {free} are free now "
-            "(bytes). Nothing was installed. Make room and run the play again: it goes on from there. "
+            f"THOR-DISK-FULL: {error.strerror} while {wanted['engine']} {wanted['version']} was built; {free} are free "
+            "now (bytes). Nothing was installed. Make room and run the play again: it goes on from there. "
             f"{spec['ccache']} and {spec['state']}/src may be deleted at any time."
         ) from error
 
