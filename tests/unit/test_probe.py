@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer."""
         self.do_GET()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class calls it so)
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
 
