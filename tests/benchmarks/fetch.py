@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs to fetch one large file through the model store, against the ``modelscope`` command alone.
+
+nginx serves the file on loopback as a ModelScope hub would. Both move the bytes with modelscope-hub and compare the
+SHA-256; the model store also makes them durable, keeps a journal, writes the manifest and renames. Rounds alternate, and
+the fastest of each counts: other work on the machine only adds. Prints JSON; the targets are a ratio of at most 1.2, and
+at most 0.5 s of work for the module in the run after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.jetson.thor.plugins.module_utils import fetch  # noqa: E402 (after the path to it)
+
+ID = "bench/large"
+NAME = "model.gguf"
+CONFIGURATION = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    sendfile on;
+    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+    uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+    server {{
+        listen 127.0.0.1:{port};
+        root {folder}/hub;
+        location ~ ^/api/v1/models/[^/]+/[^/]+/repo/files$ {{ try_files /listing.json =404; }}
+        location ~ ^/api/v1/models/[^/]+/[^/]+/repo$ {{ try_files /$arg_FilePath =404; }}
+    }}
+}}
+"""
+
+
+class Quiet:
+    """A reporter that nobody reads."""
+
+    def progress(self, done: float, total: float, unit: str = "steps", text: str = "") -> None:
+        """Say nothing."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path, size: int) -> Iterator[str]:
+    """A hub of one model with one file of ``size`` bytes; the address of it."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None:
+        sys.exit("This benchmark needs nginx (apt-get install nginx-light).")
+    (folder / "hub").mkdir()
+    digest = hashlib.sha256()
+    with (folder / "hub" / NAME).open("wb") as stream:
+        while stream.tell() < size:
+            block = os.urandom(min(1 << 24, size - stream.tell()))
+            digest.update(block)
+            stream.write(block)
+    entry = {
+        "Name": NAME,
+        "Path": NAME,
+        "Type": "blob",
+        "Size": size,
+        "Sha256": digest.hexdigest(),
+        "Revision": "master",
+    }
+    listing = {"Code": 200, "Success": True, "Data": {"Files": [entry]}}
+    (folder / "hub" / "listing.json").write_text(json.dumps(listing))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port))
+    folder.chmod(0o755)
+    with subprocess.Popen([nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]) as server:
+        try:
+            wait_for(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def wait_for(port: int) -> None:
+    """Wait until the server listens."""
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    sys.exit("nginx does not listen")
+
+
+def with_the_command(endpoint: str, folder: Path) -> float:
+    """Seconds of ``modelscope download`` into a fresh directory."""
+    command = [str(Path(sys.executable).parent / "modelscope"), "download", ID, "--local-dir", str(folder / "plain")]
+    environment = {**os.environ, "MODELSCOPE_ENDPOINT": endpoint, "HOME": str(folder / "home"), "no_proxy": "127.0.0.1"}
+    begun = time.monotonic()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    seconds = time.monotonic() - begun
+    shutil.rmtree(folder / "plain")
+    return seconds
+
+
+def with_the_store(spec: dict[str, Any]) -> float:
+    """Seconds of the job in a process of its own, as systemd would start it, into a fresh directory."""
+    begun = time.monotonic()
+    subprocess.run([sys.executable, __file__, "--job", json.dumps(spec)], check=True)
+    return time.monotonic() - begun
+
+
+def again(spec: dict[str, Any]) -> tuple[float, float]:
+    """Wall and CPU seconds of the whole module (a Python that starts, and all imports) where nothing is to be done."""
+    module = ROOT / "plugins" / "modules" / "modelscope_model.py"
+    keys = ("id", "revision", "include", "path", "endpoint", "client")
+    arguments = {"ANSIBLE_MODULE_ARGS": {key: spec[key] for key in keys}}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, str(module)],
+        input=json.dumps(arguments),
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    seconds, used = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if json.loads(done.stdout)["changed"]:
+        sys.exit(f"the run after was to change nothing: {done.stdout}")
+    return seconds, used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.job:
+        fetch.run_job(json.loads(arguments.job), Quiet())
+        return
+    with tempfile.TemporaryDirectory() as name, served(Path(name), arguments.megabytes * 10**6) as endpoint:
+        folder = Path(name)
+        (folder / "home").mkdir()
+        os.environ["no_proxy"] = "127.0.0.1"
+        parameters: dict[str, Any] = {
+            "id": ID,
+            "revision": "master",
+            "include": ["*"],
+            "path": str(folder / "models" / ID),
+            "endpoint": endpoint,
+            "token": None,
+            "sha256": {},
+            "client": sys.prefix,
+            "staging": None,
+            "rehash": False,
+            "retries": 1,
+            "idle_timeout": 30,
+            "timeout": 3600,
+        }
+        spec = fetch.model_spec(parameters)
+        plain, store, after = [], [], []
+        for _ in range(arguments.rounds):
+            plain.append(with_the_command(endpoint, folder))
+            store.append(with_the_store(spec))
+            after.append(again(spec))
+            shutil.rmtree(folder / "models")
+    print(
+        json.dumps(
+            {
+                "bytes": arguments.megabytes * 10**6,
+                "modelscope_command_seconds": [round(value, 2) for value in plain],
+                "model_store_seconds": [round(value, 2) for value in store],
+                "ratio": round(min(store) / min(plain), 3),
+                "run_after_seconds": round(min(wall for wall, _cpu in after), 3),
+                "run_after_cpu_seconds": round(min(cpu for _wall, cpu in after), 3),
+                "rounds": arguments.rounds,
+            },
+            indent=2,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
