@@ -3,9 +3,9 @@
 """What it costs to fetch one large file through the model store, against the ``modelscope`` command alone.
 
 nginx serves the file on loopback as a ModelScope hub would. Both move the bytes with modelscope-hub and compare the
-SHA-256; the model store also makes them durable, keeps a journal, writes the manifest and renames. Rounds alternate, and
-the fastest of each counts: other work on the machine only adds. Prints JSON; the targets are a ratio of at most 1.2, and
-at most 0.5 s of work for the module in the run after.
+SHA-256; the model store also makes them durable, keeps a journal, writes the manifest and renames. Rounds alternate,
+and the fastest of each counts: other work on the machine only adds. Prints JSON; the targets are a ratio of at most
+1.2, and at most 0.5 s of work for the module in the run after.
 """
 
 from __future__ import annotations
