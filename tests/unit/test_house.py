@@ -235,11 +235,12 @@ def test_the_archive_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) ->
 
 def test_requirements_are_pinned_and_agree() -> None:
     pins = {}
-    for name in ("controller", "dev"):
-        lines = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8").splitlines()
-        pins[name] = {line for line in lines if line and not line.startswith("#")}
-        assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in pins[name])
-    assert pins["controller"] <= pins["dev"]
+    for path in ROOT.glob("requirements/*.txt"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        pins[path.stem] = {line for line in lines if line and not line.startswith("#")}
+        assert [line for line in pins[path.stem] if not re.fullmatch(r"[\w.-]+==[\w.+]+", line)] == []
+    assert set(pins) == {"controller", "dev", "importer"}
+    assert all(pins["controller"] <= others for others in pins.values())
 
 
 def test_files_carry_a_licence_and_name_no_machine() -> None:
