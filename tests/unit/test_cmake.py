@@ -136,6 +136,17 @@ def test_compilers_are_bounded_by_memory(cpus: int, gib: float, cuda: bool, expe
     assert cmake.jobs(cpus, int(gib * 1024**3), cuda) == expected
 
 
+def test_programs_look_for_cuda_in_the_toolkit_and_never_in_its_stubs(tmp_path: Path) -> None:
+    wrapper = cmake.cuda_variables(tmp_path / "bin" / "nvcc")
+    assert wrapper == {"CMAKE_CUDA_COMPILER": str(tmp_path / "bin" / "nvcc")}
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "cuda_runtime.h").touch()
+    variables = cmake.cuda_variables(tmp_path / "bin" / "nvcc")
+    assert variables["CUDAToolkit_ROOT"] == str(tmp_path)
+    assert variables["CMAKE_INSTALL_RPATH"] == str(tmp_path / "lib64")
+    assert variables["CMAKE_BUILD_WITH_INSTALL_RPATH"] == "ON"
+
+
 def test_steps_are_read_from_the_lines_of_ninja() -> None:
     assert cmake.parse_step("[12/194] Building CXX object src/CMakeFiles/llama.dir/a.cpp.o") == (12, 194, "a.cpp.o")
     assert cmake.parse_step("-- Configuring done") is None
