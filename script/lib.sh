@@ -23,7 +23,7 @@ duration() {
     if (($1 < 60)); then printf '%d s' "$1"; else printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); fi
 }
 
-# as_root COMMAND...: directly for root, by sudo for others. Proxies go along, because sudo drops them.
+# as_root COMMAND...: directly for root, by sudo for others. What matters goes along, because sudo drops it.
 as_root() {
     if ((EUID == 0)); then
         "$@"
@@ -31,7 +31,7 @@ as_root() {
     fi
     command -v sudo >/dev/null || die "this needs root: install sudo or run as root ($*)"
     local carried=() name
-    for name in DEBIAN_FRONTEND http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+    for name in DEBIAN_FRONTEND DOCKER_BUILDKIT http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
         [[ -n ${!name-} ]] && carried+=("$name=${!name}")
     done
     sudo env "${carried[@]}" "$@"
@@ -197,8 +197,9 @@ start_docker() {
     else
         mkdir -p "$state"
         # No init here: a session of its own, so that it outlives this script, without the lock that script/sandbox holds.
+        # Where /proc/sys cannot be written, IPv6 cannot be switched off on the containers' links: that is no reason to fail.
         # shellcheck disable=SC2016 # expanded by the inner shell
-        as_root sh -c 'setsid dockerd >"$1/dockerd.log" 2>&1 </dev/null & echo $! >"$1/dockerd.pid"' sh "$state" 9>&-
+        as_root env DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1 sh -c 'setsid dockerd >"$1/dockerd.log" 2>&1 </dev/null & echo $! >"$1/dockerd.pid"' sh "$state" 9>&-
     fi
     for _ in {1..100}; do
         engine_answers && return
