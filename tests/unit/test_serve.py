@@ -73,6 +73,12 @@ def test_no_request_is_sent_while_the_page_moves() -> None:
     assert table.asked == 1
 
 
+def test_a_page_that_moves_is_not_trusted_for_ever() -> None:
+    results, liveness, _ = rounds([[number] for number in range(99)], ["ok", "status 500"], 9)
+    assert results == ["answered", *["working"] * 5, "failed", "failed", "failed"]
+    assert liveness.dead
+
+
 def test_an_idle_engine_is_asked_every_time() -> None:
     results, _, table = rounds([[7]], ["ok"], 3)
     assert results == ["answered"] * 3
