@@ -33,7 +33,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         services, host, found = args.pop("services"), args.pop("host"), args.pop("problems")
-        problems = [Problem(**one) for one in found] + judge(services, host, Settings(**args))
+        problems = [Problem(**one) for one in found]
+        said = {problem.code for problem in problems}
+        # An option that the stored list does not know is unknown to the built program too: once is enough.
+        problems += [one for one in judge(services, host, Settings(**args)) if one.code not in said & {"THOR-FLAG-UNKNOWN"}]
         result["changed"] = False
         if problems:
             name = (task_vars or {}).get("inventory_hostname", "")

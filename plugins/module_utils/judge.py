@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import cmake
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 GIB = 1024**3
@@ -32,6 +33,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_device(host, settings),
         *_roles(services),
         *_toolchain(services, host, settings),
+        *_flags(services, host),
         *_memory(services, host, settings),
         *_disk(services, host, settings),
         *_ports(services, host),
@@ -71,6 +73,15 @@ def _toolchain(
         reason = f"{' and '.join(to_build)} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
         remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
         yield Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)
+
+
+def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """Arguments that the program on this host does not know; what is still to be built is asked when it is there."""
+    for service in services:
+        build = host["builds"].get(service["engine"], {}).get(service["version"])
+        if build and build.get("options"):
+            argvs = {service["name"]: service["argv"][1:]}
+            yield from cmake.check_argvs(argvs, build["options"], service["engine"], service["version"])
 
 
 def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -176,6 +176,7 @@ def _builds() -> dict[str, dict[str, Any]]:
                 "path": str(tree),
                 "fingerprint": info.get("fingerprint"),
                 "inputs": info.get("inputs"),
+                "options": info.get("options"),
             }
     return builds
 

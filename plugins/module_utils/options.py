@@ -39,7 +39,9 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
         flag = f"--{name}"
         if value is None:
             continue
-        if value is True:
+        if isinstance(value, bool) and flags is not None and _says_on_or_off(flags, name):
+            argv += [flag, _on_or_off(value)]
+        elif value is True:
             argv.append(flag)
         elif value is False:
             negation = f"--no-{name}"
@@ -59,6 +61,15 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
         else:
             argv += [flag, text(value)]
     return argv
+
+
+def _says_on_or_off(flags: Flags, name: str) -> bool:
+    """Whether the option wants the words on and off, which YAML reads as true and false."""
+    return {"on", "off"} <= set((flags.get(find(flags, name) or "") or {}).get("choices") or ())
+
+
+def _on_or_off(value: bool) -> str:
+    return "on" if value else "off"
 
 
 def text(value: Any) -> str:
@@ -87,7 +98,7 @@ def check(options: Mapping[str, Any], flags: Flags, reserved: Mapping[str, str],
             continue
         takes = flags[canonical].get("takes", "value")
         choices = flags[canonical].get("choices")
-        if value is None or value is False:
+        if value is None or value is False or (value is True and _says_on_or_off(flags, str(name))):
             continue
         if value is True and takes == "value":
             problems.append(Problem("THOR-FLAG-VALUE", where, value, f"--{name} of {engine} needs a value.", "Write it here."))

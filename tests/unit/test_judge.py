@@ -41,6 +41,7 @@ SERVICE: dict[str, Any] = {
     "engine": "llama.cpp",
     "version": "0c1e570",
     "kind": "native",
+    "argv": ["llama-server", "--port", "8000", "-c", "0"],
     "role": "llama_cpp",
     "memory_gib": 14,
     "address": "127.0.0.1",
@@ -149,3 +150,11 @@ def test_a_port_of_our_own_units_is_no_obstacle() -> None:
     assert not judge([service()], host(listening=[ours], units=units), SETTINGS)
     elsewhere = {**ours, "unit": "x.service", "address": "192.0.2.7"}
     assert not judge([service()], host(listening=[elsewhere]), SETTINGS)
+
+
+def test_arguments_are_held_against_the_program_that_is_there() -> None:
+    built = host(builds={"llama.cpp": {"0c1e570": {"options": ["--port", "--ctx-size", "-c"]}}})
+    assert not judge([service()], built, SETTINGS)
+    problem = only(judge([service(argv=["llama-server", "--prt", "8000"])], built, SETTINGS))
+    assert (problem.code, problem.value) == ("THOR-FLAG-UNKNOWN", "--prt")
+    assert "chat" in problem.variable and "'--port'" in problem.remedy

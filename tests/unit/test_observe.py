@@ -81,6 +81,6 @@ def test_only_complete_builds_behind_a_link_are_seen(tmp_path: Path, monkeypatch
     assert observe.observe()["builds"] == {}
     (tree.parent / "0c1e570").symlink_to(tree.name)
     assert observe.observe()["builds"] == {}
-    (tree / "build.json").write_text(json.dumps({"fingerprint": "abc", "inputs": {"cuda": None}}))
+    (tree / "build.json").write_text(json.dumps({"fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}))
     (build,) = observe.observe()["builds"]["llama.cpp"].values()
-    assert build == {"path": str(tree), "fingerprint": "abc", "inputs": {"cuda": None}}
+    assert build == {"path": str(tree), "fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}

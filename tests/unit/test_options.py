@@ -25,6 +25,9 @@ FLAGS: dict[str, dict[str, Any]] = {
         ({"metrics": False}, []),
         ({"gpu-layers": None}, []),
         ({"n-gpu-layers": 99}, ["--n-gpu-layers", "99"]),
+        ({"flash-attn": True}, ["--flash-attn", "on"]),  # YAML reads on as true
+        ({"flash-attn": False}, ["--flash-attn", "off"]),
+        ({"flash-attn": "auto"}, ["--flash-attn", "auto"]),
         ({"a": 0.5}, ["--a", "0.5"]),
         ({"a": {"b": [1, "c d"]}}, ["--a", '{"b":[1,"c d"]}']),
         ({"a": ""}, ["--a", ""]),
@@ -49,4 +52,5 @@ def test_false_says_no_where_nothing_is_known_of_the_engine() -> None:
 def test_a_value_outside_the_choices_is_refused() -> None:
     (problem,) = options.check({"flash-attn": "onn"}, FLAGS, {}, "llama.cpp", "here")
     assert problem.code == "THOR-FLAG-VALUE" and "'on'" in problem.remedy
-    assert not options.check({"flash-attn": "on", "n-gpu-layers": 3}, FLAGS, {}, "llama.cpp", "here")
+    for value in ("on", True, False, "auto"):
+        assert not options.check({"flash-attn": value, "n-gpu-layers": 3}, FLAGS, {}, "llama.cpp", "here")
