@@ -27,7 +27,7 @@ import time
 import urllib.error
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import (
@@ -164,6 +164,7 @@ def _list_page(spec: Mapping[str, Any], root: str, recursive: bool) -> list[dict
 def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
     """Status and body of a GET, after bounded retries of what may pass (no answer, 429, 5xx)."""
     reason = ""
+    answer: tuple[int, bytes] | None = None
     for attempt in range(spec["retries"] + 1):
         if attempt:
             time.sleep(min(2.0 ** (attempt - 1), 30))
@@ -174,7 +175,7 @@ def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple
             with error:
                 if error.code != 429 and error.code < 500:
                     return error.code, error.read()
-                answer: tuple[int, bytes] | None = (error.code, error.read())
+                answer = (error.code, error.read())
         except TRANSPORT as error:
             answer, reason = None, why(error)
     if answer:
@@ -289,11 +290,11 @@ def _round(
         except OSError as error:
             raise bad_client(spec, f"{python} cannot be run: {error.strerror}.") from error
         try:
-            assert process.stdin is not None and process.stdout is not None
+            stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(json.dumps(work))
-                process.stdin.close()
-            for line in process.stdout:
+                stdin.write(json.dumps(work))
+                stdin.close()
+            for line in stdout:
                 event = json.loads(line)
                 ended = event.get("end", False)
                 if "kinds" in event:

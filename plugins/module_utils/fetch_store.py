@@ -157,7 +157,7 @@ def hash_file(path: Path, tell: Callable[[int], None], kind: str = "sha256") -> 
 class Staging:
     """Where one target grows: ``tree`` (becomes the target), ``journal.json``, and ``home`` for the client's own files.
 
-    Held by a lock that the client process inherits: while one of them lives, nobody else writes here.
+    Held by ``lock``, a descriptor that the client process inherits: while one of them lives, nobody else writes here.
     """
 
     def __init__(self, spec: Mapping[str, Any], target: Path) -> None:
@@ -165,14 +165,8 @@ class Staging:
         self.tree = self.root / "tree"
         self.home = self.root / "home"
         self._lock_path = self.root.with_name(f"{self.root.name}.lock")
-        self._lock: int | None = None
+        self.lock = -1
         self.journal: dict[str, Any] = {}
-
-    @property
-    def lock(self) -> int:
-        """The descriptor that holds the lock."""
-        assert self._lock is not None
-        return self._lock
 
     def __enter__(self) -> Staging:
         self.root.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +188,7 @@ class Staging:
             self.journal = json.loads((self.root / "journal.json").read_text(encoding="utf-8"))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         os.close(self.lock)
 
     def _acquire(self) -> bool:
@@ -203,7 +197,7 @@ class Staging:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The holder before us removes the file in the end: a lock on a file without a name keeps nobody out.
             if os.path.samestat(os.fstat(descriptor), os.stat(self._lock_path)):
-                self._lock = descriptor
+                self.lock = descriptor
                 return True
         except (BlockingIOError, FileNotFoundError):
             pass

@@ -52,22 +52,30 @@ TRANSPORT = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, Tim
 
 
 def open_url(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> Any:
+    """A GET by Ansible's own client, whose response is to be closed. Raises HTTPError, and what TRANSPORT names."""
     try:
         return urls.open_url(
-            url, headers=dict(headers), timeout=spec["idle_timeout"], http_agent="jetson.thor", decompress=False
+            url,
+            headers=dict(headers),
+            timeout=spec["idle_timeout"],
+            http_agent="jetson.thor",
+            decompress=False,
+            # A token is for the hub, and not for the store of blobs that it may redirect to.
+            unredirected_headers=["Cookie"],
         )
-    except (urls.ConnectionError, ValueError) as error:  # its own class, and an URL of a kind that it does not know
+    except (urls.ConnectionError, ValueError) as error:  # the client's own class, and an unknown kind of URL
         raise urllib.error.URLError(str(error)) from error
 
 
 def why(error: BaseException) -> str:
+    """The reason of a failed connection, in words."""
     reason = getattr(error, "reason", None) or error
     return f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else str(reason)
 
 
 def parse_checksum(text: str, variable: str = "checksum") -> tuple[str, str]:
     """``sha256:<hex>`` or ``sha1:<hex>`` as (kind, hex). Raises FetchError THOR-FETCH-ARGUMENT."""
-    kind, _, value = text.partition(":")
+    kind, value = text.split(":", 1) if ":" in text else ("", "")
     value = value.strip().lower()
     if {"sha256": 64, "sha1": 40}.get(kind) != len(value) or not re.fullmatch(r"[0-9a-f]+", value):
         raise bad_argument(variable, text, "Write sha256:<64 hex digits> or sha1:<40 hex digits>.")
