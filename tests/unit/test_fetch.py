@@ -662,6 +662,7 @@ def test_a_kill_at_any_byte_costs_no_byte(hub: hub_server.Hub, place: Path, posi
     with in_a_process(model(hub, place, idle_timeout=30)):
         assert hub.held.wait(30)
         wait_for(lambda: arrived(place, "model.gguf") >= position - BUFFER)
+        wait_for(lambda: len(journal(place).get("verified", {})) == len(FILES) - 1)
         assert not place.exists()
     assert hub.fetched("model.gguf") == position
     assert not place.exists()
