@@ -332,7 +332,7 @@ def _link_what_stays(source: Path, tree: Path, plan: Plan) -> None:
                 _copy_mode(Path(folder, name), tree / here / name)
         for name in [*names, *(name for name in folders if Path(folder, name).is_symlink())]:
             path, rel = Path(folder, name), str(here / name)
-            if rel == MANIFEST or rel in plan.drop:
+            if rel in (MANIFEST, MANIFEST + PARTIAL) or rel in plan.drop:
                 continue
             place = tree / rel
             if rel in plan.aside:
@@ -340,22 +340,18 @@ def _link_what_stays(source: Path, tree: Path, plan: Plan) -> None:
                 if os.path.lexists(place) and os.path.samestat(place.lstat(), path.lstat()):
                     continue
                 place = free_name(place)
-            elif rel in plan.fetch or (rel in ours and rel not in plan.want and is_intact(path, ours[rel])):
+            elif rel in plan.fetch:
                 continue
             if not os.path.lexists(place):
                 os.link(path, place, follow_symlinks=False)
-    for folder, folders, names in os.walk(tree, topdown=False):
-        # A folder that held only files of ours that are gone.
-        if (
-            not folders
-            and not names
-            and folder != str(tree)
-            and any(Path(name).is_relative_to(Path(folder).relative_to(tree)) for name in ours)
-        ):
-            os.rmdir(folder)
+    emptied = {parent for name in ours for parent in Path(name).parents} - {Path()}
+    for parent in sorted(emptied, key=lambda path: len(path.parts), reverse=True):
+        with contextlib.suppress(OSError):  # not empty, or not there
+            (tree / parent).rmdir()
 
 
 def free_name(path: Path) -> Path:
+    """The path, or the path with the first number after it that nobody has."""
     number = 0
     place = path
     while os.path.lexists(place):
@@ -399,6 +395,7 @@ def recover(stage: Staging, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
+    """Make a file or a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -30,7 +30,7 @@ from conftest import ROOT
 
 ID = "acme/small"
 BIG = random.Random(1).randbytes(3_000_000)
-FILES = {"config.json": b'{"layers": 2}', "model.gguf": BIG, "sub/tokenizer.txt": b"a b c\n", "empty": b""}
+FILES = {"config.json": b'{"layers": 2}', "model.gguf": BIG, "sub/deep/tokenizer.txt": b"a b c\n", "empty": b""}
 
 # What a client may have received and not yet written when it is killed: the buffer of Python's file object.
 BUFFER = 8192
@@ -197,7 +197,7 @@ def test_the_manifest_is_what_the_observation_of_a_host_reads(hub: hub_server.Hu
 
 def test_patterns_choose_files_in_folders_too(hub: hub_server.Hub, place: Path) -> None:
     run(model(hub, place, include=["sub/*"]))
-    assert set(content(place)) == {"sub/tokenizer.txt"}
+    assert set(content(place)) == {"sub/deep/tokenizer.txt"}
 
 
 def test_a_redirect_to_a_blob_is_followed(hub: hub_server.Hub, place: Path) -> None:
@@ -239,8 +239,8 @@ def test_another_revision_swaps_what_differs_and_drops_what_it_lacks(hub: hub_se
     assert not (place / "sub").exists()
     assert hub.fetched("model.gguf") == 0
     assert result["fetched_bytes"] == 2
-    assert "sub/tokenizer.txt" in result["diff"]["before"]
-    assert "sub/tokenizer.txt" not in result["diff"]["after"]
+    assert "sub/deep/tokenizer.txt" in result["diff"]["before"]
+    assert "sub/deep/tokenizer.txt" not in result["diff"]["after"]
 
 
 def test_what_a_person_brought_by_hand_is_not_fetched_again(hub: hub_server.Hub, place: Path) -> None:
@@ -357,7 +357,7 @@ def test_check_mode_tells_files_and_bytes_and_touches_nothing(hub: hub_server.Hu
     result = fetch.foresee(spec)
     assert result["changed"] is True
     assert result["fetched_bytes"] == sum(len(data) for data in FILES.values())
-    assert "sub/tokenizer.txt  6 bytes" in result["diff"]["after"]
+    assert "sub/deep/tokenizer.txt  6 bytes" in result["diff"]["after"]
     assert "to fetch: 3,000,019 bytes in 4 of 4 files" in result["diff"]["after"]
     assert len(hub.requests) == 1
     assert not place.parents[1].exists()
