@@ -214,7 +214,7 @@ def transfer(stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[
 
 @contextlib.contextmanager
 def _watched(stage: Staging, plan: Plan, report: Reporter) -> Iterator[Callable[[], int]]:
-    """Tell the progress twice a second from what is on the disk, and have the disk write while the line delivers.
+    """Tell the progress from what is on the disk, and have the disk write while the line delivers.
 
     Without the latter a fast line leaves gigabytes in the page cache, and the end of every file waits for the disk.
     """
@@ -230,7 +230,7 @@ def _watched(stage: Staging, plan: Plan, report: Reporter) -> Iterator[Callable[
         )
 
     def watch() -> None:
-        while not ended.wait(0.5):
+        while not ended.wait(0.2):
             report.progress(
                 moved(), plan.fetch_bytes, "B", f"{len(stage.journal['verified'])} of {len(plan.fetch)} files verified"
             )
