@@ -36,7 +36,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         problems = [Problem(**one) for one in found]
         said = {problem.code for problem in problems}
         # An option that the stored list does not know is unknown to the built program too: once is enough.
-        problems += [one for one in judge(services, host, Settings(**args)) if one.code not in said & {"THOR-FLAG-UNKNOWN"}]
+        problems += [
+            one for one in judge(services, host, Settings(**args)) if one.code not in said & {"THOR-FLAG-UNKNOWN"}
+        ]
         result["changed"] = False
         if problems:
             name = (task_vars or {}).get("inventory_hostname", "")

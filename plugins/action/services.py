@@ -4,4 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning as ActionModule  # noqa: F401
+from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning
+
+
+class ActionModule(LongRunning):
+    """Start the job, show its progress, return its result."""

@@ -78,7 +78,9 @@ def plan_text(services: Sequence[Mapping[str, Any]]) -> str:
 
 def _how(service: Mapping[str, Any]) -> str:
     source = service["source"] or {}
-    how = f"image {service['image']}" if service["image"] else f"build from {source.get('archive') or source.get('git')}"
+    how = (
+        f"image {service['image']}" if service["image"] else f"build from {source.get('archive') or source.get('git')}"
+    )
     return how if service["role"] else f"{how} (no role yet: it can be planned, not served)"
 
 

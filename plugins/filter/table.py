@@ -51,7 +51,10 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     right = [bool(rows) and all(_is_number(row.get(key)) for row in rows) for key in columns]
     return "\n".join(
-        "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, width, number in zip(line, widths, right, strict=True)).rstrip()
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, right, strict=True)
+        ).rstrip()
         for line in lines
     )
 

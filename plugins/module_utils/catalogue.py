@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 
@@ -172,18 +170,6 @@ def merge(base: Any, extra: Any) -> Any:
     return extra
 
 
-def load(folder: Path) -> dict[str, Any]:
-    """The catalogue's files as they stand: ``{"engines": {...}, "models": {...}, "profiles": {...}, "lock": {...}}``.
-
-    They are the collection's own, so what is wrong in them is a defect and may raise.
-    """
-    data: dict[str, Any] = {}
-    for noun in NOUNS:
-        data[noun] = yaml.safe_load((folder / f"{noun}.yml").read_text(encoding="utf-8"))[noun]
-    data["lock"] = yaml.safe_load((folder / "lock.yml").read_text(encoding="utf-8")) or {}
-    return data
-
-
 def check(value: Any, spec: Field, place: str, partial: bool = False) -> list[Problem]:
     """Hold ``value`` against ``spec``. With ``partial``, required keys may be absent (an override of an entry)."""
     if value is None and spec.null:
@@ -198,11 +184,11 @@ def check(value: Any, spec: Field, place: str, partial: bool = False) -> list[Pr
         return [Problem("THOR-VALUE-INVALID", place, value, "That is not a value of this key.", nearest(value, known))]
     problems: list[Problem] = []
     if isinstance(value, Mapping) and spec.keys is not None:
-        for key in value:
-            if key not in spec.keys:
-                problems.append(
-                    Problem("THOR-KEY-UNKNOWN", f"{place}.{key}", None, "There is no such key.", nearest(key, spec.keys))
-                )
+        problems += [
+            Problem("THOR-KEY-UNKNOWN", f"{place}.{key}", None, "There is no such key.", nearest(key, spec.keys))
+            for key in value
+            if key not in spec.keys
+        ]
         for key, inner in spec.keys.items():
             if key in value:
                 problems += check(value[key], inner, f"{place}.{key}", partial)
@@ -230,7 +216,13 @@ def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue,
         variable = f"thor_extra_{noun}"
         if not isinstance(own, Mapping):
             problems.append(
-                Problem("THOR-TYPE-INVALID", variable, own, f"A mapping belongs here, not {_a(own)}.", "See docs/catalogue.md.")
+                Problem(
+                    "THOR-TYPE-INVALID",
+                    variable,
+                    own,
+                    f"A mapping belongs here, not {_a(own)}.",
+                    "See docs/catalogue.md.",
+                )
             )
             own = {}
         for name in {**data[noun], **own}:
@@ -281,7 +273,13 @@ def _links(catalogue: Catalogue, extra: Mapping[str, Any]) -> list[Problem]:
         if profile["engine"] not in catalogue.engines:
             reason = "There is no such engine."
             found.append(
-                Problem("THOR-ENGINE-UNKNOWN", f"{place}.engine", profile["engine"], reason, nearest(profile["engine"], catalogue.engines))
+                Problem(
+                    "THOR-ENGINE-UNKNOWN",
+                    f"{place}.engine",
+                    profile["engine"],
+                    reason,
+                    nearest(profile["engine"], catalogue.engines),
+                )
             )
         for key in ("model", "files", "files_not_thinking"):
             wanted = profile.get(key) or []
@@ -298,7 +296,9 @@ def _links(catalogue: Catalogue, extra: Mapping[str, Any]) -> list[Problem]:
 
 
 def _type_name(one: type) -> str:
-    return {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", list: "list"}[one]
+    return {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", list: "list"}[
+        one
+    ]
 
 
 def _a(value: Any) -> str:

@@ -20,11 +20,11 @@ import shutil
 import subprocess
 import tarfile
 import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.jetson.thor.plugins.module_utils import flags
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
@@ -320,7 +320,7 @@ def _fetch_archive(source: Mapping[str, Any], folder: Path, report: Reporter) ->
     archive = folder / ".archive"
     digest = hashlib.sha256()
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer, archive.open("wb") as stream:
+        with open_url(url, timeout=60) as answer, archive.open("wb") as stream:
             total = int(answer.headers.get("Content-Length") or 0)
             while block := answer.read(1 << 20):
                 digest.update(block)
@@ -429,8 +429,7 @@ def _run(command: Sequence[str | Path], step: str, environment: Mapping[str, str
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
     )
     with process:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             report.say(line.rstrip("\n"))
             if found := parse_step(line):
                 done, total, text = found

@@ -58,7 +58,8 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Write a line to the job's log."""
-        print(line, flush=True)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def write_json(path: Path, data: Any, mode: int = 0o600) -> None:
@@ -114,7 +115,9 @@ def start(module: AnsibleModule, name: str, target: str, spec: dict[str, Any], t
     _copy_code(folder / "code")
     write_json(folder / "spec.json", content)
     write_json(folder / "job.json", {"digest": digest})
-    bootstrap = f"import sys; sys.path.insert(0, {str(folder / 'code')!r}); from {PACKAGE} import job; job.main({name!r})"
+    bootstrap = (
+        f"import sys; sys.path.insert(0, {str(folder / 'code')!r}); from {PACKAGE} import job; job.main({name!r})"
+    )
     command = ["systemd-run", f"--unit={unit_of(name)}", "--collect", "--quiet"]
     properties = {
         "Description": f"jetson.thor: {name}",
@@ -136,6 +139,7 @@ def start(module: AnsibleModule, name: str, target: str, spec: dict[str, Any], t
             "The collection needs systemd as the init of the host, and root (become: true)."
         )
     module.exit_json(changed=True, job={"name": name, "attached": False})
+    raise AssertionError("exit_json has ended the module")
 
 
 def status(name: str, wait: float) -> dict[str, Any]:
@@ -184,7 +188,7 @@ def main(name: str) -> None:
         result = work.run_job(content["spec"], Reporter(folder))
     except JobFailed as error:
         result = {"failed": True, "msg": str(error), **error.extra}
-    except Exception as error:  # noqa: BLE001 (whatever it is, a person gets a sentence and not a traceback)
+    except Exception as error:  # whatever it is, a person gets a sentence and not a traceback
         traceback.print_exc()
         result = {
             "failed": True,

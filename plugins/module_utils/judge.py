@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import cmake
+from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 GIB = 1024**3
@@ -35,6 +35,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_toolchain(services, host, settings),
         *_flags(services, host),
         *_memory(services, host, settings),
+        *artifacts.merge(services)[1],
         *_disk(services, host, settings),
         *_ports(services, host),
     ]
@@ -62,12 +63,12 @@ def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
         if not service["role"]:
             reason = f"No role provides the engine {service['engine']} yet; the profile can be planned, not served."
             remedy = "Take the service out of thor_profiles, or choose a profile of another engine."
-            yield Problem("THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy)
+            yield Problem(
+                "THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy
+            )
 
 
-def _toolchain(
-    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings
-) -> Iterable[Problem]:
+def _toolchain(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     to_build = sorted({service["engine"] for service in _unbuilt(services, host)})
     if settings.cuda and to_build and host["toolchain"]["nvcc"] is None:
         reason = f"{' and '.join(to_build)} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
@@ -112,18 +113,9 @@ def missing_artifacts(services: Sequence[Mapping[str, Any]], host: Mapping[str, 
     missing: dict[str, Mapping[str, Any]] = {}
     for service in services:
         for artifact in (service["model"], *service["files"]):
-            if not _present(artifact, host["models"].get(artifact["path"])):
+            if not artifacts.is_present(artifact, host["models"].get(artifact["path"])):
                 missing[artifact["key"]] = artifact
     return list(missing.values())
-
-
-def _present(artifact: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> bool:
-    if manifest is None or not manifest["intact"] or manifest["source"] != artifact["source"]:
-        return False
-    if artifact["source"] == "url":
-        return artifact["file"] in manifest["files"]
-    same = (manifest["id"], manifest["revision"]) == (artifact["id"], artifact["revision"])
-    return same and set(artifact["include"]) <= set(manifest["include"] or [])
 
 
 def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
@@ -162,12 +154,18 @@ def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
         for socket in host["listening"]:
             unit = socket["unit"] or ""
             # A unit of ours on that port is either this service or one that the switch replaces.
-            if socket["port"] != service["port"] or unit in host["units"] or not _overlap(service["address"], socket["address"]):
+            if (
+                socket["port"] != service["port"]
+                or unit in host["units"]
+                or not _overlap(service["address"], socket["address"])
+            ):
                 continue
             who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
             reason = f"{who} listens on {socket['address']}:{socket['port']} already."
             remedy = f"Give {service['name']} another port, or stop that process."
-            yield Problem("THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].port", service["port"], reason, remedy)
+            yield Problem(
+                "THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].port", service["port"], reason, remedy
+            )
 
 
 def _overlap(wanted: str, taken: str) -> bool:
@@ -177,5 +175,3 @@ def _overlap(wanted: str, taken: str) -> bool:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-

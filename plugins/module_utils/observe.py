@@ -155,7 +155,11 @@ def _disk(path: Path) -> dict[str, int]:
 
 def _staged_bytes() -> int:
     """Bytes of downloads that were cut short: they need not be fetched, nor found room for, again."""
-    return sum(path.stat().st_blocks * 512 for path in (MODELS / ".thor").rglob("*") if path.is_file() and path.stat().st_nlink == 1)
+    return sum(
+        path.stat().st_blocks * 512
+        for path in (MODELS / ".thor").rglob("*")
+        if path.is_file() and path.stat().st_nlink == 1
+    )
 
 
 def _json(path: Path) -> Any:
@@ -195,6 +199,7 @@ def _models() -> dict[str, Any]:
                 "id": manifest.get("id"),
                 "revision": manifest.get("revision"),
                 "include": manifest.get("include"),
+                "lock": manifest.get("lock"),
                 "bytes": sum(one["size"] for one in files.values()),
                 "intact": all(_unchanged(path.parent / name, one) for name, one in files.items()),
                 "files": sorted(files)[:50],
@@ -207,7 +212,7 @@ def _unchanged(path: Path, recorded: dict[str, Any]) -> bool:
         status = path.stat()
     except OSError:
         return False
-    return status.st_size == recorded["size"] and status.st_mtime_ns == recorded["mtime_ns"]
+    return (status.st_size, status.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
 
 
 def _units() -> dict[str, Any]:

@@ -3,7 +3,8 @@
 """An engine's options: from YAML to argv, checked against the list of options that this version of the engine has.
 
 A list of options is what module_utils/flags.py describes:
-``{"--ctx-size": {"aliases": ["-c"], "takes": "none"|"value"|"many", "negation": "--no-x"|None, "choices": [...]|None}}``.
+``{"--ctx-size": {"aliases": ["-c"], "takes": "none"|"value"|"many", "negation": "--no-x"|None,
+"choices": [...]|None}}``.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ def find(flags: Flags, name: str) -> str | None:
 def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> list[str]:
     """Options as arguments, in their order.
 
-    ``true`` is the bare flag; ``false`` is ``--no-flag`` where the engine has one and nothing where it has none; ``null``
-    takes an option of the profile away; a list follows the engine's habit; a mapping is compact JSON in one argument.
+    ``true`` is the bare flag; ``false`` is ``--no-flag`` where the engine has one and nothing where it has none;
+    ``null`` takes an option of the profile away; a list follows the engine's habit; a mapping is compact JSON in
+    one argument.
     """
     argv: list[str] = []
     for name, value in options.items():
@@ -81,7 +83,9 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def check(options: Mapping[str, Any], flags: Flags, reserved: Mapping[str, str], engine: str, place: str) -> list[Problem]:
+def check(
+    options: Mapping[str, Any], flags: Flags, reserved: Mapping[str, str], engine: str, place: str
+) -> list[Problem]:
     """Hold options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead."""
     problems: list[Problem] = []
     for name, value in options.items():
@@ -89,11 +93,19 @@ def check(options: Mapping[str, Any], flags: Flags, reserved: Mapping[str, str],
         canonical = find(flags, str(name))
         if canonical is None:
             names = [flag[2:] for flag in flags]
-            problems.append(Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no --{name}.", nearest(name, names)))
+            problems.append(
+                Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no --{name}.", nearest(name, names))
+            )
             continue
         if canonical in reserved:
             problems.append(
-                Problem("THOR-FLAG-RESERVED", where, value, f"--{name} is set by the collection.", f"Use {reserved[canonical]} instead.")
+                Problem(
+                    "THOR-FLAG-RESERVED",
+                    where,
+                    value,
+                    f"--{name} is set by the collection.",
+                    f"Use {reserved[canonical]} instead.",
+                )
             )
             continue
         takes = flags[canonical].get("takes", "value")
@@ -101,13 +113,19 @@ def check(options: Mapping[str, Any], flags: Flags, reserved: Mapping[str, str],
         if value is None or value is False or (value is True and _says_on_or_off(flags, str(name))):
             continue
         if value is True and takes == "value":
-            problems.append(Problem("THOR-FLAG-VALUE", where, value, f"--{name} of {engine} needs a value.", "Write it here."))
+            problems.append(
+                Problem("THOR-FLAG-VALUE", where, value, f"--{name} of {engine} needs a value.", "Write it here.")
+            )
         elif value is not True and takes == "none":
             problems.append(
-                Problem("THOR-FLAG-VALUE", where, value, f"--{name} of {engine} takes no value.", "Write true or false.")
+                Problem(
+                    "THOR-FLAG-VALUE", where, value, f"--{name} of {engine} takes no value.", "Write true or false."
+                )
             )
         elif choices and value is not True and not isinstance(value, Mapping | list) and text(value) not in choices:
             problems.append(
-                Problem("THOR-FLAG-VALUE", where, value, f"--{name} of {engine} has no such value.", nearest(value, choices))
+                Problem(
+                    "THOR-FLAG-VALUE", where, value, f"--{name} of {engine} has no such value.", nearest(value, choices)
+                )
             )
     return problems

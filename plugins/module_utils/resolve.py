@@ -57,7 +57,9 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
         if engine not in catalogue.engines:
             place = f"thor_engine_versions[{engine!r}]"
             reason = "There is no such engine."
-            result.problems.append(Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines)))
+            result.problems.append(
+                Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines))
+            )
     for index, written in enumerate(inputs.profiles):
         place = f"thor_profiles[{index}]"
         entry = {"profile": written} if isinstance(written, str) else written
@@ -69,7 +71,9 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
         if entry["profile"] not in catalogue.profiles:
             reason = "There is no such profile."
             remedy = nearest(entry["profile"], catalogue.profiles)
-            result.problems.append(Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy))
+            result.problems.append(
+                Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy)
+            )
             continue
         service, problems = _service(entry, place, inputs, catalogue)
         result.services.append(service)
@@ -82,7 +86,9 @@ def _right_keys(entry: Any) -> dict[str, Any]:
     """The keys of an entry that hold what they should."""
     if not isinstance(entry, Mapping):
         return {}
-    return {key: value for key, value in entry.items() if key in SERVICE_KEYS and not check(value, SERVICE_KEYS[key], "")}
+    return {
+        key: value for key, value in entry.items() if key in SERVICE_KEYS and not check(value, SERVICE_KEYS[key], "")
+    }
 
 
 def _service(
@@ -162,10 +168,13 @@ def _service(
 def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
     """What has to be on disk for a catalogue model: where from, where to, which files, how many bytes.
 
-    ``estimated`` says that ``bytes`` is no sum of a listing. Revision, sizes and sha256 come from the lock where it knows them.
+    ``estimated`` says that ``bytes`` is no sum of a listing. Revision, sizes and sha256 come from the lock where it
+    knows them.
     """
     common = {"key": key, "source": model["source"], "file": model.get("file"), "precision": model.get("precision")}
-    locked: Mapping[str, Any] = ((lock.get("models") if model["source"] == "modelscope" else lock.get("files")) or {}).get(key) or {}
+    locked: Mapping[str, Any] = (
+        (lock.get("models") if model["source"] == "modelscope" else lock.get("files")) or {}
+    ).get(key) or {}
     if (locked.get("id"), locked.get("url")) != (model.get("id"), model.get("url")):
         locked = {}  # an inventory's own source under a name of the catalogue
     if model["source"] == "url":

@@ -1,6 +1,8 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, jetson.thor contributors
-# SPDX-License-Identifier: Apache-2.0
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
 """Make one build of a native engine present."""
 
 from __future__ import annotations

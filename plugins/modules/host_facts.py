@@ -1,6 +1,8 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, jetson.thor contributors
-# SPDX-License-Identifier: Apache-2.0
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
 """What a host is and has, in one round trip."""
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Reads what every role of this collection wants to know of a host - device, L4T, operating system, memory, disk, toolchain,
-    builds, models, units, listening sockets, device nodes - and returns it as the fact C(thor_host).
+  - Reads what every role of this collection wants to know of a host - device, L4T, operating system, memory, disk,
+    toolchain, builds, models, units, listening sockets, device nodes - and returns it as the fact C(thor_host).
 options:
   facts_root:
     description:
-      - Folder whose files stand in for the device's own (C(proc/device-tree/model), C(etc/nv_tegra_release), C(etc/os-release),
-        C(proc/meminfo)) where they exist.
+      - Folder whose files stand in for the device's own (C(proc/device-tree/model), C(etc/nv_tegra_release),
+        C(etc/os-release), C(proc/meminfo)) where they exist.
       - For hosts that are no device, such as containers.
     type: str
     default: ""

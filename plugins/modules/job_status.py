@@ -1,6 +1,8 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, jetson.thor contributors
-# SPDX-License-Identifier: Apache-2.0
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
 """How far a long job on the host is."""
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Builds, downloads and switches run on the host under a transient systemd unit that outlives the connection.
-  - This module tells how far such a unit is. The action plugins of the modules that start one call it; a person may do so too.
+  - This module tells how far such a unit is. The action plugins of the modules that start one call it; a person may do
+    so too.
 options:
   name:
     description: Name of the job, the C(NAME) in C(thor-job-NAME.service).

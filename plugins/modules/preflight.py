@@ -1,6 +1,8 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, jetson.thor contributors
-# SPDX-License-Identifier: Apache-2.0
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
 """Documentation of the action plugin of the same name."""
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ options:
     required: true
 attributes:
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: Has a corresponding action plugin, so that the options are read on the controller.
     support: full
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.

@@ -1,6 +1,8 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, jetson.thor contributors
-# SPDX-License-Identifier: Apache-2.0
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
 """Documentation of the action plugin of the same name."""
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Merges the catalogue with the entries of the inventory, resolves the profiles of a host into services, and checks all that can
-    be checked without a connection to the host.
+  - Merges the catalogue with the entries of the inventory, resolves the profiles of a host into services, and checks all
+    that can be checked without a connection to the host.
   - Returns the facts C(thor_services) and C(thor_problems).
 options:
   catalogue:
@@ -58,7 +60,7 @@ options:
     default: true
 attributes:
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: Has a corresponding action plugin, so that the options are read on the controller.
     support: full
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.
@@ -98,7 +100,9 @@ ansible_facts:
       elements: dict
       returned: always
     thor_problems:
-      description: What is wrong with the profiles, each with its C(code), C(variable), C(value), C(reason) and C(remedy).
+      description:
+        - What is wrong with the profiles.
+        - Each with its C(code), C(variable), C(value), C(reason) and C(remedy).
       type: list
       elements: dict
       returned: always

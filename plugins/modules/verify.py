@@ -1,6 +1,8 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, jetson.thor contributors
-# SPDX-License-Identifier: Apache-2.0
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
 """Asks each service of a host a question and judges the answer."""
 
 from __future__ import annotations
@@ -111,7 +113,7 @@ def main() -> None:
         argument_spec={
             "services": {"type": "list", "elements": "dict", "required": True},
             "prompt": {"type": "str", "default": "Say hello in one short sentence."},
-            "max_tokens": {"type": "int", "default": 128},
+            "max_tokens": {"type": "int", "default": 128, "no_log": False},
             "timeout": {"type": "float", "default": 120},
         },
         supports_check_mode=True,

@@ -9,13 +9,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import catalogue
+import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.catalogue import NOUNS
 
 
 @cache
 def files(folder: str) -> dict[str, Any]:
-    """The catalogue's own data; read once per worker, whatever the number of hosts."""
-    return catalogue.load(Path(folder))
+    """The catalogue's files as they stand: ``{"engines": {...}, "models": {...}, "profiles": {...}, "lock": {...}}``.
+
+    They are the collection's own, so what is wrong in them is a defect and may raise. Read once per worker,
+    whatever the number of hosts.
+    """
+    data: dict[str, Any] = {}
+    for noun in NOUNS:
+        data[noun] = yaml.safe_load(Path(folder, f"{noun}.yml").read_text(encoding="utf-8"))[noun]
+    data["lock"] = yaml.safe_load(Path(folder, "lock.yml").read_text(encoding="utf-8")) or {}
+    return data
 
 
 @cache

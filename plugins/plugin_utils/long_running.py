@@ -53,8 +53,8 @@ class LongRunning(ActionBase):  # type: ignore[misc]
             if status["state"] == "lost":
                 return {
                     "failed": True,
-                    "msg": f"THOR-JOB-LOST: {host}: thor-job-{name}.service ended without a result (killed, or out of time). "
-                    f"Run the play again: it goes on from there. Last lines of /var/lib/thor/jobs/{name}/log:\n"
+                    "msg": f"THOR-JOB-LOST: {host}: thor-job-{name}.service ended without a result "
+                    f"(killed, or out of time). Run the play again: it goes on from there. Last lines of /var/lib/thor/jobs/{name}/log:\n"
                     + "\n".join(status.get("log", [])),
                 }
             display.display(f"{host}: {name}: {progress_text(status.get('progress', {}), time.monotonic() - begun)}")

@@ -24,6 +24,7 @@ import testinfra
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = os.environ.get("THOR_FAULTS_HOST", "thor01")
+SSH_CONFIG = ROOT / ".sandbox" / "ssh_config"
 INVENTORY = os.environ.get("THOR_FAULTS_INVENTORY", str(ROOT / "inventories" / "sandbox"))
 # A hang is found within interval + 3 * (timeout + interval) seconds; systemd waits 5 seconds more.
 SETTINGS = {"serving_liveness_interval": 2, "serving_liveness_timeout": 3}
@@ -97,7 +98,7 @@ class Device:
     """The host, with the questions that these tests ask it."""
 
     def __init__(self) -> None:
-        self.host = testinfra.get_host(f"ansible://{HOST}?ansible_inventory={INVENTORY}&force_ansible=False", sudo=True)
+        self.host = testinfra.get_host(f"ssh://{HOST}?ssh_config={SSH_CONFIG}&controlpersist=60", sudo=True)
 
     def run(self, command: str) -> str:
         """The output of a command that must succeed."""

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import catalogue, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles" / "catalog" / "files"
 POST = yaml.safe_load(Path(__file__).with_name("reference_post.yml").read_text(encoding="utf-8"))
 REFERENCE = yaml.safe_load((FILES / "reference.yml").read_text(encoding="utf-8"))["reference"]
-DATA = catalogue.load(FILES)
+DATA = catalogue_action.files(str(FILES))
 CATALOGUE, PROBLEMS = catalogue.build(DATA, {})
 for _path in sorted((FILES / "flags").glob("*.json")):
     _list = json.loads(_path.read_text(encoding="utf-8"))

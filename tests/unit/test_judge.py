@@ -10,7 +10,9 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.judge import GIB, Settings, judge
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
-SETTINGS = Settings(memory_reserve_gib=8, disk_reserve_gib=5, supported_os=["ubuntu 24.04"], minimum_l4t="38.2", cuda=True)
+SETTINGS = Settings(
+    memory_reserve_gib=8, disk_reserve_gib=5, supported_os=["ubuntu 24.04"], minimum_l4t="38.2", cuda=True
+)
 DISK = {"free_bytes": 100 * GIB, "total_bytes": 900 * GIB, "device": 1}
 HOST: dict[str, Any] = {
     "device": {"model": "NVIDIA Jetson AGX Thor Developer Kit", "thor": True},
@@ -115,7 +117,11 @@ def test_a_model_that_does_not_fit_the_disk_is_refused_and_one_that_is_there_is_
     for disk in small["disks"].values():
         disk["free_bytes"] = 30 * GIB
     problem = only(judge([service()], small, SETTINGS))
-    assert problem.code == "THOR-DISK-FULL" and "m 21.5 GB" in problem.reason and "the build of llama.cpp" in problem.reason
+    assert (
+        problem.code == "THOR-DISK-FULL"
+        and "m 21.5 GB" in problem.reason
+        and "the build of llama.cpp" in problem.reason
+    )
     manifest = {
         "source": "modelscope",
         "id": "a/b",

@@ -64,7 +64,13 @@ def test_a_model_is_intact_until_one_of_its_files_changes(tmp_path: Path, monkey
     weights = folder / "w.gguf"
     weights.write_bytes(b"1234")
     recorded = {"size": 4, "mtime_ns": weights.stat().st_mtime_ns, "sha256": "x"}
-    manifest = {"source": "modelscope", "id": "owner/name", "revision": "master", "include": ["*"], "files": {"w.gguf": recorded}}
+    manifest = {
+        "source": "modelscope",
+        "id": "owner/name",
+        "revision": "master",
+        "include": ["*"],
+        "files": {"w.gguf": recorded},
+    }
     (folder / observe.MANIFEST).write_text(json.dumps(manifest))
     found = observe.observe()["models"][str(folder)]
     assert (found["intact"], found["bytes"], found["revision"]) == (True, 4, "master")

@@ -12,18 +12,20 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import catalogue as catalogues
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, Resolution, artifact_of, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
 
 FILES = Path(__file__).parents[2] / "roles" / "catalog" / "files"
 CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
 CHAT = "qwen3-8b-q5-k-m-llama-cpp"
+MODEL = {"source": "modelscope", "bytes": 1}
+PROFILE = {"engine": "vllm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 1}
+P, V = "thor_extra_profiles['p']", "thor_extra_engines['vllm']"
 
 
 def run(*profiles: Any, extra: dict[str, Any] | None = None, **settings: Any) -> Resolution:
     """Resolve with the real catalogue."""
-    catalogue, found = catalogues.build(catalogues.load(FILES), extra or {})
-    for path in (FILES / "flags").glob("*.json"):
-        content = json.loads(path.read_text())
-        catalogue.flags[content["engine"], content["version"]] = content["options"]
+    catalogue, found = catalogues.build(catalogue_action.files(str(FILES)), extra or {})
+    catalogue.flags = catalogue_action.flags(str(FILES))
     resolution = resolve(Inputs(list(profiles), **settings), catalogue)
     resolution.problems[:0] = found
     return resolution
@@ -51,7 +53,14 @@ def test_a_name_is_enough() -> None:
 
 
 def test_a_mapping_overrides_the_profile() -> None:
-    chat = {"profile": CHAT, "name": "chat", "port": 8001, "served_name": "mine", "memory_gib": 9, "options": {"ctx-size": 4096}}
+    chat = {
+        "profile": CHAT,
+        "name": "chat",
+        "port": 8001,
+        "served_name": "mine",
+        "memory_gib": 9,
+        "options": {"ctx-size": 4096},
+    }
     service = run(chat).services[0]
     assert (service["name"], service["port"], service["memory_gib"]) == ("chat", 8001, 9)
     argv = " ".join(service["argv"])
@@ -77,9 +86,14 @@ def test_a_mapping_is_one_json_argument_and_is_merged_key_by_key() -> None:
 
 def test_engine_version_for_the_host_and_for_one_service() -> None:
     services = run(
-        "qwen3-8b-vllm", {"profile": "qwen3-8b-fp8-vllm", "port": 8001, "version": "26.10"}, engine_versions={"vllm": "26.05"}
+        "qwen3-8b-vllm",
+        {"profile": "qwen3-8b-fp8-vllm", "port": 8001, "version": "26.10"},
+        engine_versions={"vllm": "26.05"},
     ).services
-    assert [service["image"] for service in services] == ["nvcr.io/nvidia/vllm:26.05-py3", "nvcr.io/nvidia/vllm:26.10-py3"]
+    assert [service["image"] for service in services] == [
+        "nvcr.io/nvidia/vllm:26.05-py3",
+        "nvcr.io/nvidia/vllm:26.10-py3",
+    ]
 
 
 def test_a_broken_profile_is_refused_lifted_by_version_and_allowed_on_demand() -> None:
@@ -104,15 +118,55 @@ def test_a_broken_profile_is_refused_lifted_by_version_and_allowed_on_demand() -
         ({"profile": CHAT, "name": "drop-caches"}, "THOR-NAME-INVALID", "thor_profiles[0].name", "drop-caches"),
         ({"profile": CHAT, "name": "job-a"}, "THOR-NAME-INVALID", "thor_profiles[0].name", "job-"),
         ({"profile": CHAT, "version": "b1"}, "THOR-VERSION-UNKNOWN", "thor_profiles[0].version", "0c1e570"),
-        ({"profile": CODER, "thinking": True}, "THOR-THINKING-FIXED", "thor_profiles[0].thinking", "cannot be switched"),
-        ({"profile": CHAT, "address": "0.0.0.0"}, "THOR-ADDRESS-OPEN", "thor_profiles[0].address", "thor_allow_unauthenticated"),
+        (
+            {"profile": CODER, "thinking": True},
+            "THOR-THINKING-FIXED",
+            "thor_profiles[0].thinking",
+            "cannot be switched",
+        ),
+        (
+            {"profile": CHAT, "address": "0.0.0.0"},
+            "THOR-ADDRESS-OPEN",
+            "thor_profiles[0].address",
+            "thor_allow_unauthenticated",
+        ),
         ({"profile": CHAT, "address": "here"}, "THOR-ADDRESS-INVALID", "thor_profiles[0].address", "IP address"),
-        ({"profile": CHAT, "options": {"ctx-sze": 1}}, "THOR-FLAG-UNKNOWN", "thor_profiles[0].options['ctx-sze']", "'ctx-size'"),
-        ({"profile": CHAT, "options": {"n_gpu_layers": 1}}, "THOR-FLAG-UNKNOWN", "thor_profiles[0].options['n_gpu_layers']", "gpu-layers"),
-        ({"profile": CHAT, "options": {"port": 1}}, "THOR-FLAG-RESERVED", "thor_profiles[0].options['port']", "the key port"),
-        ({"profile": CHAT, "options": {"alias": "x"}}, "THOR-FLAG-RESERVED", "thor_profiles[0].options['alias']", "served_name"),
-        ({"profile": CHAT, "options": {"ctx-size": True}}, "THOR-FLAG-VALUE", "thor_profiles[0].options['ctx-size']", "needs a value"),
-        ({"profile": CHAT, "options": {"metrics": 3}}, "THOR-FLAG-VALUE", "thor_profiles[0].options['metrics']", "takes no value"),
+        (
+            {"profile": CHAT, "options": {"ctx-sze": 1}},
+            "THOR-FLAG-UNKNOWN",
+            "thor_profiles[0].options['ctx-sze']",
+            "'ctx-size'",
+        ),
+        (
+            {"profile": CHAT, "options": {"n_gpu_layers": 1}},
+            "THOR-FLAG-UNKNOWN",
+            "thor_profiles[0].options['n_gpu_layers']",
+            "gpu-layers",
+        ),
+        (
+            {"profile": CHAT, "options": {"port": 1}},
+            "THOR-FLAG-RESERVED",
+            "thor_profiles[0].options['port']",
+            "the key port",
+        ),
+        (
+            {"profile": CHAT, "options": {"alias": "x"}},
+            "THOR-FLAG-RESERVED",
+            "thor_profiles[0].options['alias']",
+            "served_name",
+        ),
+        (
+            {"profile": CHAT, "options": {"ctx-size": True}},
+            "THOR-FLAG-VALUE",
+            "thor_profiles[0].options['ctx-size']",
+            "needs a value",
+        ),
+        (
+            {"profile": CHAT, "options": {"metrics": 3}},
+            "THOR-FLAG-VALUE",
+            "thor_profiles[0].options['metrics']",
+            "takes no value",
+        ),
     ],
 )
 def test_what_is_refused_names_the_culprit(entry: Any, code: str, variable: str, words: str) -> None:
@@ -122,7 +176,7 @@ def test_what_is_refused_names_the_culprit(entry: Any, code: str, variable: str,
 
 
 def test_profiles_must_be_a_list() -> None:
-    catalogue, _found = catalogues.build(catalogues.load(FILES), {})
+    catalogue, _found = catalogues.build(catalogue_action.files(str(FILES)), {})
     for written in (None, CHAT, {"profile": CHAT}):
         assert codes(resolve(Inputs(written), catalogue)) == ["THOR-TYPE-INVALID"]
 
@@ -157,15 +211,15 @@ def test_another_address_is_open_to_all_and_must_be_wanted() -> None:
 @pytest.mark.parametrize(
     ("extra", "code", "variable", "words"),
     [
-        ({"models": {"m": {"source": "modelscope", "idd": "a/b", "bytes": 1}}}, "THOR-KEY-UNKNOWN", "thor_extra_models['m'].idd", "'id'"),
-        ({"models": {"m": {"source": "modelscope", "bytes": 1}}}, "THOR-KEY-MISSING", "thor_extra_models['m'].id", "needs"),
-        ({"models": {"m": {"source": "ftp", "id": "a/b", "bytes": 1}}}, "THOR-VALUE-INVALID", "thor_extra_models['m'].source", "url"),
+        ({"models": {"m": MODEL | {"idd": "a/b"}}}, "THOR-KEY-UNKNOWN", "thor_extra_models['m'].idd", "'id'"),
+        ({"models": {"m": MODEL}}, "THOR-KEY-MISSING", "thor_extra_models['m'].id", "needs"),
+        ({"models": {"m": MODEL | {"source": "ftp"}}}, "THOR-VALUE-INVALID", "thor_extra_models['m'].source", "url"),
         ({"models": ["m"]}, "THOR-TYPE-INVALID", "thor_extra_models", "mapping"),
-        ({"profiles": {"p": {"engine": "vlm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 1}}}, "THOR-ENGINE-UNKNOWN", "thor_extra_profiles['p'].engine", "'vllm'"),
-        ({"profiles": {"p": {"engine": "vllm", "model": "qwen3-8", "served_name": "q", "memory_gib": 1}}}, "THOR-MODEL-UNKNOWN", "thor_extra_profiles['p'].model", "'qwen3-8b'"),
-        ({"engines": {"vllm": {"version": "1.0"}}}, "THOR-VERSION-UNKNOWN", "thor_extra_engines['vllm'].version", "25.10"),
+        ({"profiles": {"p": PROFILE | {"engine": "vlm"}}}, "THOR-ENGINE-UNKNOWN", f"{P}.engine", "'vllm'"),
+        ({"profiles": {"p": PROFILE | {"model": "qwen3-8"}}}, "THOR-MODEL-UNKNOWN", f"{P}.model", "'qwen3-8b'"),
+        ({"engines": {"vllm": {"version": "1.0"}}}, "THOR-VERSION-UNKNOWN", f"{V}.version", "25.10"),
     ],
-)  # fmt: skip
+)
 def test_own_entries_are_checked_key_by_key(extra: dict[str, Any], code: str, variable: str, words: str) -> None:
     problem = run(extra=extra).problems[0]
     assert (problem.code, problem.variable) == (code, variable)
@@ -173,7 +227,9 @@ def test_own_entries_are_checked_key_by_key(extra: dict[str, Any], code: str, va
 
 
 def test_an_override_of_an_entry_keeps_its_other_keys() -> None:
-    service = run(CHAT, extra={"profiles": {CHAT: {"memory_gib": 3}}, "engines": {"llama.cpp": {"port": 9000}}}).services[0]
+    service = run(
+        CHAT, extra={"profiles": {CHAT: {"memory_gib": 3}}, "engines": {"llama.cpp": {"port": 9000}}}
+    ).services[0]
     assert (service["memory_gib"], service["port"]) == (3, 9000)
     assert service["model"]["id"] == "Qwen/Qwen3-8B-GGUF"
 
@@ -199,7 +255,7 @@ def test_the_lock_pins_what_the_catalogue_only_names() -> None:
 
 
 def test_every_profile_of_the_catalogue_resolves() -> None:
-    catalogue, found = catalogues.build(catalogues.load(FILES), {})
+    catalogue, found = catalogues.build(catalogue_action.files(str(FILES)), {})
     assert not found and len(catalogue.profiles) == 15
     entries = [{"profile": name, "port": 9000 + index} for index, name in enumerate(catalogue.profiles)]
     resolution = run(*entries, allow_broken=True)

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Plays that are killed in the middle of long work: nothing half-done under a final name, the next run goes on.
+
+They want a provisioned sandbox host, as test_serving.py does, and its hub.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+
+BIN = Path(sys.executable).parent
+LARGE = "/models/sandbox/large-GGUF"
+SLOW_HUB, HUB = "http://hub.test:8081", "http://hub.test:8080"
+LINK = "/opt/thor/engines/llama.cpp/0c1e570"
+# Another fingerprint; all but one file of it comes from the compiler cache.
+OTHER_BUILD = ("-e", json.dumps({"llama_cpp_cmake_options": {"LLAMA_BUILD_NUMBER": 1}}))
+
+
+@pytest.fixture(name="device", scope="module")
+def _device() -> Device:
+    return Device()
+
+
+@pytest.fixture(name="no_large")
+def _no_large(device: Device) -> Iterator[None]:
+    """The large model of the hub is not on the host, before and after."""
+    remove = f"rm -rf {LARGE} /models/.thor/staging/large-gguf-*"
+    device.run(remove)
+    yield
+    device.run(remove)
+
+
+def fetch(endpoint: str) -> list[str]:
+    """The command that brings the large model from a hub."""
+    arguments = f"id=sandbox/large-GGUF path={LARGE} endpoint={endpoint}"
+    return [str(BIN / "ansible"), HOST, "-i", INVENTORY, "-b", "-m", "jetson.thor.modelscope_model", "-a", arguments]
+
+
+def site(*options: str) -> list[str]:
+    """The command that provisions the host."""
+    return [str(BIN / "ansible-playbook"), "-i", INVENTORY, "site.yml", "-l", HOST, *options]
+
+
+def finish(command: list[str]) -> str:
+    """Run a command to its end; its output."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kill_when_at_work(device: Device, command: list[str], job: str) -> None:
+    """Start a command and kill it and its children once the job of it is at work on the host."""
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+    try:
+        eventually(lambda: at_work(device, job), 120)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def at_work(device: Device, job: str) -> bool:
+    """Whether a job runs on the host and has said how far it is."""
+    return bool(
+        device.host.run(f"systemctl is-active thor-job-{job} && test -s /var/lib/thor/jobs/{job}/progress.json").rc == 0
+    )
+
+
+def kill_job(device: Device, job: str) -> None:
+    """What a power cut does to the job."""
+    device.run(f"systemctl kill --signal=KILL thor-job-{job}")
+    eventually(lambda: not at_work(device, job))
+
+
+@pytest.mark.usefixtures("no_large")
+def test_a_download_outlives_its_play_and_goes_on_after_a_kill(device: Device) -> None:
+    job = "fetch-sandbox-large-gguf"
+    kill_when_at_work(device, fetch(SLOW_HUB), job)
+    assert at_work(device, job), "the work must not end with the play"
+    partial = "find /models/.thor/staging -name '*.incomplete' -printf '%s\\n'"
+    eventually(lambda: any(int(size) > 2_000_000 for size in device.run(partial).split()))
+    assert device.host.run(f"test -e {LARGE}").rc != 0, "nothing stands under the final name before it is whole"
+    kill_job(device, job)
+    before = sum(map(int, device.run(partial).split()))
+    assert before > 2_000_000
+    assert f"{HOST} | CHANGED" in finish(fetch(HUB))
+    manifest = json.loads(device.run(f"cat {LARGE}/.thor-manifest.json"))
+    for name, record in manifest["files"].items():
+        assert device.run(f"sha256sum '{LARGE}/{name}'").split()[0] == record["sha256"]
+    assert device.run("find /models/.thor/staging -mindepth 1") == "", "nothing stays behind"
+    assert f"{HOST} | SUCCESS" in finish(fetch(HUB)), "the run after it changes nothing"
+    assert device.answers(8000), "what served still serves"
+
+
+def test_a_build_that_is_killed_goes_on_with_the_next_play(device: Device) -> None:
+    job = "build-llama.cpp-0c1e570"
+    finish(site())
+    built = device.run(f"readlink {LINK}")
+    device.run(f"rm -rf $(ls -d {LINK}-* | grep -v {built})")
+    trees = device.run("ls /opt/thor/engines/llama.cpp")
+    # The host itself kills it, a second after its start: with a warm compiler cache it is done in a few.
+    unit = f"thor-job-{job}"
+    wait_and_kill = f"until systemctl is-active -q {unit}; do sleep 0.1; done; sleep 1; systemctl kill -s KILL {unit}"
+    with subprocess.Popen(site(*OTHER_BUILD), cwd=ROOT, stdout=subprocess.PIPE, text=True) as play:
+        device.run(f'timeout 120 sh -c "{wait_and_kill}"')
+        output, _ = play.communicate(timeout=120)
+    assert play.returncode != 0
+    assert "THOR-JOB-LOST" in output and HOST in output
+    assert device.run("ls /opt/thor/engines/llama.cpp") == trees
+    assert device.run(f"readlink {LINK}") == built
+    assert device.answers(8000), "what served still serves"
+    finish(site(*OTHER_BUILD))
+    assert device.run(f"readlink {LINK}") != built
+    assert device.answers(8000)
+    # Back to the build that the inventory wants: it is still there, so that nothing is compiled.
+    finish(site())
+    assert device.run(f"readlink {LINK}") == built
+    device.run(f"rm -rf $(ls -d {LINK}-* | grep -v {built})")
+    assert "changed=0" in finish(site())
