@@ -131,7 +131,7 @@ def test_a_model_that_does_not_fit_the_disk_is_refused_and_one_that_is_there_is_
         "files": ["x.gguf"],
     }
     assert not judge([service()], {**small, "models": {"/models/a/b": manifest}}, SETTINGS)
-    for change in ({"intact": False}, {"revision": "v2"}, {"include": ["y.gguf"]}):
+    for change in ({"intact": False}, {"revision": "v2"}, {"include": ["y.gguf"], "files": ["y.gguf"]}):
         problems = judge([service()], {**small, "models": {"/models/a/b": {**manifest, **change}}}, SETTINGS)
         assert only(problems).code == "THOR-DISK-FULL", change
 
