@@ -290,7 +290,7 @@ def _round(
         except OSError as error:
             raise bad_client(spec, f"{python} cannot be run: {error.strerror}.") from error
         try:
-            stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+            stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
             with contextlib.suppress(BrokenPipeError):
                 stdin.write(json.dumps(work))
                 stdin.close()
