@@ -128,3 +128,14 @@ def test_a_build_that_is_killed_goes_on_with_the_next_play(device: Device) -> No
     assert device.run(f"readlink {LINK}") == built
     device.run(f"rm -rf $(ls -d {LINK}-* | grep -v {built})")
     assert "changed=0" in finish(site())
+
+
+def test_a_host_that_cannot_be_reached_does_not_stop_the_others(tmp_path: Path) -> None:
+    dead = {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_ssh_common_args": "-o ConnectTimeout=3"}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"thor": {"hosts": {"dead": dead}}}), encoding="utf-8")
+    command = [*site("--limit", f"{HOST},dead"), "-i", str(tmp_path / "hosts.yml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 4, "an unreachable host is told by the exit status"
+    recap = {line.split()[0]: line for line in done.stdout.split("PLAY RECAP")[1].splitlines() if ":" in line}
+    assert "unreachable=1" in recap["dead"]
+    assert "failed=0" in recap[HOST] and "Ask every service" in done.stdout
