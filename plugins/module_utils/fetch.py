@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import job
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import (
@@ -66,8 +66,38 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import (
 )
 from ansible_collections.jetson.thor.plugins.module_utils.problems import nearest
 
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
 # What the play's environment says about the way out.
 INHERITED = {"http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "requests_ca_bundle"}
+
+
+# Options that both modules of the store have.
+ARGUMENTS: dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "staging": {"type": "path"},
+    "rehash": {"type": "bool", "default": False},
+    "retries": {"type": "int", "default": 3},
+    "idle_timeout": {"type": "int", "default": 30},
+    "timeout": {"type": "int", "default": 172800},
+}
+
+
+def run_module(module: AnsibleModule, spec_of: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """What a module of the store does with its parameters: nothing, a forecast in check mode, or a job."""
+    try:
+        spec = spec_of(module.params)
+        done = settled(spec, module.check_mode)
+        if done is None and module.check_mode:
+            done = foresee(spec)
+    except FetchError as error:
+        module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
+    if done is None:
+        job.start(module, job_name(spec), "fetch", spec, timeout=spec["timeout"])
+    for warning in done.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**done)
 
 
 def model_spec(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -161,8 +161,7 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import fetch, job
-from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import FetchError
+from ansible_collections.jetson.thor.plugins.module_utils import fetch
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_hub import CLIENT, ENDPOINT
 
 
@@ -173,31 +172,15 @@ def main() -> None:
             "id": {"type": "str", "required": True},
             "revision": {"type": "str", "default": "master"},
             "include": {"type": "list", "elements": "str", "default": ["*"]},
-            "path": {"type": "path", "required": True},
             "endpoint": {"type": "str", "default": ENDPOINT},
             "token": {"type": "str", "no_log": True},
             "sha256": {"type": "dict", "default": {}},
             "client": {"type": "path", "default": CLIENT},
-            "staging": {"type": "path"},
-            "rehash": {"type": "bool", "default": False},
-            "retries": {"type": "int", "default": 3},
-            "idle_timeout": {"type": "int", "default": 30},
-            "timeout": {"type": "int", "default": 172800},
+            **fetch.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    try:
-        spec = fetch.model_spec(module.params)
-        done = fetch.settled(spec, module.check_mode)
-        if done is None and module.check_mode:
-            done = fetch.foresee(spec)
-    except FetchError as error:
-        module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
-    if done is None:
-        job.start(module, fetch.job_name(spec), "fetch", spec, timeout=spec["timeout"])
-    for warning in done.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**done)
+    fetch.run_module(module, fetch.model_spec)
 
 
 if __name__ == "__main__":

@@ -111,8 +111,7 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import fetch, job
-from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import FetchError
+from ansible_collections.jetson.thor.plugins.module_utils import fetch
 
 
 def main() -> None:
@@ -121,28 +120,12 @@ def main() -> None:
         argument_spec={
             "url": {"type": "str", "required": True},
             "checksum": {"type": "str"},
-            "path": {"type": "path", "required": True},
             "file": {"type": "str", "required": True},
-            "staging": {"type": "path"},
-            "rehash": {"type": "bool", "default": False},
-            "retries": {"type": "int", "default": 3},
-            "idle_timeout": {"type": "int", "default": 30},
-            "timeout": {"type": "int", "default": 172800},
+            **fetch.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    try:
-        spec = fetch.url_spec(module.params)
-        done = fetch.settled(spec, module.check_mode)
-        if done is None and module.check_mode:
-            done = fetch.foresee(spec)
-    except FetchError as error:
-        module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
-    if done is None:
-        job.start(module, fetch.job_name(spec), "fetch", spec, timeout=spec["timeout"])
-    for warning in done.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**done)
+    fetch.run_module(module, fetch.url_spec)
 
 
 if __name__ == "__main__":
