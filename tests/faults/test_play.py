@@ -134,7 +134,8 @@ def test_a_host_that_cannot_be_reached_does_not_stop_the_others(tmp_path: Path) 
     dead = {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_ssh_common_args": "-o ConnectTimeout=3"}
     (tmp_path / "hosts.yml").write_text(json.dumps({"thor": {"hosts": {"dead": dead}}}), encoding="utf-8")
     command = [*site("--limit", f"{HOST},dead"), "-i", str(tmp_path / "hosts.yml")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 4, "an unreachable host is told by the exit status"
     recap = {line.split()[0]: line for line in done.stdout.split("PLAY RECAP")[1].splitlines() if ":" in line}
     assert "unreachable=1" in recap["dead"]
