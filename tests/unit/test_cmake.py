@@ -32,9 +32,6 @@ RECIPE: dict[str, Any] = {
     "cuda": True,
     "architectures": "110",
 }
-needs_tools = pytest.mark.skipif(
-    not all(shutil.which(tool) for tool in ("cmake", "ninja", "ccache", "g++", "git")), reason="needs the build tools"
-)
 
 
 def service(name: str, **changes: Any) -> dict[str, Any]:
@@ -270,7 +267,6 @@ def _job(tmp_path: Path) -> Job:
     return Job(tmp_path)
 
 
-@needs_tools
 def test_an_archive_becomes_a_complete_tree(job: Job) -> None:
     result = job.run(job.archive())
     tree = Path(result["path"])
@@ -285,7 +281,6 @@ def test_an_archive_becomes_a_complete_tree(job: Job) -> None:
     assert progress["text"]
 
 
-@needs_tools
 def test_a_commit_is_built_and_not_what_came_after_it(job: Job) -> None:
     source = job.repository()
     result = job.run(source)
@@ -293,7 +288,6 @@ def test_a_commit_is_built_and_not_what_came_after_it(job: Job) -> None:
     assert not list(job.folder.glob("state/src/toy/*/.git"))
 
 
-@needs_tools
 def test_the_second_build_comes_from_the_cache_and_the_source_that_is_there(job: Job) -> None:
     source = job.archive()
     tree = Path(job.run(source)["path"])
@@ -307,7 +301,6 @@ def test_the_second_build_comes_from_the_cache_and_the_source_that_is_there(job:
     assert int(stats["direct_cache_hit"]) + int(stats["preprocessed_cache_hit"]) == 2
 
 
-@needs_tools
 def test_a_damaged_archive_is_refused_and_nothing_is_kept_of_it(job: Job) -> None:
     source = job.archive()
     with (job.folder / "toy.tar.gz").open("ab") as stream:
@@ -332,14 +325,12 @@ def test_an_unreachable_source_is_told_with_its_address(job: Job, source: dict[s
     assert (source.get("archive") or source["git"]) in str(caught.value)
 
 
-@needs_tools
 def test_a_commit_that_the_repository_does_not_have_is_told(job: Job) -> None:
     source = {**job.repository(), "commit": "f" * 40}
     with pytest.raises(JobFailed, match=r"THOR-SOURCE-UNREACHABLE.*ffffffff"):
         job.run(source)
 
 
-@needs_tools
 def test_a_compiler_error_is_told_and_the_next_run_goes_on(job: Job) -> None:
     job.write("part.cpp", "int part() { return nosuch; }\n")
     with pytest.raises(JobFailed, match=r"THOR-BUILD-FAILED(?s:.*)nosuch(?s:.*)jobs/log"):
@@ -350,14 +341,12 @@ def test_a_compiler_error_is_told_and_the_next_run_goes_on(job: Job) -> None:
     assert len(job.engines()) == 2
 
 
-@needs_tools
 def test_an_error_of_cmake_itself_is_told(job: Job) -> None:
     job.write("CMakeLists.txt", TOY + 'message(FATAL_ERROR "no such luck")\n')
     with pytest.raises(JobFailed, match=r"THOR-BUILD-FAILED: configure(?s:.*)no such luck"):
         job.run(job.archive())
 
 
-@needs_tools
 def test_a_disk_that_is_full_is_told_whoever_finds_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     job.write("part.cpp", "#error No space left on device\n")
     with pytest.raises(JobFailed, match="THOR-DISK-FULL: No space left on device while toy v1"):
@@ -376,7 +365,6 @@ def test_a_disk_that_is_full_is_told_whoever_finds_out(job: Job, monkeypatch: py
     assert len(job.engines()) == 2
 
 
-@needs_tools
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -393,14 +381,12 @@ def test_a_program_that_does_not_answer_as_it_should_is_not_installed(job: Job, 
     assert job.engines() == []
 
 
-@needs_tools
 def test_unknown_arguments_are_told_after_the_build_and_by_the_service(job: Job) -> None:
     job.argvs = {"chat": ["--prot", "1"]}
     with pytest.raises(JobFailed, match=r"THOR-FLAG-UNKNOWN.*chat.*--prot.*'--port'"):
         job.run(job.archive())
 
 
-@needs_tools
 def test_a_version_that_was_built_before_only_gets_its_link_back(job: Job) -> None:
     first = Path(job.run(job.archive())["path"])
     job.write("part.cpp", "int part() { return  0; }\n")
@@ -415,7 +401,6 @@ def _run_in_child(spec: dict[str, Any], folder: Path) -> None:
     cmake.run_job(spec, Reporter(folder))
 
 
-@needs_tools
 @pytest.mark.parametrize("moment", ["src/toy/.*.partial", "build/toy/*/build.ninja", "build/toy/*/bin/toy"])
 def test_killed_at_any_point_the_next_run_finishes(job: Job, moment: str) -> None:
     spec = job.spec(job.archive())
@@ -431,7 +416,6 @@ def test_killed_at_any_point_the_next_run_finishes(job: Job, moment: str) -> Non
     assert len(job.engines()) == 2
 
 
-@needs_tools
 def test_a_build_tree_of_another_boot_is_not_trusted(job: Job) -> None:
     spec = job.spec(job.archive())
     build = job.folder / "state/build/toy" / cmake.fingerprint(spec["inputs"])
