@@ -170,8 +170,8 @@ def merge(base: Any, extra: Any) -> Any:
     return extra
 
 
-def check(value: Any, spec: Field, place: str, partial: bool = False) -> list[Problem]:
-    """Hold ``value`` against ``spec``. With ``partial``, required keys may be absent (an override of an entry)."""
+def check(value: Any, spec: Field, place: str) -> list[Problem]:
+    """Hold ``value`` against ``spec``; ``place`` is where a person finds it."""
     if value is None and spec.null:
         return []
     if not isinstance(value, spec.types) or (isinstance(value, bool) and bool not in spec.types):
@@ -191,15 +191,15 @@ def check(value: Any, spec: Field, place: str, partial: bool = False) -> list[Pr
         ]
         for key, inner in spec.keys.items():
             if key in value:
-                problems += check(value[key], inner, f"{place}.{key}", partial)
-            elif inner.required and not partial:
+                problems += check(value[key], inner, f"{place}.{key}")
+            elif inner.required:
                 problems.append(Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "This key is required.", "Add it."))
     if isinstance(value, Mapping) and spec.values is not None:
         for key, one in value.items():
-            problems += check(one, spec.values, f"{place}[{key!r}]", partial)
+            problems += check(one, spec.values, f"{place}[{key!r}]")
     if isinstance(value, list) and spec.items is not None:
         for index, one in enumerate(value):
-            problems += check(one, spec.items, f"{place}[{index}]", partial)
+            problems += check(one, spec.items, f"{place}[{index}]")
     return problems
 
 
