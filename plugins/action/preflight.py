@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, Any] = {
     "supported_os": {"type": "list", "elements": "str", "required": True},
     "minimum_l4t": {"type": "str", "required": True},
     "cuda": {"type": "bool", "required": True},
+    "container_runtime": {"type": "dict", "default": {}},
 }
 
 

@@ -22,6 +22,9 @@ ARGUMENTS: dict[str, Any] = {
     "allow_unauthenticated": {"type": "bool", "default": False},
     "allow_broken": {"type": "bool", "default": False},
     "allow_unchecked_flags": {"type": "bool", "default": False},
+    "allow_unbounded_memory": {"type": "bool", "default": False},
+    "ngc_registry": {"type": "str", "default": "nvcr.io"},
+    "device_memory_gib": {"type": "float", "default": 122.0},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -39,8 +42,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         extra = {noun: args[f"extra_{noun}"] for noun in catalogue.NOUNS}
         merged, found = catalogue.build(catalogue_action.files(args["catalogue"]), extra)
         merged.flags = catalogue_action.flags(args["catalogue"])
-        keys = ("engine_versions", "address", "allow_unauthenticated", "allow_broken", "allow_unchecked_flags")
-        resolution = resolve(Inputs(args["profiles"], **{key: args[key] for key in keys}), merged)
+        keys = set(ARGUMENTS) & set(Inputs.__dataclass_fields__)
+        resolution = resolve(Inputs(**{key: args[key] for key in keys}), merged)
         found += resolution.problems
         result["changed"] = False
         if found and args["refuse"]:

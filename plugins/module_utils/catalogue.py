@@ -56,6 +56,16 @@ ENGINE = Field(
         "environment": ENVIRONMENT,
         "options": OPTIONS,
         "image": TEXT,
+        "image_bytes": WHOLE,
+        "memory": Field(
+            (dict,),
+            keys={
+                "option": NEEDED,
+                "of": Field((str,), required=True, choices=("total", "free")),
+                "outside_gib": Field((int, float), required=True),
+            },
+        ),
+        "chat_sampling_option": TEXT,
         "source": SOURCE,
         "version": NEEDED,
         "versions": Field(
@@ -71,6 +81,8 @@ ENGINE = Field(
                     "released": Field((str,), null=True),
                     "digest": TEXT,
                     "image": TEXT,
+                    "image_bytes": WHOLE,
+                    "unbounded_memory": TEXT,
                     "origin": TEXT,
                 },
             ),

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake
+from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake, docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 GIB = 1024**3
@@ -25,6 +25,7 @@ class Settings:
     supported_os: Sequence[str]
     minimum_l4t: str
     cuda: bool
+    container_runtime: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:
@@ -34,6 +35,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_roles(services),
         *_toolchain(services, host, settings),
         *_flags(services, host),
+        *docker_host.problems(services, host, settings.container_runtime),
         *_memory(services, host, settings),
         *artifacts.merge(services)[1],
         *_disk(services, host, settings),
@@ -118,6 +120,15 @@ def missing_artifacts(services: Sequence[Mapping[str, Any]], host: Mapping[str, 
     return list(missing.values())
 
 
+def missing_images(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> dict[str, int]:
+    """The images that the services need and the host does not have, with the bytes that they take on the disk."""
+    return {
+        service["image"]: service["image_bytes"]
+        for service in services
+        if service["image"] and not (host["images"].get(service["image"]) or {}).get("present")
+    }
+
+
 def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     wanted: dict[int, float] = {}
     names: dict[int, list[str]] = {}
@@ -134,6 +145,8 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
     if host["disks"]["/models"].get("staged_bytes") and wanted:
         device = host["disks"]["/models"]["device"]
         wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])
+    for image, size in missing_images(services, host).items():
+        need(docker_host.disk_paths(host)[-1], size, image)
     for engine in sorted({service["engine"] for service in _unbuilt(services, host)}):
         need("/var/lib/thor", BUILD_BYTES, f"the build of {engine}")
     for device, size in wanted.items():

@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import docker_host, images, power
+
 ENGINES = Path("/opt/thor/engines")
 UNITS = Path("/etc/systemd/system")
 HUB_CLIENT = Path("/opt/thor/venv/modelscope")
@@ -35,6 +37,8 @@ def observe(facts_root: str = "") -> dict[str, Any]:
     root = Path(facts_root) if facts_root else None
     disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
     disks["/models"]["staged_bytes"] = _staged_bytes()
+    docker = docker_host.observe(root)
+    disks |= {path: _disk(Path(path)) for path in docker_host.disk_paths(docker)}
     return {
         "device": _device(root),
         "l4t": (l4t := _l4t(root)),
@@ -53,6 +57,9 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
         "hub_client": _hub_client(),
+        **docker,
+        **images.observe(),
+        **power.observe(root),
     }
 
 

@@ -8,6 +8,8 @@ Pure: no device, no Ansible. The shape of a service is documented in docs/catalo
 from __future__ import annotations
 
 import ipaddress
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,10 @@ from ansible_collections.jetson.thor.plugins.module_utils.catalogue import SERVI
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 MODELS_ROOT = "/models"
+GIB = 1024**3
+# NVIDIA's registry, whose place another may take by name (thor_ngc_registry).
+NGC = "nvcr.io"
+REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 SERVICE_KEYS = SERVICE.keys or {}
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
 # Units of ours that are no services: thor-drop-caches.socket, thor-job-*.service.
@@ -27,7 +33,7 @@ TAKEN_NAMES = re.compile(r"drop-caches|job-.*")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an inventory says of one host."""
+    """What an inventory says of one host. ``device_memory_gib`` is the memory that engines take their share of."""
 
     profiles: Any
     engine_versions: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +41,9 @@ class Inputs:
     allow_unauthenticated: bool = False
     allow_broken: bool = False
     allow_unchecked_flags: bool = False
+    allow_unbounded_memory: bool = False
+    ngc_registry: str = NGC
+    device_memory_gib: float = 122.0  # facts: MemTotal of a Jetson AGX Thor is about 122 GiB
 
 
 @dataclass
@@ -60,6 +69,10 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
             result.problems.append(
                 Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines))
             )
+    if not REGISTRY.fullmatch(inputs.ngc_registry):
+        reason = "That is no name of a registry."
+        remedy = "Write it as in the name of an image, such as cache.example.org:5000."
+        result.problems.append(Problem("THOR-VALUE-INVALID", "thor_ngc_registry", inputs.ngc_registry, reason, remedy))
     for index, written in enumerate(inputs.profiles):
         place = f"thor_profiles[{index}]"
         entry = {"profile": written} if isinstance(written, str) else written
@@ -79,6 +92,8 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
         result.services.append(service)
         result.problems += problems
     result.problems += _clashes(result.services)
+    if not inputs.allow_unbounded_memory:
+        result.problems += _unbounded(result.services, catalogue)
     return result
 
 
@@ -134,6 +149,11 @@ def _service(
     if thinking is False:
         files += profile.get("files_not_thinking") or []
     known = engine["versions"].get(version) or {}
+    memory_gib = entry.get("memory_gib", profile["memory_gib"])
+    variable = f"{place}.memory_gib" if "memory_gib" in entry else f"{place} (from the profile) memory_gib"
+    memory, fraction, found = _memory(engine.get("memory"), memory_gib, variable, inputs)
+    problems += found
+    image = _image(engine, known, version)
     service = {
         "name": name,
         "unit": f"thor-{name}.service",
@@ -143,10 +163,18 @@ def _service(
         "kind": engine["kind"],
         "role": engine.get("role"),
         "status": status,
-        "image": _image(engine, known, version),
+        "image": _from_registry(image, inputs.ngc_registry),
+        "image_digest": _digest(known, image, (profile["engine"], version), catalogue.lock),
+        "image_bytes": known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
         "source": _source(engine, known),
         "argv": _argv(
-            engine, artifact, served_name, address, port, chosen, catalogue.flags.get((profile["engine"], version))
+            engine,
+            artifact,
+            served_name,
+            address,
+            port,
+            {**fraction, **chosen},
+            catalogue.flags.get((profile["engine"], version)),
         ),
         "environment": _environment(engine, profile, entry),
         "model": artifact,
@@ -155,7 +183,10 @@ def _service(
         "served_name": served_name,
         "address": address,
         "port": port,
-        "memory_gib": entry.get("memory_gib", profile["memory_gib"]),
+        "memory_gib": memory_gib,
+        "memory": memory,
+        "unbounded_memory": known.get("unbounded_memory"),
+        "generation_config": _generation_config(engine, chosen, artifact),
         "thinking": thinking,
         "start_timeout": entry.get("start_timeout", profile.get("start_timeout", engine.get("start_timeout", 600))),
         "health": engine.get("health"),
@@ -329,6 +360,8 @@ def _set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
     flags[engine["listen"]["port"]] = "the key port"
     if engine.get("served_name_option"):
         flags[engine["served_name_option"]] = "the key served_name"
+    if engine.get("memory"):
+        flags[engine["memory"]["option"]] = "the key memory_gib"
     return flags
 
 
@@ -368,6 +401,81 @@ def _environment(engine: Mapping[str, Any], profile: Mapping[str, Any], entry: M
 def _image(engine: Mapping[str, Any], known: Mapping[str, Any], version: str) -> str | None:
     image: str | None = known.get("image") or engine.get("image")
     return image.replace("{version}", version) if image else None
+
+
+def _from_registry(image: str | None, registry: str) -> str | None:
+    """The image from the registry that takes NVIDIA's place; images of other registries stay as they are."""
+    if image and image.startswith(f"{NGC}/"):
+        return f"{registry}{image.removeprefix(NGC)}"
+    return image
+
+
+def _digest(known: Mapping[str, Any], image: str | None, key: tuple[str, str], lock: Mapping[str, Any]) -> str | None:
+    """The digest that the catalogue or the lock gives; None where nobody has read it yet."""
+    locked: Mapping[str, Any] = ((lock.get("images") or {}).get(key[0]) or {}).get(key[1]) or {}
+    digests = [known.get("digest"), locked.get("digest") if locked.get("image") == image else None]
+    return next((digest for digest in digests if digest and digest != "unpinned"), None) if image else None
+
+
+def _memory(
+    spec: Mapping[str, Any] | None, memory_gib: float, variable: str, inputs: Inputs
+) -> tuple[dict[str, Any] | None, dict[str, str], list[Problem]]:
+    """A service's budget as the engine's own fraction: the field ``memory``, the option with its value, what is wrong.
+
+    The fraction is the share of the device's memory, rounded down: what lies outside it (``outside_gib``) is taken off.
+    """
+    if spec is None:
+        return None, {}, []
+    outside, device = spec["outside_gib"], inputs.device_memory_gib
+    budget = memory_gib - outside
+    # Floats such as 30.5 / 122 * 1000 fall a hair below what they mean.
+    fraction = math.floor(budget / device * 1000 + 1e-9) / 1000 if device > 0 else 0
+    memory = {"option": f"--{spec['option']}", "of": spec["of"], "budget_bytes": max(0, int(budget * GIB))}
+    if 0 < fraction <= 1:
+        return memory, {spec["option"]: f"{fraction:.3f}"}, []
+    reason = (
+        f"{outside:g} GiB of it lie outside what --{spec['option']} governs, so {budget:g} GiB of the device's {device:.1f} GiB "
+        f"would be its share: a fraction of {fraction:g}, and it has to be above 0 and at most 1."
+    )
+    remedy = f"Choose a memory_gib between {outside + device / 1000:.1f} and {device + outside:.1f}."
+    return memory, {}, [Problem("THOR-MEMORY-FRACTION", variable, memory_gib, reason, remedy)]
+
+
+def _generation_config(
+    engine: Mapping[str, Any], chosen: Mapping[str, Any], artifact: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Sampling values that the chat endpoint takes from the model's generation_config.json and from no option."""
+    values = chosen.get(engine.get("chat_sampling_option") or "")
+    if isinstance(values, str):
+        try:
+            values = json.loads(values)
+        except ValueError:
+            return None  # said by options.check
+    if not isinstance(values, Mapping) or not values:
+        return None
+    return {"path": f"{artifact['path']}/generation_config.json", "values": dict(values)}
+
+
+def _unbounded(services: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> list[Problem]:
+    """Services whose engine does not keep to its budget, beside others that live of the same memory."""
+    problems: list[Problem] = []
+    for service in services:
+        others = [other["name"] for other in services if other is not service]
+        if not service["unbounded_memory"] or not others:
+            continue
+        versions = catalogue.engines[service["engine"]]["versions"]
+        better = [version for version, known in versions.items() if not (known or {}).get("unbounded_memory")]
+        newer = max(better, key=_number, default=None)
+        reason = (
+            f"{service['engine']} {service['version']} does not keep to its budget of memory ({service['unbounded_memory']}), and on "
+            f"this host {service['name']} would take what {', '.join(others)} {'needs' if len(others) == 1 else 'need'}."
+        )
+        lift = f'Choose another version (thor_engine_versions: {{{service["engine"]}: "{newer}"}}), serve' if newer else "Serve"
+        remedy = f"{lift} {service['name']} alone, or set thor_allow_unbounded_memory: true."
+        problems.append(
+            Problem("THOR-MEMORY-UNBOUNDED", f"thor_services[{service['name']!r}].version", service["version"], reason, remedy)
+        )
+    return problems
 
 
 def _source(engine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -5,7 +5,8 @@
 A definition is a unit file and the JSON file that thor-serve reads. ``compare`` tells the difference without changing
 anything; ``run_job`` (a job, see job.py) brings it about, a service at a time:
 
-* units of ours that are no longer wanted go first: their ports and their memory are needed;
+* units of ours that are no longer wanted go first: their ports and their memory are needed. Whatever can be done before
+  is done before, so that a port is dark for little longer than an engine needs to end and the next one to start;
 * a service is switched by writing its new definition and restarting it; systemctl returns when it has answered;
 * the definition that served before is kept under ``/var/lib/thor/previous/``. The first service that does not answer
   goes back to it, and the run stops there: the services after it stay what they are;
@@ -206,13 +207,17 @@ class Systemctl:
         """Have systemd read the unit files again."""
         self.run("daemon-reload")
 
-    def enable(self, unit: str) -> None:
-        """Start the unit at boot."""
-        self.run("enable", "--quiet", unit)
+    def enable(self, unit: str, reload: bool = False) -> None:
+        """Start the unit at boot. Only with ``reload`` does systemd know at once, which takes its time."""
+        self.run("enable", "--quiet", *([] if reload else ["--no-reload"]), unit)
 
     def disable(self, unit: str) -> None:
         """Do not start the unit at boot; also of one that is no more."""
-        self.run("disable", "--quiet", unit, check=False)
+        self.run("disable", "--quiet", "--no-reload", unit, check=False)
+
+    def settle(self) -> None:
+        """Have written what is to be written: thor-serve does it before each start, and then has little to wait for."""
+        os.sync()
 
     def stop(self, unit: str) -> None:
         """Stop the unit and forget its failures; returns when its processes are gone."""
@@ -390,6 +395,7 @@ class Switch:
         self.old_files: list[tuple[File, str | None, int]] = []
         self.removed: dict[str, Definition] = {}
         self.paused: list[str] = []  # stopped, because a service before them takes over their port
+        self.staged: list[str] = []  # new, on the disk already, and not started yet
         self.switched: list[str] = []
 
     def run(self) -> None:
@@ -399,15 +405,17 @@ class Switch:
         total = len(self.difference.removed) + len(pending) + 1
         done = 0
         self.write_files()
-        for name in self.difference.removed:
-            self.report.progress(done, total, text=f"removing thor-{name}.service")
-            self.remove(name)
-            done += 1
+        self.stage(pending)
         self.systemctl.reload()
         for unit in self.wanted.units:
             if not unit.endswith(".target"):  # a target would start services before their turn
                 self.systemctl.enable(unit)
                 self.systemctl.start(unit, False, self.report, done, total)
+        self.systemctl.settle()
+        for name in self.difference.removed:
+            self.report.progress(done, total, text=f"removing thor-{name}.service")
+            self.remove(name)
+            done += 1
         for position, service in enumerate(pending):
             self.report.progress(done, total, text=f"starting {service.unit_name}")
             self.pause_port(service, pending[position + 1 :])
@@ -415,7 +423,7 @@ class Switch:
             done += 1
         for unit in self.wanted.units:
             if unit.endswith(".target"):
-                self.systemctl.enable(unit)
+                self.systemctl.enable(unit, reload=True)  # from here on it wants the services that were enabled above
                 self.systemctl.start(unit, False, self.report, done, total)
         self.report.progress(total, total)
 
@@ -428,13 +436,24 @@ class Switch:
             self.report.say(f"write {item.path}")
             self.disk.write(item.path, item.content, int(item.mode, 8))
 
+    def stage(self, pending: Iterable[Service]) -> None:
+        """Write the new services that inherit the port of a removed one, while that one still serves."""
+        ports = {self.disk.definition(name).port for name in self.difference.removed} - {None}
+        for service in pending:
+            new, present = Definition(service.unit, service.config), self.disk.definition(service.name)
+            if new.port in ports and not present.exists:
+                # As if a run had been cut off here: there was nothing before, and this has not answered yet.
+                self.disk.keep(service.name, Kept(present, False, ""))
+                self.disk.put(service.name, new)
+                self.staged.append(service.name)
+
     def remove(self, name: str) -> None:
         """Stop and remove a service that is no longer wanted."""
         definition = self.disk.definition(name)
         self.report.say(f"remove thor-{name}.service")
         self.disk.keep(name, Kept(definition, True, ""))
-        self.systemctl.stop(f"thor-{name}.service")
         self.systemctl.disable(f"thor-{name}.service")
+        self.systemctl.stop(f"thor-{name}.service")
         self.disk.put(name, Definition(None, None))
         self.removed[name] = definition
 
@@ -456,7 +475,9 @@ class Switch:
         # What has last served: the present definition, unless a run was cut off.
         before = kept.definition if kept is not None and kept.cut_off(state) else present
         changed = service.name in self.difference.switched
-        if changed:
+        if service.name in self.staged:
+            self.staged.remove(service.name)
+        elif changed:
             self.disk.keep(service.name, Kept(before, False, state.invocation))
             self.disk.put(service.name, new)
             self.systemctl.reload()
@@ -484,6 +505,9 @@ class Switch:
             self.disk.put(service.name, before)
             if before.exists:
                 back.append(service.name)
+        for name in self.staged:
+            self.disk.put(name, Definition(None, None))
+            self.disk.remove(f"{PREVIOUS}/{name}.json")
         if not self.switched:  # whoever was switched has been started by the new thor-serve, and keeps it
             self.put_files_back()
         taken = {Definition(done.unit, done.config).port for done in self.wanted.services if done.name in self.switched}

@@ -52,6 +52,10 @@ options:
     description: Whether native engines are compiled for the GPU.
     type: bool
     required: true
+  container_runtime:
+    description: What is asked of the role C(container_runtime), C(toolkit_version) and C(daemon_options).
+    type: dict
+    default: {}
 attributes:
   action:
     description: Has a corresponding action plugin, so that the options are read on the controller.

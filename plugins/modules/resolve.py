@@ -54,6 +54,18 @@ options:
     description: Whether options may go unchecked where there is no list of the options of an engine's version.
     type: bool
     default: false
+  allow_unbounded_memory:
+    description: Whether an engine's version that does not keep to its budget of memory may be served beside another service.
+    type: bool
+    default: false
+  ngc_registry:
+    description: Registry that takes the place of C(nvcr.io) in the names of images.
+    type: str
+    default: nvcr.io
+  device_memory_gib:
+    description: Memory of the device in GiB, of which container engines are given their share.
+    type: float
+    default: 122.0
   refuse:
     description: Whether to fail when there are problems, instead of leaving that to M(jetson.thor.preflight).
     type: bool

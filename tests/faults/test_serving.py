@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = os.environ.get("THOR_FAULTS_HOST", "thor01")
 SSH_CONFIG = ROOT / ".sandbox" / "ssh_config"
 INVENTORY = os.environ.get("THOR_FAULTS_INVENTORY", str(ROOT / "inventories" / "sandbox"))
+PLAYBOOK = ROOT / "tests" / "faults" / "serving.yml"
 # A hang is found within interval + 3 * (timeout + interval) seconds; systemd waits 5 seconds more.
 SETTINGS = {"serving_liveness_interval": 2, "serving_liveness_timeout": 3}
 SOON = 60
@@ -57,7 +58,7 @@ def stand_in(name: str, port: int, *arguments: str, mode: str = "ok", **fields: 
     }
 
 
-def play(*services: Service, background: bool = False, **variables: Any) -> Any:
+def play(*services: Service, background: bool = False, playbook: Path = PLAYBOOK, **variables: Any) -> Any:
     """Run the playbook; returns (exit status, output), or the process where it is to run on."""
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
@@ -65,7 +66,7 @@ def play(*services: Service, background: bool = False, **variables: Any) -> Any:
         f"--limit={HOST}",
         "--extra-vars",
         json.dumps({**SETTINGS, "faults_services": services, **variables}),
-        str(ROOT / "tests" / "faults" / "serving.yml"),
+        str(playbook),
     ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if background:

@@ -221,6 +221,70 @@ def make_language_model(path: Path, answer: str, seed: int) -> None:
     writer.close()
 
 
+# Qwen3-8B as its config.json and generation_config.json have it, as far as an engine's front reads them.
+QWEN3_CONFIG = {
+    "architectures": ["Qwen3ForCausalLM"],
+    "model_type": "qwen3",
+    "hidden_size": 4096,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "max_position_embeddings": 40960,
+    "torch_dtype": "bfloat16",
+    "vocab_size": 151936,
+    "bos_token_id": 151643,
+    "eos_token_id": 151645,
+}
+QWEN3_GENERATION = {
+    "bos_token_id": 151643,
+    "do_sample": True,
+    "eos_token_id": [151645, 151643],
+    "pad_token_id": 151643,
+    "temperature": 0.6,
+    "top_k": 20,
+    "top_p": 0.95,
+    "transformers_version": "4.51.0",
+}
+QUANTIZATIONS: dict[str, dict[str, Any]] = {
+    "Qwen/Qwen3-8B": {},
+    "Qwen/Qwen3-8B-FP8": {
+        "activation_scheme": "dynamic",
+        "fmt": "e4m3",
+        "quant_method": "fp8",
+        "weight_block_size": [128, 128],
+    },
+    "nv-community/Qwen3-8B-FP4": {"quant_algo": "NVFP4", "quant_method": "modelopt"},
+}
+
+
+def make_folder_model(folder: Path, quantization: dict[str, Any], weights: bytes) -> None:
+    """Write a folder in the shape of a Qwen3 for vLLM and SGLang, with some kilobytes in place of the weights."""
+    folder.mkdir(parents=True)
+    config = {**QWEN3_CONFIG, **({"quantization_config": quantization} if quantization else {})}
+    tokenizer = {
+        "tokenizer_class": "Qwen2Tokenizer",
+        "model_max_length": 131072,
+        "eos_token": "<|im_end|>",
+        "chat_template": TEMPLATE,
+    }
+    for name, document in (
+        ("config", config),
+        ("generation_config", QWEN3_GENERATION),
+        ("tokenizer_config", tokenizer),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    if quantization.get("quant_method") == "modelopt":
+        document = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": quantization["quant_algo"]}}
+        (folder / "hf_quant_config.json").write_text(json.dumps(document, indent=2) + "\n")
+    # The format: the header's length (8 bytes, little endian), the header, the tensors.
+    tensor = {"dtype": "U8", "shape": [len(weights)], "data_offsets": [0, len(weights)]}
+    header = json.dumps(
+        {"__metadata__": {"format": "pt", "standin": "yes"}, "model.embed_tokens.weight": tensor}
+    ).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + weights)
+
+
 def make_all(www: Path, scratch: Path) -> None:
     """Make every model of the sandbox and publish it below `www`."""
     random = numpy.random.default_rng(7)
@@ -247,6 +311,11 @@ def make_all(www: Path, scratch: Path) -> None:
     for part in (1, 2, 3):
         (many / f"model-0000{part}-of-00003.safetensors").write_bytes(random.bytes(1 << 20))
     publish(www, "sandbox/many-files", "master", many)
+
+    # What the stand-ins of vLLM and SGLang serve, under the names of the models that they stand for.
+    for model, quantization in QUANTIZATIONS.items():
+        make_folder_model(scratch / model, quantization, random.bytes(16 << 10))
+        publish(www, model, "master", scratch / model)
 
     # Large enough to be killed in the middle of.
     large = scratch / "large"

@@ -19,15 +19,17 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.jetson.thor.plugins.filter.systemd_argv import quote, systemd_argv
-from ansible_collections.jetson.thor.plugins.module_utils import probe
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api, probe
+from container_helper import LABEL, Dockerd, docker_run
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = ROOT / "tests" / "faults" / "stand-in-engine"
 
 
 def load() -> Any:
-    """thor-serve as a module; it imports probe.py by its bare name, as on a device."""
+    """thor-serve as a module; it imports what it takes along by bare names, as on a device."""
     sys.modules["probe"] = probe
+    sys.modules["docker_api"] = docker_api
     path = str(ROOT / "roles" / "serving" / "files" / "thor-serve")
     loader = importlib.machinery.SourceFileLoader("thor_serve", path)
     spec = importlib.util.spec_from_loader("thor_serve", loader)
@@ -256,6 +258,244 @@ def test_the_page_cache_is_dropped_by_root(tmp_path: Path, capsys: pytest.Captur
         threading.Thread(target=answer, daemon=True).start()
         serve.drop_caches(path)
     assert "page cache dropped, free memory" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dockerd(tmp_path: Path) -> Iterator[Dockerd]:
+    """A dockerd that knows containers by name, and removes them."""
+    with Dockerd(tmp_path / "docker.sock") as server:
+        yield server
+
+
+def container(dockerd: Dockerd) -> Any:
+    return serve.Container("thor-chat", LABEL, str(dockerd.path))
+
+
+def config(dockerd: Dockerd) -> dict[str, Any]:
+    return {"container": {"name": "thor-chat", "label": LABEL, "socket": str(dockerd.path)}}
+
+
+def test_a_container_service_is_ready_and_stops_like_any_other(run: Run, notified: list[str], dockerd: Dockerd) -> None:
+    status, journal = run("ok", stop=True, **config(dockerd))
+    assert status == 0
+    assert "READY=1" in notified
+    assert "started the container thor-chat" in journal
+    assert dockerd.removed == []  # docker's client has seen to it (--rm)
+
+
+def test_what_an_earlier_start_has_left_over_is_removed_first(run: Run, dockerd: Dockerd) -> None:
+    dockerd.has("thor-chat", LABEL)
+    status, journal = run("ok", stop=True, **config(dockerd))
+    assert status == 0
+    assert dockerd.removed == ["thor-chat"]
+    assert "removed a container thor-chat that was left over" in journal
+
+
+def test_a_strangers_container_is_left_alone(run: Run, dockerd: Dockerd) -> None:
+    dockerd.has("thor-chat", "somebody=else")
+    status, journal = run("ok", **config(dockerd))
+    assert status == 1
+    assert "THOR-CONTAINER-TAKEN: there is a container thor-chat that is none of ours" in journal
+    assert dockerd.removed == []
+
+
+def test_a_dockerd_that_does_not_come_is_not_waited_for_for_ever(
+    run: Run, tmp_path: Path, notified: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "DOCKER_WAIT", 1.0)
+    settings = {"name": "thor-chat", "label": LABEL, "socket": str(tmp_path / "none")}
+    status, journal = run("ok", container=settings)
+    assert status == 1
+    assert "waiting for dockerd: dockerd does not answer on " in journal
+    assert "THOR-DOCKER-GONE: dockerd has not answered for 1 s" in journal
+    assert any(line.startswith("STATUS=waiting for dockerd") for line in notified)
+
+
+def test_a_dockerd_that_comes_late_is_waited_for(run: Run, tmp_path: Path) -> None:
+    late = Dockerd(tmp_path / "late.sock")
+    threading.Timer(1, late.__enter__).start()
+    status, journal = run("ok", stop=True, **config(late))
+    late.__exit__()
+    assert status == 0
+    assert "waiting for dockerd" in journal
+
+
+@pytest.mark.parametrize("mode", ["die", "late-errors"])
+def test_no_container_is_left_after_a_failure(run: Run, dockerd: Dockerd, mode: str) -> None:
+    begin = serve.Engine.__init__
+
+    def start(*arguments: Any) -> None:
+        begin(*arguments)
+        dockerd.has("thor-chat", LABEL)  # as if docker's client had died: --rm does nothing then
+
+    serve.Engine.__init__ = start
+    try:
+        status, _ = run(mode, **config(dockerd))
+    finally:
+        serve.Engine.__init__ = begin
+    assert status == 1
+    assert dockerd.removed == ["thor-chat"]
+
+
+def test_a_removal_that_is_under_way_is_waited_for(dockerd: Dockerd) -> None:
+    dockerd.has("thor-chat", LABEL)
+    dockerd.busy = 3
+    assert container(dockerd).remove()
+    assert dockerd.containers == {}
+    assert not container(dockerd).remove()
+
+
+def test_what_outlived_its_supervisor_is_removed(
+    dockerd: Dockerd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "chat.json"
+    path.write_text(json.dumps(config(dockerd)))
+    dockerd.has("thor-chat", LABEL)
+    assert serve.main(["--config", str(path), "--remove"]) == 0
+    assert dockerd.removed == ["thor-chat"]
+    assert "which outlived its supervisor" in capsys.readouterr().err
+    path.write_text(json.dumps({"container": {"name": "thor-chat", "label": LABEL, "socket": str(tmp_path / "none")}}))
+    assert serve.main(["--config", str(path), "--remove"]) == 0
+    assert "The next start looks again" in capsys.readouterr().err
+    assert serve.main(["--config", str(path)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        ("exit 125", "THOR-CONTAINER-START", "docker refused (code 125)"),
+        ("exit 126", "THOR-CONTAINER-START", "cannot be run (code 126)"),
+        ("exit 127", "THOR-CONTAINER-START", "no such command (code 127)"),
+        ("echo error waiting for container: unexpected EOF; exit 125", "THOR-DOCKER-GONE", "dockerd ended"),
+        ("exit 137", "THOR-ENGINE-EXITED", "the engine was ended by SIGKILL (somebody's kill, or the memory ran out"),
+        ("exit 139", "THOR-ENGINE-EXITED", "the engine was ended by SIGSEGV"),
+        ("exit 3", "THOR-ENGINE-EXITED", "the engine ended with code 3"),
+        ("kill -KILL $$", "THOR-ENGINE-EXITED", "docker's client was ended by SIGKILL"),
+    ],
+)
+def test_the_end_of_a_container_is_told_in_words(dockerd: Dockerd, script: str, code: str, words: str) -> None:
+    engine = serve.Engine(["/bin/sh", "-c", script], None, container(dockerd))
+    engine.process.wait(10)
+    end = engine.give_up()
+    assert end is not None
+    assert end.code == code
+    assert words in str(end)
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("budget", "free", "share"),
+    [(28, 112, 0.25), (1, 3, 0.333), (2, 3, 0.666), (100, 100, 0.95), (9, 1, 0.95), (1, 0, 0.95)],
+)
+def test_a_budget_as_a_share_of_what_is_free(budget: int, free: int, share: float) -> None:
+    assert serve.share_of_free(budget * GIB, free * GIB) == share
+
+
+@pytest.mark.parametrize(
+    ("argv", "fitted"),
+    [
+        (
+            ["docker", "--share", "1", "engine", "--share", "0.2", "-x"],
+            ["docker", "--share", "1", "engine", "--share", "0.250", "-x"],
+        ),
+        (["engine", "--share=0.2"], ["engine", "--share=0.250"]),
+        (["engine"], ["engine"]),
+    ],
+)
+def test_the_share_replaces_the_one_in_the_command(
+    argv: list[str], fitted: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = {"option": "--share", "of": "free", "budget_bytes": 25 * GIB}
+    assert serve.fit_memory(argv, memory, 100 * GIB) == fitted
+    told = capsys.readouterr().err
+    wanted = "the command has no --share" if argv == fitted else "--share 0.2 -> 0.250: 25.0 GiB of the 100.0 GiB"
+    assert wanted in told
+
+
+def test_too_little_memory_is_said_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["engine", "--share", "0.2"]
+    assert serve.fit_memory(argv, None, 0) == argv
+    assert serve.fit_memory(argv, {"option": "--share", "of": "total", "budget_bytes": GIB}, 9 * GIB) == argv
+    assert capsys.readouterr().err == ""
+    assert serve.fit_memory(argv, {"option": "--share", "of": "total", "budget_bytes": 24 * GIB}, 9 * GIB) == argv
+    told = capsys.readouterr().err
+    assert "<4>thor-serve: free memory is 9.0 GiB, and this service's budget (memory_gib) is 24.0 GiB" in told
+
+
+def test_values_are_laid_over_the_models_own(tmp_path: Path) -> None:
+    own, written = tmp_path / "generation_config.json", tmp_path / "written.json"
+    own.write_text('{"temperature": 0.6, "eos_token_id": [1, 2]}')
+    serve.lay_over({"path": str(own), "values": {"temperature": 0.8, "top_p": 0.9}, "written": str(written)})
+    assert json.loads(written.read_text()) == {"temperature": 0.8, "eos_token_id": [1, 2], "top_p": 0.9}
+    assert written.stat().st_mode & 0o777 == 0o644
+    assert json.loads(own.read_text())["temperature"] == 0.6
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "No such file"), ("{", "Expecting"), ("[]", "holds no object")])
+def test_a_model_without_a_generation_config_is_told(tmp_path: Path, text: str | None, reason: str) -> None:
+    own = tmp_path / "generation_config.json"
+    if text is not None:
+        own.write_text(text)
+    with pytest.raises(serve.GiveUp, match=reason) as caught:
+        serve.lay_over({"path": str(own), "values": {"top_k": 5}, "written": str(tmp_path / "written")})
+    assert caught.value.code == "THOR-GENERATION-CONFIG"
+    assert '{"top_k": 5}' in str(caught.value)
+    assert not (tmp_path / "written").exists()
+
+
+def options(argv: list[str]) -> list[str]:
+    """What stands between ``docker run`` and the image."""
+    return argv[argv.index("run") + 1 : argv.index(next(word for word in argv if word.startswith("hub:5000/")))]
+
+
+def test_a_container_gets_no_privilege_and_the_pinned_image() -> None:
+    argv = docker_run()
+    assert argv[:3] == ["/usr/bin/docker", "--host=unix:///run/docker.sock", "run"]
+    words = options(argv)
+    assert argv[argv.index("run") + 1 + len(words) :] == [
+        "hub:5000/nvidia/vllm@sha256:aa",
+        "vllm",
+        "serve",
+        '{"a": "b c"}',
+    ]
+    names = {word.partition("=")[0] for word in words}
+    assert {"--rm", "--init", "--pull", "--cap-drop", "--security-opt", "--stop-timeout"} <= names
+    assert not names & {"-v", "--volume", "--privileged", "--cap-add", "--device", "--pid", "--restart", "--env-file"}
+    assert [word for word in words if word.startswith(("--cap", "--sec", "--ipc", "--shm"))] == [
+        "--ipc=private",
+        "--shm-size=8g",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+    ]
+    assert [word for word in words if word.startswith("--mount")] == [
+        "--mount=type=bind,source=/models,target=/models,readonly",
+        "--mount=type=volume,source=thor-chat-cache,target=/root/.cache",
+    ]
+    assert "--env=VLLM_USE_MODELSCOPE=true" in words
+    assert "--env=HOME=/root" in words
+
+
+def test_the_records_digest_counts_before_the_locks() -> None:
+    image = "hub:5000/nvidia/vllm:25.10-py3"
+    assert "hub:5000/nvidia/vllm@sha256:bb" in docker_run(images={image: {"digest": "sha256:bb"}})
+    assert image in docker_run(service={"image_digest": None})  # a plan: nothing was pulled yet
+
+
+def test_the_hosts_ipc_needs_no_size_of_its_own() -> None:
+    words = options(docker_run(serving_container_ipc="host"))
+    assert "--ipc=host" in words
+    assert not [word for word in words if word.startswith("--shm-size")]
+
+
+def test_a_generation_config_is_mounted_over_the_models() -> None:
+    settings = {"path": "/models/Q/generation_config.json", "values": {}}
+    words = options(docker_run(service={"generation_config": settings}))
+    assert (
+        "--mount=type=bind,source=/var/cache/thor/chat/generation_config.json,target=/models/Q/generation_config.json,readonly"
+        in words
+    )
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,16 @@ class Systemd(Systemctl):
     def reload(self) -> None:
         self.orders.append("reload")
 
-    def enable(self, unit: str) -> None:
+    def enable(self, unit: str, reload: bool = False) -> None:
         self.enabled.add(unit)
+        if reload:
+            self.reload()
 
     def disable(self, unit: str) -> None:
         self.enabled.discard(unit)
+
+    def settle(self) -> None:
+        self.orders.append("settle")
 
     def stop(self, unit: str) -> None:
         self.orders.append(f"stop {unit}")
@@ -148,7 +153,7 @@ def test_the_first_run_starts_everything_and_the_second_finds_nothing_to_do(host
 def test_only_what_differs_is_restarted(host: Host) -> None:
     host.run(service("chat", 8000), service("ear", 8080))
     host.run(service("chat", 8000), service("ear", 8080, "better"))
-    assert [order for order in host.systemd.orders if order != "reload"] == ["restart thor-ear.service"]
+    assert [order for order in host.systemd.orders if "thor-" in order] == ["restart thor-ear.service"]
 
 
 def test_one_that_does_not_run_is_started_without_a_restart(host: Host) -> None:
@@ -168,6 +173,47 @@ def test_what_is_no_longer_wanted_goes_first_and_strangers_stay(host: Host) -> N
     assert not host.unit("chat")
     assert host.unit("stranger")
     assert host.serving == ["thor-ear.service"]
+
+
+def test_nothing_that_takes_time_lies_between_the_old_and_the_new_on_a_port(host: Host) -> None:
+    host.run(service("chat", 8000))
+    host.run(service("ear", 8000))
+    orders = host.systemd.orders
+    stop, start = orders.index("stop thor-chat.service"), orders.index("restart thor-ear.service")
+    assert start == stop + 1
+    assert orders.index("settle") < stop
+    assert "reload" in orders[:stop]
+    assert "reload" in orders[start:]  # systemd has to learn what the target wants
+
+
+def test_a_heir_that_was_not_reached_leaves_nothing(host: Host) -> None:
+    host.run(service("chat", 8000))
+    with pytest.raises(JobFailed):
+        host.run(service("new", 8081, "bad"), service("ear", 8000))
+    assert not host.unit("ear")
+    assert host.disk.kept("ear") is None
+    assert host.serving == ["thor-chat.service"]
+
+
+def test_a_heir_that_does_not_answer_is_removed_and_the_old_one_comes_back(host: Host) -> None:
+    host.run(service("chat", 8000))
+    with pytest.raises(JobFailed, match=r"thor-ear\.service was removed again: there was none before"):
+        host.run(service("ear", 8000, "bad"))
+    assert not host.unit("ear")
+    assert host.serving == ["thor-chat.service"]
+
+
+def test_a_heir_whose_run_was_cut_off_is_taken_up_again(host: Host) -> None:
+    host.run(service("chat", 8000))
+    heir = service("ear", 8000)
+    # Power is lost after the new definition was written and before the old one was stopped.
+    host.disk.keep("ear", Kept(host.disk.definition("ear"), False, ""))
+    host.disk.write("etc/systemd/system/thor-ear.service", heir.unit)
+    host.disk.write("etc/thor/services/ear.json", heir.config)
+    difference = host.run(heir)
+    assert (difference.removed, difference.started) == (["chat"], ["ear"])
+    assert host.serving == ["thor-ear.service"]
+    assert not host.difference(heir)
 
 
 def test_a_failed_switch_goes_back_and_stops_there(host: Host) -> None:

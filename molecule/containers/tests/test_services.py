@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Two container engines and a native one answer side by side, each as its profile says.
+
+The engines' images are stand-ins: they accept the flags that the real versions accept, and tell in the field ``standin``
+of an answer what is in effect.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+CONTAINERS = {"chat": 8000, "reasoning": 8001}
+QUESTION = {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 16}
+
+
+def post(host: Any, port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """JSON from a service, asked on the host itself."""
+    command = f"curl -sS --fail --max-time 60 --json '{json.dumps(body)}' http://127.0.0.1:{port}{path}"
+    answer: dict[str, Any] = json.loads(host.check_output(command))
+    return answer
+
+
+def inspect(host: Any, name: str) -> dict[str, Any]:
+    """What Docker says of the container of a service."""
+    found: list[dict[str, Any]] = json.loads(host.check_output(f"docker inspect thor-{name}"))
+    return found[0]
+
+
+@pytest.mark.parametrize(("port", "model"), [(8000, "qwen3"), (8001, "qwen3"), (8002, "tiny")])
+def test_each_answers_a_chat(host: Any, port: int, model: str) -> None:
+    answer = post(host, port, "/v1/chat/completions", {"model": model, **QUESTION})
+    assert answer["usage"]["completion_tokens"] > 0
+    assert answer["model"] == model
+
+
+def test_vllm_does_not_think_and_sglang_does(host: Any) -> None:
+    answers = {
+        port: post(host, port, "/v1/chat/completions", {"model": "qwen3", **QUESTION})["choices"][0]["message"][
+            "content"
+        ]
+        for port in CONTAINERS.values()
+    }
+    assert "<think>" not in answers[8000]
+    assert "<think>" in answers[8001]
+
+
+def test_the_profiles_sampling_values_take_effect_in_chat(host: Any) -> None:
+    answer = post(host, 8000, "/v1/chat/completions", {"model": "qwen3", **QUESTION})
+    sampling = answer["standin"]["sampling"]
+    assert {key: sampling[key] for key in ("repetition_penalty", "temperature", "top_p")} == {
+        "repetition_penalty": 1.2,
+        "temperature": 0.8,
+        "top_p": 0.95,
+    }
+
+
+def test_one_container_for_each_container_service_and_no_other(host: Any) -> None:
+    names = host.check_output("docker ps --all --format '{{.Names}}'").split()
+    assert sorted(names) == [f"thor-{name}" for name in sorted(CONTAINERS)]
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_image_is_pinned_by_digest(host: Any, name: str) -> None:
+    container = inspect(host, name)
+    assert "@sha256:" in container["Config"]["Image"]
+    record = json.loads(host.file("/var/lib/thor/images.json").content_string)
+    assert container["Config"]["Image"].split("@")[1] in json.dumps(record)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_has_no_privilege(host: Any, name: str) -> None:
+    settings = inspect(host, name)["HostConfig"]
+    assert settings["CapDrop"] == ["ALL"]
+    assert not settings["CapAdd"]
+    assert settings["Privileged"] is False
+    assert "no-new-privileges" in " ".join(settings["SecurityOpt"])
+    assert not any("unconfined" in option for option in settings["SecurityOpt"])
+    assert settings["IpcMode"] == "private"
+    assert settings["PidMode"] == ""
+    assert settings["Runtime"] == "nvidia"
+    assert settings["RestartPolicy"]["Name"] in ("", "no")
+    assert settings["ShmSize"] >= 1 << 30
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_process_in_a_container_has_no_capability(host: Any, name: str) -> None:
+    pid = inspect(host, name)["State"]["Pid"]
+    status = dict(
+        line.split(":\t", 1) for line in host.file(f"/proc/{pid}/status").content_string.splitlines() if ":\t" in line
+    )
+    assert int(status["CapEff"], 16) == 0
+    assert int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_models_are_mounted_read_only_and_nothing_else_of_the_host_is(host: Any, name: str) -> None:
+    mounts = {one["Destination"]: one for one in inspect(host, name)["Mounts"]}
+    assert mounts["/models"]["RW"] is False
+    binds = [one for one in mounts.values() if one["Type"] == "bind"]
+    assert all(one["RW"] is False for one in binds)
+    assert not any("docker.sock" in one["Source"] for one in mounts.values())
+    assert [one["Name"] for one in mounts.values() if one["Type"] == "volume"] == [f"thor-{name}-cache"]
+
+
+@pytest.mark.parametrize("port", [*CONTAINERS.values(), 8002])
+def test_it_listens_on_the_loopback_only(host: Any, port: int) -> None:
+    listening = host.check_output(f"ss -Hltn sport = :{port}").split()
+    assert [word for word in listening if word.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
+
+
+@pytest.mark.parametrize("name", ["chat", "reasoning", "small"])
+def test_the_unit_is_as_closed_as_it_should_be(host: Any, name: str) -> None:
+    unit = f"thor-{name}.service"
+    assert host.service(unit).is_running
+    assert host.service(unit).is_enabled
+    result = host.run(f"systemd-analyze security --no-pager --threshold=30 {unit}")
+    assert result.rc == 0, result.stdout.splitlines()[-1]
+
+
+def test_each_engine_was_told_its_share_of_the_memory(host: Any) -> None:
+    options = {"chat": "--gpu-memory-utilization", "reasoning": "--mem-fraction-static"}
+    for name, option in options.items():
+        argv = inspect(host, name)["Args"]
+        assert 0 < float(argv[argv.index(option) + 1]) < 1
+
+
+def test_nobody_but_the_units_may_use_docker(host: Any) -> None:
+    assert "docker" not in host.check_output("id -nG thor").split()

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The Docker Engine API over dockerd's socket, with nothing but the standard library.
+
+The version of the API is that of Docker 20.10, the oldest that a device may have; newer engines answer it too.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+SOCKET = "/run/docker.sock"
+VERSION = "v1.41"
+
+
+class DockerError(Exception):
+    """dockerd refused (``status``, from 400), or it does not answer (``status`` is None)."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("docker", timeout=timeout)
+        self._path = path
+        self.raw: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Open the socket where TCP would resolve a name."""
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected.settimeout(self.timeout)
+        try:
+            connected.connect(self._path)
+        except OSError:
+            connected.close()
+            raise
+        self.sock = self.raw = connected
+
+
+class Docker:
+    """One dockerd. Every request opens a connection of its own, so an object may be kept for as long as one likes.
+
+    Beware: with systemd's socket activation a connection to the socket of a stopped dockerd starts it. Who only looks asks
+    :func:`docker_host.observe` for ``running`` first.
+    """
+
+    def __init__(self, socket_path: str = SOCKET, timeout: float = 10.0) -> None:
+        self.socket_path = socket_path
+        self.timeout = timeout
+
+    def get(self, path: str) -> Any:
+        """What dockerd answers to GET ``path`` (``/images/json``), from JSON. Raises DockerError."""
+        return self.request("GET", path)
+
+    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The answer to one request: decoded JSON, text where it is none, None where it is empty. Raises DockerError.
+
+        ``body`` is sent as JSON; bytes are a tar archive. A 304 (already so: started, stopped) is an empty answer and no error.
+        """
+        connection = _Connection(self.socket_path, self.timeout)
+        try:
+            content = _ask(connection, method, path, body, headers).read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from error
+        finally:
+            connection.close()
+        text = content.decode(errors="replace")
+        try:
+            return json.loads(text) if text else None
+        except ValueError:
+            return text
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | Callable[[], float] | None = None,
+    ) -> Generator[dict[str, Any], None, None]:
+        """The JSON objects of a long answer as they come, one a line, for pulls. Raises DockerError.
+
+        ``timeout`` (seconds, the object's own by default) is how long dockerd may be silent; a function is asked before
+        each line. That it was too long is an error of status None whose cause is a TimeoutError. Ends the request when
+        the iterator is closed: dockerd cancels a pull whose client has gone.
+        """
+        allowed = timeout if callable(timeout) else lambda: self.timeout if timeout is None else timeout
+        connection = _Connection(self.socket_path, allowed())
+        try:
+            answer = _ask(connection, method, path, None, headers)
+            while line := answer.readline():
+                if line.strip():
+                    yield _object(line)
+                if connection.raw is not None:
+                    connection.raw.settimeout(allowed())
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from error
+        finally:
+            connection.close()
+
+    def _silent(self, error: Exception) -> DockerError:
+        return DockerError(f"dockerd does not answer on {self.socket_path}: {error or type(error).__name__}")
+
+
+def _ask(
+    connection: _Connection, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+) -> http.client.HTTPResponse:
+    """Send a request; its answer, not read yet, where that is no refusal."""
+    content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    kind = "application/x-tar" if content is body else "application/json"
+    more = {} if content is None else {"Content-Type": kind}
+    connection.request(method, f"/{VERSION}{path}", body=content, headers={**more, **(headers or {})})
+    answer = connection.getresponse()
+    if answer.status >= 400:
+        text = answer.read().decode(errors="replace")
+        try:
+            text = json.loads(text)["message"]
+        except (ValueError, KeyError, TypeError):
+            text = text.strip()
+        raise DockerError(str(text) or answer.reason, answer.status)
+    return answer
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """One line of a stream."""
+    try:
+        data = json.loads(line)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise DockerError(f"dockerd answered a line that is no JSON object: {line[:200]!r}")
+    return data

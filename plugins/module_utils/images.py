@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The images of engines on a host: which are needed, which are there, and what is known of them.
+
+``/var/lib/thor/images.json`` records, by the reference with tag that the catalogue gives, the digest under which an image
+was first had. From then on it is used by that digest, also where somebody pulls the tag anew::
+
+    {"images": {"nvcr.io/nvidia/vllm:25.10-py3": {"digest": "sha256:..", "architecture": "arm64", "proof": {...} or null}},
+     "superseded": [{"reference": "..", "digest": ".."}]}
+
+``proof`` tells what a container of the image was seen to do, and under which L4T and container toolkit. ``superseded`` are
+digests that a reference had before: still ours to remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.jetson.thor.plugins.module_utils.job import read_json, write_json
+
+RECORD = Path("/var/lib/thor/images.json")
+PID_FILE = Path("/run/docker.pid")
+TOOLKIT = "nvidia-container-toolkit"
+Record = dict[str, Any]
+
+
+def observe() -> dict[str, Any]:
+    """The keys that this adds to ``thor_host``. Only reads.
+
+    ``present``: dockerd has the image under that digest. Where dockerd does not run, nothing is: asking it would start it.
+    """
+    record = read_record()
+    local = Local.ask(Docker(timeout=2)) if record["images"] and dockerd_runs() else Local([])
+    return {
+        "images": {
+            reference: {
+                "digest": entry["digest"],
+                "present": local.has(reference, entry["digest"]),
+                "architecture": entry["architecture"],
+                "proof": entry["proof"],
+            }
+            for reference, entry in record["images"].items()
+        },
+        "superseded_images": [by_digest(one["reference"], one["digest"]) for one in record["superseded"]],
+    }
+
+
+def dockerd_runs() -> bool:
+    """Whether dockerd is at work, found without its socket: touching that would start it."""
+    try:
+        process = int(PID_FILE.read_text(encoding="ascii"))
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dockerd"
+    except (OSError, ValueError):
+        return False
+
+
+def read_record() -> Record:
+    """The record; an empty one where there is none, or none that can be read."""
+    try:
+        found = read_json(RECORD)
+    except (OSError, ValueError):
+        found = None
+    found = found if isinstance(found, dict) else {}
+    images = found.get("images")
+    entries = {
+        reference: {"architecture": None, "proof": None, **entry}
+        for reference, entry in (images.items() if isinstance(images, dict) else ())
+        if isinstance(entry, dict) and str(entry.get("digest", "")).startswith("sha256:")
+    }
+    superseded = found.get("superseded")
+    old = [one for one in superseded if isinstance(one, dict)] if isinstance(superseded, list) else []
+    return {"images": entries, "superseded": [one for one in old if {"reference", "digest"} <= set(one)]}
+
+
+def write_record(record: Record) -> None:
+    """Write the record in one rename. It holds no secret."""
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    write_json(RECORD, record, 0o644)
+
+
+def note(record: Record, reference: str, digest: str, architecture: str | None) -> None:
+    """Record that ``reference`` is ``digest`` from now on. A proof of another digest proves nothing."""
+    held = record["images"].get(reference)
+    if held and held["digest"] != digest:
+        record["superseded"].append({"reference": reference, "digest": held["digest"]})
+    if not held or held["digest"] != digest:
+        record["images"][reference] = {"digest": digest, "architecture": architecture, "proof": None}
+    record["superseded"] = [
+        one for one in record["superseded"] if (one["reference"], one["digest"]) != (reference, digest)
+    ]
+
+
+def split(reference: str) -> tuple[str, str]:
+    """Repository (with the registry) and tag of a reference: ``hub:5000/nvidia/vllm`` and ``25.10-py3``."""
+    repository, colon, tag = reference.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def registry_of(reference: str) -> str:
+    """The registry that a reference names; Docker's own where it names none."""
+    first, slash, _rest = reference.partition("/")
+    return first if slash and (set(first) & set(".:") or first == "localhost") else "docker.io"
+
+
+def by_digest(reference: str, digest: str) -> str:
+    """The name by which an image is run: ``hub:5000/nvidia/vllm@sha256:..``."""
+    return f"{split(reference)[0]}@{digest}"
+
+
+class Local:
+    """What dockerd has, as it lists it. Both of its stores tell names and digests the same way."""
+
+    def __init__(self, listing: Iterable[Mapping[str, Any]]) -> None:
+        self.listing = list(listing)
+
+    @classmethod
+    def ask(cls, docker: Docker) -> Local:
+        """Ask dockerd; one that does not answer has nothing."""
+        try:
+            return cls(docker.get("/images/json") or [])
+        except DockerError:
+            return cls([])
+
+    @classmethod
+    def recorded(cls, record: Record) -> Local:
+        """What dockerd had when it last ran, as far as it is ours: for a forecast where it may not be asked."""
+        names = [(name, by_digest(name, entry["digest"])) for name, entry in record["images"].items()]
+        return cls([{"RepoTags": [tag], "RepoDigests": [digest]} for tag, digest in names])
+
+    def find(self, name: str) -> Mapping[str, Any] | None:
+        """The image that has this name, with a tag or a digest."""
+        for image in self.listing:
+            if name in (image.get("RepoDigests") or []) or name in (image.get("RepoTags") or []):
+                return image
+        return None
+
+    def has(self, reference: str, digest: str) -> bool:
+        """Whether the image is there under this digest."""
+        return self.find(by_digest(reference, digest)) is not None
+
+    def digest_of(self, reference: str) -> str | None:
+        """The registry's digest of the image that has this tag here; None where it has none (built or loaded)."""
+        image = self.find(reference)
+        prefix = f"{split(reference)[0]}@"
+        names = [name for name in (image or {}).get("RepoDigests") or [] if name.startswith(prefix)]
+        return names[0].removeprefix(prefix) if names else None
+
+
+def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes."""
+    found: dict[str, dict[str, Any]] = {}
+    for service in services:
+        reference = service.get("image")
+        if not reference:
+            continue
+        image = found.setdefault(
+            reference,
+            {
+                "reference": reference,
+                "digest": None,
+                "engine": service["engine"],
+                "version": service["version"],
+                "bytes": service.get("image_bytes"),
+            },
+        )
+        image["digest"] = image["digest"] or service.get("image_digest")
+    return list(found.values())
+
+
+def proof_holds(proof: Mapping[str, Any] | None, require_gpu: bool, l4t: str | None, toolkit: str | None) -> bool:
+    """Whether what was seen of an image is still to be believed: nothing below it has changed since."""
+    if not proof or (require_gpu and not proof.get("gpu")):
+        return False
+    return (proof.get("l4t"), proof.get("toolkit")) == (l4t, toolkit)
+
+
+def work(
+    services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, collect: bool = False
+) -> dict[str, Any]:
+    """What the images of a host want: ``images``, all that are needed, and ``todo``, what is to be done, in words."""
+    wanted = needed(services)
+    known = host.get("images") or {}
+    toolkit = (host.get("container_packages") or {}).get(TOOLKIT)
+    todo = []
+    for image in wanted:
+        held = known.get(image["reference"])
+        if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
+            todo.append(f"pull {image['reference']}")
+        elif not proof_holds(held["proof"], require_gpu, host.get("l4t"), toolkit):
+            todo.append(f"prove {image['reference']}")
+    if collect:
+        references = {image["reference"] for image in wanted}
+        todo += [
+            f"collect {name}" for name in [*known, *(host.get("superseded_images") or [])] if name not in references
+        ]
+    return {"images": wanted, "todo": todo}

@@ -1,0 +1,399 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
+"""A package repository with its key: both verified, or neither there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apt_source
+short_description: A package repository whose key has the right fingerprint and that answers, or none
+version_added: 0.2.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Fetches the key of a repository to a place that apt does not read. Every primary key in it must have O(fingerprint).
+  - Reads the repository's lists with that key and no other, and looks whether they have O(packages).
+  - Only then key and source appear under their final names, the key for this source alone (C(Signed-By)). Where anything is wrong, key and
+    sources stay as they were.
+  - A source of the same repository that is there already, in whatever file, is used as it is when its own key has O(fingerprint). Two
+    entries with different keys would keep apt from working at all.
+options:
+  name:
+    description:
+      - Name of the files, C(/etc/apt/sources.list.d/NAME.sources) and C(/etc/apt/keyrings/NAME.asc).
+    type: str
+    required: true
+  url:
+    description: Address of the repository, as apt has it.
+    type: str
+    required: true
+  suite:
+    description: Suite. V(/) is a repository without suites.
+    type: str
+    default: /
+  components:
+    description: Components of the suite.
+    type: list
+    elements: str
+    default: []
+  architecture:
+    description: Architecture as Debian calls it, the only one that is read.
+    type: str
+    required: true
+  key_url:
+    description: Where the key is, in ASCII armor.
+    type: str
+    required: true
+  fingerprint:
+    description: Fingerprint of the primary key.
+    type: str
+    required: true
+  packages:
+    description: Packages that the repository must have, C(NAME) or C(NAME=VERSION).
+    type: list
+    elements: str
+    default: []
+  variables:
+    description: What O(url), O(key_url), O(fingerprint) and O(packages) are called where a person sets them, for messages.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds that the server has for the key, and apt for the lists.
+    type: int
+    default: 120
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: partial
+    details: Fetches and checks the key where C(gpg) is installed, and does not ask the repository.
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: full
+requirements:
+  - gpg
+  - root
+seealso:
+  - module: ansible.builtin.deb822_repository
+"""
+
+EXAMPLES = r"""
+- name: Add NVIDIA's repository of the container toolkit
+  jetson.thor.apt_source:
+    name: nvidia-container-toolkit
+    url: https://nvidia.github.io/libnvidia-container/stable/deb/arm64
+    architecture: arm64
+    key_url: https://nvidia.github.io/libnvidia-container/gpgkey
+    fingerprint: C95B321B61E88C1809C4F759DDCAE044F796ECB0
+    packages: [nvidia-container-toolkit=1.18.1-1]
+"""
+
+RETURN = r"""
+path:
+  description: The file that has the source, ours or one that was there.
+  type: str
+  returned: success
+fingerprint:
+  description: Fingerprint of the key; null in check mode where there is no C(gpg) to tell it.
+  type: str
+  returned: success
+"""
+
+import contextlib
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import fetch_url
+
+SOURCES = Path("/etc/apt")
+KEYRINGS = Path("/etc/apt/keyrings")
+KEY_BYTES = 1 << 20
+
+
+class Failed(Exception):
+    """A message with a code for the person."""
+
+
+class Source:
+    """The wanted source, and what there is of it."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.host = platform.node()
+        self.wanted = module.params
+        self.path = SOURCES / "sources.list.d" / f"{self.wanted['name']}.sources"
+        self.key_path = KEYRINGS / f"{self.wanted['name']}.asc"
+        self.fingerprint = re.sub(r"\s", "", self.wanted["fingerprint"]).upper()
+
+    def text(self, key: Path) -> str:
+        """The source in deb822 form, with this key."""
+        lines = [
+            "# Written by jetson.thor.",
+            "Types: deb",
+            f"URIs: {self.wanted['url']}",
+            f"Suites: {self.wanted['suite']}",
+            *([f"Components: {' '.join(self.wanted['components'])}"] if self.wanted["components"] else []),
+            f"Architectures: {self.wanted['architecture']}",
+            f"Signed-By: {key}",
+        ]
+        return "\n".join([*lines, ""])
+
+    def failed(self, code: str, option: str, value: object, reason: str, remedy: str) -> Failed:
+        """A message in the shape of all others."""
+        variable = self.wanted["variables"].get(option, option)
+        return Failed(
+            f"{code}: {self.host}: {variable} = {value}: {reason} {remedy} Keys and sources are as they were."
+        )
+
+    # --- The key ---
+
+    def fetch_key(self) -> bytes:
+        """The key file from its server. Raises Failed."""
+        url = self.wanted["key_url"]
+        response, info = fetch_url(self.module, url, timeout=self.wanted["timeout"], use_proxy=True)
+        content = b""
+        if info["status"] == 200:
+            with contextlib.suppress(OSError):
+                content = response.read(KEY_BYTES)
+        if not content:
+            reason = f"the key cannot be fetched: {info['msg'] if info['status'] != 200 else 'the answer is empty'}."
+            remedy = "Check network, name service and proxy of the host, or name a copy of yours: its fingerprint is checked."
+            raise self.failed("THOR-REPOSITORY-FAILED", "key_url", url, reason, remedy)
+        return bytes(content)
+
+    def check_key(self, key: Path, where: str) -> str | None:
+        """The fingerprint of the key file. None without gpg, in check mode. Raises Failed where it is another."""
+        program = self.module.get_bin_path("gpg")
+        if program is None:
+            if self.module.check_mode:
+                return None
+            raise Failed(
+                f"THOR-REPOSITORY-FAILED: {self.host}: gpg is missing, which reads the key {where}. Install the package gpg."
+            )
+        with tempfile.TemporaryDirectory(prefix="thor-gpg-") as home:
+            argv = [program, "--homedir", home, "--batch", "--show-keys", "--with-colons", str(key)]
+            _code, out, err = self.module.run_command(argv)
+        found = primary_fingerprints(out)
+        if not found:
+            reason = f"{where} is no key: {' '.join(err.split()) or 'gpg finds none in it'}."
+            raise self.failed(
+                "THOR-KEY-WRONG", "fingerprint", self.fingerprint, reason, "Look at what the address answers."
+            )
+        if set(found) != {self.fingerprint}:
+            reason = (
+                f"{where} has the fingerprint {', '.join(found)}. It was not installed and nothing was fetched with it."
+            )
+            remedy = "Find out at the publisher which is right before you change the variable."
+            raise self.failed("THOR-KEY-WRONG", "fingerprint", self.fingerprint, reason, remedy)
+        return self.fingerprint
+
+    # --- The repository ---
+
+    def present(self) -> tuple[Path, Path | None] | None:
+        """The file that has this repository already, and its key; None where none has."""
+        files = sorted(
+            [
+                SOURCES / "sources.list",
+                *(SOURCES / "sources.list.d").glob("*.list"),
+                *self.path.parent.glob("*.sources"),
+            ]
+        )
+        for path in files:
+            with contextlib.suppress(OSError):
+                for url, key in entries(
+                    path.read_text(encoding="utf-8", errors="replace"), self.wanted["architecture"]
+                ):
+                    if url.rstrip("/") == self.wanted["url"].rstrip("/"):
+                        return path, Path(key) if key else None
+        return None
+
+    def read_lists(self, sources: Path) -> None:
+        """Have apt read the lists of the sources in a folder, and of no other. Raises Failed."""
+        argv = [
+            "apt-get",
+            "update",
+            *options(sources),
+            # What belongs to other sources stays.
+            "-oAPT::Get::List-Cleanup=0",
+            "-oAPT::Update::Error-Mode=any",
+            "-oAcquire::Retries=2",
+            f"-oAcquire::http::Timeout={min(30, self.wanted['timeout'])}",
+            "-oDPkg::Lock::Timeout=300",
+        ]
+        code, out, err = self.module.run_command(["timeout", str(self.wanted["timeout"]), *argv])
+        if code:
+            said = (
+                " ".join(line for line in (err or out).splitlines() if line.startswith(("E:", "W:")))
+                or "no answer in time."
+            )
+            remedy = "Check network and proxy of the host, or name a mirror of yours."
+            raise self.failed(
+                "THOR-REPOSITORY-FAILED", "url", self.wanted["url"], f"apt cannot read it: {said}", remedy
+            )
+
+    def check_packages(self, sources: Path) -> None:
+        """Look whether the repository has the packages. Raises Failed."""
+        for package in self.wanted["packages"]:
+            name, _equals, version = package.partition("=")
+            _code, out, _err = self.module.run_command(["apt-cache", "madison", *options(sources), name])
+            versions = [line.split("|")[1].strip() for line in out.splitlines() if line.count("|") == 2]
+            if not versions or (version and version not in versions):
+                there = f"It has {', '.join(versions[:10])}." if versions else "It has none of that name."
+                reason = f"{self.wanted['url']} does not have {package} for {self.wanted['architecture']}. {there}"
+                raise self.failed(
+                    "THOR-PACKAGE-MISSING", "packages", version or name, reason, "Choose another version."
+                )
+
+
+def options(sources: Path) -> list[str]:
+    """Options that have apt see the sources of one folder only."""
+    return ["-oDir::Etc::sourcelist=/dev/null", f"-oDir::Etc::sourceparts={sources}"]
+
+
+def primary_fingerprints(colons: str) -> list[str]:
+    """Fingerprints of the primary keys, from ``gpg --with-colons``: the first ``fpr`` after each ``pub``."""
+    found = []
+    primary = False
+    for line in colons.splitlines():
+        fields = line.split(":")
+        if fields[0] in {"pub", "sub"}:
+            primary = fields[0] == "pub"
+        elif fields[0] == "fpr" and primary:
+            found.append(fields[9])
+            primary = False
+    return found
+
+
+def entries(text: str, architecture: str) -> Iterator[tuple[str, str | None]]:
+    """Addresses of the package repositories in a sources file of either form, each with the key file it is signed by."""
+    for match in re.finditer(r"^deb\s+(?:\[([^\]]*)\]\s+)?(\S+)", text, re.MULTILINE):
+        settings = dict(one.split("=", 1) for one in (match[1] or "").split() if "=" in one)
+        yield _expand(match[2], architecture), settings.get("signed-by")
+    for stanza in re.split(r"\n\s*\n", text):
+        fields = {
+            key.lower(): value.strip()
+            for key, value in re.findall(r"^([\w-]+):(.*(?:\n[ \t].*)*)", stanza, re.MULTILINE)
+        }
+        if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() != "no":
+            for url in fields.get("uris", "").split():
+                yield _expand(url, architecture), fields.get("signed-by")
+
+
+def _expand(url: str, architecture: str) -> str:
+    return url.replace("$(ARCH)", architecture)
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Do it; returns the module's result. Raises Failed."""
+    source = Source(module)
+    present = source.present()
+    text = source.text(source.key_path)
+    scratch = Path(tempfile.mkdtemp(prefix="thor-apt-"))
+    try:
+        scratch.chmod(0o755)  # apt reads as a user of its own
+        if present and present[0] != source.path:
+            return _use_present(source, *present)
+        key = scratch / source.key_path.name
+        key.write_bytes(source.fetch_key())
+        key.chmod(0o644)
+        fingerprint = source.check_key(key, f"the key of {source.wanted['key_url']}")
+        before, key_before = _content(source.path), _content(source.key_path)
+        result = {
+            "changed": before != text.encode() or key_before != key.read_bytes(),
+            "path": str(source.path),
+            "fingerprint": fingerprint,
+            "diff": {
+                "before": (before or b"").decode(errors="replace"),
+                "after": text,
+                "before_header": str(source.path),
+                "after_header": str(source.path),
+            },
+        }
+        if module.check_mode:
+            return result
+        trial = scratch / "sources"
+        trial.mkdir(mode=0o755)
+        (trial / source.path.name).write_text(source.text(key), encoding="utf-8")
+        source.read_lists(trial)
+        source.check_packages(trial)
+        _install(module, source.key_path, key.read_bytes())
+        _install(module, source.path, text.encode())
+        return result
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _use_present(source: Source, path: Path, key: Path | None) -> dict[str, Any]:
+    """Take the source that somebody else has put there, if it is what it should be."""
+    fingerprint = None
+    if key is None or not key.is_absolute() or not key.is_file():
+        reason = (
+            f"{path} has this repository without a key of its own (signed-by), so any key that apt trusts would do."
+        )
+        remedy = "Add signed-by there, or remove the entry: this role writes one with its key."
+        raise source.failed("THOR-KEY-WRONG", "url", source.wanted["url"], reason, remedy)
+    fingerprint = source.check_key(key, f"{key}, which {path} names,")
+    if not source.module.check_mode:
+        # apt reads a list file where a link has its name: the folder holds this one source.
+        with tempfile.TemporaryDirectory(prefix="thor-apt-") as folder:
+            os.chmod(folder, 0o755)
+            (Path(folder) / path.name).symlink_to(path)
+            source.read_lists(Path(folder))
+            source.check_packages(Path(folder))
+    return {"changed": False, "path": str(path), "fingerprint": fingerprint, "diff": {"before": "", "after": ""}}
+
+
+def _install(module: AnsibleModule, path: Path, content: bytes) -> None:
+    if _content(path) == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    # apt passes over names that begin with a dot.
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.chmod(0o644)
+    module.atomic_move(str(partial), str(path))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def main() -> None:
+    """Run the module."""
+    text: dict[str, Any] = {"type": "str", "required": True}
+    names: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "name": text,
+            "url": text,
+            "suite": {"type": "str", "default": "/"},
+            "components": names,
+            "architecture": text,
+            "key_url": text,
+            "fingerprint": text,
+            "packages": names,
+            "variables": {"type": "dict", "default": {}},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except Failed as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

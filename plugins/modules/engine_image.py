@@ -1,0 +1,226 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
+"""The images of engines on a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: engine_image
+short_description: Images of engines, pulled once, kept by digest and proven
+version_added: 0.2.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Pulls the images that are missing, one after the other, through the API of the Docker Engine. An image with a digest is
+    pulled by that; of one without, the digest that the registry gave is recorded in C(/var/lib/thor/images.json), and used
+    from then on, also where somebody pulls the tag anew.
+  - Runs a short-lived container of each image under the runtime C(nvidia), without network and capabilities, to see that
+    it can use the GPU; again when O(l4t) or O(toolkit) have changed.
+  - A pull without progress is cut and asked for again, and goes on at the layer where it broke.
+  - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches
+    to it, or goes on from where it was killed.
+options:
+  images:
+    description: The images that the services of this host use.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      reference:
+        description: Registry, repository and tag.
+        type: str
+        required: true
+      digest:
+        description: The digest of the lock, V(sha256:...); without one the first pull is trusted.
+        type: str
+      engine:
+        description: Name of the engine, for messages.
+        type: str
+        required: true
+      version:
+        description: Its version, for messages.
+        type: str
+        required: true
+      bytes:
+        description: An estimate of the space that it takes.
+        type: int
+  registry:
+    description: The registry that O(registry_key) is for. No other one is sent it.
+    type: str
+    default: nvcr.io
+  registry_user:
+    description: The name that goes with the key.
+    type: str
+    default: $oauthtoken
+  registry_key:
+    description:
+      - A key for the registry. It reaches dockerd in a header of the request.
+      - Nothing of it is left in Docker's configuration.
+    type: str
+    default: ""
+  require_gpu:
+    description: Whether a container must find a GPU. Otherwise it must run.
+    type: bool
+    default: true
+  l4t:
+    description: Version of Linux for Tegra, which a proof is recorded with.
+    type: str
+  toolkit:
+    description: Version of the NVIDIA Container Toolkit, which a proof is recorded with.
+    type: str
+  collect:
+    description: Remove images that this module once pulled and that no service, unit or kept definition names.
+    type: bool
+    default: false
+  stall_timeout:
+    description: Seconds without progress after which a pull is cut and asked for again.
+    type: int
+    default: 300
+  attempts:
+    description: How many attempts in a row may bring nothing that lasts.
+    type: int
+    default: 5
+  timeout:
+    description: Seconds for the work as a whole.
+    type: int
+    default: 86400
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: full
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run indicates no change.
+    support: full
+notes:
+  - Works with Docker's classic store and with the containerd image store.
+  - Check mode needs no Docker on the host. Where dockerd does not run, it believes the record.
+  - A new proof alone is no change.
+requirements:
+  - Docker Engine 20.10 or later with the runtime C(nvidia)
+  - systemd and root
+"""
+
+EXAMPLES = r"""
+- name: Have vLLM's image
+  jetson.thor.engine_image:
+    images:
+      - reference: nvcr.io/nvidia/vllm:25.10-py3
+        engine: vllm
+        version: "25.10"
+    registry_key: "{{ vault_ngc_key }}"
+"""
+
+RETURN = r"""
+pulled:
+  description: References that were pulled, or would be in check mode.
+  type: list
+  elements: str
+  returned: always
+proven:
+  description: References of which a container was tried, or would be.
+  type: list
+  elements: str
+  returned: always
+collected:
+  description: Names of images that were removed, or would be.
+  type: list
+  elements: str
+  returned: always
+kept:
+  description: Images that no service wants and that are kept, with the reason.
+  type: dict
+  returned: when the work was done
+images:
+  description: The digest of each image of ours, by its reference.
+  type: dict
+  returned: always
+unlocked:
+  description: Images without a digest in the lock, and the one that this host keeps to.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - engine: vllm
+      version: "25.10"
+      image: nvcr.io/nvidia/vllm:25.10-py3
+      digest: sha256:b1b90ca398c7f1c697e023502cb9810d322fd4996aa58c30effa36e55412db6c
+problems:
+  description: What is wrong, each with a code, the culprit, the reason and the way out.
+  type: list
+  elements: dict
+  returned: failure
+"""
+
+import re
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import image_pull, images, job
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
+
+ARGUMENTS: dict[str, Any] = {
+    "images": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "reference": {"type": "str", "required": True},
+            "digest": {"type": "str"},
+            "engine": {"type": "str", "required": True},
+            "version": {"type": "str", "required": True},
+            "bytes": {"type": "int"},
+        },
+    },
+    "registry": {"type": "str", "default": "nvcr.io"},
+    "registry_user": {"type": "str", "default": "$oauthtoken"},
+    "registry_key": {"type": "str", "default": "", "no_log": True},
+    "require_gpu": {"type": "bool", "default": True},
+    "l4t": {"type": "str"},
+    "toolkit": {"type": "str"},
+    "collect": {"type": "bool", "default": False},
+    "stall_timeout": {"type": "int", "default": 300},
+    "attempts": {"type": "int", "default": 5},
+    "timeout": {"type": "int", "default": 86400},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    spec = {key: value for key, value in module.params.items() if key != "timeout"}
+    for image in spec["images"]:
+        if image["digest"] and not re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"]):
+            module.fail_json(
+                msg=f"images: the digest {image['digest']!r} of {image['reference']} is none: write sha256: and 64 hex digits."
+            )
+    record = images.read_record()
+    # Outside check mode a stopped dockerd may well be started by the question: it is about to be needed.
+    asleep = module.check_mode and not images.dockerd_runs()
+    local = images.Local.recorded(record) if asleep else images.Local.ask(Docker(timeout=60))
+    todo = image_pull.plan(spec, record, local)
+    entries, notes = image_pull.unlocked(spec, record)
+    result: dict[str, Any] = {
+        "changed": bool(todo["pull"] or todo["collect"]),
+        "pulled": todo["pull"],
+        "proven": todo["prove"],
+        "collected": todo["collect"],
+        "unlocked": entries,
+        "images": {name: entry["digest"] for name, entry in record["images"].items()},
+    }
+    if result["changed"]:
+        result["diff"] = image_pull.diff_of(image_pull.inventory(record), image_pull.forecast(todo, record))
+    if module.check_mode or not any(todo.values()):
+        for line in notes:
+            module.warn(line)
+        module.exit_json(**result)
+    job.start(module, "images", "image_pull", spec, timeout=module.params["timeout"])
+
+
+if __name__ == "__main__":
+    main()

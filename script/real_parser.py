@@ -1,0 +1,256 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The real argparse parser of vLLM or SGLang: what it knows, and what it says of a command.
+
+Runs in a Python environment that has the engine and needs nothing of the collection; script/flags and tests/contract start it:
+
+    python script/real_parser.py dump vllm                    # JSON: version, options, removed
+    python script/real_parser.py parse sglang < argvs.json    # JSON: one answer for each list of arguments
+
+The parser is asked, never its help text. What it lets through and the engine trips over later is read from where the engine
+says so; each place stands beside the line that reads it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import json
+import re
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# What each engine checks only when it starts, or not at all. Where: vLLM's config/cache.py (above 1.0 is an error, 0 leaves no
+# cache); SGLang's model_runner.py, profile_max_num_token (neither is checked, both leave no cache).
+FRACTIONS = {"vllm": {"gpu_memory_utilization"}, "sglang": {"mem_fraction_static"}}
+# Lengths and numbers of things: nothing below 1 has a meaning, and the parsers take any whole number.
+COUNTS = {
+    "vllm": {"max_model_len", "max_num_seqs", "max_num_batched_tokens", "tensor_parallel_size", "pipeline_parallel_size"},
+    "sglang": {
+        "context_length",
+        "cuda_graph_bs",
+        "cuda_graph_max_bs",
+        "max_prefill_tokens",
+        "max_running_requests",
+        "max_total_tokens",
+        "pipeline_parallel_size",
+        "tensor_parallel_size",
+    },
+}
+# SGLang takes these as text and reads them as JSON later: json.loads(server_args.preferred_sampling_params) and the like.
+LOADED_AS_JSON = re.compile(r"json\.loads\(\s*(?:\w+\.)?(?:server_args\.)?(\w+)\s*\)")
+# GPU kernels: SGLang imports them beside its options and its chat API. None of them is called here.
+KERNELS = ("triton", "sgl_kernel", "flashinfer")
+
+
+class _Word(type):
+    """A class on which every attribute is that class again, so that decorators and types of a missing package import."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return cls
+
+
+class _Anything(metaclass=_Word):
+    """What stands for everything in a package that is not here: called, it gives an object of its own kind."""
+
+    __version__ = "0"
+
+    def __init__(self, *_args: Any, **_more: Any) -> None:
+        pass
+
+    def __call__(self, *_args: Any, **_more: Any) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports packages of GPU kernels that are not installed as empty shells."""
+
+    def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if fullname.partition(".")[0] in KERNELS:
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        module = types.ModuleType(spec.name)
+        module.__dict__.update(__version__="0", __getattr__=_Anything.__class__.__getattr__.__get__(_Anything))
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        pass
+
+
+def without_kernels() -> None:
+    """From here on, packages of GPU kernels that are missing can be imported and do nothing."""
+    sys.meta_path.append(_Absent())
+
+
+def _first(name: str, *modules: str) -> Any:
+    """The attribute from the first module that has it: engines move their code from version to version."""
+    for module in modules:
+        try:
+            return getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if not module.startswith(str(error.name)):
+                raise  # a package is missing in this environment, which is no reason to look elsewhere
+        except AttributeError:
+            continue
+    raise SystemExit(f"real_parser: no {name} in {', '.join(modules)}")
+
+
+def build(engine: str) -> argparse.ArgumentParser:
+    """The parser that the engine's own command builds."""
+    if engine == "vllm":
+        flexible = _first("FlexibleArgumentParser", "vllm.utils.argparse_utils", "vllm.utils")
+        places = (f"vllm.entrypoints.{place}.cli_args" for place in ("launchers", "common", "openai"))
+        made: argparse.ArgumentParser = _first("make_arg_parser", *places)(flexible(prog="vllm serve"))
+        return made
+    without_kernels()
+    parser = argparse.ArgumentParser(prog="sglang.launch_server")
+    _first("ServerArgs", "sglang.srt.server_args").add_cli_args(parser)
+    return parser
+
+
+def version(engine: str) -> str:
+    """The version that the engine's package gives itself, without what a build adds to it (+cpu)."""
+    return str(importlib.import_module(f"{engine}.version").__version__).partition("+")[0]
+
+
+def dump(engine: str) -> dict[str, Any]:
+    """The options in the form of a stored list (plugins/module_utils/flags.py), without its origin."""
+    parser = build(engine)
+    options: dict[str, dict[str, Any]] = {}
+    removed: dict[str, str] = {}
+    registry = _quantizations() if engine == "vllm" else None
+    json_names = _json_names() if engine == "sglang" else set()
+    for action in parser._actions:
+        names = [name for name in action.option_strings if name.startswith("--")]
+        if not names:
+            continue
+        if type(action).__name__ == "DeprecatedAction":  # SGLang: using it is an error, and its help says what to do
+            removed.update(dict.fromkeys(names, str(action.help)))
+            continue
+        switch = isinstance(action, argparse.BooleanOptionalAction)
+        negations = [name for name in names if switch and name.startswith("--no-")]
+        key = next(name for name in names if name not in negations)
+        entry: dict[str, Any] = {
+            "aliases": [name for name in action.option_strings if name not in (key, *negations[:1])],
+            "takes": _takes(action),
+            "negation": negations[0] if negations else None,
+            "choices": [str(choice) for choice in action.choices] if action.choices else None,
+        }
+        if key == "--quantization" and registry:
+            entry["choices"] = registry
+        entry.update(_kind(action, engine, json_names))
+        options[key] = entry
+    return {"engine_version": version(engine), "options": options, "removed": removed}
+
+
+def _takes(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return "none"
+    return {None: "value", 1: "value", "?": "optional"}.get(action.nargs, "many")
+
+
+def _quantizations() -> list[str]:
+    """vLLM's registry of methods. Its parser takes any word, because plugins may register more."""
+    return [str(name) for name in importlib.import_module("vllm.model_executor.layers.quantization").QUANTIZATION_METHODS]
+
+
+def _json_names() -> set[str]:
+    """The options of SGLang whose text its own code hands to json.loads."""
+    root = Path(importlib.import_module("sglang.srt").__path__[0])
+    names: set[str] = set()
+    for path in sorted(root.rglob("*.py")):
+        names.update(LOADED_AS_JSON.findall(path.read_text(encoding="utf-8")))
+    arguments = importlib.import_module("sglang.srt.server_args").ServerArgs
+    return names & {field.name for field in dataclasses.fields(arguments)}
+
+
+def _kind(action: argparse.Action, engine: str, json_names: set[str]) -> dict[str, Any]:
+    """What a value has to be, beyond a word: ``{"kind": json, fraction, count, whole or number}``.
+
+    ``auto`` beside a count: -1 and "auto" are accepted too.
+    """
+    if action.nargs == 0 or action.choices:
+        return {}
+    if action.dest in FRACTIONS[engine]:
+        return {"kind": "fraction"}
+    kind = "json" if action.dest in json_names else _type_kind(action.type)
+    if kind == "whole" and action.dest in COUNTS[engine]:
+        return {"kind": "count", "auto": True} if _takes_it(action.type, "auto") else {"kind": "count"}
+    if kind == "whole" and _takes_it(action.type, "64k"):
+        return {}  # numbers with a suffix: the parser's own business
+    return {"kind": kind} if kind else {}
+
+
+def _type_kind(convert: Any) -> str | None:
+    """Which texts a type of a parser takes, by trying: the functions themselves do not say."""
+    if convert in (None, str) or _takes_it(convert, "x"):
+        return None
+    if _takes_it(convert, "{}") and not _takes_it(convert, '{"a"'):
+        return "json"
+    if not _takes_it(convert, "7"):
+        return None
+    return "number" if _takes_it(convert, "0.5") else "whole"
+
+
+def _takes_it(convert: Any, text: str) -> bool:
+    try:
+        return convert(text) is not None
+    except (ValueError, TypeError, LookupError, AttributeError, ImportError, argparse.ArgumentTypeError):
+        return False
+
+
+def parse(engine: str, argvs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """For each list of arguments (without the command's own words) ``{"error": None or text, "values": {dest: repr}}``."""
+    parser = build(engine)
+    return [_parse(parser, argv) for argv in argvs]
+
+
+def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> dict[str, Any]:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            values = vars(parser.parse_args(list(argv)))
+    except (SystemExit, ValueError) as error:
+        return {"error": said.getvalue().strip().splitlines()[-1] if said.getvalue().strip() else str(error), "values": {}}
+    return {"error": None, "values": {name: _plain(value) for name, value in values.items()}}
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def main() -> int:
+    """Run the command; the answer is the only thing on standard output."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("what", choices=["dump", "parse"])
+    arguments.add_argument("engine", choices=["vllm", "sglang"])
+    chosen = arguments.parse_args()
+    with contextlib.redirect_stdout(sys.stderr):  # engines greet
+        answer = dump(chosen.engine) if chosen.what == "dump" else parse(chosen.engine, json.load(sys.stdin))
+    json.dump(answer, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

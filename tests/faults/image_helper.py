@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on a sandbox host: makes images in a registry, and a bad line between dockerd and the registry.
+
+    image_helper.py push REGISTRY NAME:TAG --layers 3 --megabytes 8    layers of noise, no engine is needed for it
+    image_helper.py proxy PORT HOST:PORT --rate 500000 --cut 3000000 --times 1
+
+The proxy listens on 127.0.0.1, whose registries dockerd asks in plain HTTP without further configuration. It writes what
+it did to --stats as JSON: bytes that came from the registry, connections, and cuts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import platform
+import random
+import socket
+import struct
+import sys
+import tarfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+CONFIG = "application/vnd.docker.container.image.v1+json"
+LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
+
+
+def ask(method: str, url: str, data: bytes | None = None, content: str = "application/octet-stream") -> Any:
+    """One request to the registry; the answer, whose status is no error."""
+    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": content})
+    return urllib.request.urlopen(request, timeout=60)
+
+
+def upload(base: str, blob: bytes) -> str:
+    """Put a blob into the registry; its digest."""
+    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    start = f"{base}/blobs/uploads/"
+    location = urllib.parse.urljoin(start, ask("POST", start, b"").headers["Location"])
+    ask("PUT", f"{location}{'&' if '?' in location else '?'}digest={digest}", blob)
+    return digest
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """A tar archive of programs."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def tiny_program() -> bytes:
+    """A "python3" for this machine, without a library: an ELF file, written by hand.
+
+    Called as ``python3 -c SCRIPT`` it ends with the first byte of the script: with 0 where that is empty.
+    """
+    code = {
+        "x86_64": bytes.fromhex("488b442418 0fb638 6a3c58 0f05"),
+        "aarch64": bytes.fromhex("e00f40f9 00004039 a80b80d2 010000d4"),
+    }[platform.machine()]
+    machine = {"x86_64": 62, "aarch64": 183}[platform.machine()]
+    base = 0x400000
+    size = 64 + 56 + len(code)
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header = ident + struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, base + 120, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x10000) + code
+
+
+def push(registry: str, reference: str, layers: int, megabytes: int, architecture: str, seed: str) -> str:
+    """Make an image of noise; the digest of its manifest."""
+    name, _, tag = reference.rpartition(":")
+    base = f"http://{registry}/v2/{name}"
+    archives = [archive({"usr/bin/python3": tiny_program()})]
+    noise = random.Random(f"{seed} {reference}")
+    archives += [archive({f"noise-{number}": noise.randbytes(megabytes << 20)}) for number in range(layers)]
+    entries = []
+    for content in archives:
+        blob = gzip.compress(content, 1, mtime=0)
+        entries.append({"mediaType": LAYER, "size": len(blob), "digest": upload(base, blob)})
+    config = json.dumps(
+        {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Env": ["PATH=/usr/bin"], "Labels": {"thor.test": "yes"}},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": [f"sha256:{hashlib.sha256(content).hexdigest()}" for content in archives],
+            },
+            "history": [],
+        }
+    ).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "size": len(config), "digest": upload(base, config)},
+        "layers": entries,
+    }
+    answer = ask("PUT", f"{base}/manifests/{tag}", json.dumps(manifest).encode(), MANIFEST)
+    return str(answer.headers["Docker-Content-Digest"])
+
+
+class Proxy:
+    """A line to a registry that is slow, is cut, or goes silent."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.lock = threading.Lock()
+        self.left = options.times
+        self.stats = {"bytes": 0, "connections": 0, "cuts": 0}
+        self.tell()
+
+    def tell(self) -> None:
+        """Write the figures in one rename."""
+        path = Path(self.options.stats)
+        partial = path.with_name(f".{path.name}")
+        partial.write_text(json.dumps(self.stats), encoding="utf-8")
+        partial.replace(path)
+
+    def run(self) -> None:
+        """Accept for ever."""
+        with socket.create_server(("127.0.0.1", self.options.port)) as server:
+            while True:
+                client, _ = server.accept()
+                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client: socket.socket) -> None:
+        """One connection, until one side ends it or it is cut."""
+        host, _, port = self.options.target.rpartition(":")
+        with client, contextlib.suppress(OSError), socket.create_connection((host, int(port)), 10) as registry:
+            registry.settimeout(None)
+            with self.lock:
+                self.stats["connections"] += 1
+                self.tell()
+            up = threading.Thread(target=self.up, args=(client, registry), daemon=True)
+            up.start()
+            self.down(registry, client)
+            for one in (client, registry):
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+            up.join()
+
+    @staticmethod
+    def up(client: socket.socket, registry: socket.socket) -> None:
+        """Requests, as they are."""
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                registry.sendall(data)
+            registry.shutdown(socket.SHUT_WR)
+
+    def down(self, registry: socket.socket, client: socket.socket) -> None:
+        """Answers, with what is bad about the line."""
+        passed, rate = 0, self.options.rate
+        with contextlib.suppress(OSError):
+            while data := registry.recv(65536 if not rate else max(1024, min(65536, rate // 10))):
+                client.sendall(data)
+                passed += len(data)
+                with self.lock:
+                    self.stats["bytes"] += len(data)
+                    self.tell()
+                    broken = bool(self.options.cut) and passed >= self.options.cut and self.left != 0
+                    if broken:
+                        self.left -= 1
+                        self.stats["cuts"] += 1
+                        self.tell()
+                if broken and self.options.silent:
+                    time.sleep(3600)
+                if broken:
+                    return
+                if rate:
+                    time.sleep(len(data) / rate)
+
+
+def main() -> None:
+    """Read the arguments and do it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("push")
+    make.add_argument("registry")
+    make.add_argument("reference")
+    make.add_argument("--layers", type=int, default=3)
+    make.add_argument("--megabytes", type=int, default=8, help="of each layer")
+    make.add_argument("--architecture", default=ARCHITECTURES.get(platform.machine(), platform.machine()))
+    make.add_argument("--seed", default="", help="another one makes other layers")
+    line = commands.add_parser("proxy")
+    line.add_argument("port", type=int)
+    line.add_argument("target")
+    line.add_argument("--rate", type=int, default=0, help="bytes a second of each connection; 0: as fast as it goes")
+    line.add_argument("--cut", type=int, default=0, help="break a connection after this many bytes")
+    line.add_argument("--times", type=int, default=-1, help="how often; -1: always")
+    line.add_argument("--silent", action="store_true", help="instead of a cut: say nothing any more")
+    line.add_argument("--stats", default="/run/thor-image-proxy.json")
+    options = parser.parse_args()
+    if options.command == "push":
+        sys.stdout.write(
+            push(
+                options.registry,
+                options.reference,
+                options.layers,
+                options.megabytes,
+                options.architecture,
+                options.seed,
+            )
+            + "\n"
+        )
+    else:
+        Proxy(options).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,718 @@
+#!/usr/bin/python3
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for vLLM and for SGLang: their command lines and their HTTP interfaces, and no engine behind them.
+
+In an image it is started as the real ones are: ``vllm serve PATH ...`` or ``python -m sglang.launch_server
+--model-path PATH ...``. It accepts the options of flags.json, which were read out of the real parser of this version, and
+refuses others as argparse does (code 2). What it answers is made up; which sampling values, template and arguments are in
+effect is real, and every answer tells it in a field ``standin`` (``GET /standin`` too).
+
+At SIGTERM it finishes the answers that are being given. SGLang does so; vLLM drops them (0.10.2, and 0.20.1 without its
+``--shutdown-timeout``): the stand-in is kinder there.
+
+A POST to ``/standin/hang`` (no answers any more, vLLM's ``/health`` stays green), ``/standin/silent`` (nothing is answered at all),
+``/standin/errors`` (code 500), ``/standin/exit?code=1`` and ``/standin/mend`` makes and mends faults.
+
+Environment: STANDIN_LOAD_SECONDS (1.5), STANDIN_COMPILE_SECONDS (1, at the first start with an empty cache),
+STANDIN_TOKEN_SECONDS (0.005), STANDIN_FAULT (die: ends while loading; hang: loads for ever; errors: as above).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+HERE = Path(__file__).resolve().parent
+FLAGS = Path(os.environ.get("STANDIN_FLAGS", HERE / "flags.json"))
+CACHE = Path(os.environ.get("STANDIN_CACHE", "/root/.cache"))
+
+THOUGHT = "Someone asks a stand-in. It has no model, so it says what it always says."
+ANSWER = (
+    "Hello! I am a stand-in for {engine} {version}: the command line and the interface are its own, the words are not."
+)
+
+# What counts when neither the model nor a person says anything.
+NEUTRAL = {"repetition_penalty": 1.0, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
+# vLLM looks for these in a generation_config.json (ModelConfig.get_diff_sampling_param).
+FROM_GENERATION_CONFIG = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "max_new_tokens")
+REQUEST_KEYS = (*NEUTRAL, "presence_penalty", "frequency_penalty", "seed")
+
+TYPES: dict[str, Any] = {"int": int, "float": float}
+
+
+class Refusal(Exception):
+    """Why the engine ends before it serves; ends it with code 1."""
+
+
+class BadRequest(Exception):
+    """Why a request is refused; ``status`` is the HTTP code."""
+
+    def __init__(self, status: int, message: str, kind: str = "BadRequestError") -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def json_value(text: str) -> Any:
+    """A value that has to be JSON, refused in vLLM's words."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"Value {text} cannot be converted to <function loads>.") from None
+
+
+def add_options(parser: argparse.ArgumentParser, flags: dict[str, Any]) -> None:
+    """Give a parser the options of a stored list (plugins/module_utils/flags.py)."""
+    for name, entry in flags["options"].items():
+        names = [name, *entry.get("aliases", ())]
+        if "--help" in names:
+            continue
+        if entry["takes"] == "none":
+            dest = name.lstrip("-").replace("-", "_")
+            off = [one for one in (entry.get("negation"), *names[1:]) if one and one.startswith("--no-")]
+            parser.add_argument(*[one for one in names if one not in off], dest=dest, action="store_const", const=True)
+            if off:
+                parser.add_argument(*off, dest=dest, action="store_const", const=False)
+            continue
+        kind = entry.get("kind")
+        convert = json_value if kind == "json" else TYPES.get(str(kind), str)
+        choices = entry.get("choices")
+        more: dict[str, Any] = {"nargs": "+"} if entry["takes"] == "many" else {}
+        parser.add_argument(
+            *names, type=convert, choices=[convert(one) for one in choices] if choices else None, **more
+        )
+
+
+def parse_vllm(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
+    """Read ``vllm serve [PATH] ...``; its own parser takes underscores for dashes in the names of options."""
+    if argv[:1] in (["--version"], ["-v"]):
+        print(flags.get("engine_version") or flags["version"])
+        raise SystemExit(0)
+    head = argparse.ArgumentParser(prog="vllm")
+    parser = head.add_subparsers(dest="subparser", required=True).add_parser("serve")
+    add_options(parser, flags)
+    parser.add_argument("model_tag", nargs="?")
+
+    def dashed(word: str) -> str:
+        name, equals, value = word.partition("=")
+        return name.replace("_", "-") + equals + value if name.startswith("--") else word
+
+    options = head.parse_args([dashed(word) for word in argv])
+    options.path = options.model_tag or getattr(options, "model", None)
+    if not options.path:
+        raise Refusal("no model: the stand-in has none to fall back to")
+    return options
+
+
+def parse_sglang(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
+    """Read what follows ``python -m sglang.launch_server``."""
+    parser = argparse.ArgumentParser(prog="launch_server.py")
+    add_options(parser, flags)
+    options = parser.parse_args(argv)
+    options.path = getattr(options, "model_path", None)
+    if not options.path:
+        parser.error("the following arguments are required: --model-path/--model")
+    return options
+
+
+# --- the engine ---------------------------------------------------------------------------------------------------
+
+
+class Engine:
+    """What is in effect, what has been counted, and the fault that was asked for."""
+
+    def __init__(self, flags: dict[str, Any], options: argparse.Namespace, argv: list[str]) -> None:
+        self.kind: str = flags["engine"]
+        self.version: str = flags["version"]
+        self.known: dict[str, Any] = flags["options"]
+        self.argv = argv
+        self.options = options
+        self.path = Path(options.path)
+        names = self.option("served_model_name") or options.path
+        self.names: list[str] = names if isinstance(names, list) else [names]
+        self.host: str = self.option("host") or ("0.0.0.0" if self.kind == "vllm" else "127.0.0.1")
+        self.port = int(self.option("port") or (8000 if self.kind == "vllm" else 30000))
+        self.token_seconds = float(os.environ.get("STANDIN_TOKEN_SECONDS", "0.005"))
+        self.fault = "errors" if os.environ.get("STANDIN_FAULT") == "errors" else ""
+        self.lock = threading.Condition()
+        self.ready = False
+        self.running = 0
+        self.prompt_tokens = 0
+        self.generation_tokens = 0
+        self.finished = 0
+        self.compiled = ""
+        config = self.read("config.json")
+        self.max_len = int(
+            self.option("max_model_len") or self.option("context_length") or config.get("max_position_embeddings", 4096)
+        )
+        self.check(config)
+        self.thinks = not self.template_blocks_thinking()
+        self.chat_defaults, self.generate_defaults = self.sampling_defaults()
+
+    def option(self, name: str) -> Any:
+        """The value of an option, None where it was not given or this version does not have it."""
+        return getattr(self.options, name, None)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON file of the model. Raises Refusal where the model is none."""
+        if not (self.path / "config.json").is_file():
+            raise Refusal(f"Invalid repository ID or local directory specified: '{self.path}': it has no config.json")
+        file = self.path / name
+        if not file.is_file():
+            return {}
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise Refusal(f"{file} is not valid JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise Refusal(f"{file} holds no JSON object")
+        return found
+
+    def check(self, config: dict[str, Any]) -> None:
+        """What the real ones find out after their parsers. Raises Refusal."""
+        if not config.get("architectures"):
+            raise Refusal(f"{self.path}/config.json names no architecture")
+        if not any(self.path.glob("*.safetensors")):
+            raise Refusal(f"Cannot find any model weights with `{self.path}`")
+        for name in ("gpu_memory_utilization", "mem_fraction_static"):
+            share = self.option(name)
+            if share is not None and not 0 < float(share) <= 1:
+                raise Refusal(f"--{name.replace('_', '-')} must be above 0 and at most 1, and is {share}")
+
+    def template_blocks_thinking(self) -> bool:
+        """Whether the template that was given always begins an answer with an empty thought."""
+        template = self.option("chat_template")
+        if not template:
+            return False
+        if not re.search(r"[{}\n]", template):
+            if not Path(template).is_file():
+                if self.kind == "vllm":
+                    raise Refusal(
+                        f"The supplied chat template string ({template}) appears path-like, but doesn't exist!"
+                    )
+                raise Refusal(
+                    f"Chat template {template} is not a built-in template name or a valid chat template file path."
+                )
+            template = Path(template).read_text(encoding="utf-8")
+        return bool(re.search(r"<think>(?:\\n|\s)*</think>", template)) and "enable_thinking" not in template
+
+    def sampling_defaults(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The values of a request that gives none: for the OpenAI interface, and for SGLang's own /generate."""
+        neutral = dict(NEUTRAL) if self.kind == "vllm" else {**NEUTRAL, "top_k": -1}
+        chat = dict(neutral)
+        if self.kind == "vllm":
+            source = self.option("generation_config") or "auto"
+        elif "--sampling-defaults" in self.known:
+            source = self.option("sampling_defaults") or "model"
+        else:
+            # 0.5.3 and before (openai/protocol.py): the model's own values are not looked at.
+            source = "openai"
+            chat["temperature"] = 0.7
+        if source in ("auto", "model"):
+            chat.update(self.from_model(self.read("generation_config.json")))
+        elif source not in ("vllm", "openai"):
+            chat.update(
+                self.from_model(json.loads((Path(source) / "generation_config.json").read_text(encoding="utf-8")))
+            )
+        if self.kind == "vllm":
+            override = self.option("override_generation_config") or {}
+            chat.update(self.from_model(json.loads(override) if isinstance(override, str) else override))
+            return chat, chat
+        # SGLang's chat sends its own values along always: the preferred ones reach /generate alone.
+        preferred = self.option("preferred_sampling_params") or "{}"
+        try:
+            wanted = json.loads(preferred) if isinstance(preferred, str) else preferred
+        except ValueError as error:
+            raise Refusal(f"--preferred-sampling-params is no JSON: {error}") from None
+        return chat, {**neutral, **wanted}
+
+    @staticmethod
+    def from_model(config: dict[str, Any]) -> dict[str, Any]:
+        """The sampling values in a generation config."""
+        return {key: config[key] for key in FROM_GENERATION_CONFIG if config.get(key) is not None}
+
+    def facts(self) -> dict[str, Any]:
+        """What is in effect, for whoever tests."""
+        shown = {
+            key: value
+            for key, value in os.environ.items()
+            if key.startswith(("VLLM_", "SGLANG_", "NVIDIA_", "TRITON_", "STANDIN_"))
+        }
+        return {
+            "engine": self.kind,
+            "version": self.version,
+            "argv": self.argv,
+            "thinks": self.thinks,
+            "sampling": self.chat_defaults,
+            "generate_sampling": self.generate_defaults,
+            "cache": self.compiled,
+            "environment": shown,
+        }
+
+    def load(self) -> None:
+        """Take the time that loading takes, and leave in the cache what compiling leaves there."""
+        seconds = float(os.environ.get("STANDIN_LOAD_SECONDS", "1.5"))
+        self.log(f"Starting to load model {self.path}...")
+        time.sleep(seconds / 2)
+        if os.environ.get("STANDIN_FAULT") == "die":
+            raise Refusal("CUDA error: an illegal memory access was encountered")
+        while os.environ.get("STANDIN_FAULT") == "hang":
+            time.sleep(3600)
+        self.log("Loading weights took 0.01 seconds")
+        marker = CACHE / self.kind / "torch_compile_cache" / f"standin-{self.version}"
+        if marker.is_file():
+            self.compiled = "hit"
+            self.log(f"Directly load the compiled graph(s) from the cache: cache hit at {marker}")
+            return
+        compile_seconds = float(os.environ.get("STANDIN_COMPILE_SECONDS", "1"))
+        time.sleep(compile_seconds)
+        self.compiled = "compiled"
+        self.log(f"torch.compile takes {compile_seconds:.2f} s in total: compiled into {marker}")
+        try:
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.write_text("compiled\n")
+        except OSError as error:
+            self.log(f"the cache cannot be written: {error}")
+
+    def log(self, text: str) -> None:
+        """One line as the engine writes it."""
+        if self.kind == "vllm":
+            print(
+                f"(APIServer pid={os.getpid()}) INFO {time.strftime('%m-%d %H:%M:%S')} [standin.py:1] {text}",
+                flush=True,
+            )
+        else:
+            print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {text}", flush=True)
+
+    # --- requests
+
+    def drain(self) -> None:
+        """Wait until no request is running any more."""
+        with self.lock:
+            self.lock.wait_for(lambda: self.running == 0)
+
+    @contextlib.contextmanager
+    def request(self, prompt_tokens: int) -> Iterator[None]:
+        """One request that counts as running; hangs or fails where that was asked for."""
+        with self.lock:
+            self.running += 1
+            self.prompt_tokens += prompt_tokens
+        try:
+            while self.fault == "hang":
+                time.sleep(0.05)
+            if self.fault == "errors":
+                raise BadRequest(500, "CUDA error: an illegal memory access was encountered", "InternalServerError")
+            yield
+        finally:
+            with self.lock:
+                self.running -= 1
+                self.finished += 1
+                self.lock.notify_all()
+
+    def generate(self, text: str, limit: int, for_ever: bool) -> Iterator[str]:
+        """The tokens of a text, one after the other at the engine's pace; ``for_ever`` goes on until the limit."""
+        pieces = re.findall(r"\s*\S+", text)
+        for number in range(limit if for_ever else min(limit, len(pieces))):
+            time.sleep(self.token_seconds)
+            while self.fault == "hang":
+                time.sleep(0.05)
+            with self.lock:
+                self.generation_tokens += 1
+            yield pieces[number] if number < len(pieces) else pieces[-1 - (number % 2)]
+
+    def metrics(self) -> str:
+        """Prometheus' text, in the engine's own names."""
+        if self.kind == "vllm":
+            label, prefix = f'{{engine="0",model_name="{self.names[0]}"}}', "vllm:"
+            rows = {
+                "num_requests_running": ("gauge", self.running),
+                "num_requests_waiting": ("gauge", 0),
+                "kv_cache_usage_perc": ("gauge", 0),
+                "prompt_tokens_total": ("counter", self.prompt_tokens),
+                "generation_tokens_total": ("counter", self.generation_tokens),
+                "request_success_total": ("counter", self.finished),
+            }
+        else:
+            label, prefix = f'{{model_name="{self.names[0]}"}}', "sglang:"
+            rows = {
+                "num_running_reqs": ("gauge", self.running),
+                "num_queue_reqs": ("gauge", 0),
+                "prompt_tokens_total": ("counter", self.prompt_tokens),
+                "generation_tokens_total": ("counter", self.generation_tokens),
+            }
+        return "".join(
+            f"# TYPE {prefix}{name} {kind}\n{prefix}{name}{label} {float(value)}\n"
+            for name, (kind, value) in rows.items()
+        )
+
+
+# --- the interface ------------------------------------------------------------------------------------------------
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The HTTP interfaces of both engines; each answers its own paths only."""
+
+    protocol_version = "HTTP/1.1"
+    engine: Engine
+
+    def log_message(self, *args: Any) -> None:
+        """One line a request, as uvicorn writes it; ``args`` are http.server's format, request, status, size."""
+        if urlsplit(self.path).path not in ("/health", "/metrics"):
+            client = f"{self.client_address[0]}:{self.client_address[1]}"
+            print(f'INFO:     {client} - "{self.requestline}" {int(args[2])}', flush=True)
+
+    def do_GET(self) -> None:
+        """Answer what is asked without a body."""
+        self.answer("GET", {})
+
+    def do_POST(self) -> None:
+        """Answer what is asked with a JSON body."""
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            body = json.loads(content or b"{}")
+        except ValueError as error:
+            self.error(BadRequest(400, f"Invalid JSON: {error}"))
+            return
+        if not isinstance(body, dict):
+            self.error(BadRequest(422, "the body has to be a JSON object"))
+            return
+        self.answer("POST", body)
+
+    def answer(self, method: str, body: dict[str, Any]) -> None:
+        """Find what answers a path, and turn what it raises into an answer."""
+        engine = self.engine
+        url = urlsplit(self.path)
+        vllm = engine.kind == "vllm"
+        while engine.fault == "silent" and not url.path.startswith("/standin"):
+            time.sleep(0.05)
+        answers: dict[tuple[str, str], Callable[[], None]] = {
+            ("GET", "/health"): self.health if vllm else self.health_generate,
+            ("GET", "/v1/models"): self.models,
+            ("GET", "/standin"): lambda: self.reply(200, engine.facts()),
+            ("POST", "/v1/chat/completions"): lambda: self.chat(body),
+            ("POST", "/v1/completions"): lambda: self.completion(body),
+        }
+        if vllm:
+            answers["GET", "/version"] = lambda: self.reply(200, {"version": engine.version})
+        else:
+            answers["GET", "/health_generate"] = self.health_generate
+            answers["GET", "/get_model_info"] = self.model_info
+            answers["POST", "/generate"] = lambda: self.native(body)
+        if vllm or engine.option("enable_metrics"):
+            answers["GET", "/metrics"] = lambda: self.send(200, engine.metrics().encode(), "text/plain; version=0.0.4")
+        if method == "POST" and url.path.startswith("/standin/"):
+            self.make_fault(url.path.removeprefix("/standin/"), url.query)
+            return
+        answer = answers.get((method, url.path))
+        try:
+            if answer is None:
+                raise BadRequest(404, "Not Found", "NotFoundError")
+            if method == "POST":
+                self.authorize()
+                if not engine.ready:
+                    # vllm#15313: vLLM's /health is green before this is over.
+                    raise BadRequest(503, "the model is still being loaded", "ServiceUnavailableError")
+            answer()
+        except BadRequest as problem:
+            self.error(problem)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def authorize(self) -> None:
+        """Ask for the key where one was set."""
+        keys = self.engine.option("api_key") or os.environ.get("VLLM_API_KEY")
+        if keys and self.headers.get("Authorization") not in [
+            f"Bearer {key}" for key in ([keys] if isinstance(keys, str) else keys)
+        ]:
+            raise BadRequest(401, "Unauthorized", "Unauthorized")
+
+    def health(self) -> None:
+        """vLLM's: green as soon as the port is open, and whatever the engine does."""
+        self.send(200, b"", "text/plain")
+
+    def health_generate(self) -> None:
+        """SGLang's, under both names (http_server.py of 0.5.3): a token has to come within 20 s."""
+        end = time.monotonic() + 20
+        while self.engine.fault == "hang" and time.monotonic() < end:
+            time.sleep(0.05)
+        healthy = self.engine.ready and self.engine.fault != "hang"
+        self.send(200 if healthy else 503, b"", "text/plain")
+
+    def models(self) -> None:
+        """The list of served names."""
+        engine = self.engine
+        entry = {"object": "model", "created": int(time.time()), "owned_by": engine.kind, "root": str(engine.path)}
+        cards = [{"id": name, **entry, "parent": None, "max_model_len": engine.max_len} for name in engine.names]
+        self.reply(200, {"object": "list", "data": cards})
+
+    def model_info(self) -> None:
+        """SGLang's own description."""
+        preferred = self.engine.option("preferred_sampling_params")
+        path = str(self.engine.path)
+        self.reply(
+            200,
+            {"model_path": path, "tokenizer_path": path, "is_generation": True, "preferred_sampling_params": preferred},
+        )
+
+    def chat(self, body: dict[str, Any]) -> None:
+        """The OpenAI chat interface."""
+        engine = self.engine
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+            raise BadRequest(400, "[{'type': 'missing', 'loc': ('body', 'messages'), 'msg': 'Field required'}]")
+        asked = " ".join(str(one.get("content")) for one in messages)
+        wish = (body.get("chat_template_kwargs") or {}).get("enable_thinking", "/no_think" not in asked)
+        thinks = engine.thinks and wish
+        answer = ANSWER.format(engine=engine.kind, version=engine.version)
+        text = f"<think>\n{THOUGHT}\n</think>\n\n{answer}" if thinks else answer
+        self.respond(body, text, len(asked.split()) + 9, chat=True, thinks=thinks)
+
+    def completion(self, body: dict[str, Any]) -> None:
+        """The OpenAI completion interface."""
+        if not isinstance(body.get("prompt"), str):
+            raise BadRequest(400, "[{'type': 'missing', 'loc': ('body', 'prompt'), 'msg': 'Field required'}]")
+        text = " " + ANSWER.format(engine=self.engine.kind, version=self.engine.version)
+        self.respond(body, text, len(body["prompt"].split()), chat=False, thinks=False)
+
+    def respond(self, body: dict[str, Any], text: str, prompt_tokens: int, *, chat: bool, thinks: bool) -> None:
+        """Answer a request of either OpenAI interface, whole or as a stream."""
+        engine = self.engine
+        if engine.kind == "vllm" and body.get("model") not in (None, *engine.names):
+            raise BadRequest(404, f"The model `{body['model']}` does not exist.", "NotFoundError")
+        limit = body.get("max_completion_tokens") or body.get("max_tokens")
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise BadRequest(400, f"max_tokens must be at least 1, got {limit}.")
+        if prompt_tokens + (limit or 1) > engine.max_len:
+            raise BadRequest(400, f"This model's maximum context length is {engine.max_len} tokens.")
+        limit = limit or engine.max_len - prompt_tokens
+        for_ever = bool(body.get("ignore_eos"))
+        sampling = {**engine.chat_defaults, **{key: body[key] for key in REQUEST_KEYS if body.get(key) is not None}}
+        standin = {**engine.facts(), "sampling": sampling, "thinks": thinks}
+        kind = "chat.completion" if chat else "text_completion"
+        head = {
+            "id": f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}",
+            "object": kind,
+            "created": int(time.time()),
+            "model": engine.names[0],
+        }
+        with engine.request(prompt_tokens):
+            tokens = engine.generate(text, limit, for_ever)
+            if body.get("stream"):
+                self.stream(head, tokens, body, chat=chat, prompt_tokens=prompt_tokens, standin=standin, limit=limit)
+                return
+            written = list(tokens)
+            finish = "length" if len(written) == limit else "stop"
+            usage = self.usage(prompt_tokens, len(written))
+            choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finish}
+            if chat:
+                choice["message"] = self.message("".join(written))
+            else:
+                choice["text"] = "".join(written)
+            self.reply(200, {**head, "choices": [choice], "usage": usage, "standin": standin})
+
+    def message(self, content: str) -> dict[str, Any]:
+        """The assistant's message; a reasoning parser takes the thought out of the text."""
+        engine = self.engine
+        message: dict[str, Any] = {"role": "assistant", "content": content, "tool_calls": []}
+        field = "reasoning" if engine.kind == "vllm" and engine.version >= "26" else "reasoning_content"
+        message[field] = None
+        if engine.option("reasoning_parser") and content.lstrip().startswith("<think>"):
+            thought, closed, rest = content.lstrip().removeprefix("<think>").partition("</think>")
+            message[field] = thought.strip()
+            message["content"] = rest.strip() if closed else None
+        return message
+
+    @staticmethod
+    def usage(prompt: int, completion: int) -> dict[str, Any]:
+        """How many tokens a request took."""
+        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+    def stream(
+        self,
+        head: dict[str, Any],
+        tokens: Iterator[str],
+        body: dict[str, Any],
+        *,
+        chat: bool,
+        prompt_tokens: int,
+        standin: dict[str, Any],
+        limit: int,
+    ) -> None:
+        """Send an answer token by token, as server-sent events."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if chat:
+            head = {**head, "object": "chat.completion.chunk"}
+
+        def send(document: Any) -> None:
+            data = f"data: {document if isinstance(document, str) else json.dumps(document)}\n\n".encode()
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+        def part(text: str, finish: str | None) -> dict[str, Any]:
+            choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
+            choice |= {"delta": {"content": text}} if chat else {"text": text}
+            return {**head, "choices": [choice]}
+
+        if chat:
+            send(
+                {
+                    **head,
+                    "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}],
+                }
+            )
+        count = 0
+        for token in tokens:
+            count += 1
+            send(part(token, None))
+        send({**part("", "length" if count == limit else "stop"), "standin": standin})
+        if (body.get("stream_options") or {}).get("include_usage"):
+            send({**head, "choices": [], "usage": self.usage(prompt_tokens, count)})
+        send("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def native(self, body: dict[str, Any]) -> None:
+        """SGLang's own /generate."""
+        engine = self.engine
+        wanted = body.get("sampling_params") or {}
+        if not isinstance(body.get("text"), str):
+            raise BadRequest(400, "Either text, input_ids or input_embeds should be provided.")
+        sampling = {**engine.generate_defaults, **wanted}
+        limit = int(sampling.get("max_new_tokens") or 128)
+        prompt_tokens = len(body["text"].split())
+        begin = time.monotonic()
+        with engine.request(prompt_tokens):
+            written = list(engine.generate(" " + ANSWER.format(engine="sglang", version=engine.version), limit, False))
+        meta = {
+            "id": uuid.uuid4().hex,
+            "finish_reason": {"type": "length", "length": limit} if len(written) == limit else {"type": "stop"},
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": len(written),
+            "cached_tokens": 0,
+            "e2e_latency": time.monotonic() - begin,
+        }
+        self.reply(
+            200, {"text": "".join(written), "meta_info": meta, "standin": {**engine.facts(), "sampling": sampling}}
+        )
+
+    def make_fault(self, what: str, query: str) -> None:
+        """Make a fault, or mend it."""
+        if what == "exit":
+            code = int(parse_qs(query).get("code", ["1"])[0])
+            self.engine.log(f"told to end with {code}")
+            os._exit(code)
+        if what not in ("hang", "silent", "errors", "mend"):
+            self.error(BadRequest(404, f"no such fault: {what}", "NotFoundError"))
+            return
+        self.engine.fault = "" if what == "mend" else what
+        self.engine.log(f"told to be of this fault from now on: {what}")
+        self.reply(200, {"fault": self.engine.fault})
+
+    def error(self, problem: BadRequest) -> None:
+        """An error in the shape of OpenAI's interface."""
+        self.reply(
+            problem.status,
+            {"error": {"message": str(problem), "type": problem.kind, "param": None, "code": problem.status}},
+        )
+
+    def reply(self, status: int, document: dict[str, Any]) -> None:
+        """Send a JSON document."""
+        self.send(status, json.dumps(document).encode(), "application/json")
+
+    def send(self, status: int, content: bytes, kind: str) -> None:
+        """Send a body whose length is known."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class Server(ThreadingHTTPServer):
+    """A thread a connection, which does not keep the program from ending."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
+def serve(engine: Engine) -> None:
+    """Load, serve, and end when told to, after the running answers."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set() if engine.ready else sys.exit(143))
+    signal.signal(signal.SIGINT, lambda *_: stop.set() if engine.ready else sys.exit(130))
+    engine.log(f"stand-in for {engine.kind} {engine.version}, non-default args: {json.dumps(engine.argv)}")
+    engine.load()
+    Server.address_family = socket.AF_INET6 if ":" in engine.host else socket.AF_INET
+    server = Server((engine.host, engine.port), type("OwnHandler", (Handler,), {"engine": engine}))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    engine.log(f"Starting the API server on http://{engine.host}:{engine.port}")
+    time.sleep(float(os.environ.get("STANDIN_LOAD_SECONDS", "1.5")) / 2)
+    engine.ready = True
+    print("INFO:     Application startup complete.", flush=True)
+    if engine.kind == "sglang":
+        engine.log("The server is fired up and ready to roll!")
+    stop.wait()
+    print("INFO:     Shutting down", flush=True)
+    server.shutdown()
+    server.server_close()
+    if engine.running:
+        print(f"INFO:     Waiting for {engine.running} requests to complete.", flush=True)
+    engine.drain()
+    time.sleep(0.1)  # the last bytes of the last answer
+    print("INFO:     Application shutdown complete.", flush=True)
+
+
+def install(flags: dict[str, Any]) -> None:
+    """Put the engine's command into an image."""
+    text = f"A stand-in for {flags['engine']} {flags['version']}, made by the sandbox of jetson.thor. There is no engine in here.\n"
+    Path("/etc/motd").write_text(text)
+    Path("/README").write_text(f"{text}\n{__doc__}")
+    if flags["engine"] == "vllm":
+        command = Path("/usr/local/bin/vllm")
+        command.write_text(f'#!/bin/sh\nexec python3 {HERE}/standin.py vllm "$@"\n')
+        command.chmod(0o755)
+        return
+    package = Path("/usr/lib/python3/dist-packages/sglang")
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "launch_server.py").write_text(
+        f"import runpy\nimport sys\n\nsys.argv[1:1] = ['sglang']\nrunpy.run_path('{HERE}/standin.py', run_name='__main__')\n"
+    )
+
+
+def main() -> None:
+    """Be the engine that the first argument names."""
+    flags = json.loads(FLAGS.read_text(encoding="utf-8"))
+    kind, argv = sys.argv[1], sys.argv[2:]
+    if kind == "install":
+        install(flags)
+        return
+    try:
+        options = parse_vllm(flags, argv) if kind == "vllm" else parse_sglang(flags, argv)
+        serve(Engine(flags, options, argv))
+    except Refusal as problem:
+        print(f"Traceback (most recent call last):\nValueError: {problem}", file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
