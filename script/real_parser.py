@@ -5,7 +5,7 @@
 Runs in a Python environment that has the engine and needs nothing of the collection; script/flags and tests/contract start it:
 
     python script/real_parser.py dump vllm                    # JSON: version, options, removed
-    python script/real_parser.py parse sglang < argvs.json    # JSON: one answer for each list of arguments
+    python script/real_parser.py parse sglang < argvs.json    # the same, and "answers": one for each list of arguments
 
 The parser is asked, never its help text. What it lets through and the engine trips over later is read from where the engine
 says so; each place stands beside the line that reads it.
@@ -100,7 +100,7 @@ def without_kernels() -> None:
     sys.meta_path.append(_Absent())
 
 
-def _first(name: str, *modules: str) -> Any:
+def first(name: str, *modules: str) -> Any:
     """The attribute from the first module that has it: engines move their code from version to version."""
     for module in modules:
         try:
@@ -116,13 +116,13 @@ def _first(name: str, *modules: str) -> Any:
 def build(engine: str) -> argparse.ArgumentParser:
     """The parser that the engine's own command builds."""
     if engine == "vllm":
-        flexible = _first("FlexibleArgumentParser", "vllm.utils.argparse_utils", "vllm.utils")
+        flexible = first("FlexibleArgumentParser", "vllm.utils.argparse_utils", "vllm.utils")
         places = (f"vllm.entrypoints.{place}.cli_args" for place in ("launchers", "common", "openai"))
-        made: argparse.ArgumentParser = _first("make_arg_parser", *places)(flexible(prog="vllm serve"))
+        made: argparse.ArgumentParser = first("make_arg_parser", *places)(flexible(prog="vllm serve"))
         return made
     without_kernels()
     parser = argparse.ArgumentParser(prog="sglang.launch_server")
-    _first("ServerArgs", "sglang.srt.server_args").add_cli_args(parser)
+    first("ServerArgs", "sglang.srt.server_args").add_cli_args(parser)
     return parser
 
 
@@ -247,7 +247,9 @@ def main() -> int:
     arguments.add_argument("engine", choices=["vllm", "sglang"])
     chosen = arguments.parse_args()
     with contextlib.redirect_stdout(sys.stderr):  # engines greet
-        answer = dump(chosen.engine) if chosen.what == "dump" else parse(chosen.engine, json.load(sys.stdin))
+        answer = dump(chosen.engine)
+        if chosen.what == "parse":
+            answer["answers"] = parse(chosen.engine, json.load(sys.stdin))
     json.dump(answer, sys.stdout)
     return 0
 

@@ -199,6 +199,7 @@ def running_containers(containers: Iterable[Mapping[str, Any]]) -> list[dict[str
     """The answer to ``GET /containers/json`` in short; ``service`` is the unit of ours that it belongs to."""
     return [
         {
+            "id": one.get("Id"),
             "name": (one.get("Names") or ["?"])[0].lstrip("/"),
             "image": one.get("Image"),
             "service": (one.get("Labels") or {}).get("thor.service"),

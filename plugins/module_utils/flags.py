@@ -1,15 +1,19 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The options that one version of an engine has, as data: read out of its ``--help``, stored beside the catalogue.
+"""The options that one version of an engine has, as data: read out of its ``--help`` or its parser, stored beside the catalogue.
 
 A stored list (roles/catalog/files/flags/<engine>-<version>.json)::
 
     {"engine": "llama.cpp", "version": "0c1e570", "origin": "llama-server --help of ...",
-     "options": {"--ctx-size": {"aliases": ["-c"], "takes": "none" | "value" | "many",
+     "options": {"--ctx-size": {"aliases": ["-c"], "takes": "none" | "value" | "optional" | "many",
                                 "negation": "--no-x" | null, "choices": ["a", ...] | null}},
      "removed": {"--draft-max": "use --spec-draft-n-max or --spec-ngram-mod-n-max"}}
 
 An option's key is its first long spelling; ``aliases`` holds the others, short ones and further negations included.
+``optional`` may also stand without its value. Lists of vLLM and SGLang (script/real_parser.py) name the ``package`` that was
+asked, and say more of some options, because their parsers let more through than the engines bear: ``kind`` is ``json``,
+``fraction`` (above 0, at most 1), ``count`` (above 0; with ``auto`` -1 and "auto" too), ``whole`` or ``number``; ``choices`` of
+``--quantization`` are the engine's registry of methods.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ EXPANSION = 2.5
 UNPACK_SECONDS = 3600.0
 PROOF_SECONDS = 180.0
 REQUEST_SECONDS = 60.0
+# Less than this in one attempt is no progress: a line that brings a few bytes before it goes quiet is no line.
+LASTING_BYTES = 1_000_000
 PAUSE_SECONDS = (5, 10, 20, 40, 60)
 # What says that a container can compute: the driver's own library finds a device. nvidia-smi is for the reader.
 GPU_SCRIPT = """\
@@ -191,6 +193,7 @@ class Store:
         self.ids = self.root / "image" / str(info.get("Driver")) / "distribution" / "diffid-by-digest" / "sha256"
         self.held: list[str] = []
         self.tried: list[str] = []
+        self.seen = 0
 
     def free_bytes(self) -> int:
         """Space where layers go."""
@@ -203,7 +206,7 @@ class Store:
 
     def begin(self, name: str) -> None:
         """See what an earlier run has held of the image that ``name`` stands for."""
-        self.held, self.tried = [], []
+        self.held, self.tried, self.seen = [], [], 0
         with contextlib.suppress(DockerError):
             self.held = list(self.docker.get(f"/images/{PARTIAL}:{name}/json")["RootFS"]["Layers"])
 
@@ -212,11 +215,12 @@ class Store:
 
         Needs the ids of the unpacked layers, which dockerd keeps in files; where they are not found nothing is held.
         """
-        if self.containerd or not layers:
+        if self.containerd or len(layers) in (0, self.seen):
             return False
         # dockerd tells that a layer is done a moment before it writes its id down: the next event comes back here.
         found = [_one_text(self.ids, layer) or "" for layer in layers]
         unpacked = list(itertools.takewhile(bool, found))
+        self.seen = len(unpacked)
         # What is held already is told of one by one, too: less must not take the place of more.
         if unpacked in (self.tried, self.held[: len(unpacked)]):
             return False
@@ -365,7 +369,7 @@ class Puller:
                     self._attempt(image, found, tracker)
                 return found
             except ImageError as error:
-                lasting = tracker.bytes_done if self.store.containerd else len(self.store.held)
+                lasting = tracker.bytes_done // LASTING_BYTES if self.store.containerd else len(self.store.held)
                 in_vain, best = (0, lasting) if lasting > best else (in_vain + 1, best)
                 if not error.transient:
                     raise

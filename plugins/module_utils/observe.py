@@ -15,7 +15,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "builds": _builds(),
         "models": _models(),
         "units": _units(),
-        "listening": _listening(),
+        "listening": _listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
         "hub_client": _hub_client(),
@@ -241,8 +241,9 @@ def _units() -> dict[str, Any]:
     return units
 
 
-def _listening() -> list[dict[str, Any]]:
+def _listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """TCP sockets that listen, with the process and the unit that holds them (root sees all of them)."""
+    owners = {one["id"]: one["service"] for one in containers}
     sockets: dict[str, dict[str, Any]] = {}
     for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
         for line in (_read(None, table) or "").splitlines()[1:]:
@@ -253,14 +254,25 @@ def _listening() -> list[dict[str, Any]]:
     for process in Path("/proc").glob("[0-9]*"):
         for inode in _sockets(process):
             if inode in sockets:
-                cgroup = re.search(r"/([^/\n]+\.service)", _read(None, f"{process}/cgroup") or "")
                 sockets[inode].update(
                     pid=int(process.name),
                     process=(_read(None, f"{process}/comm") or "").strip(),
-                    unit=cgroup[1] if cgroup else None,
+                    unit=_unit(_read(None, f"{process}/cgroup") or "", owners),
                 )
     nobody = {"pid": None, "process": None, "unit": None}
     return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
+
+
+def _unit(cgroups: str, owners: Mapping[str, str | None]) -> str | None:
+    """The unit of a process, from its /proc/PID/cgroup. ``owners``: the unit of ours of each container, by the container's id.
+
+    A container is dockerd's child, in ``/docker/ID`` or ``docker-ID.scope``, and not in the unit that has it run.
+    """
+    container = re.search(r"\b[0-9a-f]{64}\b", cgroups)
+    if container:
+        return owners.get(container[0])
+    unit = re.search(r"/([^/\n]+\.service)", cgroups)
+    return unit[1] if unit else None
 
 
 def _sockets(process: Path) -> Iterable[str]:

@@ -3,19 +3,23 @@
 """An engine's options: from YAML to argv, checked against the list of options that this version of the engine has.
 
 A list of options is what module_utils/flags.py describes:
-``{"--ctx-size": {"aliases": ["-c"], "takes": "none"|"value"|"many", "negation": "--no-x"|None,
-"choices": [...]|None}}``.
+``{"--ctx-size": {"aliases": ["-c"], "takes": "none"|"value"|"optional"|"many", "negation": "--no-x"|None,
+"choices": [...]|None, "kind": "json"|...}}``.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 Flags = Mapping[str, Mapping[str, Any]]
+WHOLE = re.compile(r"[+-]?\d+")
+# vLLM reads 64k and 64Ki where it counts tokens.
+COUNT = re.compile(r"\d+(?:\.\d+)?[kKmMgGtT]i?")
 
 
 def find(flags: Flags, name: str) -> str | None:
@@ -34,7 +38,7 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
 
     ``true`` is the bare flag; ``false`` is ``--no-flag`` where the engine has one and nothing where it has none;
     ``null`` takes an option of the profile away; a list follows the engine's habit; a mapping is compact JSON in
-    one argument.
+    one argument, and so is a list where the option takes JSON.
     """
     argv: list[str] = []
     for name, value in options.items():
@@ -51,7 +55,7 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
                 canonical = find(flags, name)
                 negation = (flags[canonical].get("negation") or "") if canonical else ""
             argv += [negation] if negation else []
-        elif isinstance(value, list):
+        elif isinstance(value, list) and not _takes_json(flags, name):
             texts = [text(one) for one in value]
             if list_style == "comma":
                 argv += [flag, ",".join(texts)]
@@ -70,6 +74,10 @@ def _says_on_or_off(flags: Flags, name: str) -> bool:
     return {"on", "off"} <= set((flags.get(find(flags, name) or "") or {}).get("choices") or ())
 
 
+def _takes_json(flags: Flags | None, name: str) -> bool:
+    return flags is not None and (flags.get(find(flags, name) or "") or {}).get("kind") == "json"
+
+
 def _on_or_off(value: bool) -> str:
     return "on" if value else "off"
 
@@ -84,9 +92,17 @@ def text(value: Any) -> str:
 
 
 def check(
-    options: Mapping[str, Any], flags: Flags, reserved: Mapping[str, str], engine: str, place: str
+    options: Mapping[str, Any],
+    flags: Flags,
+    reserved: Mapping[str, str],
+    engine: str,
+    place: str,
+    list_style: str = "comma",
 ) -> list[Problem]:
-    """Hold options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead."""
+    """Hold options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead.
+
+    Names are exact: argparse takes any beginning that is unambiguous today and may not be so in the next version.
+    """
     problems: list[Problem] = []
     for name, value in options.items():
         where = f"{place}[{name!r}]"
@@ -96,36 +112,68 @@ def check(
             problems.append(
                 Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no --{name}.", nearest(name, names))
             )
+        elif canonical in reserved:
+            problems.append(reserved_option(str(name), value, reserved[canonical], where))
+        elif value is None or value is False or (value is True and _says_on_or_off(flags, str(name))):
             continue
-        if canonical in reserved:
-            problems.append(
-                Problem(
-                    "THOR-FLAG-RESERVED",
-                    where,
-                    value,
-                    f"--{name} is set by the collection.",
-                    f"Use {reserved[canonical]} instead.",
-                )
-            )
-            continue
-        takes = flags[canonical].get("takes", "value")
-        choices = flags[canonical].get("choices")
-        if value is None or value is False or (value is True and _says_on_or_off(flags, str(name))):
-            continue
-        if value is True and takes == "value":
-            problems.append(
-                Problem("THOR-FLAG-VALUE", where, value, f"--{name} of {engine} needs a value.", "Write it here.")
-            )
-        elif value is not True and takes == "none":
-            problems.append(
-                Problem(
-                    "THOR-FLAG-VALUE", where, value, f"--{name} of {engine} takes no value.", "Write true or false."
-                )
-            )
-        elif choices and value is not True and not isinstance(value, Mapping | list) and text(value) not in choices:
-            problems.append(
-                Problem(
-                    "THOR-FLAG-VALUE", where, value, f"--{name} of {engine} has no such value.", nearest(value, choices)
-                )
-            )
+        else:
+            found = _value(value, flags[canonical], list_style)
+            if found:
+                code, reason, remedy = found
+                problems.append(Problem(code, where, value, f"--{name} of {engine} {reason}.", remedy))
     return problems
+
+
+def reserved_option(name: str, value: Any, instead: str, where: str) -> Problem:
+    """What is said of an option that the collection writes itself; ``instead`` is the key that sets it."""
+    reason = f"--{name} is set by the collection."
+    return Problem("THOR-FLAG-RESERVED", where, value, reason, f"Use {instead} instead.")
+
+
+def _value(value: Any, entry: Mapping[str, Any], list_style: str) -> tuple[str, str, str] | None:
+    """What is wrong with a value: code, reason and remedy."""
+    takes, kind, choices = entry.get("takes", "value"), entry.get("kind"), entry.get("choices")
+    if value is True:
+        return ("THOR-FLAG-VALUE", "needs a value", "Write it here.") if takes in ("value", "many") else None
+    if takes == "none":
+        return "THOR-FLAG-VALUE", "takes no value", "Write true or false."
+    if kind == "json":
+        return _json(value)
+    if isinstance(value, list):
+        if takes != "many" and list_style == "space":
+            return "THOR-FLAG-VALUE", "takes one value and no list", "Write the value without the list."
+        return next((found for found in (_value(one, entry, list_style) for one in value) if found), None)
+    if choices and text(value) not in choices:
+        return "THOR-FLAG-VALUE", "has no such value", nearest(text(value), choices)
+    if kind:
+        return _number(text(value), kind, bool(entry.get("auto")))
+    return None
+
+
+def _json(value: Any) -> tuple[str, str, str] | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        json.loads(value)
+    except ValueError as error:
+        return "THOR-FLAG-JSON", f"takes JSON, and this is none ({error})", "Write a mapping: it becomes JSON by itself."
+    return None
+
+
+def _number(word: str, kind: str, auto: bool) -> tuple[str, str, str] | None:
+    """Whether a word is a number of this kind: ``fraction`` above 0 and at most 1, ``count`` above 0."""
+    if kind == "count":
+        if (COUNT.fullmatch(word) or WHOLE.fullmatch(word)) and not re.match(r"-|[+]?0+$", word):
+            return None
+        if auto and word in ("-1", "auto"):
+            return None
+        return "THOR-FLAG-VALUE", "takes a whole number above 0", "Write such a number."
+    if kind == "whole":
+        return None if WHOLE.fullmatch(word) else ("THOR-FLAG-VALUE", "takes a whole number", "Write such a number.")
+    try:
+        number = float(word)
+    except ValueError:
+        return "THOR-FLAG-VALUE", "takes a number", "Write one."
+    if kind == "fraction" and not 0 < number <= 1:
+        return "THOR-FLAG-VALUE", "takes a fraction: above 0 and at most 1", "Write it so: 0.5 is half."
+    return None

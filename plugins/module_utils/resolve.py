@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ GIB = 1024**3
 # NVIDIA's registry, whose place another may take by name (thor_ngc_registry).
 NGC = "nvcr.io"
 REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
+# Options that name a file with a chat template: vLLM's and SGLang's, llama.cpp's.
+TEMPLATE_OPTIONS = ("chat-template", "chat-template-file")
 SERVICE_KEYS = SERVICE.keys or {}
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
 # Units of ours that are no services: thor-drop-caches.socket, thor-job-*.service.
@@ -148,6 +151,8 @@ def _service(
     files = list(profile.get("files") or [])
     if thinking is False:
         files += profile.get("files_not_thinking") or []
+    artifacts = [artifact_of(key, catalogue.models[key], catalogue.lock) for key in files]
+    problems += _templates(chosen, place, engine["kind"], [artifact, *artifacts])
     known = engine["versions"].get(version) or {}
     memory_gib = entry.get("memory_gib", profile["memory_gib"])
     variable = f"{place}.memory_gib" if "memory_gib" in entry else f"{place} (from the profile) memory_gib"
@@ -178,7 +183,7 @@ def _service(
         ),
         "environment": _environment(engine, profile, entry),
         "model": artifact,
-        "files": [artifact_of(key, catalogue.models[key], catalogue.lock) for key in files],
+        "files": artifacts,
         "api": profile.get("api") or model.get("api") or engine["api"],
         "served_name": served_name,
         "address": address,
@@ -330,27 +335,63 @@ def _check_options(
     catalogue: Catalogue,
 ) -> list[Problem]:
     flags = catalogue.flags.get((engine_name, version))
+    written = set(entry.get("options") or {})
     if flags is None:
+        # What the collection sets itself is known without a list.
+        set_by_us = _set_by_us(engine)
+        problems = [
+            option_list.reserved_option(name, chosen[name], key, f"{place}.options[{name!r}]")
+            for name, key in set_by_us.items()
+            if name in written
+        ]
         # A native engine is asked for its options when it is built; an engine without a role is not served at all.
         unchecked = engine["kind"] == "native" or not engine.get("role") or version not in engine["versions"]
-        if unchecked or inputs.allow_unchecked_flags:
-            return []
-        reason = f"There is no list of the options of {engine_name} {version}, so flags cannot be checked."
-        remedy = "Make one with script/flags, or set thor_allow_unchecked_flags: true."
-        return [Problem("THOR-FLAGS-MISSING", place, entry["profile"], reason, remedy)]
+        if not unchecked and not inputs.allow_unchecked_flags:
+            reason = f"There is no list of the options of {engine_name} {version}, so flags cannot be checked."
+            remedy = "Make one with script/flags, or set thor_allow_unchecked_flags: true."
+            problems.append(Problem("THOR-FLAGS-MISSING", place, entry["profile"], reason, remedy))
+        return problems
     reserved: dict[str, str] = {}
     for flag, key in _set_by_us(engine).items():
         canonical = option_list.find(flags, flag)
         if canonical:
             reserved[canonical] = key
-    written = set(entry.get("options") or {})
     own = {key: value for key, value in chosen.items() if key in written}
     inherited = {key: value for key, value in chosen.items() if key not in written}
-    label = f"{engine_name} {version}"
+    label, style = f"{engine_name} {version}", engine.get("list_style", "space")
+    profiles_place = f"{place} (from the profile {entry['profile']}) options"
     return [
-        *option_list.check(own, flags, reserved, label, f"{place}.options"),
-        *option_list.check(inherited, flags, reserved, label, f"{place} (from the profile {entry['profile']}) options"),
+        *option_list.check(own, flags, reserved, label, f"{place}.options", style),
+        *option_list.check(inherited, flags, reserved, label, profiles_place, style),
     ]
+
+
+def _templates(
+    chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[Mapping[str, Any]]
+) -> list[Problem]:
+    """Chat templates that nothing brings to the place where the engine looks for them.
+
+    A container sees /models and no other folder of the device, and what lies there is what the service's models and files
+    bring. A native engine sees the device's other folders too, of which nothing is known here.
+    """
+    problems: list[Problem] = []
+    for option in TEMPLATE_OPTIONS:
+        value = chosen.get(option)
+        # Both options also take the text of a template, or the name of a built-in one.
+        if not isinstance(value, str) or "{" in value or not ("/" in value or value.endswith(".jinja")):
+            continue
+        path = posixpath.normpath(value)
+        if kind == "native" and not path.startswith(f"{MODELS_ROOT}/"):
+            continue
+        brought = any(
+            path.startswith(f"{one['path']}/") if one is artifacts[0] else path == f"{one['path']}/{one['file']}"
+            for one in artifacts
+        )
+        if not brought:
+            reason = "Nothing brings this file there: it is none of the service's files and not below its model."
+            remedy = "Add it to thor_extra_models (source: url) and name that entry in the profile's files (thor_extra_profiles)."
+            problems.append(Problem("THOR-TEMPLATE-MISSING", f"{place}.options[{option!r}]", value, reason, remedy))
+    return problems
 
 
 def _set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
@@ -464,7 +505,11 @@ def _unbounded(services: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> l
         if not service["unbounded_memory"] or not others:
             continue
         versions = catalogue.engines[service["engine"]]["versions"]
-        better = [version for version, known in versions.items() if not (known or {}).get("unbounded_memory")]
+        better = [
+            version
+            for version, known in versions.items()
+            if not (known or {}).get("unbounded_memory") and (service["engine"], version) in catalogue.flags
+        ]
         newer = max(better, key=_number, default=None)
         reason = (
             f"{service['engine']} {service['version']} does not keep to its budget of memory ({service['unbounded_memory']}), and on "

@@ -5,6 +5,7 @@
 
     image_helper.py push REGISTRY NAME:TAG --layers 3 --megabytes 8    layers of noise, no engine is needed for it
     image_helper.py proxy PORT HOST:PORT --rate 500000 --cut 3000000 --times 1
+    image_helper.py wait BYTES                                         until so many have come over the proxy
 
 The proxy listens on 127.0.0.1, whose registries dockerd asks in plain HTTP without further configuration. It writes what
 it did to --stats as JSON: bytes that came from the registry, connections, and cuts.
@@ -34,6 +35,7 @@ from typing import Any
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+STATS = "/run/thor-image-proxy.json"
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 
 
@@ -202,7 +204,9 @@ def main() -> None:
     line.add_argument("--cut", type=int, default=0, help="break a connection after this many bytes")
     line.add_argument("--times", type=int, default=-1, help="how often; -1: always")
     line.add_argument("--silent", action="store_true", help="instead of a cut: say nothing any more")
-    line.add_argument("--stats", default="/run/thor-image-proxy.json")
+    line.add_argument("--stats", default=STATS)
+    wait = commands.add_parser("wait")
+    wait.add_argument("bytes", type=int, help="return when so many have come over the line")
     options = parser.parse_args()
     if options.command == "push":
         sys.stdout.write(
@@ -216,8 +220,11 @@ def main() -> None:
             )
             + "\n"
         )
-    else:
+    elif options.command == "proxy":
         Proxy(options).run()
+    else:
+        while json.loads(Path(STATS).read_text(encoding="utf-8"))["bytes"] < options.bytes:
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Box(Device):
     def __init__(self) -> None:
         super().__init__()
         self.image = self.python_image()
-        self.others = sorted(set(self.containers()) - {CONTAINER})
+        self.others = [name for name in self.containers() if not name.startswith("thor-fault-")]
 
     def python_image(self) -> dict[str, Any]:
         """An image with a Python, as the fields of a service name it: one of NGC's names where there is one."""

@@ -217,7 +217,7 @@ def test_a_registry_that_is_down(host: Host) -> None:
 
 
 def test_a_line_that_goes_quiet_is_cut_and_given_up(host: Host) -> None:
-    host.proxy("--rate", "4000000", "--cut", "3000000", "--silent")
+    host.proxy("--cut", "100000", "--silent")
     begin = time.monotonic()
     output = refused(service(), engine_image_stall_timeout=4, engine_image_attempts=1)
     assert "THOR-IMAGE-INTERRUPTED" in output and "engine_image_stall_timeout" in output
@@ -243,22 +243,20 @@ def test_a_line_cut_within_a_layer_goes_on_at_the_byte(host: Host) -> None:
 def test_a_line_that_is_always_cut_is_reported_and_continued(host: Host) -> None:
     if host.containerd:
         pytest.skip("containerd itself goes on for ever, as long as each connection brings something")
-    host.push("cut", 3, "--seed", "cut")
+    host.push("cut", 2, "--seed", "cut")
     # No layer fits through five connections: dockerd gives up after five attempts of its own.
     host.proxy("--cut", "1000000")
     output = refused(service("cut"))
-    assert "THOR-IMAGE-INTERRUPTED" in output and "1 of 4 layers" in output
+    assert "THOR-IMAGE-INTERRUPTED" in output and "1 of 3 layers" in output
 
 
 def test_finished_layers_survive_a_cut(host: Host) -> None:
     """What was complete in its order is not fetched twice, whoever ended the pull."""
-    host.proxy("--rate", "1200000")
+    host.proxy("--rate", "600000")
     process = subprocess.Popen(command(service()), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        eventually(lambda: host.stats()["bytes"] > SIZE * 0.85 if host.at_work() else False, 120)
-    finally:
-        host.run(f"systemctl kill --signal=KILL thor-job-{JOB}")
-        process.wait(60)
+    # The host itself kills it, when three layers of noise are through: from here it would be too late on a busy machine.
+    host.run(f"timeout 120 python3 {HELPER} wait {int(SIZE * 0.8)} && systemctl kill --signal=KILL thor-job-{JOB}")
+    process.wait(60)
     before = host.stats()["bytes"]
     assert before < SIZE
     eventually(lambda: not host.at_work())

@@ -53,9 +53,14 @@ class Thor(Device):
         """thor_host, as it is now."""
         program = str(Path(sys.executable).with_name("ansible"))
         module = ["-m", "jetson.thor.host_facts", "-a", "facts_root=/opt/facts"]
-        command = [program, HOST, "-i", INVENTORY, "-b", "-o", *module]
-        output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout
-        host: dict[str, Any] = json.loads(output[output.index("=>") + 2 :])["ansible_facts"]["thor_host"]
+        command = [program, HOST, "-i", INVENTORY, "-b", *module]
+        as_json = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
+        output = subprocess.run(
+            command, cwd=ROOT, env=as_json, capture_output=True, text=True, check=True, timeout=120
+        ).stdout
+        host: dict[str, Any] = json.loads(output[output.index("{") : output.rindex("}") + 1])["ansible_facts"][
+            "thor_host"
+        ]
         return host
 
     def upgrade(self, revision: str) -> None:

@@ -83,7 +83,7 @@ class Guest:
         ]
         command += [*arguments, "--limit", NAME, "--extra-vars", json.dumps(variables)]
         environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
-        environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_TIMEOUT": "60"}
+        environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_TIMEOUT": "60", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
         lines = []
         deadline = time.monotonic() + timeout
         with subprocess.Popen(
@@ -104,10 +104,8 @@ class Guest:
 
     def fact(self, *path: str) -> Any:
         """A value of thor_host, observed now."""
-        output = self.ansible(
-            "ansible", NAME, "-b", "-o", "-m", "jetson.thor.host_facts", "-a", "facts_root=/opt/facts"
-        )
-        value = json.loads(output[output.index("=>") + 2 :])["ansible_facts"]["thor_host"]
+        output = self.ansible("ansible", NAME, "-b", "-m", "jetson.thor.host_facts", "-a", "facts_root=/opt/facts")
+        value = json.loads(output[output.index("{") : output.rindex("}") + 1])["ansible_facts"]["thor_host"]
         for key in path:
             value = value[key]
         return value
@@ -178,7 +176,12 @@ def furnish(guest: Guest) -> None:
     )
     # The services of the sandbox's host with containers.
     three = yaml.safe_load((ROOT / "inventories/sandbox/host_vars/thor04.yml").read_text(encoding="utf-8"))
-    host = {**three, "ansible_ssh_common_args": f"-F {guest.folder}/ssh_config"}
+    fingerprint = (SANDBOX / "apt_fingerprint").read_text(encoding="utf-8").strip()
+    host = {
+        **three,
+        "ansible_ssh_common_args": f"-F {guest.folder}/ssh_config",
+        "container_runtime_toolkit_key_fingerprint": fingerprint,  # the sandbox's inventory looks for it beside itself
+    }
     (guest.folder / "inventory").mkdir()
     (guest.folder / "inventory" / "hosts.json").write_text(
         json.dumps({"thor": {"hosts": {NAME: host}}}), encoding="utf-8"

@@ -27,6 +27,7 @@ for _path in sorted((FILES / "flags").glob("*.json")):
 PROFILES = {
     "qwen3-8b-vllm",
     "qwen3-8b-sglang",
+    "qwen3-8b-graph-bs-2-sglang",
     "qwen3-8b-fp8-vllm",
     "qwen3-8b-fp8-sglang",
     "qwen3-8b-fp4-vllm",
@@ -56,7 +57,8 @@ PINS = {
 
 def one(entry: Any, **inputs: Any) -> dict[str, Any]:
     """The only service of ``thor_profiles: [entry]``, which has to be without problems."""
-    resolution = resolve.resolve(resolve.Inputs(profiles=[entry], allow_broken=True, **inputs), CATALOGUE)
+    settings = {"allow_broken": True, **inputs}
+    resolution = resolve.resolve(resolve.Inputs(profiles=[entry], **settings), CATALOGUE)
     assert resolution.problems == []
     return resolution.services[0]
 
@@ -85,7 +87,10 @@ def test_every_command_of_the_post_comes_out_of_the_inventory(command: dict[str,
     for name, value in {**deviations["options"], **command.get("meant", {})}.items():
         options[name] = [value]
     service = one(command["service"])
-    assert parsed(service["argv"]) == (head, options)
+    found_head, found = parsed(service["argv"])
+    shares = [found.pop(name) for name in deviations["memory"] if name in found]
+    assert len(shares) == (service["kind"] == "container")
+    assert (found_head, found) == (head, options)
     template = "/models/templates/qwen3_nonthinking.jinja"
     fetched = [f"{artifact['path']}/{artifact['file']}" for artifact in service["files"]]
     assert (template in service["argv"]) == (template in fetched)
@@ -154,7 +159,27 @@ def test_every_statement_of_status_can_hold_and_the_last_holds_for_the_rest(name
     ],
 )
 def test_status_of_a_version(profile: str, engine: str, version: str, state: str) -> None:
-    assert one(profile, engine_versions={engine: version})["status"]["state"] == state
+    # Only some versions have a list of options.
+    service = one(profile, engine_versions={engine: version}, allow_unchecked_flags=True)
+    assert service["status"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "refused", "allowed"),
+    [
+        ("qwen3-8b-fp8-vllm", "vllm", ["25.10", "26.01", "26.02", "26.03"], ["26.05", "26.10"]),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", ["25.10", "26.01", "26.03"], ["26.02", "26.05", "26.10"]),
+        ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", ["25.10"], ["26.01", "26.05"]),
+        ("qwen3-vl-30b-a3b-llama-cpp", "llama.cpp", ["4227c9b"], ["49bfdde", "0c1e570"]),
+    ],
+)
+def test_broken_pairs_are_refused_with_the_versions_known_for_it(
+    profile: str, engine: str, refused: list[str], allowed: list[str]
+) -> None:
+    for version in refused + allowed:
+        inputs = resolve.Inputs([profile], engine_versions={engine: version}, allow_unchecked_flags=True)
+        codes = [problem.code for problem in resolve.resolve(inputs, CATALOGUE).problems]
+        assert codes == (["THOR-STATUS-BROKEN"] if version in refused else []), version
 
 
 def test_status_of_the_versions_of_the_post_agrees_with_its_table() -> None:
@@ -174,9 +199,30 @@ def test_status_of_the_versions_of_the_post_agrees_with_its_table() -> None:
             assert row[engine] == "broken" or status["reason"].startswith(f"{row[engine]} tok/s")
 
 
-def test_the_default_version_of_llama_cpp_has_a_list_of_options() -> None:
-    """So the tests above held the options of its profiles against the real engine's."""
-    assert ("llama.cpp", DATA["engines"]["llama.cpp"]["version"]) in CATALOGUE.flags
+def test_default_versions_and_a_newer_one_of_container_engines_have_a_list_of_options() -> None:
+    """So the tests above held the options of the profiles against the real engines'."""
+    for name in ("llama.cpp", "vllm", "sglang"):
+        assert (name, DATA["engines"][name]["version"]) in CATALOGUE.flags
+    for version in (("vllm", "26.05"), ("sglang", "26.01")):
+        assert version in CATALOGUE.flags
+
+
+@pytest.mark.parametrize("name", sorted(name for name in PROFILES if "vllm" in name or "sglang" in name))
+def test_a_container_service_is_given_its_budget_as_a_fraction(name: str) -> None:
+    service = one(name)
+    budget = service["memory"]["budget_bytes"] / 2**30
+    share = float(service["argv"][service["argv"].index(service["memory"]["option"]) + 1])
+    assert budget / 122 - 0.001 < share <= budget / 122
+    assert service["model"]["bytes"] / 2**30 + 1 < budget < service["memory_gib"]
+
+
+def test_sampling_of_sglang_is_laid_over_the_models_own_file() -> None:
+    service = one("qwen3-8b-fp8-sglang")
+    values = {"repetition_penalty": 1.2, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.0}
+    assert service["generation_config"] == {"path": "/models/Qwen/Qwen3-8B-FP8/generation_config.json", "values": values}
+    assert one("qwen3-8b-sglang")["generation_config"] is None
+    # vLLM has an option that does it.
+    assert one("qwen3-8b-fp4-vllm")["generation_config"] is None
 
 
 def test_a_model_switches_only_what_its_profiles_can_switch() -> None:

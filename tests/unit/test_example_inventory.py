@@ -74,6 +74,7 @@ def test_every_inventory_in_the_documentation_resolves() -> None:
     for block in blocks:
         own = {noun: block.pop(f"thor_extra_{noun}", {}) for noun in catalogue.NOUNS}
         entries, problems = catalogue.build(catalogue_action.files(str(ROOT / "roles" / "catalog" / "files")), own)
+        entries.flags = catalogue_action.flags(str(ROOT / "roles" / "catalog" / "files"))
         inputs = {name.removeprefix("thor_"): value for name, value in block.items()}
         resolution = resolve.resolve(resolve.Inputs(**inputs), entries)
         assert problems + resolution.problems == []

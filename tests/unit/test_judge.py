@@ -21,7 +21,13 @@ HOST: dict[str, Any] = {
     "systemd": 255,
     "memory": {"total_bytes": 122 * GIB},
     "toolchain": {"nvcc": "/usr/local/cuda/bin/nvcc"},
-    "disks": {path: dict(DISK) for path in ("/models", "/opt/thor", "/var/lib/thor")},
+    "disks": {path: dict(DISK) for path in ("/models", "/opt/thor", "/var/lib/thor", "/var/lib/docker")},
+    "docker": None,
+    "container_packages": {},
+    "held_packages": [],
+    "daemon_json": None,
+    "daemon_json_error": None,
+    "images": {},
     "builds": {},
     "models": {},
     "units": {},
@@ -45,6 +51,8 @@ SERVICE: dict[str, Any] = {
     "kind": "native",
     "argv": ["llama-server", "--port", "8000", "-c", "0"],
     "role": "llama_cpp",
+    "image": None,
+    "image_bytes": None,
     "memory_gib": 14,
     "address": "127.0.0.1",
     "port": 8000,
@@ -142,6 +150,34 @@ def test_bytes_of_a_cut_download_are_not_asked_for_again() -> None:
     assert only(judge([service()], small, SETTINGS)).code == "THOR-DISK-FULL"
     small["disks"]["/models"]["staged_bytes"] = 16 * GIB
     assert not judge([service()], small, SETTINGS)
+
+
+IMAGE = "nvcr.io/nvidia/vllm:25.10-py3"
+CONTAINER = {"kind": "container", "engine": "vllm", "version": "25.10", "role": "engine_image"}
+
+
+def test_an_image_that_is_missing_is_counted_once_where_docker_keeps_its_data() -> None:
+    model = {**ARTIFACT, "bytes": 1}
+    pair = [
+        service(**CONTAINER, name=name, image=IMAGE, image_bytes=30_000_000_000, model=model) for name in ("one", "two")
+    ]
+    elsewhere = host(docker={"data_root": "/data/docker", "containerd_store": False})
+    elsewhere["disks"]["/data/docker"] = {**DISK, "device": 2, "free_bytes": 20 * GIB}
+    problem = only(judge(pair, elsewhere, SETTINGS))
+    assert (problem.code, problem.variable) == ("THOR-DISK-FULL", "thor_host.disks['/data/docker']")
+    assert "30.0 GB are still to come" in problem.reason and f"{IMAGE} 30.0 GB" in problem.reason
+    assert "13.9 GB too little" in problem.reason
+    there = {IMAGE: {"digest": "sha256:" + "0" * 64, "present": True}}
+    assert not judge(pair, {**elsewhere, "images": there}, SETTINGS)
+    there[IMAGE]["present"] = False  # known by its digest, and removed since
+    assert only(judge(pair, {**elsewhere, "images": there}, SETTINGS)).code == "THOR-DISK-FULL"
+
+
+def test_where_docker_is_still_to_be_installed_its_usual_place_counts() -> None:
+    bare = host()
+    bare["disks"]["/var/lib/docker"].update(free_bytes=20 * GIB, device=3)
+    one = service(**CONTAINER, image=IMAGE, image_bytes=30_000_000_000)
+    assert only(judge([one], bare, SETTINGS)).variable == "thor_host.disks['/var/lib/docker']"
 
 
 def test_a_port_of_another_process_is_refused_by_its_name() -> None:

@@ -319,5 +319,54 @@ def test_a_catalogue_that_cannot_be_read_is_no_traceback(
     assert str(tmp_path) in capsys.readouterr().err
 
 
+DIGEST = "sha256:" + "b" * 64
+
+
+def test_a_reported_digest_is_written_and_nothing_else(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, hub) == 0
+    before = written(folder)
+    hub.listings.clear()  # nobody is asked
+    assert run(folder, hub, "--check", "--digest", f"boxed:25.10={DIGEST}") == 1
+    assert written(folder) == before
+    assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 0
+    entry = {"image": "example.org/boxed:25.10", "digest": DIGEST, "origin": lock.REPORTED}
+    assert written(folder) == {**before, "images": {"boxed": {"25.10": entry}}}
+    assert f"+      digest: {DIGEST}" in capsys.readouterr().out
+    # It is carried over by the runs after it, with its origin; one for another image of that version is not.
+    assert run(folder, hub, "--offline") == 0
+    assert written(folder)["images"]["boxed"]["25.10"] == entry
+    change(folder, "engines", "boxed", image="example.org/other:{version}")
+    assert run(folder, hub, "--offline") == 0
+    assert written(folder)["images"]["boxed"]["25.10"] == {"image": "example.org/other:25.10", "digest": "unpinned"}
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        ("boxed:25.10=sha256:abc", "64 hexadecimal digits"),
+        (f"boxed={DIGEST}", "engine:version"),
+        (f"boxed:25.11={DIGEST}", "has no version 25.11; there is: 25.10"),
+        (f"small:1.2={DIGEST}", "no engine that comes as an image; there is: boxed"),
+        (f"nosuch:1={DIGEST}", "no engine that comes as an image"),
+    ],
+)
+def test_a_digest_that_makes_no_sense_changes_nothing(
+    report: str, reason: str, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, hub) == 0
+    before = (folder / "lock.yml").read_bytes()
+    assert run(folder, hub, "--digest", report, "--digest", f"boxed:25.10={DIGEST}") == 2
+    assert reason in capsys.readouterr().err
+    assert (folder / "lock.yml").read_bytes() == before
+
+
+def test_a_digest_that_the_catalogue_pins_otherwise(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    change(folder, "engines", "boxed", versions={"25.10": {"digest": "sha256:" + "c" * 64}})
+    assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 2
+    assert "engines.yml pins another one" in capsys.readouterr().err
+
+
 def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:
     assert lock.main(["--offline", "--check"]) == 0

@@ -90,3 +90,19 @@ def test_only_complete_builds_behind_a_link_are_seen(tmp_path: Path, monkeypatch
     (tree / "build.json").write_text(json.dumps({"fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}))
     (build,) = observe.observe()["builds"]["llama.cpp"].values()
     assert build == {"path": str(tree), "fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "unit"),
+    [
+        ("0::/system.slice/thor-chat.service\n", "thor-chat.service"),
+        ("0::/user.slice/user-1000.slice/session-1.scope\n", None),
+        (f"0::/system.slice/docker-{'a' * 64}.scope\n", "thor-box.service"),
+        (f"9:name=systemd:/docker/{'a' * 64}\n7:blkio:/\n", "thor-box.service"),
+        (f"9:name=systemd:/docker/{'b' * 64}\n", None),
+        (f"9:name=systemd:/docker/{'c' * 64}\n", None),
+        ("", None),
+    ],
+)
+def test_a_process_in_a_container_belongs_to_the_unit_that_runs_it(cgroups: str, unit: str | None) -> None:
+    assert observe._unit(cgroups, {"a" * 64: "thor-box.service", "b" * 64: None}) == unit

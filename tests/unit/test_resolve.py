@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ FILES = Path(__file__).parents[2] / "roles" / "catalog" / "files"
 CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
 CHAT = "qwen3-8b-q5-k-m-llama-cpp"
 MODEL = {"source": "modelscope", "bytes": 1}
-PROFILE = {"engine": "vllm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 1}
+PROFILE = {"engine": "vllm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 30}
 P, V = "thor_extra_profiles['p']", "thor_extra_engines['vllm']"
 
 
@@ -156,6 +157,78 @@ def test_a_broken_profile_is_refused_lifted_by_version_and_allowed_on_demand() -
             "served_name",
         ),
         (
+            {"profile": "qwen3-8b-vllm", "options": {"gpu-memory-utilization": 0.75}},
+            "THOR-FLAG-RESERVED",
+            "thor_profiles[0].options['gpu-memory-utilization']",
+            "the key memory_gib",
+        ),
+        (
+            {"profile": "qwen3-8b-sglang", "options": {"mem-fraction-static": 7}},
+            "THOR-FLAG-RESERVED",
+            "thor_profiles[0].options['mem-fraction-static']",
+            "the key memory_gib",
+        ),
+        (
+            {"profile": "qwen3-8b-vllm", "options": {"max-model": 4096}},  # argparse would take the abbreviation
+            "THOR-FLAG-UNKNOWN",
+            "thor_profiles[0].options['max-model']",
+            "'max-model-len'",
+        ),
+        (
+            {"profile": "qwen3-8b-vllm", "options": {"quantization": "nosuch"}},
+            "THOR-FLAG-VALUE",
+            "thor_profiles[0].options['quantization']",
+            "modelopt_fp4",
+        ),
+        (
+            {"profile": "qwen3-8b-fp8-sglang", "options": {"preferred-sampling-params": "{temperature: 0.5}"}},
+            "THOR-FLAG-JSON",
+            "thor_profiles[0].options['preferred-sampling-params']",
+            "Write a mapping",
+        ),
+        (
+            {"profile": "qwen3-8b-sglang", "options": {"context-length": -1}},
+            "THOR-FLAG-VALUE",
+            "thor_profiles[0].options['context-length']",
+            "above 0",
+        ),
+        (
+            {"profile": "qwen3-8b-vllm", "options": {"allowed-local-media-path": True}},
+            "THOR-FLAG-VALUE",
+            "thor_profiles[0].options['allowed-local-media-path']",
+            "needs a value",
+        ),
+        (
+            {"profile": "qwen3-8b-vllm", "options": {"chat-template": "/models/templates/mine.jinja"}},
+            "THOR-TEMPLATE-MISSING",
+            "thor_profiles[0].options['chat-template']",
+            "thor_extra_models",
+        ),
+        (
+            {"profile": "qwen3-8b-sglang", "options": {"chat-template": "/home/me/mine.jinja"}},
+            "THOR-TEMPLATE-MISSING",
+            "thor_profiles[0].options['chat-template']",
+            "none of the service's files",
+        ),
+        (
+            {"profile": CHAT, "options": {"chat-template-file": "/models/templates/qwen3_nonthinking.jinja"}},
+            "THOR-TEMPLATE-MISSING",
+            "thor_profiles[0].options['chat-template-file']",
+            "none of the service's files",
+        ),
+        (
+            {"profile": "qwen3-8b-vllm", "memory_gib": 2},
+            "THOR-MEMORY-FRACTION",
+            "thor_profiles[0].memory_gib",
+            "between 2.1 and 124.0",
+        ),
+        (
+            {"profile": "qwen3-8b-sglang", "memory_gib": 127},
+            "THOR-MEMORY-FRACTION",
+            "thor_profiles[0].memory_gib",
+            "at most 1",
+        ),
+        (
             {"profile": CHAT, "options": {"ctx-size": True}},
             "THOR-FLAG-VALUE",
             "thor_profiles[0].options['ctx-size']",
@@ -186,7 +259,8 @@ def test_no_profiles_is_no_service_and_no_problem() -> None:
 
 
 def test_all_problems_are_said_at_once() -> None:
-    resolution = run("nosuch", {"profile": CHAT, "prt": 1, "options": {"nosuch-flag": 1}}, "qwen3-8b-fp8-vllm")
+    entries = ("nosuch", {"profile": CHAT, "prt": 1, "options": {"nosuch-flag": 1}}, "qwen3-8b-fp8-vllm")
+    resolution = run(*entries, allow_unbounded_memory=True)
     assert codes(resolution) == [
         "THOR-PROFILE-UNKNOWN",
         "THOR-KEY-UNKNOWN",
@@ -235,10 +309,85 @@ def test_an_override_of_an_entry_keeps_its_other_keys() -> None:
 
 
 def test_a_container_version_without_a_list_of_options_is_refused_once_it_has_a_role() -> None:
-    extra = {"engines": {"vllm": {"role": "vllm", "version": "99.1", "versions": {"99.1": {}}}}}
+    extra = {"engines": {"vllm": {"version": "99.1", "versions": {"99.1": {}}}}}
     problem = only(run("qwen3-8b-vllm", extra=extra))
     assert problem.code == "THOR-FLAGS-MISSING" and "script/flags" in problem.remedy
     assert not run("qwen3-8b-vllm", extra=extra, allow_unchecked_flags=True).problems
+
+
+def test_what_the_collection_writes_itself_is_known_without_a_list() -> None:
+    entry = {"profile": "qwen3-8b-vllm", "version": "26.03", "options": {"gpu-memory-utilization": 0.9, "anything": 1}}
+    assert codes(run(entry, allow_unchecked_flags=True)) == ["THOR-FLAG-RESERVED"]
+
+
+def test_options_that_a_version_lost_are_refused_for_that_version() -> None:
+    swap = {"profile": "qwen3-8b-vllm", "options": {"swap-space": 4}}  # of vLLM 0.10, gone in 0.20
+    assert not run(swap).problems
+    assert only(run(swap, engine_versions={"vllm": "26.05"})).code == "THOR-FLAG-UNKNOWN"
+
+
+def test_templates_that_are_no_files_or_lie_in_the_model_are_accepted() -> None:
+    for template in ("{{ messages }}", "chatml", "/models/Qwen/Qwen3-8B/own.jinja"):
+        assert not run({"profile": "qwen3-8b-sglang", "options": {"chat-template": template}}).problems
+    outside = {"profile": "qwen3-8b-sglang", "options": {"chat-template": "/models/Qwen/Qwen3-8B/../x.jinja"}}
+    assert only(run(outside)).code == "THOR-TEMPLATE-MISSING"
+    native = {"profile": CHAT, "options": {"jinja": True, "chat-template-file": "/etc/mine.jinja"}}
+    assert not run(native).problems
+
+
+def test_the_budget_becomes_the_engines_own_fraction_rounded_down() -> None:
+    vllm = run({"profile": "qwen3-8b-vllm", "memory_gib": 32.5}).services[0]
+    assert vllm["argv"][vllm["argv"].index("--gpu-memory-utilization") + 1] == "0.250"  # (32.5 - 2) / 122
+    assert vllm["memory"] == {"option": "--gpu-memory-utilization", "of": "total", "budget_bytes": int(30.5 * 2**30)}
+    sglang = run("qwen3-8b-sglang", device_memory_gib=100).services[0]
+    assert sglang["argv"][sglang["argv"].index("--mem-fraction-static") + 1] == "0.270"  # (31 - 4) / 100
+    assert sglang["memory"] == {"option": "--mem-fraction-static", "of": "free", "budget_bytes": 27 * 2**30}
+    small = run("qwen3-8b-sglang", device_memory_gib=100.1).services[0]
+    assert small["argv"][small["argv"].index("--mem-fraction-static") + 1] == "0.269"
+    assert run(CHAT).services[0]["memory"] is None
+
+
+def test_a_version_that_takes_more_than_its_budget_stands_alone() -> None:
+    pair = ["qwen3-8b-fp4-vllm", {"profile": CHAT, "name": "small", "port": 8001}]
+    problem = only(run(*pair))
+    assert (problem.code, problem.value) == ("THOR-MEMORY-UNBOUNDED", "25.10")
+    assert "qwen3-8b-fp4-vllm" in problem.variable and "small" in problem.reason and "tends to 1.0" in problem.reason
+    assert '{vllm: "26.05"}' in problem.remedy and "thor_allow_unbounded_memory" in problem.remedy
+    assert not run(*pair, allow_unbounded_memory=True).problems
+    assert not run(*pair, engine_versions={"vllm": "26.05"}).problems
+    assert not run(pair[0]).problems
+    assert not run("qwen3-8b-sglang", pair[1]).problems
+
+
+def test_a_registry_takes_the_place_of_nvidias_by_name() -> None:
+    service = run("qwen3-8b-vllm", ngc_registry="hub:5000").services[0]
+    assert (service["image"], service["image_digest"]) == ("hub:5000/nvidia/vllm:25.10-py3", None)
+    assert service["image_bytes"] == 30_000_000_000
+    other = {"engines": {"vllm": {"versions": {"25.10": {"image": "docker.io/vllm/vllm-openai:latest"}}}}}
+    assert run("qwen3-8b-vllm", ngc_registry="hub:5000", extra=other).services[0]["image"].startswith("docker.io/")
+    assert [run(CHAT).services[0][key] for key in ("image", "image_digest", "image_bytes")] == [None, None, None]
+    for name in ("https://hub", "hub:5000/", "", "a b"):
+        assert only(run("qwen3-8b-vllm", ngc_registry=name)).variable == "thor_ngc_registry"
+
+
+def test_the_digest_of_the_lock_or_of_an_own_version_is_taken_for_the_image_that_it_was_read_of() -> None:
+    digest, mine = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    catalogue, _found = catalogues.build(copy.deepcopy(catalogue_action.files(str(FILES))), {})
+    catalogue.flags = catalogue_action.flags(str(FILES))
+    catalogue.lock = {"images": {"vllm": {"25.10": {"image": "nvcr.io/nvidia/vllm:25.10-py3", "digest": digest}}}}
+    inputs = Inputs(["qwen3-8b-vllm"], ngc_registry="hub:5000")
+    assert resolve(inputs, catalogue).services[0]["image_digest"] == digest
+    catalogue.engines["vllm"]["versions"]["25.10"] = {"image": "nvcr.io/mine/vllm:1"}
+    assert resolve(inputs, catalogue).services[0]["image_digest"] is None
+    catalogue.engines["vllm"]["versions"]["25.10"]["digest"] = mine
+    assert resolve(inputs, catalogue).services[0]["image_digest"] == mine
+
+
+def test_json_written_as_text_reaches_the_chat_endpoint_too() -> None:
+    entry = {"profile": "qwen3-8b-fp8-sglang", "options": {"preferred-sampling-params": '{"temperature": 0.5}'}}
+    assert run(entry).services[0]["generation_config"]["values"] == {"temperature": 0.5}
+    entry["options"] = {"preferred-sampling-params": None}
+    assert run(entry).services[0]["generation_config"] is None
 
 
 def test_the_lock_pins_what_the_catalogue_only_names() -> None:
@@ -256,8 +405,8 @@ def test_the_lock_pins_what_the_catalogue_only_names() -> None:
 
 def test_every_profile_of_the_catalogue_resolves() -> None:
     catalogue, found = catalogues.build(catalogue_action.files(str(FILES)), {})
-    assert not found and len(catalogue.profiles) == 15
+    assert not found and len(catalogue.profiles) == 16
     entries = [{"profile": name, "port": 9000 + index} for index, name in enumerate(catalogue.profiles)]
-    resolution = run(*entries, allow_broken=True)
+    resolution = run(*entries, allow_broken=True, allow_unbounded_memory=True)
     assert not resolution.problems
     json.dumps(resolution.services)

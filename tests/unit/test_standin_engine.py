@@ -22,8 +22,12 @@ from typing import Any
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import probe
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sandbox" / "engine"))
+import standin
+
 SANDBOX = Path(__file__).resolve().parents[1] / "sandbox"
 PROGRAM = SANDBOX / "engine" / "standin.py"
+FLAGS = SANDBOX.parents[1] / "roles" / "catalog" / "files" / "flags"
 QUESTION = {"messages": [{"role": "user", "content": "Who are you?"}]}
 
 
@@ -38,13 +42,13 @@ LISTS: dict[str, dict[str, Any]] = {
         "version": "25.10",
         "options": {
             "--host": option(),
-            "--port": option(kind="int"),
+            "--port": option(kind="whole"),
             "--served-model-name": option("many"),
             "--chat-template": option(),
             "--override-generation-config": option(kind="json"),
             "--generation-config": option(),
-            "--max-model-len": option(kind="int"),
-            "--gpu-memory-utilization": option(kind="float"),
+            "--max-model-len": option(kind="whole"),
+            "--gpu-memory-utilization": option(kind="fraction"),
             "--enforce-eager": option("none", negation="--no-enforce-eager"),
             "--load-format": option(choices=["auto", "dummy"]),
         },
@@ -55,7 +59,7 @@ LISTS: dict[str, dict[str, Any]] = {
         "options": {
             "--model-path": option(aliases=["--model"]),
             "--host": option(),
-            "--port": option(kind="int"),
+            "--port": option(kind="whole"),
             "--served-model-name": option(),
             "--chat-template": option(),
             "--preferred-sampling-params": option(),
@@ -182,6 +186,30 @@ def test_the_parser_refuses_as_the_real_one_does(launch: Start, model: Path, arg
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 2
     assert message in stderr
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FLAGS.glob("vllm-*.json")) + sorted(FLAGS.glob("sglang-*.json")), ids=lambda path: path.stem
+)
+def test_it_takes_every_stored_option_and_no_other(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = json.loads(path.read_text(encoding="utf-8"))
+    values = {"whole": "2", "count": "2", "number": "0.5", "fraction": "0.5", "json": "{}"}
+    head = ["serve", "/models/m"] if flags["engine"] == "vllm" else ["--model-path", "/models/m"]
+    parse = standin.parse_vllm if flags["engine"] == "vllm" else standin.parse_sglang
+    first, second = list(head), list(head)
+    for name, entry in flags["options"].items():
+        if name in ("--help", "--version"):
+            continue
+        value = str(entry["choices"][0]) if entry["choices"] else values.get(entry.get("kind", ""), "text")
+        first += [name] if entry["takes"] == "none" else [name, value]
+        second += [name, value, value] if entry["takes"] == "many" else [name] if entry["takes"] == "optional" else []
+        second += [entry["negation"]] if entry["negation"] else []
+    for argv in (first, second):
+        assert parse(flags, argv).path
+    with pytest.raises(SystemExit) as ended:
+        parse(flags, [*head, "--no-such-option"])
+    assert ended.value.code == 2
+    assert "unrecognized arguments: --no-such-option" in capsys.readouterr().err
 
 
 def test_sglang_wants_a_model(launch: Start) -> None:

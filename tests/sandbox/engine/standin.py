@@ -52,8 +52,6 @@ NEUTRAL = {"repetition_penalty": 1.0, "temperature": 1.0, "top_p": 1.0, "top_k":
 FROM_GENERATION_CONFIG = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "max_new_tokens")
 REQUEST_KEYS = (*NEUTRAL, "presence_penalty", "frequency_penalty", "seed")
 
-TYPES: dict[str, Any] = {"int": int, "float": float}
-
 
 class Refusal(Exception):
     """Why the engine ends before it serves; ends it with code 1."""
@@ -79,6 +77,23 @@ def json_value(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"Value {text} cannot be converted to <function loads>.") from None
 
 
+def whole(text: str) -> int | str:
+    """A whole number; vLLM takes some of them as ``auto`` or with a letter too (65k)."""
+    if text == "auto" or re.fullmatch(r"\d+(\.\d+)?[kKmMgGtT]", text):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from None
+
+
+# The kinds that a stored list knows. SGLang's parser does not look into JSON.
+TYPES: dict[str, dict[str, Callable[[str], Any]]] = {
+    "vllm": {"whole": whole, "count": whole, "number": float, "fraction": float, "json": json_value},
+    "sglang": {"whole": whole, "count": whole, "number": float, "fraction": float},
+}
+
+
 def add_options(parser: argparse.ArgumentParser, flags: dict[str, Any]) -> None:
     """Give a parser the options of a stored list (plugins/module_utils/flags.py)."""
     for name, entry in flags["options"].items():
@@ -92,13 +107,11 @@ def add_options(parser: argparse.ArgumentParser, flags: dict[str, Any]) -> None:
             if off:
                 parser.add_argument(*off, dest=dest, action="store_const", const=False)
             continue
-        kind = entry.get("kind")
-        convert = json_value if kind == "json" else TYPES.get(str(kind), str)
-        choices = entry.get("choices")
-        more: dict[str, Any] = {"nargs": "+"} if entry["takes"] == "many" else {}
-        parser.add_argument(
-            *names, type=convert, choices=[convert(one) for one in choices] if choices else None, **more
-        )
+        convert = TYPES[flags["engine"]].get(str(entry.get("kind")), str)
+        choices = [convert(str(one)) for one in entry["choices"]] if entry.get("choices") else None
+        shapes: dict[str, dict[str, Any]] = {"many": {"nargs": "+"}, "optional": {"nargs": "?", "const": True}}
+        more = shapes.get(entry["takes"], {})
+        parser.add_argument(*names, type=convert, choices=choices, **more)
 
 
 def parse_vllm(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
@@ -160,8 +173,9 @@ class Engine:
         self.finished = 0
         self.compiled = ""
         config = self.read("config.json")
-        self.max_len = int(
-            self.option("max_model_len") or self.option("context_length") or config.get("max_position_embeddings", 4096)
+        length = self.option("max_model_len") or self.option("context_length")
+        self.max_len = (
+            length if isinstance(length, int) and length > 0 else int(config.get("max_position_embeddings", 4096))
         )
         self.check(config)
         self.thinks = not self.template_blocks_thinking()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Make a tiny Qwen3 for the real vLLM: model.py DIRECTORY.
+"""Make a tiny Qwen3 for the real vLLM: tiny_qwen3.py DIRECTORY.
 
 The same trick as in tests/sandbox/hub.py, in the format that transformers reads: two faint random layers, a one-hot embedding,
 and an output matrix that says which token follows which. The model says one known sentence, after a known thought if its
@@ -88,7 +88,11 @@ def write_safetensors(path: Path, tensors: dict[str, Matrix]) -> None:
     for name, values in tensors.items():
         # The upper half of a float32 is the bfloat16 before it, which is near enough for all numbers here.
         data = (numpy.ascontiguousarray(values).view(numpy.uint32) >> 16).astype("<u2").tobytes()
-        header[name] = {"dtype": "BF16", "shape": list(values.shape), "data_offsets": [len(body), len(body) + len(data)]}
+        header[name] = {
+            "dtype": "BF16",
+            "shape": list(values.shape),
+            "data_offsets": [len(body), len(body) + len(data)],
+        }
         body += data
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)

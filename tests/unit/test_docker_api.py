@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The client of the Docker Engine API against a fake dockerd."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
+from fake_dockerd import Dockerd
+
+
+@pytest.fixture
+def dockerd(tmp_path: Path) -> Iterator[Dockerd]:
+    server = Dockerd(tmp_path).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_request_answers_json_text_or_nothing(dockerd: Dockerd) -> None:
+    docker = Docker(dockerd.path)
+    dockerd.add("a/b:1")
+    assert docker.get("/images/json")[0]["RepoTags"] == ["a/b:1"]
+    dockerd.log = "plain words"
+    assert docker.get("/containers/x/logs") == "plain words"
+    assert docker.request("POST", "/containers/x/start") is None
+    docker.request("POST", "/containers/create?name=x", {"HostConfig": {"Runtime": "runc"}})
+    assert dockerd.headers[-1]["Content-Type"] == "application/json"
+    docker.request("POST", "/images/load", b"archive")
+    assert (dockerd.headers[-1]["Content-Type"], dockerd.bodies[-1]) == ("application/x-tar", b"archive")
+
+
+def test_a_refusal_has_its_status_and_dockerds_words(dockerd: Dockerd) -> None:
+    with pytest.raises(DockerError) as error:
+        Docker(dockerd.path).get("/images/nosuch/json")
+    assert (error.value.status, error.value.message) == (404, "No such image")
+    dockerd.broken = True
+    with pytest.raises(DockerError) as error:
+        Docker(dockerd.path).get("/info")
+    assert (error.value.status, error.value.message) == (500, "<html>")
+
+
+def test_no_dockerd(tmp_path: Path) -> None:
+    with pytest.raises(DockerError) as error:
+        Docker(str(tmp_path / "nosuch.sock")).get("/info")
+    assert error.value.status is None
+    assert str(tmp_path) in error.value.message
+
+
+def test_a_stream_comes_line_by_line(dockerd: Dockerd) -> None:
+    dockerd.pulls = [[{"status": "one"}, 0.3, {"status": "two"}]]
+    begin = time.monotonic()
+    events = Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1", {"X-Registry-Auth": "k"})
+    seen = [(event["status"], time.monotonic() - begin > 0.2) for event in events]
+    assert seen == [("one", False), ("two", True)]
+    assert dockerd.headers[-1]["X-Registry-Auth"] == "k"
+
+
+def test_a_stream_that_goes_silent_times_out(dockerd: Dockerd) -> None:
+    for timeout in (0.3, lambda: 0.3):
+        dockerd.pulls = [[{"status": "one"}, 5, {"status": "two"}]]
+        begin = time.monotonic()
+        with pytest.raises(DockerError) as error:
+            list(Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1", timeout=timeout))
+        assert error.value.status is None and isinstance(error.value.__cause__, TimeoutError)
+        assert time.monotonic() - begin < 3
+
+
+def test_the_patience_of_a_stream_may_change_on_the_way(dockerd: Dockerd) -> None:
+    dockerd.pulls = [[{"status": "one"}, 0.5, {"status": "two"}]]
+    patience = iter([0.2, 5.0, 5.0])
+    events = Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1", timeout=lambda: next(patience))
+    assert [event["status"] for event in events] == ["one", "two"]
+
+
+def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
+    dockerd.pulls = [[(404, "manifest unknown")]]
+    with pytest.raises(DockerError) as error:
+        list(Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1"))
+    assert (error.value.status, error.value.message) == (404, "manifest unknown")
+    dockerd.log = "no json\n"
+    with pytest.raises(DockerError, match="no JSON object"):
+        list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
