@@ -34,7 +34,13 @@ from typing import Any
 FRACTIONS = {"vllm": {"gpu_memory_utilization"}, "sglang": {"mem_fraction_static"}}
 # Lengths and numbers of things: nothing below 1 has a meaning, and the parsers take any whole number.
 COUNTS = {
-    "vllm": {"max_model_len", "max_num_seqs", "max_num_batched_tokens", "tensor_parallel_size", "pipeline_parallel_size"},
+    "vllm": {
+        "max_model_len",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+    },
     "sglang": {
         "context_length",
         "cuda_graph_bs",
@@ -78,6 +84,13 @@ class _Anything(metaclass=_Word):
         return self
 
 
+def _attribute(name: str) -> Any:
+    """What every attribute of such a package is."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return _Anything
+
+
 class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports packages of GPU kernels that are not installed as empty shells."""
 
@@ -88,7 +101,7 @@ class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         module = types.ModuleType(spec.name)
-        module.__dict__.update(__version__="0", __getattr__=_Anything.__class__.__getattr__.__get__(_Anything))
+        module.__dict__.update(__version__="0", __getattr__=_attribute)
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
@@ -169,7 +182,9 @@ def _takes(action: argparse.Action) -> str:
 
 def _quantizations() -> list[str]:
     """vLLM's registry of methods. Its parser takes any word, because plugins may register more."""
-    return [str(name) for name in importlib.import_module("vllm.model_executor.layers.quantization").QUANTIZATION_METHODS]
+    return [
+        str(name) for name in importlib.import_module("vllm.model_executor.layers.quantization").QUANTIZATION_METHODS
+    ]
 
 
 def _json_names() -> set[str]:
@@ -229,7 +244,10 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> dict[str, An
         with contextlib.redirect_stderr(said):
             values = vars(parser.parse_args(list(argv)))
     except (SystemExit, ValueError) as error:
-        return {"error": said.getvalue().strip().splitlines()[-1] if said.getvalue().strip() else str(error), "values": {}}
+        return {
+            "error": said.getvalue().strip().splitlines()[-1] if said.getvalue().strip() else str(error),
+            "values": {},
+        }
     return {"error": None, "values": {name: _plain(value) for name, value in values.items()}}
 
 

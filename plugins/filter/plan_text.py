@@ -46,7 +46,7 @@ SERVICES = {
     "memory_gib": "GiB",
     "state": "status",
 }
-ENGINES = {"what": "engine", "version": "version", "how": "how"}
+ENGINES = {"what": "engine", "version": "version", "gigabytes": "GB", "pin": "pin", "how": "how"}
 ARTIFACTS = {"what": "model or file", "gigabytes": "GB", "exact": "exact", "pin": "pin", "path": "path"}
 
 
@@ -59,10 +59,13 @@ def plan_text(services: Sequence[Mapping[str, Any]]) -> str:
         (service["engine"], service["version"]): {
             "what": service["engine"],
             "version": service["version"],
+            "gigabytes": (service.get("image_bytes") or 0) / 1e9 or None,
+            "pin": _pin(service),
             "how": _how(service),
         }
         for service in services
     }
+    images = {service["image"]: service.get("image_bytes") or 0 for service in services if service["image"]}
     artifacts = {one["key"]: one for service in services for one in (service["model"], *service["files"])}
     memory = sum(service["memory_gib"] for service in services)
     size = sum(one["bytes"] for one in artifacts.values()) / 1e9
@@ -71,7 +74,8 @@ def plan_text(services: Sequence[Mapping[str, Any]]) -> str:
             table(rows, SERVICES),
             table(list(engines.values()), ENGINES),
             table([_artifact(one) for one in artifacts.values()], ARTIFACTS),
-            f"{len(services)} service(s), {memory:g} GiB of memory, {size:.1f} GB of models and files.",
+            f"{len(services)} service(s), {memory:g} GiB of memory, {size:.1f} GB of models and files"
+            + (f", about {sum(images.values()) / 1e9:.0f} GB of images on the disk." if images else "."),
         ]
     )
 
@@ -82,6 +86,13 @@ def _how(service: Mapping[str, Any]) -> str:
         f"image {service['image']}" if service["image"] else f"build from {source.get('archive') or source.get('git')}"
     )
     return how if service["role"] else f"{how} (no role yet: it can be planned, not served)"
+
+
+def _pin(service: Mapping[str, Any]) -> str:
+    """Whether the bytes of the engine are known beforehand."""
+    if service["image"]:
+        return "digest" if service.get("image_digest") else "none: first pull"
+    return "checksum" if "archive" in (service["source"] or {}) else "commit"
 
 
 def _artifact(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,8 +146,8 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         device = host["disks"]["/models"]["device"]
         wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])
     for path in docker_host.disk_paths(host)[-1:]:
-        for image, size in missing_images(services, host).items():
-            need(path, size, image)
+        for image, image_bytes in missing_images(services, host).items():
+            need(path, image_bytes, image)
     for engine in sorted({service["engine"] for service in _unbuilt(services, host)}):
         need("/var/lib/thor", BUILD_BYTES, f"the build of {engine}")
     for device, size in wanted.items():

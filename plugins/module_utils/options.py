@@ -156,7 +156,11 @@ def _json(value: Any) -> tuple[str, str, str] | None:
     try:
         json.loads(value)
     except ValueError as error:
-        return "THOR-FLAG-JSON", f"takes JSON, and this is none ({error})", "Write a mapping: it becomes JSON by itself."
+        return (
+            "THOR-FLAG-JSON",
+            f"takes JSON, and this is none ({error})",
+            "Write a mapping: it becomes JSON by itself.",
+        )
     return None
 
 

@@ -515,10 +515,20 @@ def _unbounded(services: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> l
             f"{service['engine']} {service['version']} does not keep to its budget of memory ({service['unbounded_memory']}), and on "
             f"this host {service['name']} would take what {', '.join(others)} {'needs' if len(others) == 1 else 'need'}."
         )
-        lift = f'Choose another version (thor_engine_versions: {{{service["engine"]}: "{newer}"}}), serve' if newer else "Serve"
+        lift = (
+            f'Choose another version (thor_engine_versions: {{{service["engine"]}: "{newer}"}}), serve'
+            if newer
+            else "Serve"
+        )
         remedy = f"{lift} {service['name']} alone, or set thor_allow_unbounded_memory: true."
         problems.append(
-            Problem("THOR-MEMORY-UNBOUNDED", f"thor_services[{service['name']!r}].version", service["version"], reason, remedy)
+            Problem(
+                "THOR-MEMORY-UNBOUNDED",
+                f"thor_services[{service['name']!r}].version",
+                service["version"],
+                reason,
+                remedy,
+            )
         )
     return problems
 

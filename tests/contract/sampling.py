@@ -23,8 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "script"))
 
-import real_parser
-
+real_parser = importlib.import_module("real_parser")
 NAMES = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 MESSAGES = [{"role": "user", "content": "?"}]
 
@@ -79,7 +78,10 @@ def sglang(folder: str, option: dict[str, Any] | None) -> dict[str, Any]:
     find = getattr(config.ModelConfig, "get_default_sampling_params", None)
     endpoint = SimpleNamespace(default_sampling_params=find(model) if find else {})
     manager = SimpleNamespace(
-        preferred_sampling_params=option, tokenizer=None, model_config=SimpleNamespace(vocab_size=1000), server_args=None
+        preferred_sampling_params=option,
+        tokenizer=None,
+        model_config=SimpleNamespace(vocab_size=1000),
+        server_args=None,
     )
 
     def seen(values: dict[str, Any]) -> dict[str, Any]:

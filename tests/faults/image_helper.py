@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
 """Runs on a sandbox host: makes images in a registry, and a bad line between dockerd and the registry.

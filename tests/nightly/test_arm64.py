@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -114,6 +115,8 @@ class Guest:
 @pytest.fixture(scope="session", name="image")
 def _image() -> Iterator[str]:
     """The image of an arm64 host, on a kernel that runs arm64 programs for as long as the tests last."""
+    # Whoever stops the tests wants their host gone, too.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     changed = subprocess.run([IMAGE, "binfmt", "on"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     try:
         yield subprocess.run([IMAGE], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
@@ -127,6 +130,7 @@ def _guest(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gue
     folder = tmp_path_factory.mktemp("arm64")
     subprocess.run([ROOT / "script" / "sandbox", "hub"], check=True)
     label = f"thor-sandbox.checkout={ROOT}"
+    forget(image)
     network = engine("network", "ls", "--filter", f"label={label}", "--format", "{{.Name}}").splitlines()[0]
     container = engine(
         "create", "--hostname", NAME, "--label", label, "--network", network, *CONTAINER, image, "/sbin/init"
@@ -138,6 +142,13 @@ def _guest(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gue
         yield guest
     finally:
         engine("rm", "-f", "-v", container)
+
+
+def forget(image: str) -> None:
+    """Remove the hosts of runs that were killed."""
+    containers = engine("ps", "-aq", "--filter", f"ancestor={image}", "--filter", f"label=thor-sandbox.checkout={ROOT}")
+    if containers:
+        engine("rm", "-f", "-v", *containers.split())
 
 
 def furnish(guest: Guest) -> None:

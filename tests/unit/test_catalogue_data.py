@@ -219,7 +219,10 @@ def test_a_container_service_is_given_its_budget_as_a_fraction(name: str) -> Non
 def test_sampling_of_sglang_is_laid_over_the_models_own_file() -> None:
     service = one("qwen3-8b-fp8-sglang")
     values = {"repetition_penalty": 1.2, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.0}
-    assert service["generation_config"] == {"path": "/models/Qwen/Qwen3-8B-FP8/generation_config.json", "values": values}
+    assert service["generation_config"] == {
+        "path": "/models/Qwen/Qwen3-8B-FP8/generation_config.json",
+        "values": values,
+    }
     assert one("qwen3-8b-sglang")["generation_config"] is None
     # vLLM has an option that does it.
     assert one("qwen3-8b-fp4-vllm")["generation_config"] is None

@@ -170,7 +170,7 @@ def test_a_module_keeps_what_its_attributes_promise(module: str) -> None:
         sources += [
             (ROOT / "plugins/module_utils" / f"{a or b}.py").read_text(encoding="utf-8")
             for a, b in imported
-            if "basic" not in (a, b)
+            if (ROOT / "plugins/module_utils" / f"{a or b}.py").exists()  # not those of ansible-core
         ]
         assert re.search(r"""\bdiff=|["']diff["']""", "\n".join(sources)), "documents a diff and returns none"
 
@@ -239,8 +239,9 @@ def test_requirements_are_pinned_and_agree() -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         pins[path.stem] = {line for line in lines if line and not line.startswith("#")}
         assert [line for line in pins[path.stem] if not re.fullmatch(r"[\w.-]+==[\w.+]+", line)] == []
-    assert set(pins) == {"controller", "dev", "importer"}
-    assert all(pins["controller"] <= others for others in pins.values())
+    engines = {"contract", "real-vllm"}  # environments without Ansible
+    assert set(pins) == {"controller", "dev", "importer"} | engines
+    assert all(pins["controller"] <= others for name, others in pins.items() if name not in engines)
 
 
 def test_files_carry_a_licence_and_name_no_machine() -> None:

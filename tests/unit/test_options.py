@@ -50,7 +50,14 @@ def test_false_says_no_where_nothing_is_known_of_the_engine() -> None:
 
 
 def entry(takes: str = "value", kind: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"aliases": [], "takes": takes, "negation": None, "choices": None, **({"kind": kind} if kind else {}), **more}
+    return {
+        "aliases": [],
+        "takes": takes,
+        "negation": None,
+        "choices": None,
+        **({"kind": kind} if kind else {}),
+        **more,
+    }
 
 
 KINDS: dict[str, dict[str, Any]] = {

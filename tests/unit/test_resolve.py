@@ -205,7 +205,7 @@ def test_a_broken_profile_is_refused_lifted_by_version_and_allowed_on_demand() -
             "thor_extra_models",
         ),
         (
-            {"profile": "qwen3-8b-sglang", "options": {"chat-template": "/home/me/mine.jinja"}},
+            {"profile": "qwen3-8b-sglang", "options": {"chat-template": "/srv/mine.jinja"}},
             "THOR-TEMPLATE-MISSING",
             "thor_profiles[0].options['chat-template']",
             "none of the service's files",

@@ -8,6 +8,7 @@ import importlib.machinery
 import importlib.util
 import json
 import shlex
+import signal
 import socket
 import sys
 import threading
@@ -226,6 +227,21 @@ def test_an_engine_that_answers_only_errors_is_given_up(run: Run, notified: list
     assert status == 1
     assert "READY=1" in notified
     assert "THOR-ENGINE-HUNG: the engine failed 3 requests in a row" in journal
+
+
+def test_a_signal_is_heard_at_any_moment() -> None:
+    # In the middle of a wait too: an Event would lock itself up, sooner or later.
+    wish = serve.Wish()
+    previous = signal.signal(signal.SIGALRM, lambda *_: wish.set())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        begin = time.monotonic()
+        assert wish.wait(10)
+        assert time.monotonic() - begin < 5
+        assert wish.wait(0)
+        assert not serve.Wish().wait(0)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
 
 
 def test_a_missing_engine_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

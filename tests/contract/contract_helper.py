@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue's container profiles, and how the engines' real code is asked about them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+# A conftest would be a second module of that name for mypy, beside that of tests/unit.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
+
+from ansible_collections.jetson.thor.plugins.module_utils import catalogue, options, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+
+check, render = options.check, options.render
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "roles/catalog/files"
+PREPARED = ROOT / ".cache/contract"
+CATALOGUE, PROBLEMS = catalogue.build(catalogue_action.files(str(FILES)), {})
+CATALOGUE.flags = catalogue_action.flags(str(FILES))
+STORED: dict[str, dict[str, Any]] = {
+    path.stem: content
+    for path in sorted((FILES / "flags").glob("*.json"))
+    if "package" in (content := json.loads(path.read_text(encoding="utf-8")))
+}
+
+
+def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
+    """The JSON that a script prints, run with the package's code in the prepared environment."""
+    sources = PREPARED / "sources" / package
+    assert sources.is_dir(), f"{sources} is not there: run tests/contract/prepare"
+    environment = {**os.environ, "PYTHONPATH": str(sources), "HF_HUB_OFFLINE": "1"}
+    command = [str(PREPARED / "venv/bin/python"), str(script), *arguments]
+    done = subprocess.run(
+        command, input=text, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
+    """Every service that the catalogue's profiles of an engine can become with this version, by a name for people.
+
+    A profile with an option that the version does not have is left out; what was left out is asserted elsewhere.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, profile in CATALOGUE.profiles.items():
+        if profile["engine"] != engine:
+            continue
+        switchable = CATALOGUE.models[profile["model"]].get("thinking") == "switchable"
+        for thinking in (True, False) if switchable else (None,):
+            entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
+            inputs = resolve.Inputs([entry], engine_versions={engine: version}, allow_broken=True)
+            resolution = resolve.resolve(inputs, CATALOGUE)
+            assert resolution.problems == [], (name, version)
+            found[f"{name}, thinking: {thinking}"] = resolution.services[0]
+    return found
+
+
+def arguments_of(service: dict[str, Any]) -> list[str]:
+    """What the engine's own parser is given: argv without the command's own words."""
+    own = {"vllm": ["vllm", "serve"], "sglang": ["python", "-m", "sglang.launch_server"]}[service["engine"]]
+    argv: list[str] = service["argv"]
+    assert argv[: len(own)] == own
+    return argv[len(own) :]
