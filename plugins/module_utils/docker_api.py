@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Docker Engine API over dockerd's socket, with nothing but the standard library.
 
-The version of the API is that of Docker 20.10, the oldest that a device may have; newer engines answer it too.
+The version of the API is that of Docker 20.10, the oldest that a device may have. Engines that no longer answer it (Docker 29,
+moby#51186) name the oldest one that they do, which is taken then.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 SOCKET = "/run/docker.sock"
-VERSION = "v1.41"
+VERSION = "1.41"
+
+_TOO_OLD = re.compile(r"client version [\d.]+ is too old\. Minimum supported API version is (\d+\.\d+)")
 
 
 class DockerError(Exception):
@@ -56,6 +60,7 @@ class Docker:
     def __init__(self, socket_path: str = SOCKET, timeout: float = 10.0) -> None:
         self.socket_path = socket_path
         self.timeout = timeout
+        self.version = VERSION
 
     def get(self, path: str) -> Any:
         """What dockerd answers to GET ``path`` (``/images/json``), from JSON. Raises DockerError."""
@@ -66,9 +71,9 @@ class Docker:
 
         ``body`` is sent as JSON; bytes are a tar archive. A 304 (already so: started, stopped) is an empty answer and no error.
         """
-        connection = _Connection(self.socket_path, self.timeout)
+        connection, answer = self._send(self.timeout, method, path, body, headers)
         try:
-            content = _ask(connection, method, path, body, headers).read()
+            content = answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise self._silent(error) from error
         finally:
@@ -93,9 +98,8 @@ class Docker:
         the iterator is closed: dockerd cancels a pull whose client has gone.
         """
         allowed = timeout if callable(timeout) else lambda: self.timeout if timeout is None else timeout
-        connection = _Connection(self.socket_path, allowed())
+        connection, answer = self._send(allowed(), method, path, None, headers)
         try:
-            answer = _ask(connection, method, path, None, headers)
             while line := answer.readline():
                 if line.strip():
                     yield _object(line)
@@ -105,6 +109,24 @@ class Docker:
             raise self._silent(error) from error
         finally:
             connection.close()
+
+    def _send(
+        self, timeout: float, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+    ) -> tuple[_Connection, http.client.HTTPResponse]:
+        """Send a request, a second time where dockerd asks for another version of the API."""
+        while True:
+            connection = _Connection(self.socket_path, timeout)
+            try:
+                return connection, _ask(connection, method, f"/v{self.version}{path}", body, headers)
+            except DockerError as error:
+                connection.close()
+                minimum = _TOO_OLD.search(error.message)
+                if minimum is None or minimum[1] == self.version:
+                    raise
+                self.version = minimum[1]
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                raise self._silent(error) from error
 
     def _silent(self, error: Exception) -> DockerError:
         return DockerError(f"dockerd does not answer on {self.socket_path}: {error or type(error).__name__}")
@@ -117,7 +139,7 @@ def _ask(
     content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     kind = "application/x-tar" if content is body else "application/json"
     more = {} if content is None else {"Content-Type": kind}
-    connection.request(method, f"/{VERSION}{path}", body=content, headers={**more, **(headers or {})})
+    connection.request(method, path, body=content, headers={**more, **(headers or {})})
     answer = connection.getresponse()
     if answer.status >= 400:
         text = answer.read().decode(errors="replace")

@@ -43,6 +43,7 @@ class Dockerd(socketserver.ThreadingUnixStreamServer):
         self.containers: list[str] = []
         self.in_use: set[str] = set()
         self.broken = False
+        self.minimum = ""  # version of the API that a client must speak at least
 
     def start(self) -> Dockerd:
         """Answer, in a thread of its own."""
@@ -103,8 +104,13 @@ class Handler(BaseHTTPRequestHandler):
         return path, {key: values[0] for key, values in parse_qs(parts.query).items()}
 
     def do_GET(self) -> None:
+        version = self.path.split("/")[1].removeprefix("v")
         path, query = self.begin()
         server = self.server
+        if server.minimum and version < server.minimum:
+            words = f"client version {version} is too old. Minimum supported API version is {server.minimum}, please upgrade"
+            self.answer(400, {"message": words})
+            return
         if server.broken:
             self.answer(500, "<html>")
         elif path == "/info":

@@ -44,6 +44,16 @@ def test_a_refusal_has_its_status_and_dockerds_words(dockerd: Dockerd) -> None:
     assert (error.value.status, error.value.message) == (500, "<html>")
 
 
+def test_an_engine_that_no_longer_answers_this_version_is_asked_in_its_oldest(dockerd: Dockerd) -> None:
+    dockerd.minimum = "1.44"
+    docker = Docker(dockerd.path)
+    assert docker.get("/images/json") == []
+    assert docker.version == "1.44"
+    asked = len(dockerd.asked)
+    docker.get("/images/json")
+    assert len(dockerd.asked) == asked + 1, "it is remembered"
+
+
 def test_no_dockerd(tmp_path: Path) -> None:
     with pytest.raises(DockerError) as error:
         Docker(str(tmp_path / "nosuch.sock")).get("/info")
