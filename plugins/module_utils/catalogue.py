@@ -83,6 +83,7 @@ ENGINE = Field(
                     "image": TEXT,
                     "image_bytes": WHOLE,
                     "unbounded_memory": TEXT,
+                    "options": OPTIONS,
                     "origin": TEXT,
                 },
             ),

@@ -145,7 +145,8 @@ def _service(
         )
 
     artifact = artifact_of(profile["model"], model, catalogue.lock)
-    chosen = _options(entry, engine, profile, thinking)
+    known = engine["versions"].get(version) or {}
+    chosen = _options(entry, engine, known, profile, thinking)
     problems += _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue)
     served_name = entry.get("served_name", profile["served_name"])
     files = list(profile.get("files") or [])
@@ -153,7 +154,6 @@ def _service(
         files += profile.get("files_not_thinking") or []
     artifacts = [artifact_of(key, catalogue.models[key], catalogue.lock) for key in files]
     problems += _templates(chosen, place, engine["kind"], [artifact, *artifacts])
-    known = engine["versions"].get(version) or {}
     memory_gib = entry.get("memory_gib", profile["memory_gib"])
     variable = f"{place}.memory_gib" if "memory_gib" in entry else f"{place} (from the profile) memory_gib"
     memory, fraction, found = _memory(engine.get("memory"), memory_gib, variable, inputs)
@@ -315,9 +315,15 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _options(
-    entry: Mapping[str, Any], engine: Mapping[str, Any], profile: Mapping[str, Any], thinking: bool | None
+    entry: Mapping[str, Any],
+    engine: Mapping[str, Any],
+    known: Mapping[str, Any],
+    profile: Mapping[str, Any],
+    thinking: bool | None,
 ) -> dict[str, Any]:
-    chosen: dict[str, Any] = {**(engine.get("options") or {}), **(profile.get("options") or {})}
+    chosen: dict[str, Any] = {}
+    for layer in (engine, known, profile):
+        chosen.update(layer.get("options") or {})
     if thinking is not None:
         chosen.update(profile.get("options_thinking" if thinking else "options_not_thinking") or {})
     # Mappings (JSON arguments) are merged, so that one sampling value can be changed without repeating the others.
