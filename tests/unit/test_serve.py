@@ -276,6 +276,27 @@ def test_the_page_cache_is_dropped_by_root(tmp_path: Path, capsys: pytest.Captur
     assert "page cache dropped, free memory" in capsys.readouterr().err
 
 
+def test_the_page_cache_is_dropped_until_the_engine_is_loaded_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, dropped = threading.Event(), []
+
+    def drop(quiet: bool) -> bool:
+        dropped.append(quiet)
+        if len(dropped) == 3:
+            loaded.set()
+        return True
+
+    monkeypatch.setattr(serve, "drop_caches", drop)
+    serve.keep_dropping(loaded, 0.01)
+    assert dropped == [True] * 3
+
+
+def test_a_page_cache_that_cannot_be_dropped_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[bool] = []
+    monkeypatch.setattr(serve, "drop_caches", lambda quiet: bool(tries.append(quiet)))
+    serve.keep_dropping(threading.Event(), 0.01)
+    assert tries == [True]
+
+
 @pytest.fixture
 def dockerd(tmp_path: Path) -> Iterator[Dockerd]:
     """A dockerd that knows containers by name, and removes them."""

@@ -44,7 +44,7 @@ class Host(Device):
     def __init__(self) -> None:
         super().__init__()
         self.containerd = "containerd.snapshotter" in self.run("docker info --format '{{json .DriverStatus}}'")
-        helper = (ROOT / "tests" / "faults" / "image_helper.py").read_text(encoding="utf-8")
+        helper = (ROOT / "tests" / "container_faults" / "image_helper.py").read_text(encoding="utf-8")
         self.write(HELPER, helper)
         self.digest = self.push("1")
 
@@ -127,7 +127,7 @@ def service(tag: str = "1", digest: str | None = None, registry: str = LINE) -> 
 def command(*services: dict[str, Any], options: tuple[str, ...] = (), **variables: Any) -> list[str]:
     """The play that brings the images of services."""
     values = {**QUICK, "thor_ngc_registry": LINE, "faults_services": services, **variables}
-    play = str(ROOT / "tests" / "faults" / "engine_image.yml")
+    play = str(ROOT / "tests" / "container_faults" / "engine_image.yml")
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     return [program, f"--inventory={INVENTORY}", f"--limit={HOST}", "--extra-vars", json.dumps(values), *options, play]
 

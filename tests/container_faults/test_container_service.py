@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from test_serving import HOST, ROOT, Device, Service, eventually, play, stand_in
 
-PLAYBOOK = ROOT / "tests" / "faults" / "container_serving.yml"
+PLAYBOOK = ROOT / "tests" / "container_faults" / "container_serving.yml"
 NAME = "fault-box"
 UNIT = f"thor-{NAME}.service"
 CONTAINER = f"thor-{NAME}"
@@ -45,7 +45,7 @@ class Box(Device):
             reference = f"{repository}@{digest}" if known else f"{repository}:{tag}"
             if self.host.run(f"docker run --rm --network=none --entrypoint=python3 {reference} -V").rc == 0:
                 return {"image": f"{repository}:{tag}", "image_digest": digest if known else None}
-        pytest.skip(f"{HOST} has no Docker, or no image with a Python")
+        pytest.fail(f"{HOST} has no Docker, or no image with a Python")
 
     def containers(self) -> list[str]:
         """Names of all containers, running or not."""
