@@ -135,7 +135,9 @@ def test_a_second_run_changes_nothing(box: Box) -> None:
 
 @pytest.mark.usefixtures("box")
 def test_verify_passes_and_shows_the_service() -> None:
-    assert re.search(r"^ *chat .*\btiny\b.*\bok\b", play("playbooks/verify.yml"), re.MULTILINE)
+    assert re.search(
+        rf"^ *chat +ok +{re.escape(ENDPOINT)} .* {re.escape(ANSWER)}$", play("playbooks/verify.yml"), re.MULTILINE
+    )
 
 
 def test_it_is_the_real_vllm_of_the_image(box: Box) -> None:

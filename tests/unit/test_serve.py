@@ -292,7 +292,12 @@ def test_the_page_cache_is_dropped_until_the_engine_is_loaded_and_no_longer(monk
 
 def test_a_page_cache_that_cannot_be_dropped_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[bool] = []
-    monkeypatch.setattr(serve, "drop_caches", lambda quiet: bool(tries.append(quiet)))
+
+    def fail(quiet: bool) -> bool:
+        tries.append(quiet)
+        return False
+
+    monkeypatch.setattr(serve, "drop_caches", fail)
     serve.keep_dropping(threading.Event(), 0.01)
     assert tries == [True]
 
