@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: image_work
 short_description: What the images of a host want
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:

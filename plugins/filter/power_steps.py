@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: power_steps
 short_description: What the role power has to do on a host
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:

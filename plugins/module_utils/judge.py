@@ -88,11 +88,15 @@ def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
 
 
 def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        service
-        for service in services
-        if service["kind"] == "native" and service["version"] not in host["builds"].get(service["engine"], {})
-    ]
+    """Native services whose build is not there, or was made with a compiler or a CUDA that the host no longer has."""
+    toolchain = host["toolchain"]
+
+    def is_built(service: Mapping[str, Any]) -> bool:
+        build = host["builds"].get(service["engine"], {}).get(service["version"])
+        made_with = (build or {}).get("inputs") or {}
+        return build is not None and all(made_with.get(key) in (None, toolchain.get(key)) for key in ("cuda", "compiler"))
+
+    return [service for service in services if service["kind"] == "native" and not is_built(service)]
 
 
 def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: apt_source
 short_description: A package repository whose key has the right fingerprint and that answers, or none
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: docker_daemon
 short_description: Merge keys into daemon.json and have the running Docker Engine take them over
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:

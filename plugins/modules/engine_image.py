@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: engine_image
 short_description: Images of engines, pulled once, kept by digest and proven
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:

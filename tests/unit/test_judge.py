@@ -110,6 +110,9 @@ def test_nvcc_is_asked_for_only_where_something_is_to_be_compiled_for_the_gpu() 
     assert problem.code == "THOR-CUDA-MISSING" and "cuda-toolkit" in problem.remedy
     assert not judge([], bare, SETTINGS)
     assert not judge([service()], {**bare, "builds": {"llama.cpp": {"0c1e570": {}}}}, SETTINGS)
+    # A JetPack upgrade has taken the CUDA away that the build was made with: it has to be made again.
+    old = {"llama.cpp": {"0c1e570": {"inputs": {"cuda": "13.0", "compiler": None}}}}
+    assert only(judge([service()], {**bare, "builds": old}, SETTINGS)).code == "THOR-CUDA-MISSING"
 
 
 def test_services_that_do_not_fit_the_memory_say_by_how_much_and_which_is_largest() -> None:
