@@ -34,7 +34,8 @@ MARKER = "# A service of jetson.thor:"
 UNITS = "etc/systemd/system"
 CONFIGS = "etc/thor/services"
 PREVIOUS = "var/lib/thor/previous"
-JOURNAL_LINES = 30
+JOURNAL_LINES = 30  # shown
+JOURNAL_READ = 1000  # read: the cause of a Python engine's end may stand far above its last words
 START_FAILED = "THOR-SERVICE-START"
 SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
 
@@ -42,6 +43,7 @@ SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
 _VERDICT = re.compile(
     r"^(Starting |Failed to start |\S+\.service: (Main process exited|Failed with result|Scheduled restart))"
 )
+_EXCEPTION = re.compile(r"(?:^|[\s.])[A-Z]\w*(?:Error|Exception): \S")
 _CODE = re.compile(r"\b(THOR-[A-Z]+(?:-[A-Z]+)*): (.+)$")
 
 
@@ -246,7 +248,7 @@ class Systemctl:
                 "journalctl",
                 f"--unit={unit}",
                 f"--since=@{int(since)}",
-                f"--lines={JOURNAL_LINES}",
+                f"--lines={JOURNAL_READ}",
                 "--output=cat",
                 "--no-pager",
             ],
@@ -570,11 +572,20 @@ class Switch:
             f"{START_FAILED}: {socket.gethostname()}: {service.unit_name} was started and has not answered: "
             f"{f'{cause}: ' if cause else ''}{reason}",
             f"{now} Serving now: {serving}. Services after it in thor_profiles were left as they are.",
-            "Put right what the journal names, then run the play again. "
+            "Put right what the journal names, then run the play again.",
+            *first_exception(journal),
             f"The last lines of journalctl -u {service.unit_name}:",
-            *(f"    {line}" for line in journal),
+            *(f"    {line}" for line in journal[-JOURNAL_LINES:]),
         ]
         return "\n".join(lines)
+
+
+def first_exception(journal: Sequence[str]) -> list[str]:
+    """The first exception of a Python engine, to be shown, where the last lines do not hold it."""
+    first = next((line for line in journal if _EXCEPTION.search(line)), None)
+    if first is None or first in journal[-JOURNAL_LINES:]:
+        return []
+    return ["The first exception in its journal:", f"    {first.strip()}"]
 
 
 def reason_of(journal: Sequence[str]) -> tuple[str | None, str]:

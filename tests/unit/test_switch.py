@@ -23,6 +23,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.switch import (
     Systemctl,
     Wanted,
     compare,
+    first_exception,
     reason_of,
 )
 
@@ -327,6 +328,15 @@ def test_the_difference_is_shown(host: Host) -> None:
     assert diff["/etc/systemd/system/thor-chat.service"]["after"].endswith("new\n")
     assert diff["/etc/systemd/system/thor-old.service"]["after"] == ""
     assert "/etc/thor/services/chat.json" not in diff
+
+
+def test_the_first_exception_is_shown_where_it_stands_above_the_last_lines() -> None:
+    cause = "(EngineCore pid=7) ERROR 11-24 [core.py:1] ImportError: Please install modelscope>=1.18.1"
+    tail = [f"(APIServer pid=1)   File {number}" for number in range(40)]
+    last = "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above."
+    assert first_exception(["INFO ok", cause, *tail, last])[1].strip() == cause
+    assert first_exception([cause, last]) == [], "the last lines show it"
+    assert first_exception(tail) == []
 
 
 @pytest.mark.parametrize(
