@@ -381,7 +381,7 @@ def main() -> None:
             "suite": {"type": "str", "default": "/"},
             "components": names,
             "architecture": text,
-            "key_url": text,
+            "key_url": {**text, "no_log": False},  # of a public key
             "fingerprint": text,
             "packages": names,
             "variables": {"type": "dict", "default": {}},
