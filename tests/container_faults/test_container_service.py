@@ -311,6 +311,6 @@ def test_a_share_of_what_is_free_is_set_at_the_start(box: Box) -> None:
 def test_what_is_compiled_survives_the_container(served: Box) -> None:
     served.run(f"echo kernel >{served.inside('/root/.cache/compiled')}")
     before = served.started()
-    served.run(f"systemctl restart {UNIT}")
+    served.host.run(f"systemctl restart {UNIT}")
     served.comes_back(before)
     assert served.run(f"cat {served.inside('/root/.cache/compiled')}") == "kernel"

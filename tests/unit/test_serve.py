@@ -325,6 +325,22 @@ def test_a_container_service_is_ready_and_stops_like_any_other(run: Run, notifie
     assert dockerd.removed == []  # docker's client has seen to it (--rm)
 
 
+@pytest.mark.parametrize(("refusals", "status"), [(1, 0), (2, 1)])
+def test_a_container_that_docker_refuses_to_start_is_tried_once_more(
+    run: Run, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch, refusals: int, status: int
+) -> None:
+    engine, left = serve.Engine, [["/bin/sh", "-c", "exit 125"]] * refusals
+
+    def start(argv: list[str], gpu_log: str | None, its: Any) -> Any:
+        return engine(left.pop() if left else argv, gpu_log, its)
+
+    monkeypatch.setattr(serve, "Engine", start)
+    ended, journal = run("ok", stop=status == 0, **config(dockerd))
+    assert ended == status, journal
+    assert journal.count("trying once more") == 1
+    assert not left
+
+
 def test_what_an_earlier_start_has_left_over_is_removed_first(run: Run, dockerd: Dockerd) -> None:
     dockerd.has("thor-chat", LABEL)
     status, journal = run("ok", stop=True, **config(dockerd))
