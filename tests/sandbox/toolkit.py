@@ -131,6 +131,7 @@ PathChanged=/lib/modules/%v/modules.dep.bin
 WantedBy=multi-user.target
 """
 
+# A unit that does not start fails no installation, as in the scripts that debhelper writes; the tests look at the unit's work.
 REFRESH_POSTINST = """\
 #!/bin/sh
 set -e
