@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, job
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, job, look
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 DAEMON_JSON = Path("/etc/docker/daemon.json")
@@ -163,7 +163,7 @@ def _docker(unit: Mapping[str, str]) -> dict[str, Any] | None:
         "running": running,
         "enabled": unit.get("UnitFileState") == "enabled",
         "environment": environment(pid) if running else {},
-        "drop_in": _read(DROP_IN),
+        "drop_in": look.read(None, str(DROP_IN)),
         "pending": pending(pid).get("action"),
     }
     return {**found, **describe(*_ask(running))}
@@ -263,13 +263,6 @@ def has_raw_table(config: str, nft: bool) -> bool:
     """
     options = dict(re.findall(r"^(CONFIG_\w+)=([ym])$", config, re.MULTILINE))
     return "CONFIG_IP_NF_RAW" in options or (nft and {"CONFIG_NF_TABLES", "CONFIG_NFT_COMPAT"} <= set(options))
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
 
 
 def _record(path: Path) -> dict[str, Any] | None:

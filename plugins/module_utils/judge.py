@@ -94,7 +94,9 @@ def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> 
     def is_built(service: Mapping[str, Any]) -> bool:
         build = host["builds"].get(service["engine"], {}).get(service["version"])
         made_with = (build or {}).get("inputs") or {}
-        return build is not None and all(made_with.get(key) in (None, toolchain.get(key)) for key in ("cuda", "compiler"))
+        return build is not None and all(
+            made_with.get(key) in (None, toolchain.get(key)) for key in ("cuda", "compiler")
+        )
 
     return [service for service in services if service["kind"] == "native" and not is_built(service)]
 

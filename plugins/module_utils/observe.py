@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import docker_host, images, power
+from ansible_collections.jetson.thor.plugins.module_utils import docker_host, images, look, power
 
 ENGINES = Path("/opt/thor/engines")
 UNITS = Path("/etc/systemd/system")
@@ -63,16 +63,6 @@ def observe(facts_root: str = "") -> dict[str, Any]:
     }
 
 
-def _read(root: Path | None, path: str) -> str | None:
-    """A file of the device (or its stand-in); None where there is none."""
-    for candidate in ([root / path.lstrip("/")] if root else []) + [Path(path)]:
-        try:
-            return candidate.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-    return None
-
-
 def _run(*command: str) -> str:
     """The output of a program; empty where it is missing or fails."""
     try:
@@ -83,8 +73,8 @@ def _run(*command: str) -> str:
 
 
 def _device(root: Path | None) -> dict[str, Any]:
-    model = _read(root, "/proc/device-tree/model")
-    compatible = [one for one in (_read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
+    model = look.read(root, "/proc/device-tree/model")
+    compatible = [one for one in (look.read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
     return {
         "model": model.rstrip("\0\n") if model else None,
         "compatible": compatible,
@@ -94,12 +84,12 @@ def _device(root: Path | None) -> dict[str, Any]:
 
 def _l4t(root: Path | None) -> str | None:
     """Version of Linux for Tegra: ``# R38 (release), REVISION: 2.0, ...`` is 38.2.0."""
-    match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _read(root, "/etc/nv_tegra_release") or "")
+    match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", look.read(root, "/etc/nv_tegra_release") or "")
     return f"{match[1]}.{match[2]}" if match else None
 
 
 def _os(root: Path | None) -> dict[str, str]:
-    pairs = re.findall(r'^(\w+)="?([^"\n]*)"?$', _read(root, "/etc/os-release") or "", re.MULTILINE)
+    pairs = re.findall(r'^(\w+)="?([^"\n]*)"?$', look.read(root, "/etc/os-release") or "", re.MULTILINE)
     values = dict(pairs)
     return {
         "id": values.get("ID", ""),
@@ -117,7 +107,7 @@ def _systemd() -> int | None:
 
 
 def _memory(root: Path | None) -> dict[str, int]:
-    values = dict(re.findall(r"^(\w+):\s+(\d+) kB", _read(root, "/proc/meminfo") or "", re.MULTILINE))
+    values = dict(re.findall(r"^(\w+):\s+(\d+) kB", look.read(root, "/proc/meminfo") or "", re.MULTILINE))
     return {
         "total_bytes": int(values.get("MemTotal", 0)) * 1024,
         "available_bytes": int(values.get("MemAvailable", 0)) * 1024,
@@ -246,7 +236,7 @@ def _listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, A
     owners = {one["id"]: one["service"] for one in containers}
     sockets: dict[str, dict[str, Any]] = {}
     for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
-        for line in (_read(None, table) or "").splitlines()[1:]:
+        for line in (look.read(None, table) or "").splitlines()[1:]:
             columns = line.split()
             if columns[3] == "0A":
                 address, port = columns[1].split(":")
@@ -256,8 +246,8 @@ def _listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, A
             if inode in sockets:
                 sockets[inode].update(
                     pid=int(process.name),
-                    process=(_read(None, f"{process}/comm") or "").strip(),
-                    unit=_unit(_read(None, f"{process}/cgroup") or "", owners),
+                    process=(look.read(None, f"{process}/comm") or "").strip(),
+                    unit=_unit(look.read(None, f"{process}/cgroup") or "", owners),
                 )
     nobody = {"pid": None, "process": None, "unit": None}
     return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
@@ -296,14 +286,14 @@ def _address(text: str) -> str:
 
 def _device_nodes(root: Path | None) -> list[str]:
     """Nodes that CUDA opens: those of NVIDIA's own list for containers that exist here, and the render nodes."""
-    listed = _read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
+    listed = look.read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
     nodes = {row[1].strip() for row in csv.reader(listed.splitlines()) if len(row) > 1 and row[0].strip() == "dev"}
     nodes |= {str(path) for pattern in ("nvidia*", "nvmap", "dri/renderD*") for path in Path("/dev").glob(pattern)}
     return sorted(node for node in nodes if Path(node).is_char_device())
 
 
 def _groups() -> list[str]:
-    names = {line.split(":")[0] for line in (_read(None, "/etc/group") or "").splitlines()}
+    names = {line.split(":")[0] for line in (look.read(None, "/etc/group") or "").splitlines()}
     return sorted(names & {"render", "video"})
 
 

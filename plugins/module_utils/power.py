@@ -9,7 +9,6 @@ an empty answer for no and changes nothing. On an AGX Thor that is so for 90W an
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import look
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 # Not thor-*.service: those are services, and a service may be called "clocks".
@@ -111,7 +111,7 @@ def ask(*command: str, seconds: float = SECONDS) -> tuple[int | None, str]:
 
 def read_modes(program: str, root: Path | None = None) -> dict[str, int]:
     """The device's modes by name; where the program names none, those of its file."""
-    return parse_modes(ask(program, "-p", "--verbose")[1]) or parse_modes(_read(root, NVPMODEL_CONF) or "")
+    return parse_modes(ask(program, "-p", "--verbose")[1]) or parse_modes(look.read(root, NVPMODEL_CONF) or "")
 
 
 def read_current(program: str) -> dict[str, Any] | None:
@@ -137,7 +137,7 @@ def observe(root: Path | None) -> dict[str, Any]:
             "modes": read_modes(nvpmodel, root) if nvpmodel else {},
             "jetson_clocks": find("jetson_clocks"),
             "clocks": {
-                "unit": _read(None, str(_SYSTEM / CLOCKS_UNIT)),
+                "unit": look.read(None, str(_SYSTEM / CLOCKS_UNIT)),
                 "enabled": clocks.get("UnitFileState") == "enabled",
                 "applied": _has_run(clocks),
             },
@@ -149,13 +149,6 @@ def observe(root: Path | None) -> dict[str, Any]:
             "sysctl": _sysctl(),
         }
     }
-
-
-def _read(root: Path | None, path: str) -> str | None:
-    for candidate in ([root / path.lstrip("/")] if root else []) + [Path(path)]:
-        with contextlib.suppress(OSError):
-            return candidate.read_text(encoding="utf-8", errors="replace")
-    return None
 
 
 def _units(names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -182,10 +175,10 @@ def _default_target() -> str | None:
 
 def _sysctl() -> dict[str, Any]:
     """Our file of kernel settings, what holds of them now, and whether the kernel lets them be set here."""
-    text = _read(None, SYSCTL_FILE)
+    text = look.read(None, SYSCTL_FILE)
     values = {}
     for key in parse_sysctl(text or ""):
-        found = _read(None, f"/proc/sys/{key.replace('.', '/')}")
+        found = look.read(None, f"/proc/sys/{key.replace('.', '/')}")
         values[key] = " ".join(found.split()) if found is not None else None
     return {"file": text, "values": values, "writable": os.access("/proc/sys/vm/swappiness", os.W_OK)}
 
