@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.judge import Settings, judge
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
@@ -18,7 +19,8 @@ ARGUMENTS: dict[str, Any] = {
     "disk_reserve_gib": {"type": "float", "required": True},
     "supported_os": {"type": "list", "elements": "str", "required": True},
     "minimum_l4t": {"type": "str", "required": True},
-    "cuda": {"type": "bool", "required": True},
+    "cuda": {"type": "dict", "required": True},
+    "install_programs": {"type": "bool", "default": True},
     "container_runtime": {"type": "dict", "default": {}},
 }
 
@@ -34,6 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         services, host, found = args.pop("services"), args.pop("host"), args.pop("problems")
+        args["cuda"] = {role: boolean(value) for role, value in args["cuda"].items()}
         problems = [Problem(**one) for one in found]
         said = {problem.code for problem in problems}
         # An option that the stored list does not know is unknown to the built program too: once is enough.

@@ -1,77 +1,200 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Verification: one question to each service, and what is wrong with its answer.
+"""Verification: the requests that each service of a host is there for, and what is wrong with its answers.
 
 probe.py knows the requests, is deployed alone and imports nothing of ours; here are the judgement and its codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import probe
+from ansible_collections.jetson.thor.plugins.module_utils import media, probe
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 SHOWN = 200  # characters of an answer
+Service = Mapping[str, Any]
+Result = dict[str, Any]
 
 
-def ask_all(
-    services: Sequence[Mapping[str, Any]], prompt: str, max_tokens: int, timeout: float
-) -> list[dict[str, Any]]:
-    """Ask all services at the same time; one entry for each, in their order (shape: RETURN of the module verify)."""
-    if not services:
+@dataclass(frozen=True)
+class Questions:
+    """What is asked. ``timeout`` is that of each answer, in seconds; ``image_url`` takes the place of a picture of our own."""
+
+    prompt: str
+    max_tokens: int
+    timeout: float
+    image_prompt: str = "What do you see?"
+    image_url: str = ""
+    sound_name: str = "silence.wav"
+    sound: bytes = b""
+
+
+def ask_all(services: Sequence[Service], questions: Questions) -> list[Result]:
+    """Send all requests of all services side by side; an entry for each, in their order (shape: RETURN of the module verify)."""
+    requests = [request for service in services for request in requests_of(service, questions)]
+    if not requests:
         return []
-    with ThreadPoolExecutor(max_workers=len(services)) as pool:
-        return list(pool.map(lambda service: ask(service, prompt, max_tokens, timeout), services))
+    with ThreadPoolExecutor(max_workers=len(requests)) as pool:
+        return list(pool.map(lambda request: request(), requests))
 
 
-def ask(service: Mapping[str, Any], prompt: str, max_tokens: int, timeout: float) -> dict[str, Any]:
-    """Ask one service, and judge its answer."""
-    result: dict[str, Any] = {
+def requests_of(service: Service, questions: Questions) -> list[Callable[[], Result]]:
+    """The requests that a service is there for; each, when called, is sent and judged."""
+    if service["api"] == "transcription":
+        return [partial(_transcription, service, questions)]
+    if service["api"] != "chat":
+        return [partial(_result, service, service["api"], state="unverified")]
+    requests: list[Callable[[], Result]] = [partial(_chat, service, questions)]
+    vision = service.get("vision")
+    if vision is not None:
+        by_address = _image_by_address if service.get("remote_media") else _closed
+        requests += [partial(by_address, service, questions)]
+        requests += [partial(_image_from_folder, service, questions)] if vision["folder"] else []
+    return requests
+
+
+def _transcription(service: Service, questions: Questions) -> Result:
+    name, sound = questions.sound_name, questions.sound or probe.silence()
+    send = partial(probe.transcribe, service, name, sound, timeout=questions.timeout)
+    return _judged(service, "transcription", send, "THOR-AUDIO-FAILED", name)
+
+
+def _chat(service: Service, questions: Questions) -> Result:
+    send = partial(probe.chat, service, questions.prompt, max_tokens=questions.max_tokens, timeout=questions.timeout)
+    return _judged(service, "chat", send, "THOR-ANSWER-MISSING", None)
+
+
+def _about(service: Service, questions: Questions, what: str, image: str) -> Result:
+    """A chat about an image."""
+    send = partial(
+        probe.chat,
+        service,
+        questions.image_prompt,
+        image=image,
+        max_tokens=questions.max_tokens,
+        timeout=questions.timeout,
+    )
+    return _judged(service, what, send, "THOR-MEDIA-FAILED", image)
+
+
+def _image_by_address(service: Service, questions: Questions) -> Result:
+    what = "image by URL"
+    if questions.image_url:
+        return _about(service, questions, what, questions.image_url)
+    with media.Gallery() as gallery:
+        return _about(service, questions, what, gallery.url)
+
+
+def _image_from_folder(service: Service, questions: Questions) -> Result:
+    what, vision = "image by file", service["vision"]
+    try:
+        with media.picture_in(vision["folder"]) as path:
+            return _about(service, questions, what, vision["file_url"].format(path=path, name=path.name))
+    except OSError as error:
+        problem = _problem(
+            "THOR-MEDIA-FOLDER", service, vision["folder"], f"no file can be laid there: {error.strerror}."
+        )
+        return _result(service, what, [problem])
+
+
+def _closed(service: Service, questions: Questions) -> Result:
+    """A service that must not fetch what a client names: whether it stays at home. What it answers does not matter."""
+    what = "image by URL (closed)"
+    # By its own address on the network, because this device's loopback is open to a unit that is closed to all others.
+    address = media.own_address()
+    if address is None:
+        return _result(service, what, state="unverified", answer="the device is on no network")
+    with media.Gallery(address) as gallery:
+        asked = _about(service, questions, what, gallery.url)
+        fetched = gallery.visits > 0
+    if fetched:
+        reason = "the engine fetched an image although remote_media is false."
+        return _result(service, what, [_problem("THOR-MEDIA-OPEN", service, gallery.url, reason)])
+    # Silence is no refusal: whether it would have fetched is not known.
+    silent = [one for one in asked["problems"] if one["code"] == "THOR-ANSWER-MISSING"]
+    if silent:
+        return asked
+    return _result(service, what, answer="refused, as it should be", seconds=asked["seconds"])
+
+
+def _judged(service: Service, what: str, send: Callable[[], probe.Answer], code: str, culprit: object) -> Result:
+    """Send a request and judge the answer. ``code`` and ``culprit``: of the problem where the service refuses this very request."""
+    try:
+        answer = send()
+    except probe.ProbeError as error:
+        if error.kind == "shape":
+            return _result(service, what, [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {error}.")])
+        refused = error.kind == "status"
+        code, culprit = (code, culprit) if refused else ("THOR-ANSWER-MISSING", None)
+        return _result(service, what, [_problem(code, service, culprit, f"{what}: {error}.")])
+    return _result(
+        service,
+        what,
+        _wrong(service, what, answer),
+        seconds=round(answer.seconds, 3),
+        tokens=answer.completion_tokens,
+        tokens_per_second=round(answer.tokens_per_second, 1) if answer.tokens_per_second else None,
+        answer=(answer.text or answer.reasoning).strip()[:SHOWN],
+    )
+
+
+def _wrong(service: Service, what: str, answer: probe.Answer) -> list[Problem]:
+    """What is wrong with an answer that came."""
+    # A model without trained weights has nothing to say, and what it says is no language.
+    reasons = [probe.wrong_text(answer)] if service.get("trained", True) else []
+    if service["api"] == "chat":
+        reasons.append(probe.wrong_model(answer, service["served_name"]))
+    found = [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {reason}.") for reason in reasons if reason]
+    thought = probe.thinking(answer) if service.get("thinking") is False else None
+    if thought:
+        found.append(_problem("THOR-ANSWER-THINKING", service, False, f"{what}: {thought}."))
+    return found
+
+
+def _result(service: Service, what: str, problems: Sequence[Problem] = (), state: str = "", **more: Any) -> Result:
+    """One entry of what the module returns."""
+    state = state or ("failed" if problems else "ok")
+    return {
         "name": service["name"],
+        "request": what,
         "api": service["api"],
-        "endpoint": f"http://{service['address']}:{service['port']}",
+        "endpoint": probe.where(service["address"], service["port"], service["api_path"]),
         "seconds": None,
         "tokens": None,
         "tokens_per_second": None,
         "answer": "",
-        "problems": [],
-        "messages": [],
+        "problems": [problem.as_dict() for problem in problems],
+        "messages": [problem.text() for problem in problems],
+        "state": state,
+        "ok": state == "ok",
+        **more,
     }
-    if service["api"] != "chat":
-        return {**result, "state": "unverified", "ok": False}
-    found: list[Problem] = []
-    try:
-        answer = probe.chat(
-            service["address"], service["port"], service["served_name"], prompt, max_tokens=max_tokens, timeout=timeout
-        )
-    except probe.ProbeError as error:
-        wrong = error.kind == "shape"
-        found.append(_problem("THOR-ANSWER-WRONG" if wrong else "THOR-ANSWER-MISSING", service, None, f"{error}."))
-    else:
-        result["seconds"] = round(answer.seconds, 3)
-        result["tokens"] = answer.completion_tokens
-        result["tokens_per_second"] = round(answer.tokens_per_second, 1) if answer.tokens_per_second else None
-        result["answer"] = (answer.text or answer.reasoning).strip()[:SHOWN]
-        wrongs = (probe.wrong_model(answer, service["served_name"]), probe.wrong_text(answer))
-        found += [_problem("THOR-ANSWER-WRONG", service, None, f"{reason}.") for reason in wrongs if reason]
-        thought = probe.thinking(answer) if service.get("thinking") is False else None
-        if thought:
-            found.append(_problem("THOR-ANSWER-THINKING", service, False, f"{thought}."))
-    result["problems"] = [problem.as_dict() for problem in found]
-    result["messages"] = [problem.text() for problem in found]
-    return {**result, "state": "failed" if found else "ok", "ok": not found}
 
 
-def _problem(code: str, service: Mapping[str, Any], value: object, reason: str) -> Problem:
+def _problem(code: str, service: Service, value: object, reason: str) -> Problem:
+    journal = f"Look into journalctl -u {service['unit']}, then run the play again."
     remedy = {
-        "THOR-ANSWER-MISSING": f"Look into journalctl -u {service['unit']}, then run the play again.",
+        "THOR-ANSWER-MISSING": journal,
         "THOR-ANSWER-WRONG": "Look whether playbooks/plan.yml knows this combination as broken, and choose another "
         "version of the engine, another precision or another model.",
         "THOR-ANSWER-THINKING": "The profile's options_not_thinking do not work with this version of the engine: "
         "choose another, or report it.",
+        "THOR-AUDIO-FAILED": "Send another format (verify_audio_file; a WAV file of 16 bits is understood by all), have whisper-server "
+        f"convert it (options: {{convert: true}}), or see what the engine lacks: journalctl -u {service['unit']}.",
+        "THOR-MEDIA-FAILED": "Check that the device reaches the address, and that it is an image; "
+        f"journalctl -u {service['unit']} has the engine's words.",
+        "THOR-MEDIA-FOLDER": "Name a folder below /models that is there, in the option of the profile.",
+        "THOR-MEDIA-OPEN": "The kernel or this version of the engine does not hold it back: block it in the network, or choose another "
+        "version of the engine.",
     }[code]
-    variable = f"thor_services[{service['name']}]" + (".thinking" if code == "THOR-ANSWER-THINKING" else "")
-    return Problem(code, variable, value, reason, remedy)
+    keys = {
+        "THOR-ANSWER-THINKING": ".thinking",
+        "THOR-MEDIA-OPEN": ".remote_media",
+        "THOR-MEDIA-FOLDER": ".vision.folder",
+    }
+    return Problem(code, f"thor_services[{service['name']}]{keys.get(code, '')}", value, reason, remedy)

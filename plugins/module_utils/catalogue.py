@@ -33,6 +33,9 @@ SWITCH = Field((bool,))
 OPTIONS = Field((dict,))  # the engine's own flags: checked against the engine's own list
 ENVIRONMENT = Field((dict,), values=Field((str, int, float)))
 
+# Python packages that an image has to have, NAME==VERSION, by the API that needs them.
+PACKAGES = Field((dict,), keys={"chat": TEXTS, "transcription": TEXTS})
+
 SOURCE = Field(
     (dict,),
     keys={"git": TEXT, "commit": TEXT, "archive": TEXT, "sha256": TEXT, "subdirectory": TEXT},
@@ -48,15 +51,30 @@ ENGINE = Field(
         "served_name_option": Field((str,), null=True),
         "list_style": Field((str,), choices=("space", "comma", "repeat")),
         "api": Field((str,), required=True, choices=("chat", "transcription")),
+        "api_path": TEXT,
+        "api_path_options": TEXTS,
         "port": Field((int,), required=True),
+        "loopback_only": TEXT,
         "health": Field((str,), null=True),
         "start_timeout": WHOLE,
-        "progress": Field((dict,), null=True, keys={"path": NEEDED, "match": NEEDED}),
+        "progress": Field((dict,), null=True, keys={"path": TEXT, "match": NEEDED}),
         "gpu_log": Field((str,), null=True),
         "environment": ENVIRONMENT,
         "options": OPTIONS,
+        "programs": Field((dict,), values=TEXT),
+        "vision": Field(
+            (dict,),
+            keys={
+                "projector": TEXT,
+                "folder": TEXT,
+                "file_url": TEXT,
+                "closed": Field((dict,), keys={"environment": ENVIRONMENT}),
+            },
+        ),
+        "bench": TEXTS,
         "image": TEXT,
         "image_bytes": WHOLE,
+        "python_packages": PACKAGES,
         "memory": Field(
             (dict,),
             keys={
@@ -82,6 +100,7 @@ ENGINE = Field(
                     "digest": TEXT,
                     "image": TEXT,
                     "image_bytes": WHOLE,
+                    "python_packages": PACKAGES,
                     "unbounded_memory": TEXT,
                     "options": OPTIONS,
                     "origin": TEXT,
@@ -104,8 +123,11 @@ MODEL = Field(
         "checksum": Field((str,), null=True),
         "precision": TEXT,
         "bytes": Field((int,), required=True),
+        "active_bytes": WHOLE,
         "estimated": SWITCH,
         "thinking": Field((str,), choices=("switchable", "never")),
+        "vision": SWITCH,
+        "untrained": SWITCH,
         "api": Field((str,), choices=("chat", "transcription")),
         "unpinned": TEXT,
         "unverified": TEXT,
@@ -141,6 +163,7 @@ PROFILE = Field(
         "api": Field((str,), choices=("chat", "transcription")),
         "environment": ENVIRONMENT,
         "port": WHOLE,
+        "remote_media": SWITCH,
         "status": Field((list,), items=STATUS),
         "note": TEXT,
     },
@@ -158,6 +181,7 @@ SERVICE = Field(
         "port": WHOLE,
         "options": OPTIONS,
         "environment": ENVIRONMENT,
+        "remote_media": SWITCH,
         "memory_gib": NUMBER,
         "start_timeout": WHOLE,
     },

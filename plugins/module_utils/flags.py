@@ -38,13 +38,26 @@ _NAME = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 _TWO_VALUES = re.compile(r"[A-Z]+ [A-Z]+")
 _ENVIRONMENT = re.compile(r" ?\(env: \w+\)")
 _ALLOWED = re.compile(r"allowed values: ((?:[\w.+-]+, )*[\w.+-]+)")
+# whisper-server: "  -t N,      --threads N                 [4      ] number of threads", and short names of several letters.
+_WHISPER_LINE = re.compile(r"^ {2,}(-.*?) +\[([^\]]*?) *\] ")
+_WHISPER_NAME = re.compile(r"(-{1,2}[A-Za-z][\w-]*)(?: +([A-Z]+)\b)?")
+# Takes a value, though its help does not say so (examples/server/server.cpp).
+_WHISPER_SILENT = {"--tmp-dir"}
 
 
 def parse_help(text: str) -> dict[str, dict[str, Any]]:
-    """Read the ``--help`` of llama-server: ``{"options": {...}, "removed": {...}}`` as in a stored list.
+    """Read the ``--help`` of llama-server or whisper-server: ``{"options": {...}, "removed": {...}}`` as in a stored list.
 
     Raises ValueError where the text holds no options at all (another program, or another layout).
     """
+    options, removed = _parse_llama(text)
+    options = options or _parse_whisper(text)
+    if not options:
+        raise ValueError("no options found: this is neither the --help of llama-server nor that of whisper-server")
+    return {"options": options, "removed": removed}
+
+
+def _parse_llama(text: str) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     options: dict[str, dict[str, Any]] = {}
     removed: dict[str, str] = {}
     for head, help_text in _entries(text):
@@ -63,9 +76,35 @@ def parse_help(text: str) -> dict[str, dict[str, Any]]:
             "negation": negation,
             "choices": _choices(hint, help_text),
         }
-    if not options:
-        raise ValueError("no options found: this is not the --help of llama-server")
-    return {"options": options, "removed": removed}
+    return options, removed
+
+
+def _parse_whisper(text: str) -> dict[str, dict[str, Any]]:
+    options: dict[str, dict[str, Any]] = {}
+    for line in text.splitlines():
+        if not (found := _WHISPER_LINE.match(line)):
+            continue
+        head, default = found.groups()
+        names = [name for name, _hint in _WHISPER_NAME.findall(head)]
+        key = next((name for name in names if name.startswith("--")), names[0])
+        takes_value = key in _WHISPER_SILENT or any(hint for _name, hint in _WHISPER_NAME.findall(head))
+        entry: dict[str, Any] = {
+            "aliases": [name for name in names if name != key],
+            "takes": "value" if takes_value else "none",
+            "negation": None,
+            "choices": None,
+        }
+        if takes_value and re.fullmatch(r"-?\d+", default):
+            entry["kind"] = "whole"
+        elif takes_value and re.fullmatch(r"-?\d+\.\d+|FLT_MAX", default):
+            entry["kind"] = "number"
+        positive = f"--{key.removeprefix('--no-')}"
+        if key.startswith("--no-") and positive in options:
+            options[positive]["negation"] = key
+            options[positive]["aliases"] += entry["aliases"]
+        else:
+            options[key] = entry
+    return options
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ class Settings:
     disk_reserve_gib: float
     supported_os: Sequence[str]
     minimum_l4t: str
-    cuda: bool
+    cuda: Mapping[str, bool]  # by role: whether its engines are built for the GPU
+    install_programs: bool = True
     container_runtime: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -34,6 +35,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_device(host, settings),
         *_roles(services),
         *_toolchain(services, host, settings),
+        *_programs(services, host, settings),
         *_flags(services, host),
         *docker_host.problems(services, host, settings.container_runtime),
         *_memory(services, host, settings),
@@ -71,11 +73,28 @@ def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
 
 
 def _toolchain(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
-    to_build = sorted({service["engine"] for service in _unbuilt(services, host)})
-    if settings.cuda and to_build and host["toolchain"]["nvcc"] is None:
+    for_gpu = [service for service in _unbuilt(services, host) if settings.cuda.get(service["role"], True)]
+    to_build = sorted({service["engine"] for service in for_gpu})
+    if to_build and host["toolchain"]["nvcc"] is None:
         reason = f"{' and '.join(to_build)} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
         remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
         yield Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)
+
+
+def _programs(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    """Programs that an engine starts, where they are neither there nor installed by the role."""
+    for service in services:
+        for program in service["programs"]:
+            if settings.install_programs or host["programs"].get(program):
+                continue
+            reason = f"{service['engine']} starts {program} with these options, and ends without an error where it is missing."
+            remedy = (
+                f"Install it (sudo apt-get install {program}), let the role do it (whisper_cpp_install_ffmpeg: true), or leave "
+                "the option out."
+            )
+            yield Problem(
+                "THOR-PROGRAM-MISSING", f"thor_services[{service['name']!r}].programs", program, reason, remedy
+            )
 
 
 def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:

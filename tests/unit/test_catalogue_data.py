@@ -87,6 +87,7 @@ def test_every_command_of_the_post_comes_out_of_the_inventory(command: dict[str,
     for name, value in {**deviations["options"], **command.get("meant", {})}.items():
         options[name] = [value]
     service = one(command["service"])
+    options.update(deviations["own"].get(service["engine"], {}))
     found_head, found = parsed(service["argv"])
     shares = [found.pop(name) for name in deviations["memory"] if name in found]
     assert len(shares) == (service["kind"] == "container")

@@ -96,7 +96,7 @@ def test_removed_options_are_no_options_and_keep_their_advice() -> None:
 
 
 def test_a_text_without_options_is_refused() -> None:
-    with pytest.raises(ValueError, match="not the --help"):
+    with pytest.raises(ValueError, match="neither the --help of llama-server"):
         flags.parse_help("Segmentation fault\n")
 
 

@@ -11,7 +11,11 @@ from ansible_collections.jetson.thor.plugins.module_utils.judge import GIB, Sett
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 SETTINGS = Settings(
-    memory_reserve_gib=8, disk_reserve_gib=5, supported_os=["ubuntu 24.04"], minimum_l4t="38.2", cuda=True
+    memory_reserve_gib=8,
+    disk_reserve_gib=5,
+    supported_os=["ubuntu 24.04"],
+    minimum_l4t="38.2",
+    cuda={"llama_cpp": True},
 )
 DISK = {"free_bytes": 100 * GIB, "total_bytes": 900 * GIB, "device": 1}
 HOST: dict[str, Any] = {
@@ -21,6 +25,7 @@ HOST: dict[str, Any] = {
     "systemd": 255,
     "memory": {"total_bytes": 122 * GIB},
     "toolchain": {"nvcc": "/usr/local/cuda/bin/nvcc"},
+    "programs": {"ffmpeg": None},
     "disks": {path: dict(DISK) for path in ("/models", "/opt/thor", "/var/lib/thor", "/var/lib/docker")},
     "docker": None,
     "container_packages": {},
@@ -58,6 +63,7 @@ SERVICE: dict[str, Any] = {
     "port": 8000,
     "model": ARTIFACT,
     "files": [],
+    "programs": [],
 }
 
 

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import ask, probe
+from ansible_collections.jetson.thor.plugins.module_utils import probe
 
 GOOD: dict[str, Any] = {
     "model": "qwen3",
@@ -49,7 +49,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((self.path, json.loads(body) if body else None))
+        is_json = self.headers.get("Content-Type") == probe.JSON
+        self.server.asked.append((self.path, json.loads(body) if is_json else body or None))
         time.sleep(self.server.delay)
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.content)))
@@ -75,8 +76,19 @@ def server() -> Iterator[Server]:
         server.shutdown()
 
 
+def service(server: Server, **fields: Any) -> dict[str, Any]:
+    return {
+        "api": "chat",
+        "api_path": "/v1/chat/completions",
+        "address": "127.0.0.1",
+        "port": server.server_port,
+        "served_name": "qwen3",
+        **fields,
+    }
+
+
 def chat(server: Server, timeout: float = 5) -> probe.Answer:
-    return probe.chat("127.0.0.1", server.server_port, "qwen3", "Hi", max_tokens=7, timeout=timeout)
+    return probe.chat(service(server), "Hi", max_tokens=7, timeout=timeout)
 
 
 def answer(**message: Any) -> probe.Answer:
@@ -183,7 +195,7 @@ def test_ready_refuses_an_api_without_a_request() -> None:
 
 def test_ready_wants_the_served_model(server: Server) -> None:
     server.content = json.dumps(GOOD).encode()
-    config = {"api": "chat", "address": "0.0.0.0", "port": server.server_port, "served_name": "qwen3"}
+    config = service(server, address="0.0.0.0")
     probe.ready(config, 5)
     with pytest.raises(probe.ProbeError, match="from the model 'qwen3', and 'other' should be served"):
         probe.ready({**config, "served_name": "other"}, 5)
@@ -198,43 +210,76 @@ def test_progress_is_what_the_expression_finds(server: Server) -> None:
     assert probe.progress({**config, "progress": None}, 5) is None
 
 
-def service(port: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "name": "chat",
-        "unit": "thor-chat.service",
-        "api": "chat",
-        "address": "127.0.0.1",
-        "port": port,
-        "served_name": "qwen3",
-        "thinking": None,
-        **fields,
-    }
+def test_what_an_older_version_has_configured_is_a_chat_at_its_usual_place(server: Server) -> None:
+    server.content = json.dumps(GOOD).encode()
+    config = service(server)
+    del config["api_path"]
+    probe.ready(config, 5)
+    assert server.asked[0][0] == "/v1/chat/completions"
 
 
-def codes(result: dict[str, Any]) -> list[str]:
-    return [problem["code"] for problem in result["problems"]]
+@pytest.mark.parametrize("path", ["/inference", "/v1/audio/transcriptions"])
+def test_a_sound_is_sent_as_a_form_to_the_path_of_the_service(server: Server, path: str) -> None:
+    server.content = b'{"text": " And so, my fellow Americans.\\n"}'
+    listener = service(server, api="transcription", api_path=path, served_name="whisper")
+    answer = probe.transcribe(listener, "speech.wav", b"RIFF\r\n--\0", timeout=5)
+    assert answer.text.strip() == "And so, my fellow Americans."
+    assert answer.completion_tokens is None and answer.model == ""
+    asked, body = server.asked[0]
+    assert asked == path
+    boundary = body.split(b"\r\n")[0]
+    parts = [part.split(b"\r\n\r\n", 1) for part in body.split(boundary)[1:-1]]
+    values = {head.split(b'name="')[1].split(b'"')[0]: value[:-2] for head, value in parts}
+    assert values == {b"model": b"whisper", b"response_format": b"json", b"temperature": b"0", b"file": b"RIFF\r\n--\0"}
+    assert b'filename="speech.wav"' in body
+    assert body.endswith(boundary + b"--\r\n")
 
 
-def test_every_service_is_judged(server: Server) -> None:
-    thought = {"role": "assistant", "content": "Hello.", "reasoning_content": "Hm."}
-    server.content = json.dumps({**GOOD, "choices": [{"message": thought}]}).encode()
-    port = server.server_port
-    services = [
-        service(port),
-        service(port, name="quiet", thinking=False),
-        service(port, name="other", served_name="other"),
-        service(1, name="gone"),
-        service(port, name="ear", api="transcription"),
-    ]
-    results = ask.ask_all(services, "Hi", 8, 5)
-    assert [result["state"] for result in results] == ["ok", "failed", "failed", "failed", "unverified"]
-    assert [codes(result) for result in results] == [
-        [],
-        ["THOR-ANSWER-THINKING"],
-        ["THOR-ANSWER-WRONG"],
-        ["THOR-ANSWER-MISSING"],
-        [],
-    ]
-    assert "thor_services[gone]" in results[3]["messages"][0]
-    assert "journalctl -u thor-chat.service" in results[3]["messages"][0]
-    assert ask.ask_all([], "Hi", 8, 5) == []
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"<html>", "not JSON"), (b'{"error": "x"}', "no text"), (b'["x"]', "no text")]
+)
+def test_what_is_no_transcription_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(probe.ProbeError, match=reason) as caught:
+        probe.parse_transcription(content, 1.0)
+    assert caught.value.kind == "shape"
+
+
+def test_a_transcription_service_is_ready_when_it_has_listened_to_silence(server: Server) -> None:
+    listener = service(server, api="transcription", api_path="/inference")
+    server.content = b'{"text": ""}'
+    probe.ready(listener, 5)
+    sound = server.asked[0][1].split(b"RIFF", 1)[1]
+    assert sound.startswith(b"$}\0\0WAVE"), "32036 bytes follow: one second of 16 bits at 16 kHz"
+    server.content = b"{}"
+    with pytest.raises(probe.ProbeError):
+        probe.ready(listener, 5)
+
+
+def test_without_a_path_the_progress_is_not_asked_for(server: Server) -> None:
+    assert probe.progress(service(server, progress={"match": "x"}), 5) is None
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the cat the cat the cat the cat the cat the cat the cat the cat ",
+        "It is what it is!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!",
+        "First a sentence. Yes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\n",
+    ],
+)
+def test_an_answer_that_repeats_itself_is_seen(text: str) -> None:
+    assert "repeats itself" in (probe.wrong_text(answer(content=text)) or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, no, no, no, no, no!",
+        "1. one\n2. two\n3. three\n4. four\n5. five\n6. six\n7. seven\n8. eight\n9. nine\n10. ten",
+        "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |",
+        "The quick brown fox jumps over the lazy dog. " * 4,
+    ],
+)
+def test_lists_tables_and_emphasis_are_no_repetition(text: str) -> None:
+    assert probe.wrong_text(answer(content=text)) is None

@@ -331,8 +331,8 @@ def test_a_container_that_docker_refuses_to_start_is_tried_once_more(
 ) -> None:
     engine, left = serve.Engine, [["/bin/sh", "-c", "exit 125"]] * refusals
 
-    def start(argv: list[str], gpu_log: str | None, its: Any) -> Any:
-        return engine(left.pop() if left else argv, gpu_log, its)
+    def start(argv: list[str], *more: Any) -> Any:
+        return engine(left.pop() if left else argv, *more)
 
     monkeypatch.setattr(serve, "Engine", start)
     ended, journal = run("ok", stop=status == 0, **config(dockerd))

@@ -89,10 +89,12 @@ class Engine:
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
         self.port = port
+        self.service = {"api": "chat", "address": "127.0.0.1", "port": port, "served_name": "qwen3"}
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """Status and document of one request; plain text where it is no JSON."""
-        status, content = probe.request("127.0.0.1", self.port, path, body=body, timeout=20)
+        sent = None if body is None else json.dumps(body).encode()
+        status, content = probe.request("127.0.0.1", self.port, path, content=sent, timeout=20)
         try:
             return status, json.loads(content)
         except ValueError:
@@ -109,8 +111,7 @@ class Engine:
         for _ in range(200):
             assert self.process.poll() is None, self.process.communicate()
             with contextlib.suppress(probe.ProbeError):
-                config = {"api": "chat", "address": "127.0.0.1", "port": self.port, "served_name": "qwen3"}
-                probe.ready(config, 5)
+                probe.ready(self.service, 5)
                 return
             time.sleep(0.05)
         pytest.fail("it does not get ready")
@@ -305,7 +306,7 @@ def test_it_thinks_unless_the_template_prevents_it(launch: Start, vllm: Engine, 
 
 
 def test_the_answer_is_what_probe_expects_and_counts(vllm: Engine) -> None:
-    answer = probe.chat("127.0.0.1", vllm.port, "qwen3", "Who are you?", max_tokens=3, timeout=10)
+    answer = probe.chat(vllm.service, "Who are you?", max_tokens=3, timeout=10)
     assert (answer.finish, answer.completion_tokens) == ("length", 3)
     assert probe.wrong_model(answer, "qwen3") is None
     assert probe.wrong_text(answer) is None
@@ -374,7 +375,7 @@ def test_faults(vllm: Engine) -> None:
 
     def kind() -> str:
         with pytest.raises(probe.ProbeError) as caught:
-            probe.chat("127.0.0.1", vllm.port, "qwen3", "Hi", max_tokens=1, timeout=0.5)
+            probe.chat(vllm.service, "Hi", max_tokens=1, timeout=0.5)
         return caught.value.kind
 
     post("/standin/hang")

@@ -8,7 +8,10 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 UNIT = "thor-chat.service"
+SERVICES = {"chat": 8000, "eyes": 8001, "speech": 8080}
 ENDPOINT = "http://127.0.0.1:8000"
 
 
@@ -34,20 +37,22 @@ def test_the_running_process_is_the_version_that_was_asked_for(host: Any) -> Non
     assert "0c1e570" in get(host, "/props")["build_info"]
 
 
-def test_it_starts_with_the_target_at_boot(host: Any) -> None:
-    assert host.service(UNIT).is_running
-    assert host.service(UNIT).is_enabled
-    assert host.service("thor.target").is_running
-    assert host.service("thor.target").is_enabled
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_starts_with_the_target_at_boot(host: Any, name: str) -> None:
+    for unit in (f"thor-{name}.service", "thor.target"):
+        assert host.service(unit).is_running
+        assert host.service(unit).is_enabled
 
 
-def test_it_listens_on_the_loopback_only(host: Any) -> None:
-    listening = host.check_output("ss -Hltn sport = :8000").split()
-    assert [word for word in listening if word.endswith(":8000")] == ["127.0.0.1:8000"]
+@pytest.mark.parametrize("port", SERVICES.values())
+def test_it_listens_on_the_loopback_only(host: Any, port: int) -> None:
+    listening = host.check_output(f"ss -Hltn sport = :{port}").split()
+    assert [word for word in listening if word.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
 
 
-def test_it_runs_without_privileges(host: Any) -> None:
-    pid = host.check_output(f"systemctl show -P MainPID {UNIT}")
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_runs_without_privileges(host: Any, name: str) -> None:
+    pid = host.check_output(f"systemctl show -P MainPID thor-{name}.service")
     status = host.file(f"/proc/{pid}/status").content_string
     uids = re.search(r"^Uid:\s+(.*)$", status, re.MULTILINE)
     assert uids is not None
@@ -56,9 +61,10 @@ def test_it_runs_without_privileges(host: Any) -> None:
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
 
 
-def test_its_exposure_is_bounded(host: Any) -> None:
+@pytest.mark.parametrize("name", SERVICES)
+def test_its_exposure_is_bounded(host: Any, name: str) -> None:
     # systemd's own measure, 0 (closed) to 10; what is left is the network and the GPU's devices.
-    result = host.run(f"systemd-analyze security --no-pager --threshold=30 {UNIT}")
+    result = host.run(f"systemd-analyze security --no-pager --threshold=30 thor-{name}.service")
     assert result.rc == 0, result.stdout.splitlines()[-1]
 
 

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The results of a verification as JUnit XML, which every CI reads."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+DOCUMENTATION = r"""
+name: junit_xml
+short_description: The results of a verification as JUnit XML
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - One test suite for the host, one test case for each request; a wrong answer is a failure with its code, a service that
+    cannot be asked is skipped.
+positional: host
+options:
+  _input:
+    description: C(results) of M(jetson.thor.verify).
+    type: list
+    elements: dict
+    required: true
+  host:
+    description: Name of the host.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Write the results for a CI
+  ansible.builtin.copy:
+    content: "{{ answers.results | jetson.thor.junit_xml(inventory_hostname) }}"
+    dest: "results/{{ inventory_hostname }}.xml"
+    mode: "0644"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+_value:
+  description: The document.
+  type: str
+"""
+
+# What XML 1.0 cannot hold, whatever it is escaped with.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_xml(results: Sequence[Mapping[str, Any]], host: str) -> str:
+    """The document, with a declaration and a line for each element."""
+    states = [result["state"] for result in results]
+    suite = ET.Element(
+        "testsuite",
+        name=f"jetson.thor.verify {host}",
+        tests=str(len(states)),
+        failures=str(states.count("failed")),
+        errors="0",
+        skipped=str(states.count("unverified")),
+        time=f"{max((result['seconds'] or 0 for result in results), default=0):.3f}",  # they ran side by side
+    )
+    for result in results:
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=f"{host}.{result['name']}",
+            name=result["request"],
+            time=f"{result['seconds'] or 0:.3f}",
+        )
+        for problem, message in zip(result["problems"], result["messages"], strict=True):
+            failure = ET.SubElement(case, "failure", type=problem["code"], message=_text(problem["reason"]))
+            failure.text = _text(message)
+        if result["state"] == "unverified":
+            ET.SubElement(
+                case, "skipped", message=_text(result["answer"] or f"no request is known for {result['api']}")
+            )
+        ET.SubElement(case, "system-out").text = _text(result["answer"])
+    ET.indent(suite)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(suite, encoding="unicode")}\n'
+
+
+def _text(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Names to functions."""
+        return {"junit_xml": junit_xml}

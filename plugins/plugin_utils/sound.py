@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How an action hands a sound of the controller to its module."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+
+# What vLLM takes by default (VLLM_MAX_AUDIO_CLIP_FILESIZE_MB).
+LARGEST = 25 * 1024 * 1024  # bytes
+
+
+def carry(args: Mapping[str, Any], services: Iterable[Mapping[str, Any]], variable: str) -> dict[str, Any]:
+    """``args`` with ``audio``, the content of the file ``audio_file`` in base64, where a service transcribes.
+
+    ``audio_file`` becomes its bare name. ``variable`` is what a person sets. Raises AnsibleActionFail with a code.
+    """
+    given = {key: value for key, value in args.items() if key != "audio"}
+    path = given.pop("audio_file", None)
+    if not path or not any(service.get("api") == "transcription" for service in services):
+        return given
+    file = Path(path).expanduser()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _failed(variable, path, f"it cannot be read: {error.strerror}") from None
+    if not 0 < len(content) <= LARGEST:
+        raise _failed(variable, path, f"it has {len(content)} bytes, and engines take up to {LARGEST}")
+    return {**given, "audio_file": file.name, "audio": base64.b64encode(content).decode()}
+
+
+def _failed(variable: str, path: str, reason: str) -> AnsibleActionFail:
+    return AnsibleActionFail(
+        f"THOR-AUDIO-FILE: {variable} = {path}: {reason}. Name a sound on this machine, the controller."
+    )
