@@ -44,7 +44,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
     return {
         "device": _device(root),
         "l4t": (l4t := _l4t(root)),
-        "jetpack": JETPACKS.get(".".join(l4t.split(".")[:2])) if l4t else None,
+        "jetpack": _jetpack(l4t),
         "architecture": platform.machine(),
         "os": _os(root),
         "systemd": _systemd(),
@@ -63,6 +63,18 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         **docker,
         **images.observe(),
         **power.observe(root),
+    }
+
+
+def identity(root: Path | None) -> dict[str, str | None]:
+    """What a device is, in a few words, for the record of a measurement."""
+    l4t = _l4t(root)
+    return {
+        "model": _device(root)["model"],
+        "l4t": l4t,
+        "jetpack": _jetpack(l4t),
+        "cuda": toolchain()["cuda"],
+        "architecture": platform.machine(),
     }
 
 
@@ -89,6 +101,10 @@ def _l4t(root: Path | None) -> str | None:
     """Version of Linux for Tegra: ``# R38 (release), REVISION: 2.0, ...`` is 38.2.0."""
     match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", look.read(root, "/etc/nv_tegra_release") or "")
     return f"{match[1]}.{match[2]}" if match else None
+
+
+def _jetpack(l4t: str | None) -> str | None:
+    return JETPACKS.get(".".join(l4t.split(".")[:2])) if l4t else None
 
 
 def _os(root: Path | None) -> dict[str, str]:

@@ -27,7 +27,7 @@ class LongRunning(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module; where it started a job, wait for the end of it and return the job's result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        started = self._execute_module(task_vars=task_vars)
+        started = self._execute_module(module_args=self.arguments(), task_vars=task_vars)
         job = started.get("job")
         if not job or started.get("failed"):
             result.update(started)
@@ -36,6 +36,10 @@ class LongRunning(ActionBase):  # type: ignore[misc]
         if "diff" in started:
             result.setdefault("diff", started["diff"])
         return result
+
+    def arguments(self) -> dict[str, Any]:
+        """What the module is given: the task's arguments, unless an action makes something else of them."""
+        return dict(self._task.args)
 
     def _follow(self, name: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         host = (task_vars or {}).get("inventory_hostname", "")

@@ -1,0 +1,271 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure the services of a host, one after the other, through their own APIs (a job, job.py).
+
+What comes out is a result as results.py describes it, without the names that only the controller knows. A service that
+fails, hangs or dies is told as failed, with what was measured of it before; the others are measured all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import grp
+import json
+import os
+import random
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import conditions, load, observe, probe
+from ansible_collections.jetson.thor.plugins.module_utils.job import Reporter
+
+Service = Mapping[str, Any]
+Method = Mapping[str, Any]
+# An engine's own tool loads the model a second time, beside the service: its weights, and as much again as it may need.
+TOOL_EXTRA_BYTES = 3 * 2**30
+TOOL_SECONDS = 1800
+ERRORS_KEPT = 3
+GPU_LOCK = Path("/run/thor/gpu.lock")  # thor-serve's: engines start one after the other
+USER = "thor"
+
+
+def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+    """The job. ``spec``: ``services`` (resolved), ``method``, ``audio`` (base64 or None), ``audio_file``, ``timeout`` of a
+    request in seconds, ``tools`` (whether the engines' own tools are run, too) and ``facts_root``.
+    """
+    # The seed is of the job and not of its arguments: a play that comes back finds the one that runs.
+    method, services = {**spec["method"], "seed": spec["method"]["seed"] or int(time.time())}, spec["services"]
+    root = Path(spec["facts_root"]) if spec["facts_root"] else None
+    device = observe.identity(root)
+    before = conditions.observe(root)
+    source = random.Random(method["seed"])
+    measured = []
+    for number, service in enumerate(services):
+        name = service["name"]
+
+        def tell(text: str, number: int = number, name: str = name) -> None:
+            report.progress(number, len(services), "services", f"{name}: {text}")
+
+        report.say(f"measure {name}")
+        free = conditions.memory(root)["free"]
+        with conditions.Watch(root) as watch:
+            outcome = measure(service, {**spec, "method": method}, source, tell)
+        tool = engine_tool(service, method, tell) if spec["tools"] and outcome["state"] == "measured" else None
+        measured.append(
+            {**named(service), **outcome, "memory_free_bytes": free, "slowed_by": watch.seen, "engine_tool": tool}
+        )
+    report.progress(len(services), len(services), "services")
+    return {
+        "changed": False,
+        "result": {"method": method, "device": device, "conditions": before, "services": measured},
+    }
+
+
+def named(service: Service) -> dict[str, Any]:
+    """What a result says of which service it was."""
+    model = service["model"]
+    return {
+        **{key: service[key] for key in ("name", "profile", "engine", "version", "api", "thinking", "memory_gib")},
+        "model": {
+            **{key: model.get(key) for key in ("key", "revision", "precision", "bytes", "active_bytes")},
+            "id": model.get("id") or model.get("url"),
+        },
+    }
+
+
+def measure(
+    service: Service, spec: Mapping[str, Any], source: random.Random, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """All loads of one service: ``state``, ``reason`` and ``loads``."""
+    loads: list[dict[str, Any]] = []
+    try:
+        tell("warm up")
+        ask, described = _request(service, spec, source)
+        for _ in range(spec["method"]["warmups"]):
+            ask()
+        for concurrency in spec["method"]["concurrency"]:
+            loads.append(_load(ask, concurrency, spec["method"], described, tell))
+            if loads[-1]["failed"]:
+                break  # it is down, or it cannot bear this: more of it tells nothing
+    except probe.ProbeError as error:
+        return {"state": "failed", "reason": f"{error}.", "loads": loads}
+    if loads and loads[-1]["failed"]:
+        last = loads[-1]
+        reason = f"{last['failed']} of {last['requests']} requests failed at {last['concurrency']} at once: {last['errors'][0]}."
+        return {"state": "failed", "reason": reason, "loads": loads}
+    return {"state": "measured", "reason": None, "loads": loads}
+
+
+def _request(
+    service: Service, spec: Mapping[str, Any], source: random.Random
+) -> tuple[Callable[[], load.Sample], Mapping[str, Any]]:
+    """What is sent again and again, and what is to be said of it; raises ProbeError."""
+    method, timeout = spec["method"], spec["timeout"]
+    if service["api"] == "transcription":
+        given = base64.b64decode(spec["audio"]) if spec["audio"] else probe.silence(1)
+        try:
+            sound, seconds = load.lengthen(given, method["audio_seconds"])
+        except ValueError as error:
+            raise probe.ProbeError("unsupported", f"{spec['audio_file']} is no WAV file: {error}") from None
+        return lambda: load.transcription(service, "sound.wav", sound, timeout), {"audio_s": round(seconds, 3)}
+    if service["api"] != "chat":
+        raise probe.ProbeError("unsupported", f"no measurement is known for the API {service['api']!r}")
+    words = load.words_for(service, method["input_tokens"], source, timeout)
+    tokens = method["output_tokens"]
+    return lambda: load.stream_chat(service, load.random_prompt(source, words), tokens, timeout), {}
+
+
+def _load(
+    ask: Callable[[], load.Sample],
+    concurrency: int,
+    method: Method,
+    described: Mapping[str, Any],
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """So many requests, ``concurrency`` of them at once."""
+    count = max(method["requests"], concurrency)
+    samples: list[load.Sample] = []
+    errors: list[str] = []
+
+    def one(_number: int) -> None:
+        if len(errors) >= ERRORS_KEPT:
+            errors.append("not sent: too many have failed")
+            return
+        try:
+            samples.append(ask())
+        except probe.ProbeError as error:
+            errors.append(str(error))
+        tell(f"request {len(samples) + len(errors)} of {count}, {concurrency} at once")
+
+    begin = time.monotonic()
+    with ThreadPoolExecutor(max_workers=concurrency) as pool:
+        list(pool.map(one, range(count)))
+    seconds = time.monotonic() - begin
+    return {
+        "concurrency": concurrency,
+        "requests": count,
+        "failed": len(errors),
+        "errors": list(dict.fromkeys(errors))[:ERRORS_KEPT],
+        "seconds": round(seconds, 3),
+        **described,
+        **_figures(samples, seconds, described.get("audio_s")),
+    }
+
+
+def _figures(samples: Sequence[load.Sample], seconds: float, audio_s: float | None) -> dict[str, Any]:
+    if audio_s is not None:
+        return {
+            "rtf": spread([sample.seconds / audio_s for sample in samples]),
+            "audio_s_per_s": round(len(samples) * audio_s / seconds, 3) if samples else None,
+        }
+    rates = [rate for sample in samples if (rate := sample.decode_rate) is not None]
+    told = [sample.engine_rate for sample in samples if sample.engine_rate is not None]
+    tokens = sum(sample.output_tokens for sample in samples)
+    return {
+        "input_tokens": _mean([sample.input_tokens for sample in samples]),
+        "output_tokens": _mean([sample.output_tokens for sample in samples]),
+        "ttft_s": spread([sample.first for sample in samples]),
+        "tpot_s": spread([1 / rate for rate in rates]),
+        "decode_tokens_per_s": spread(rates),
+        "engine_decode_tokens_per_s": spread(told),
+        "output_tokens_per_s": round(tokens / seconds, 3) if tokens else None,
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(statistics.fmean(values), 1) if values else None
+
+
+def spread(values: Sequence[float]) -> dict[str, float] | None:
+    """Mean, median, least and most; None of nothing."""
+    if not values:
+        return None
+    found = {
+        "mean": statistics.fmean(values),
+        "median": statistics.median(values),
+        "min": min(values),
+        "max": max(values),
+    }
+    return {name: float(f"{value:.5g}") for name, value in found.items()}
+
+
+def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    """What the engine's own tool measures without the server; None where the engine has none.
+
+    ``state`` is ``measured``, ``skipped`` or ``failed``; ``tests`` have ``input_tokens``, ``output_tokens``, ``tokens_per_s``
+    and ``deviation``. Source of the format: llama-bench -o json.
+    """
+    argv = service.get("bench_argv")
+    if not argv:
+        return None
+    needs = int(service["model"]["bytes"]) + TOOL_EXTRA_BYTES
+    free = conditions.memory(None)["available"]
+    tool = {"tool": argv[0], "state": "skipped", "reason": None, "tests": []}
+    if needs > free:
+        reason = (
+            f"it would load the model a second time: {needs / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are available"
+        )
+        return {**tool, "reason": reason}
+    tell(argv[0])
+    lengths = {"{input}": str(method["input_tokens"]), "{output}": str(method["output_tokens"])}
+    program = observe.ENGINES / service["engine"] / service["version"] / "bin" / argv[0]
+    command = [str(program), *(lengths.get(word, word) for word in argv[1:])]
+    try:
+        with _gpu_lock():
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TOOL_SECONDS,
+                cwd="/tmp",
+                env={"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent"},
+                **_as_service(),
+            )
+        documents = json.loads(done.stdout) if done.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return {**tool, "state": "failed", "reason": str(error)}
+    if documents is None:
+        last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+        return {**tool, "state": "failed", "reason": f"it ended with code {done.returncode}: {last}"}
+    tests = [
+        {
+            "input_tokens": one["n_prompt"],
+            "output_tokens": one["n_gen"],
+            "tokens_per_s": round(one["avg_ts"], 3),
+            "deviation": round(one["stddev_ts"], 3),
+        }
+        for one in documents
+    ]
+    return {**tool, "state": "measured", "tests": tests}
+
+
+def _as_service() -> dict[str, Any]:
+    """The user and the groups that services run as: what is measured needs no more."""
+    groups = []
+    for name in ("render", "video"):
+        with contextlib.suppress(KeyError):
+            groups.append(grp.getgrnam(name).gr_gid)
+    return {"user": USER, "group": USER, "extra_groups": groups}
+
+
+@contextlib.contextmanager
+def _gpu_lock() -> Iterator[None]:
+    """Hold the lock of starting engines, as far as there is one: no engine starts while the tool takes memory."""
+    try:
+        descriptor = os.open(GPU_LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What may slow a device down, as it can be seen: power mode, clocks, memory, heat, MIG. Only reads.
+
+Clocks, heat and what is done against it stand where every Linux kernel has them (Documentation/ABI/testing/sysfs-devices-system-cpu,
+sysfs-class-devfreq, sysfs-class-thermal). Which of them a Thor has was not seen; what is missing is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import look, power
+
+# A cooling device that only blows takes no speed away.
+_FAN = re.compile(r"fan", re.IGNORECASE)
+# Trip points at which the kernel slows down (sysfs-class-thermal); "active" ones start fans.
+_SLOWING = ("passive", "hot", "critical")
+LOCKED = 0.98  # of the highest clock: from here on the lowest one counts as locked to it
+
+
+def observe(root: Path | None) -> dict[str, Any]:
+    """Everything that can be seen at one moment.
+
+    ``clocks_locked`` is None where no processor tells. Clocks are in Hz, temperatures in degrees Celsius, memory in bytes.
+    """
+    mode = power.find("nvpmodel")
+    return {
+        "power_mode": (power.read_current(mode) or {}).get("name") if mode else None,
+        "clocks_locked": clocks_locked(root),
+        "memory": memory(root),
+        "mig": mig(),
+        "hot": hot(root),
+        "throttled": throttled(root),
+        "slow_clocks": slow_clocks(root),
+    }
+
+
+def memory(root: Path | None) -> dict[str, int]:
+    """Memory as the kernel counts it. On a device whose GPU shares it, free is what CUDA calls free."""
+    lines = dict(re.findall(r"^(\w+):\s+(\d+) kB", look.read(root, "/proc/meminfo") or "", re.MULTILINE))
+    names = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "page_cache": "Cached"}
+    return {name: int(lines.get(line, 0)) * 1024 for name, line in names.items()}
+
+
+def clocks_locked(root: Path | None) -> bool | None:
+    """Whether the processors may not run slower than at their highest clock, as after jetson_clocks."""
+    pairs = [
+        (_number(folder / "scaling_min_freq"), _number(folder / "cpuinfo_max_freq"))
+        for folder in _folders(root, "sys/devices/system/cpu/cpu*/cpufreq")
+    ]
+    known = [(lowest, highest) for lowest, highest in pairs if lowest is not None and highest]
+    return all(lowest >= LOCKED * highest for lowest, highest in known) if known else None
+
+
+def slow_clocks(root: Path | None) -> list[str]:
+    """Devices (the GPU among them) whose clock is below the highest that they may have now."""
+    found = []
+    for folder in _folders(root, "sys/class/devfreq/*"):
+        current, highest = _number(folder / "cur_freq"), _number(folder / "max_freq")
+        if current is not None and highest and current < LOCKED * highest:
+            found.append(f"{folder.name} at {current / 1e6:.0f} of {highest / 1e6:.0f} MHz")
+    return found
+
+
+def hot(root: Path | None) -> list[str]:
+    """Zones that are warmer than the first point at which the kernel slows something down."""
+    found = []
+    for folder in _folders(root, "sys/class/thermal/thermal_zone*"):
+        temperature = _number(folder / "temp")
+        trips = [
+            limit
+            for kind in folder.glob("trip_point_*_type")
+            if _text(kind) in _SLOWING
+            and (limit := _number(folder / kind.name.replace("_type", "_temp"))) is not None
+            and limit > 0
+        ]
+        if temperature is not None and trips and temperature >= min(trips):
+            found.append(
+                f"{_text(folder / 'type')} at {temperature / 1000:.0f} °C, slowed down from {min(trips) / 1000:.0f} °C on"
+            )
+    return found
+
+
+def throttled(root: Path | None) -> list[str]:
+    """What is slowed down against heat right now."""
+    return [
+        f"{kind} at step {state} of {_number(folder / 'max_state')}"
+        for folder in _folders(root, "sys/class/thermal/cooling_device*")
+        if (state := _number(folder / "cur_state")) and not _FAN.search(kind := _text(folder / "type"))
+    ]
+
+
+def mig() -> bool | None:
+    """Whether the GPU is divided (Multi-Instance GPU); None where there is no nvidia-smi."""
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return bool(re.search(r"^\s*MIG ", done.stdout, re.MULTILINE)) if done.returncode == 0 else None
+
+
+class Watch:
+    """Looks at heat and clocks while something is measured; ``seen`` is what slowed it down, each thing once."""
+
+    def __init__(self, root: Path | None, pause: float = 2.0) -> None:
+        self._root = root
+        self._pause = pause
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.seen: dict[str, list[str]] = {"hot": [], "throttled": []}
+
+    def __enter__(self) -> Watch:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        """End."""
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(self._pause):
+            for name, now in (("hot", hot(self._root)), ("throttled", throttled(self._root))):
+                known = {_subject(one) for one in self.seen[name]}
+                self.seen[name] += [one for one in now if _subject(one) not in known]
+
+
+def _subject(text: str) -> str:
+    return text.partition(" at ")[0]
+
+
+def causes(before: Mapping[str, Any], seen: Mapping[str, Iterable[str]], wanted_mode: str | None) -> list[str]:
+    """What may explain that a device is slow, as sentences; ``wanted_mode`` is that of the figure it is held against."""
+    found = []
+    mode, memory_now = before["power_mode"], before["memory"]
+    if wanted_mode and mode and mode.casefold() != wanted_mode.casefold():
+        found.append(f"the power mode is {mode}, and the figure is one of {wanted_mode}")
+    if before["clocks_locked"] is False:
+        found.append("the clocks are not locked (jetson_clocks; power_lock_clocks: true)")
+    if before["mig"]:
+        found.append("the GPU is divided (MIG): an engine has a slice of it")
+    found += [f"too hot: {one}" for one in [*before["hot"], *seen["hot"]]]
+    found += [f"slowed down against heat: {one}" for one in [*before["throttled"], *seen["throttled"]]]
+    if memory_now["total"] and memory_now["page_cache"] > 0.25 * memory_now["total"]:
+        share = f"{memory_now['page_cache'] / 2**30:.0f} of {memory_now['total'] / 2**30:.0f} GiB"
+        found.append(f"the page cache holds {share}, which a GPU that shares the memory counts as used")
+    return list(dict.fromkeys(found))
+
+
+def _folders(root: Path | None, pattern: str) -> list[Path]:
+    """Folders of the device, or their stand-ins below ``root`` where there are any."""
+    for base in ([root] if root else []) + [Path("/")]:
+        if found := sorted(base.glob(pattern)):
+            return found
+    return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if re.fullmatch(r"-?\d+", text) else None

@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Requests whose speed is measured: a streamed chat with a random prompt of a given length, and the transcription of a sound.
+
+A client of our own, because it runs on the device, beside what it measures: the engines' own clients and those that are kept for this
+(vllm bench serve, GenAI-Perf, guidellm) bring a tokenizer library and hundreds of megabytes, and fetch tokenizers by name.
+Here the service itself counts the tokens. The method is that of ``vllm bench serve --dataset-name random``: random prompts, the end of
+the text ignored, so that each answer has as many tokens as asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import time
+import wave
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import probe
+
+Service = Mapping[str, Any]
+# Short and common, so that most are one token of most vocabularies. What they mean does not matter.
+_COMMON = """
+about after again all also any back been before big black blue book both boy but call came can car city cold come day did door down each
+earth end even eye far few find first fish five food for form four from game girl give glass good great green had half hand hard have
+head hear help here high hill him home hot house idea into iron just keep kind know land large last late learn left less letter life
+"""
+WORDS = _COMMON.split()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured answer; times are seconds since the request was sent.
+
+    ``first`` and ``last`` are when the first and the last piece of the answer came; equal where it came in one piece.
+    ``engine_rate`` is what the engine itself says of its speed of generation, in tokens per second, where it does.
+    """
+
+    seconds: float
+    first: float = 0.0
+    last: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    engine_rate: float | None = None
+
+    @property
+    def decode_rate(self) -> float | None:
+        """Tokens per second after the first: (n - 1) / (last - first). None for an answer in one piece."""
+        spent = self.last - self.first
+        return (self.output_tokens - 1) / spent if self.output_tokens > 1 and spent > 0 else None
+
+
+def random_prompt(source: random.Random, words: int) -> str:
+    """Words without sense; no two prompts begin alike, so that no cache knows them."""
+    return " ".join([str(source.getrandbits(64)), *source.choices(WORDS, k=max(0, words - 1))])
+
+
+def words_for(service: Service, tokens: int, source: random.Random, timeout: float) -> int:
+    """How many words make a prompt of about ``tokens`` tokens, the chat's own around it included, as the service counts them.
+
+    Two requests tell; raises ProbeError, of kind ``shape`` where the service does not count the tokens of a prompt.
+    """
+
+    def count(words: int) -> int:
+        return stream_chat(service, random_prompt(source, words), 1, timeout).input_tokens
+
+    few = max(1, tokens // 8)  # as long as the whole may be where a word is eight tokens
+    counted_few = count(few)
+    many = max(few + 1, few * tokens // max(1, counted_few))
+    counted_many = count(many)
+    if counted_many <= counted_few:
+        raise probe.ProbeError("shape", "the service does not count the tokens of a prompt (usage.prompt_tokens)")
+    return max(1, round(many + (tokens - counted_many) * (many - few) / (counted_many - counted_few)))
+
+
+def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float) -> Sample:
+    """Have ``output_tokens`` tokens generated and note when they come; raise ProbeError."""
+    body = {
+        "model": service["served_name"],
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": output_tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    begin = time.monotonic()
+    content = json.dumps(body).encode()
+    with probe.exchange(
+        service["address"], service["port"], service["api_path"], content=content, timeout=timeout
+    ) as response:
+        if response.status != 200:
+            raise probe.ProbeError(
+                "status", probe.error_text(response.status, response.read(probe.MAX_BODY)), response.status
+            )
+        return _read_stream(response, begin)
+
+
+def _read_stream(response: HTTPResponse, begin: float) -> Sample:
+    first = last = 0.0
+    pieces = 0
+    usage: Mapping[str, Any] = {}
+    rate: float | None = None
+    for event in _events(response):
+        now = time.monotonic() - begin
+        if isinstance(event.get("error"), dict):
+            raise probe.ProbeError("status", f"the answer broke off: {event['error'].get('message')}", 500)
+        if _has_text(event):
+            first, last, pieces = first or now, now, pieces + 1
+        usage = event.get("usage") or usage
+        told = (event.get("timings") or {}).get("predicted_per_second")
+        rate = float(told) if isinstance(told, int | float) else rate
+    if not pieces:
+        raise probe.ProbeError("shape", "the stream ended without a piece of an answer")
+    return Sample(
+        seconds=time.monotonic() - begin,
+        first=first,
+        last=last,
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        # Without a count a piece is taken for a token, which it is for most engines.
+        output_tokens=int(usage.get("completion_tokens") or pieces),
+        engine_rate=rate,
+    )
+
+
+def _events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The documents of a stream of server-sent events; raises ProbeError where it breaks off before its end."""
+    while line := response.readline(probe.MAX_BODY):
+        if not line.startswith(b"data:"):
+            continue
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return
+        try:
+            document = json.loads(data)
+        except ValueError:
+            raise probe.ProbeError("shape", f"a piece of the stream is no JSON: {data[:100]!r}") from None
+        if isinstance(document, dict):
+            yield document
+    raise probe.ProbeError("unreachable", "the stream broke off before its end")
+
+
+def _has_text(event: Mapping[str, Any]) -> bool:
+    """Whether a piece of the answer is in here, thinking included."""
+    delta = ((event.get("choices") or [{}])[0] or {}).get("delta") or {}
+    return any(delta.get(key) for key in ("content", "reasoning_content", "reasoning"))
+
+
+def transcription(service: Service, name: str, sound: bytes, timeout: float) -> Sample:
+    """Have a sound written down; raise ProbeError."""
+    answer = probe.transcribe(service, name, sound, timeout=timeout)
+    return Sample(seconds=answer.seconds)
+
+
+def lengthen(sound: bytes, seconds: float) -> tuple[bytes, float]:
+    """A WAV file with the sound again and again until it lasts ``seconds``, and how long it lasts.
+
+    Raises ValueError where the sound is no WAV file of samples.
+    """
+    try:
+        with wave.open(io.BytesIO(sound)) as given:
+            parameters = given.getparams()
+            frames = given.readframes(parameters.nframes)
+    except (wave.Error, EOFError) as error:
+        raise ValueError(str(error) or "it ends too soon") from None
+    if not parameters.nframes:
+        raise ValueError("it holds no sound")
+    times = max(1, round(seconds * parameters.framerate / parameters.nframes))
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as longer:
+        longer.setparams(parameters)
+        longer.writeframes(frames * times)
+    return stream.getvalue(), times * parameters.nframes / parameters.framerate

@@ -1,0 +1,175 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
+"""Measures the services of a host through their own APIs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bench
+short_description: Measure the services of a host through their own APIs
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Measures one service after the other, on the device itself, and writes what was measured to a file on the controller, whose schema
+    C(docs/bench.md) explains.
+  - A chat service is sent random prompts and generates a fixed number of tokens, for one client and for several at once. Time to
+    the first token, time per token and rate of decoding are noted, and what the engine itself says of its speed.
+  - A transcription service is sent a sound; its real-time factor is noted.
+  - Power mode, clocks, memory, heat and MIG are noted with it.
+  - A service that fails, hangs or dies is told as such. The others are measured all the same, and the module does not fail.
+  - The work runs as a job under a systemd unit of its own, which outlives a lost connection.
+options:
+  services:
+    description: Resolved services, as in the fact C(thor_services).
+    type: list
+    elements: dict
+    required: true
+  results:
+    description: Folder on the controller for the result file. Needs the action plugin of the same name.
+    type: path
+    default: bench-results
+  input_tokens:
+    description: Length of a prompt, in tokens as the service counts them.
+    type: int
+    default: 2048
+  output_tokens:
+    description: Length of an answer, in tokens.
+    type: int
+    default: 128
+  concurrency:
+    description: How many requests are sent at once, one load after the other.
+    type: list
+    elements: int
+    default: [1, 8]
+  requests:
+    description: How many requests a load has, at least as many as are sent at once.
+    type: int
+    default: 8
+  warmups:
+    description: Requests before the first load that are not counted.
+    type: int
+    default: 1
+  audio_file:
+    description: A sound on the controller, a WAV file. It is repeated until it is long enough.
+    type: path
+  audio:
+    description: The content of O(audio_file) in base64. The action plugin sets it.
+    type: str
+  audio_seconds:
+    description: How long the sound is to be.
+    type: float
+    default: 30
+  tools:
+    description: Whether the engines' own tools (llama-bench) are run, too, where there is the memory for it.
+    type: bool
+    default: true
+  request_timeout:
+    description: Seconds that each answer may take.
+    type: float
+    default: 600
+  timeout:
+    description: Seconds that all of it may take.
+    type: int
+    default: 14400
+  facts_root:
+    description: Folder whose files stand in for the device's own, see M(jetson.thor.host_facts).
+    type: str
+    default: ""
+  seed:
+    description: What the random prompts are made of; the time, where it is left out.
+    type: int
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+    details: In check mode nothing is measured.
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+  action:
+    description: Has a corresponding action plugin, so that some parts run on the controller.
+    support: full
+notes:
+  - It changes nothing of the host, so there is nothing to show in diff mode.
+seealso:
+  - module: jetson.thor.bench_report
+"""
+
+EXAMPLES = r"""
+- name: Measure all services of this host
+  jetson.thor.bench:
+    services: "{{ ansible_facts['thor_services'] }}"
+    audio_file: speech.wav
+  register: measured
+"""
+
+RETURN = r"""
+document:
+  description: What was measured.
+  type: dict
+  returned: when it was measured
+file:
+  description: The file on the controller that holds it.
+  type: str
+  returned: when it was measured
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import job
+
+METHOD = ("input_tokens", "output_tokens", "concurrency", "requests", "warmups", "audio_seconds", "seed")
+ARGUMENTS: dict[str, Any] = {
+    "services": {"type": "list", "elements": "dict", "required": True},
+    "results": {"type": "path", "default": "bench-results"},
+    "input_tokens": {"type": "int", "default": 2048, "no_log": False},
+    "output_tokens": {"type": "int", "default": 128, "no_log": False},
+    "concurrency": {"type": "list", "elements": "int", "default": [1, 8]},
+    "requests": {"type": "int", "default": 8},
+    "warmups": {"type": "int", "default": 1},
+    "audio_file": {"type": "path"},
+    "audio": {"type": "str"},
+    "audio_seconds": {"type": "float", "default": 30},
+    "tools": {"type": "bool", "default": True},
+    "request_timeout": {"type": "float", "default": 600},
+    "timeout": {"type": "int", "default": 14400},
+    "facts_root": {"type": "str", "default": ""},
+    "seed": {"type": "int"},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
+    for name in ("input_tokens", "output_tokens", "requests"):
+        if given[name] < 1:
+            module.fail_json(msg=f"bench_{name} = {given[name]}: write a number from 1 on.")
+    if not given["concurrency"] or min(given["concurrency"]) < 1:
+        module.fail_json(msg=f"bench_concurrency = {given['concurrency']}: write numbers from 1 on.")
+    if module.check_mode:
+        module.exit_json(changed=False)
+    job.start(
+        module,
+        name="bench",
+        target="bench",
+        spec={
+            "services": given["services"],
+            "method": {key: given[key] for key in METHOD},
+            "audio": given["audio"],
+            "audio_file": given["audio_file"],
+            "timeout": given["request_timeout"],
+            "tools": given["tools"],
+            "facts_root": given["facts_root"],
+        },
+        timeout=given["timeout"],
+    )
+
+
+if __name__ == "__main__":
+    main()
