@@ -36,6 +36,17 @@ GPU_LOCK = Path("/run/thor/gpu.lock")  # thor-serve's: engines start one after t
 USER = "thor"
 
 
+def wrong(method: Method) -> str | None:
+    """What is wrong with a method, as a sentence with the variable and the way out; None where nothing is."""
+    least = {"input_tokens": 8, "output_tokens": 2, "requests": 1, "warmups": 0, "audio_seconds": 0.1}
+    for name, number in least.items():
+        if method[name] < number:
+            return f"THOR-BENCH-METHOD: bench_{name} = {method[name]}: write a number from {number} on."
+    if not method["concurrency"] or min(method["concurrency"]) < 1:
+        return f"THOR-BENCH-METHOD: bench_concurrency = {method['concurrency']}: write a list of numbers from 1 on."
+    return None
+
+
 def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """The job. ``spec``: ``services`` (resolved), ``method``, ``audio`` (base64 or None), ``audio_file``, ``timeout`` of a
     request in seconds, ``tools`` (whether the engines' own tools are run, too) and ``facts_root``.

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from ansible_collections.jetson.thor.plugins.module_utils import images
+from ansible_collections.jetson.thor.plugins.module_utils import image_extend, images
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.docker_host import ARCHITECTURES, CONTAINERD_ROOT
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
@@ -590,8 +590,10 @@ def digest_for(image: Mapping[str, Any], record: images.Record, local: images.Lo
 
 
 def plan(spec: Mapping[str, Any], record: images.Record, local: images.Local) -> dict[str, list[str]]:
-    """What a run would do: references to pull, to record (they are there already) and to prove, and names to remove."""
-    result: dict[str, list[str]] = {"pull": [], "record": [], "prove": [], "collect": []}
+    """What a run would do: references to pull, to record (they are there already), to prove and to look for Python packages in,
+    and names to remove.
+    """
+    result: dict[str, list[str]] = {"pull": [], "record": [], "prove": [], "extend": [], "collect": []}
     for image in spec["images"]:
         reference = image["reference"]
         digest = digest_for(image, record, local)
@@ -604,6 +606,9 @@ def plan(spec: Mapping[str, Any], record: images.Record, local: images.Local) ->
         proof = held.get("proof") if same else None
         if not images.proof_holds(proof, spec["require_gpu"], spec["l4t"], spec["toolkit"]):
             result["prove"].append(reference)
+        known = held.get("extras", {}) if same else {}
+        if images.lacking_extras(image, known, lambda one: one["id"] is None or local.has_id(one["id"])):
+            result["extend"].append(reference)
     if spec["collect"]:
         after = {"images": dict(record["images"]), "superseded": list(record["superseded"])}
         for image in spec["images"]:
@@ -622,12 +627,18 @@ def forecast(todo: Mapping[str, list[str]], record: images.Record) -> list[str]:
     }
     lines = {name: line for name, line in lines.items() if name not in gone}
     lines |= {name: f"{name} (pulled)" for name in todo["pull"]}
-    return sorted(lines.values())
+    return sorted(
+        [*lines.values(), *(f"{name} with its Python packages (where it lacks them)" for name in todo["extend"])]
+    )
 
 
 def inventory(record: images.Record) -> list[str]:
-    """The images of a host, a line each."""
-    return sorted(_line(name, entry["digest"]) for name, entry in record["images"].items())
+    """The images of a host, a line each, derived ones too."""
+    lines = [_line(name, entry["digest"]) for name, entry in record["images"].items()]
+    derived = [
+        (name, key, one["id"]) for name, entry in record["images"].items() for key, one in entry["extras"].items()
+    ]
+    return sorted(lines + [f"{name} with {key} {made}" for name, key, made in derived if made])
 
 
 def _line(reference: str, digest: str) -> str:
@@ -666,7 +677,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     record = images.read_record()
     before = inventory(record)
     problems: list[Problem] = []
-    result: dict[str, Any] = {"pulled": [], "proven": [], "collected": [], "kept": {}}
+    result: dict[str, Any] = {"pulled": [], "proven": [], "extended": [], "collected": [], "kept": {}}
     try:
         puller = Puller(docker, spec, report)
         for image in spec["images"]:
@@ -680,12 +691,15 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             puller.store.release()
         if spec["collect"] and not problems:
             result["collected"], result["kept"] = collect(docker, record, spec["images"])
+            for one in image_extend.orphans(docker, record, _naming_texts().values()):
+                _remove_image(docker, one)
+                result["collected"].append(one)
     except DockerError as error:
         problems.append(_docker_failed(error))
     entries, notes = unlocked(spec, record)
     result["unlocked"] = entries
     result["images"] = {name: entry["digest"] for name, entry in record["images"].items()}
-    result["changed"] = bool(result["pulled"] or result["collected"])
+    result["changed"] = bool(result["pulled"] or result["extended"] or result["collected"])
     if result["changed"]:
         result["diff"] = diff_of(before, inventory(record))
     if problems:
@@ -734,6 +748,47 @@ def _settle(
         entry["proof"] = prove(docker, image, digest, spec)
         images.write_record(record)
         result["proven"].append(reference)
+    for packages in images.lacking_extras(
+        image, entry["extras"], lambda one: one["id"] is None or local.has_id(one["id"])
+    ):
+        made = _extended(docker, puller, image, digest, packages, spec)
+        entry["extras"][image_extend.key_of(packages)] = {"id": made}
+        images.write_record(record)
+        if made:
+            result["extended"].append(f"{reference} with {', '.join(packages)}")
+
+
+def _extended(
+    docker: Docker, puller: Puller, image: Mapping[str, Any], digest: str, packages: list[str], spec: Mapping[str, Any]
+) -> str | None:
+    """The id of an image that has the packages, None where the image itself has them. Raises ImageError."""
+    name = images.by_digest(image["reference"], digest)
+    puller.report.progress(0, 0, text=f"{image['reference']}: looking for {', '.join(packages)}")
+    missing: Mapping[str, str] = {}
+    try:
+        missing = image_extend.lacking(docker, name, packages)
+        if not missing:
+            return None
+        if spec["extend"]:
+            made = image_extend.add(docker, name, missing, spec["pip_arguments"], spec["environment"], puller.report)
+            missing = image_extend.lacking(docker, made, packages)
+            if not missing:
+                return made
+        reason = "; ".join(f"{package} ({why})" for package, why in missing.items())
+        reason = f"it lacks what its service needs: {reason}"
+    except image_extend.CannotExtend as error:
+        what = (
+            f"{', '.join(missing)} cannot be added to it"
+            if missing
+            else "whether it has what its service needs is not known"
+        )
+        reason = f"{what}: {error}"
+    remedy = (
+        "engine_image_extend: true adds it in a derived image, for which pip needs an index that the host reaches (thor_pip_extra_args); "
+        "or name an image that has it (thor_extra_engines), or take the service out of thor_profiles."
+    )
+    variable = f"thor_services[{image['engine']} {image['version']}].image"
+    raise ImageError(Problem("THOR-IMAGE-EXTRAS", variable, image["reference"], reason, remedy))
 
 
 def _clean(text: str, spec: Mapping[str, Any]) -> str:

@@ -5,16 +5,18 @@
 ``/var/lib/thor/images.json`` records, by the reference with tag that the catalogue gives, the digest under which an image
 was first had. From then on it is used by that digest, also where somebody pulls the tag anew::
 
-    {"images": {"nvcr.io/nvidia/vllm:25.10-py3": {"digest": "sha256:..", "architecture": "arm64", "proof": {...} or null}},
+    {"images": {"nvcr.io/nvidia/vllm:25.10-py3": {"digest": "sha256:..", "architecture": "arm64", "proof": {...} or null,
+                                                  "extras": {"librosa==.. soundfile==..": {"id": "sha256:.." or null}}}},
      "superseded": [{"reference": "..", "digest": ".."}]}
 
 ``proof`` tells what a container of the image was seen to do, and under which L4T and container toolkit. ``superseded`` are
-digests that a reference had before: still ours to remove.
+digests that a reference had before: still ours to remove. ``extras`` tells of a set of Python packages in which image they are:
+``id`` is that of a derived one (image_extend.py), null where the image itself has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,10 @@ def observe() -> dict[str, Any]:
                 "present": local.has(reference, entry["digest"]),
                 "architecture": entry["architecture"],
                 "proof": entry["proof"],
+                "extras": {
+                    key: {"id": one["id"], "present": one["id"] is None or local.has_id(one["id"])}
+                    for key, one in entry["extras"].items()
+                },
             }
             for reference, entry in record["images"].items()
         },
@@ -66,7 +72,7 @@ def read_record() -> Record:
     found = found if isinstance(found, dict) else {}
     images = found.get("images")
     entries = {
-        reference: {"architecture": None, "proof": None, **entry}
+        reference: {"architecture": None, "proof": None, "extras": {}, **entry}
         for reference, entry in (images.items() if isinstance(images, dict) else ())
         if isinstance(entry, dict) and str(entry.get("digest", "")).startswith("sha256:")
     }
@@ -87,7 +93,7 @@ def note(record: Record, reference: str, digest: str, architecture: str | None) 
     if held and held["digest"] != digest:
         record["superseded"].append({"reference": reference, "digest": held["digest"]})
     if not held or held["digest"] != digest:
-        record["images"][reference] = {"digest": digest, "architecture": architecture, "proof": None}
+        record["images"][reference] = {"digest": digest, "architecture": architecture, "proof": None, "extras": {}}
     record["superseded"] = [
         one for one in record["superseded"] if (one["reference"], one["digest"]) != (reference, digest)
     ]
@@ -128,7 +134,9 @@ class Local:
     def recorded(cls, record: Record) -> Local:
         """What dockerd had when it last ran, as far as it is ours: for a forecast where it may not be asked."""
         names = [(name, by_digest(name, entry["digest"])) for name, entry in record["images"].items()]
-        return cls([{"RepoTags": [tag], "RepoDigests": [digest]} for tag, digest in names])
+        extras = [one["id"] for entry in record["images"].values() for one in entry["extras"].values()]
+        listing: list[dict[str, Any]] = [{"RepoTags": [tag], "RepoDigests": [digest]} for tag, digest in names]
+        return cls([*listing, *({"Id": one} for one in extras if one)])
 
     def find(self, name: str) -> Mapping[str, Any] | None:
         """The image that has this name, with a tag or a digest."""
@@ -141,6 +149,10 @@ class Local:
         """Whether the image is there under this digest."""
         return self.find(by_digest(reference, digest)) is not None
 
+    def has_id(self, image_id: str) -> bool:
+        """Whether there is an image of this id."""
+        return any(image.get("Id") == image_id for image in self.listing)
+
     def digest_of(self, reference: str) -> str | None:
         """The registry's digest of the image that has this tag here; None where it has none (built or loaded)."""
         image = self.find(reference)
@@ -150,7 +162,9 @@ class Local:
 
 
 def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes."""
+    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes, and the
+    ``extras`` that services want of it, sets of Python packages.
+    """
     found: dict[str, dict[str, Any]] = {}
     for service in services:
         reference = service.get("image")
@@ -164,9 +178,13 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "engine": service["engine"],
                 "version": service["version"],
                 "bytes": service.get("image_bytes"),
+                "extras": [],
             },
         )
         image["digest"] = image["digest"] or service.get("image_digest")
+        packages = sorted(service.get("python_packages") or [])
+        if packages and packages not in image["extras"]:
+            image["extras"].append(packages)
     return list(found.values())
 
 
@@ -175,6 +193,14 @@ def proof_holds(proof: Mapping[str, Any] | None, require_gpu: bool, l4t: str | N
     if not proof or (require_gpu and not proof.get("gpu")):
         return False
     return (proof.get("l4t"), proof.get("toolkit")) == (l4t, toolkit)
+
+
+def lacking_extras(
+    image: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], there: Callable[[Mapping[str, Any]], bool]
+) -> list[list[str]]:
+    """The sets of packages that an image is to have and that nobody has looked for yet, or whose derived image is gone."""
+    found = ((packages, known.get(" ".join(packages))) for packages in image["extras"])
+    return [packages for packages, one in found if one is None or not there(one)]
 
 
 def work(
@@ -191,6 +217,8 @@ def work(
             todo.append(f"pull {image['reference']}")
         elif not proof_holds(held["proof"], require_gpu, host.get("l4t"), toolkit):
             todo.append(f"prove {image['reference']}")
+        elif lacking_extras(image, held["extras"], lambda one: bool(one["present"])):
+            todo.append(f"look for Python packages in {image['reference']}")
     if collect:
         references = {image["reference"] for image in wanted}
         todo += [

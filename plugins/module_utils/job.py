@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 JOBS = Path("/var/lib/thor/jobs")
 PACKAGE = "ansible_collections.jetson.thor.plugins.module_utils"
 LOG_TAIL = 20
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 class JobFailed(Exception):
@@ -60,6 +61,11 @@ class Reporter:
         """Write a line to the job's log."""
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+
+
+def proxies() -> dict[str, str]:
+    """The proxies of the play's environment, for a spec: a unit does not inherit them."""
+    return {name: os.environ[name] for name in PROXIES if name in os.environ}
 
 
 def write_json(path: Path, data: Any, mode: int = 0o600) -> None:

@@ -236,12 +236,13 @@ def _units() -> dict[str, Any]:
     names = sorted(path.name for path in UNITS.glob("thor-*.service") if "@" not in path.name)
     if not names:
         return {}
-    properties = "Id,ActiveState,SubState,UnitFileState,MainPID"
+    properties = "Id,Description,ActiveState,SubState,UnitFileState,MainPID"
     units: dict[str, Any] = {}
     for block in _run("systemctl", "show", f"--property={properties}", *names).strip().split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if "Id" in values:
             units[values["Id"]] = {
+                "serves": values.get("Description", "").removeprefix("jetson.thor: "),
                 "active": values.get("ActiveState"),
                 "sub": values.get("SubState"),
                 "enabled": values.get("UnitFileState") == "enabled",

@@ -34,10 +34,12 @@ MARKER = "# A service of jetson.thor:"
 UNITS = "etc/systemd/system"
 CONFIGS = "etc/thor/services"
 PREVIOUS = "var/lib/thor/previous"
+BEFORE = "var/lib/thor/before.json"  # all services as they were before the last run that changed something
 JOURNAL_LINES = 30  # shown
 JOURNAL_READ = 1000  # read: the cause of a Python engine's end may stand far above its last words
 START_FAILED = "THOR-SERVICE-START"
 SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
+NOTHING_BEFORE = "THOR-NOTHING-BEFORE"
 
 # What systemd says of every failure, whatever the reason is.
 _VERDICT = re.compile(
@@ -598,6 +600,32 @@ def reason_of(journal: Sequence[str]) -> tuple[str | None, str]:
     return None, telling[-1] if telling else "its journal says nothing"
 
 
+def before(disk: Disk) -> list[dict[str, str]]:
+    """The services as they were before the last run that changed something; raises JobFailed where there was none."""
+    text = disk.read(BEFORE)
+    if text is None:
+        raise JobFailed(
+            f"{NOTHING_BEFORE}: {socket.gethostname()}: /{BEFORE} is not there: nothing was switched on this host yet that could be "
+            "taken back. Set what it should serve in thor_profiles, and run site.yml."
+        )
+    found: list[dict[str, str]] = json.loads(text)
+    return found
+
+
+def last_served(disk: Disk, systemctl: Systemctl) -> list[dict[str, str]]:
+    """The definitions that have last served, as the module takes them: what a host would go back to."""
+    names = disk.ours()
+    states = systemctl.states([f"thor-{name}.service" for name in names])
+    found = []
+    for name in names:
+        definition, kept = disk.definition(name), disk.kept(name)
+        if kept is not None and kept.cut_off(states[f"thor-{name}.service"]):
+            definition = kept.definition
+        if definition.unit is not None and definition.config is not None:
+            found.append({"name": name, "unit": definition.unit, "config": definition.config})
+    return found
+
+
 def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
     """Bring about what ``spec`` (Wanted.spec) wants; returns the module's result, raises JobFailed."""
     wanted = Wanted.from_spec(spec)
@@ -605,5 +633,6 @@ def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
     difference = compare(wanted, disk, systemctl)
     result = {"changed": bool(difference), "diff": difference.diff, **difference.result()}
     if difference:
+        disk.write(BEFORE, json.dumps(last_served(disk, systemctl)), 0o600)
         Switch(wanted, difference, disk, systemctl, report).run()
     return result

@@ -121,7 +121,7 @@ file:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import job
+from ansible_collections.jetson.thor.plugins.module_utils import bench, job
 
 METHOD = ("input_tokens", "output_tokens", "concurrency", "requests", "warmups", "audio_seconds", "seed")
 ARGUMENTS: dict[str, Any] = {
@@ -147,11 +147,10 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
-    for name in ("input_tokens", "output_tokens", "requests"):
-        if given[name] < 1:
-            module.fail_json(msg=f"bench_{name} = {given[name]}: write a number from 1 on.")
-    if not given["concurrency"] or min(given["concurrency"]) < 1:
-        module.fail_json(msg=f"bench_concurrency = {given['concurrency']}: write numbers from 1 on.")
+    method = {key: given[key] for key in METHOD}
+    wrong = bench.wrong(method)
+    if wrong:
+        module.fail_json(msg=wrong)
     if module.check_mode:
         module.exit_json(changed=False)
     job.start(
@@ -160,7 +159,7 @@ def main() -> None:
         target="bench",
         spec={
             "services": given["services"],
-            "method": {key: given[key] for key in METHOD},
+            "method": method,
             "audio": given["audio"],
             "audio_file": given["audio_file"],
             "timeout": given["request_timeout"],

@@ -175,7 +175,6 @@ problems:
   returned: when something was refused
 """
 
-import os
 import platform
 from typing import Any
 
@@ -208,7 +207,6 @@ ARGUMENTS: dict[str, Any] = {
     "ccache": {"type": "path", "default": "/var/lib/thor/ccache"},
     "timeout": {"type": "int", "default": 14400},
 }
-PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 def refuse(module: AnsibleModule, problems: list[Problem]) -> None:
@@ -254,7 +252,7 @@ def main() -> None:
         "prefix": params["prefix"],
         "state": params["state"],
         "ccache": params["ccache"],
-        "environment": {name: os.environ[name] for name in PROXIES if name in os.environ},
+        "environment": job.proxies(),
     }
     job.start(
         module,

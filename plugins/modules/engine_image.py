@@ -19,6 +19,8 @@ description:
     from then on, also where somebody pulls the tag anew.
   - Runs a short-lived container of each image under the runtime C(nvidia), without network and capabilities, to see that
     it can use the GPU; again when O(l4t) or O(toolkit) have changed.
+  - Looks, in a container of the image, whether Python packages are there that a service needs, and adds those that are missing in a
+    derived image. The versions of all that is in the image are held meanwhile.
   - A pull without progress is cut and asked for again, and goes on at the layer where it broke.
   - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches
     to it, or goes on from where it was killed.
@@ -47,6 +49,11 @@ options:
       bytes:
         description: An estimate of the space that it takes.
         type: int
+      extras:
+        description: Sets of Python packages that services need in it, each a list of C(NAME==VERSION).
+        type: list
+        elements: list
+        default: []
   registry:
     description: The registry that O(registry_key) is for. No other one is sent it.
     type: str
@@ -71,6 +78,14 @@ options:
   toolkit:
     description: Version of the NVIDIA Container Toolkit, which a proof is recorded with.
     type: str
+  extend:
+    description: Whether missing Python packages are added in a derived image. Otherwise an image that lacks them is refused.
+    type: bool
+    default: true
+  pip_arguments:
+    description: More for pip, which runs in a container of the image with the network of the host.
+    type: str
+    default: ""
   collect:
     description: Remove images that this module once pulled and that no service, unit or kept definition names.
     type: bool
@@ -91,6 +106,7 @@ attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
+    details: Whether an image lacks Python packages is not known before it was asked; check mode takes it for so.
   diff_mode:
     description: Returns details on what has changed, or would change in check mode.
     support: full
@@ -124,6 +140,11 @@ pulled:
   returned: always
 proven:
   description: References of which a container was tried, or would be.
+  type: list
+  elements: str
+  returned: always
+extended:
+  description: References for which an image with further Python packages was made; in check mode, in which they would be looked for.
   type: list
   elements: str
   returned: always
@@ -175,6 +196,7 @@ ARGUMENTS: dict[str, Any] = {
             "engine": {"type": "str", "required": True},
             "version": {"type": "str", "required": True},
             "bytes": {"type": "int"},
+            "extras": {"type": "list", "elements": "list", "default": []},
         },
     },
     "registry": {"type": "str", "default": "nvcr.io"},
@@ -183,6 +205,8 @@ ARGUMENTS: dict[str, Any] = {
     "require_gpu": {"type": "bool", "default": True},
     "l4t": {"type": "str"},
     "toolkit": {"type": "str"},
+    "extend": {"type": "bool", "default": True},
+    "pip_arguments": {"type": "str", "default": ""},
     "collect": {"type": "bool", "default": False},
     "stall_timeout": {"type": "int", "default": 300},
     "attempts": {"type": "int", "default": 5},
@@ -194,6 +218,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     spec = {key: value for key, value in module.params.items() if key != "timeout"}
+    spec["environment"] = job.proxies()
     for image in spec["images"]:
         if image["digest"] and not re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"]):
             module.fail_json(
@@ -206,9 +231,10 @@ def main() -> None:
     todo = image_pull.plan(spec, record, local)
     entries, notes = image_pull.unlocked(spec, record)
     result: dict[str, Any] = {
-        "changed": bool(todo["pull"] or todo["collect"]),
+        "changed": bool(todo["pull"] or todo["extend"] or todo["collect"]),
         "pulled": todo["pull"],
         "proven": todo["prove"],
+        "extended": todo["extend"],
         "collected": todo["collect"],
         "unlocked": entries,
         "images": {name: entry["digest"] for name, entry in record["images"].items()},

@@ -27,7 +27,6 @@ options:
     description: The services, in the order of their start. An empty list removes all.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: Name of the service; its unit is C(thor-NAME.service).
@@ -41,6 +40,10 @@ options:
         description: Text of C(/etc/thor/services/NAME.json), which thor-serve reads.
         type: str
         required: true
+  restore:
+    description: Instead of O(services), those that served before the last run of this module that changed something, all of them.
+    type: bool
+    default: false
   files:
     description: Support files, which are written before anything is started. A change of one alone restarts nothing.
     type: list
@@ -96,6 +99,12 @@ EXAMPLES = r"""
       - name: chat
         unit: "{{ lookup('ansible.builtin.template', 'service.j2') }}"
         config: "{{ __serving_config | to_nice_json }}"
+
+- name: Take the last switch back
+  jetson.thor.services:
+    restore: true
+    units:
+      - thor.target
 
 - name: Serve nothing any more
   jetson.thor.services:
@@ -169,7 +178,6 @@ def main() -> None:
             "services": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
                 "options": {"name": text, "unit": text, "config": text},
             },
             "files": {
@@ -178,12 +186,20 @@ def main() -> None:
                 "default": [],
                 "options": {"path": text, "content": text, "mode": {"type": "str", "default": "0644"}},
             },
+            "restore": {"type": "bool", "default": False},
             "units": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 7200},
         },
+        required_if=[("restore", False, ["services"])],
         supports_check_mode=True,
     )
-    wanted = switch.Wanted.from_spec(module.params)
+    params = dict(module.params)
+    if params["restore"]:
+        try:
+            params["services"] = switch.before(switch.Disk())
+        except job.JobFailed as error:
+            module.fail_json(msg=str(error))
+    wanted = switch.Wanted.from_spec(params)
     for service in wanted.services:
         if not service.unit.startswith(switch.MARKER):
             module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {switch.MARKER!r}")

@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -27,6 +28,7 @@ import numpy
 import numpy.typing
 import speech
 import vision
+import yaml
 
 Matrix = numpy.typing.NDArray[numpy.float32]
 
@@ -252,6 +254,22 @@ QWEN3_GENERATION = {
     "top_p": 0.95,
     "transformers_version": "4.51.0",
 }
+# What listens, and what sees.
+WHISPER_CONFIG = {
+    "architectures": ["WhisperForConditionalGeneration"],
+    "model_type": "whisper",
+    "d_model": 768,
+    "max_source_positions": 1500,
+    "max_target_positions": 448,
+    "vocab_size": 51865,
+}
+VISION_CONFIG = {
+    **QWEN3_CONFIG,
+    "architectures": ["Qwen2_5_VLForConditionalGeneration"],
+    "model_type": "qwen2_5_vl",
+    "max_position_embeddings": 128000,
+    "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128},
+}
 QUANTIZATIONS: dict[str, dict[str, Any]] = {
     "Qwen/Qwen3-8B": {},
     "Qwen/Qwen3-8B-FP8": {
@@ -264,10 +282,12 @@ QUANTIZATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_folder_model(folder: Path, quantization: dict[str, Any], weights: bytes) -> None:
-    """Write a folder in the shape of a Qwen3 for vLLM and SGLang, with some kilobytes in place of the weights."""
+def make_folder_model(
+    folder: Path, quantization: dict[str, Any], weights: bytes, base: dict[str, Any] | None = None
+) -> None:
+    """Write a folder in the shape of a model for vLLM and SGLang (a Qwen3), with some kilobytes in place of the weights."""
     folder.mkdir(parents=True)
-    config = {**QWEN3_CONFIG, **({"quantization_config": quantization} if quantization else {})}
+    config = {**(base or QWEN3_CONFIG), **({"quantization_config": quantization} if quantization else {})}
     tokenizer = {
         "tokenizer_class": "Qwen2Tokenizer",
         "model_max_length": 131072,
@@ -291,6 +311,26 @@ def make_folder_model(folder: Path, quantization: dict[str, Any], weights: bytes
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + weights)
 
 
+def make_wheels(folder: Path) -> None:
+    """Write stand-ins for the Python packages that images may lack (`python_packages` in engines.yml): modules without a content."""
+    catalogue = Path(__file__).resolve().parents[2] / "roles" / "catalog" / "files" / "engines.yml"
+    vllm = yaml.safe_load(catalogue.read_text(encoding="utf-8"))["engines"]["vllm"]
+    entries = [vllm, *vllm["versions"].values()]
+    packages = {one for entry in entries for group in (entry.get("python_packages") or {}).values() for one in group}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, version in (package.split("==") for package in packages):
+        info = f"{name}-{version}.dist-info"
+        files = {
+            f"{name}.py": '"""A stand-in, made by the sandbox of jetson.thor."""\n',
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: sandbox\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/RECORD": "",
+        }
+        with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            for path, content in files.items():
+                wheel.writestr(path, content)
+
+
 def make_all(www: Path, scratch: Path) -> None:
     """Make every model of the sandbox and publish it below `www`."""
     random = numpy.random.default_rng(7)
@@ -305,6 +345,7 @@ def make_all(www: Path, scratch: Path) -> None:
     second.mkdir()
     make_language_model(second / "tiny-q8_0.gguf", ANSWER_V2, seed=2)
     publish(www, "sandbox/tiny-GGUF", "v2", second)
+    publish(www, "sandbox/tiny-next-GGUF", "master", second)
     sighted = scratch / "sighted"
     sighted.mkdir()
     _link_or_copy(str(tiny / "tiny-q8_0.gguf"), str(sighted / "tiny-q8_0.gguf"))
@@ -337,6 +378,14 @@ def make_all(www: Path, scratch: Path) -> None:
     for model, quantization in QUANTIZATIONS.items():
         make_folder_model(scratch / model, quantization, random.bytes(16 << 10))
         publish(www, model, "master", scratch / model)
+
+    for model, config in (
+        ("openai-mirror/whisper-small", WHISPER_CONFIG),
+        ("Qwen/Qwen2.5-VL-7B-Instruct-AWQ", VISION_CONFIG),
+    ):
+        make_folder_model(scratch / model, {}, random.bytes(16 << 10), config)
+        publish(www, model, "master", scratch / model)
+    make_wheels(www / "wheels")
 
     # Large enough to be killed in the middle of.
     large = scratch / "large"

@@ -8,6 +8,10 @@ In an image it is started as the real ones are: ``vllm serve PATH ...`` or ``pyt
 refuses others as argparse does (code 2). What it answers is made up; which sampling values, template and arguments are in
 effect is real, and every answer tells it in a field ``standin`` (``GET /standin`` too).
 
+A model that listens (Whisper) takes sounds at /v1/audio/transcriptions, and refuses them where Python cannot import soundfile, as
+vLLM does. A model that sees (Qwen2.5-VL) is shown images: by http, where the process may fetch them (proxies of the environment count,
+``--allowed-media-domains`` too), and by file:// below ``--allowed-local-media-path``.
+
 At SIGTERM it finishes the answers that are being given. SGLang does so; vLLM drops them (0.10.2, and 0.20.1 without its
 ``--shutdown-timeout``): the stand-in is kinder there.
 
@@ -22,6 +26,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import email
+import email.policy
+import importlib
 import json
 import os
 import re
@@ -35,7 +42,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.error import URLError
+from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.request import urlopen
 
 HERE = Path(__file__).resolve().parent
 FLAGS = Path(os.environ.get("STANDIN_FLAGS", HERE / "flags.json"))
@@ -45,6 +54,10 @@ THOUGHT = "Someone asks a stand-in. It has no model, so it says what it always s
 ANSWER = (
     "Hello! I am a stand-in for {engine} {version}: the command line and the interface are its own, the words are not."
 )
+
+HEARD = "A stand-in has no ears: it heard a sound of {seconds:.1f} seconds."
+LISTENS = "WhisperForConditionalGeneration"
+SEES = "Qwen2_5_VLForConditionalGeneration"
 
 # What counts when neither the model nor a person says anything.
 NEUTRAL = {"repetition_penalty": 1.0, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
@@ -178,6 +191,7 @@ class Engine:
             length if isinstance(length, int) and length > 0 else int(config.get("max_position_embeddings", 4096))
         )
         self.check(config)
+        self.architecture: str = config["architectures"][0]
         self.thinks = not self.template_blocks_thinking()
         self.chat_defaults, self.generate_defaults = self.sampling_defaults()
 
@@ -398,8 +412,18 @@ class Handler(BaseHTTPRequestHandler):
         self.answer("GET", {})
 
     def do_POST(self) -> None:
-        """Answer what is asked with a JSON body."""
+        """Answer what is asked with a JSON body, or with a form."""
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = self.headers.get("Content-Type") or ""
+        if kind.startswith("multipart/form-data"):
+            message = email.message_from_bytes(
+                f"Content-Type: {kind}\r\n\r\n".encode() + content, policy=email.policy.HTTP
+            )
+            self.answer(
+                "POST",
+                {str(part.get_param("name", header="content-disposition")): part for part in message.iter_parts()},
+            )
+            return
         try:
             body = json.loads(content or b"{}")
         except ValueError as error:
@@ -424,6 +448,9 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", "/v1/chat/completions"): lambda: self.chat(body),
             ("POST", "/v1/completions"): lambda: self.completion(body),
         }
+        if vllm and engine.architecture == LISTENS:
+            answers["POST", "/v1/audio/transcriptions"] = lambda: self.transcription(body)
+            answers["POST", "/v1/chat/completions"] = self.no_chat
         if vllm:
             answers["GET", "/version"] = lambda: self.reply(200, {"version": engine.version})
         else:
@@ -492,12 +519,81 @@ class Handler(BaseHTTPRequestHandler):
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
             raise BadRequest(400, "[{'type': 'missing', 'loc': ('body', 'messages'), 'msg': 'Field required'}]")
+        images = sum(self.see(one.get("content")) for one in messages)
         asked = " ".join(str(one.get("content")) for one in messages)
         wish = (body.get("chat_template_kwargs") or {}).get("enable_thinking", "/no_think" not in asked)
         thinks = engine.thinks and wish
         answer = ANSWER.format(engine=engine.kind, version=engine.version)
         text = f"<think>\n{THOUGHT}\n</think>\n\n{answer}" if thinks else answer
-        self.respond(body, text, len(asked.split()) + 9, chat=True, thinks=thinks)
+        self.respond(body, text, len(asked.split()) + 9 + 64 * images, chat=True, thinks=thinks)
+
+    def see(self, content: Any) -> int:
+        """Look at the images of a message, as vllm/multimodal fetches them; how many there are."""
+        urls = [
+            part["image_url"]["url"]
+            for part in (content if isinstance(content, list) else [])
+            if part.get("type") == "image_url"
+        ]
+        if urls and self.engine.architecture != SEES:
+            raise BadRequest(400, "At most 0 image(s) may be provided in one request.")
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme == "file":
+                self.look_into_folder(Path(unquote(parts.path)))
+            elif parts.scheme in ("http", "https"):
+                self.fetch(url)
+            else:
+                raise BadRequest(400, "The URL must be either a HTTP, data or file URL.")
+        return len(urls)
+
+    def fetch(self, url: str) -> None:
+        """Fetch an image."""
+        domains = self.engine.option("allowed_media_domains")
+        if domains and urlsplit(url).hostname not in domains:
+            raise BadRequest(400, f"The URL must be from one of the allowed domains: {domains}.")
+        try:
+            with urlopen(url, timeout=5) as answer:
+                answer.read()
+        except (URLError, OSError) as error:
+            raise BadRequest(500, f"Failed to fetch {url}: {error}", "InternalServerError") from None
+
+    def look_into_folder(self, path: Path) -> None:
+        """Read an image of the device."""
+        folder = self.engine.option("allowed_local_media_path")
+        if not folder:
+            raise BadRequest(400, "Cannot load local files without `--allowed-local-media-path`.")
+        if Path(folder) not in path.resolve().parents:
+            raise BadRequest(400, f"The file path {path} must be a subpath of `--allowed-local-media-path` {folder}.")
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise BadRequest(500, f"{path}: {error.strerror}", "InternalServerError") from None
+
+    def no_chat(self) -> None:
+        """A model that listens does not talk."""
+        raise BadRequest(400, "The model does not support Chat Completions API")
+
+    def transcription(self, form: dict[str, Any]) -> None:
+        """The OpenAI transcription interface; of a sound in WAV its length is told."""
+        engine = self.engine
+        model = form["model"].get_content().strip() if "model" in form else engine.names[0]
+        if model not in engine.names:
+            raise BadRequest(404, f"The model `{model}` does not exist.", "NotFoundError")
+        if "file" not in form:
+            raise BadRequest(400, "[{'type': 'missing', 'loc': ('body', 'file'), 'msg': 'Field required'}]")
+        try:
+            importlib.import_module("soundfile")
+        except ImportError:
+            raise BadRequest(500, "Please install vllm[audio] for audio support", "InternalServerError") from None
+        sound = form["file"].get_payload(decode=True)
+        if sound[:4] != b"RIFF":
+            raise BadRequest(400, "Invalid or unsupported audio file.")
+        with engine.request(0):
+            time.sleep(engine.token_seconds)
+            seconds = (len(sound) - 44) / 32000
+            self.reply(
+                200, {"text": HEARD.format(seconds=seconds), "usage": {"type": "duration", "seconds": round(seconds)}}
+            )
 
     def completion(self, body: dict[str, Any]) -> None:
         """The OpenAI completion interface."""
