@@ -55,7 +55,9 @@ def _row(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     reason = " ".join(str(outcome.get("reason", "")).split())[:SHOWN]
     serves = _before(facts.get("thor_host") or {})
     state = outcome.get("state") or _standing(variables, facts)
-    if state in ("switched", "up to date"):
+    if state == "out of reach":
+        serves = "not known"
+    elif state in ("switched", "up to date"):
         serves = _wanted(facts.get("thor_services") or [])
     return {"host": host, "state": state, "serves": serves, "reason": reason, "failed": _failed(state)}
 

@@ -217,7 +217,7 @@ def work(
             todo.append(f"pull {image['reference']}")
         elif not proof_holds(held["proof"], require_gpu, host.get("l4t"), toolkit):
             todo.append(f"prove {image['reference']}")
-        elif lacking_extras(image, held["extras"], lambda one: bool(one["present"])):
+        elif lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append(f"look for Python packages in {image['reference']}")
     if collect:
         references = {image["reference"] for image in wanted}

@@ -37,6 +37,9 @@ class Dockerd(socketserver.ThreadingUnixStreamServer):
         self.status: list[list[str]] = []
         self.architecture = "amd64"
         self.exit_code = 0
+        self.lacking: dict[str, str] = {}  # modules that a container cannot import, unless pip has run in its image
+        self.pip_exit_code = 0
+        self.running: list[str] = []  # the command of the last container
         self.runs_for = 0.0
         self.log = ""
         self.runtimes = {"runc", "nvidia"}
@@ -65,6 +68,16 @@ class Dockerd(socketserver.ThreadingUnixStreamServer):
         tags = [name for name in names if "@" not in name]
         digests = [name for name in names if "@" in name]
         self.images.append({"Id": image_id or str(names), "RepoTags": tags, "RepoDigests": digests, **more})
+
+    def pip_runs(self) -> bool:
+        """Whether the last container is one in which pip adds packages."""
+        return any("pip" in word for word in self.running)
+
+    def says(self) -> str:
+        """The output of the last container: what it cannot import, where it was asked for that."""
+        if self.pip_runs() or not any("import_module" in word for word in self.running):
+            return self.log
+        return f"{self.log}failed: {json.dumps({name: why for name, why in self.lacking.items() if name in self.running})}\r\n"
 
     def names(self) -> set[str]:
         """All names of all images."""
@@ -117,14 +130,26 @@ class Handler(BaseHTTPRequestHandler):
             info = {"DockerRootDir": str(server.root), "Driver": "overlay2", "DriverStatus": server.status}
             self.answer(200, info)
         elif path == "/images/json":
-            label = (json.loads(query.get("filters", "{}")).get("label") or [None])[0]
-            self.answer(200, [one for one in server.images if label is None or label in (one.get("Labels") or {})])
+            filters = json.loads(query.get("filters", "{}"))
+            (label,), (name,) = filters.get("label") or [None], filters.get("reference") or [None]
+            found = [one for one in server.images if label is None or label in (one.get("Labels") or {})]
+            self.answer(
+                200,
+                [one for one in found if name is None or any(tag.startswith(f"{name}:") for tag in one["RepoTags"])],
+            )
         elif path.startswith("/images/"):
             image = server.find(path.removeprefix("/images/").removesuffix("/json"))
-            more = {"Architecture": server.architecture, "RootFS": {"Layers": (image or {}).get("layers", [])}}
+            more = {
+                "Config": {"Cmd": ["bash"], "Env": ["A=b"]},
+                "Architecture": server.architecture,
+                "RootFS": {"Layers": (image or {}).get("layers", [])},
+            }
             self.answer(200, {**image, **more}) if image else self.answer(404, {"message": "No such image"})
         elif path.endswith("/logs"):
-            self.answer(200, server.log)
+            self.answer(200, server.says())
+        elif path.startswith("/containers/"):
+            code = server.pip_exit_code if server.pip_runs() else server.exit_code
+            self.answer(200, {"State": {"Running": False, "ExitCode": code}})
         else:
             self.answer(404, {"message": f"page not found: {path}"})
 
@@ -142,11 +167,16 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(201)
         elif path == "/containers/create":
             body = json.loads(server.bodies[-1])
-            if body["HostConfig"]["Runtime"] not in server.runtimes:
+            if body["HostConfig"].get("Runtime", "runc") not in server.runtimes:
                 self.answer(400, {"message": "unknown or invalid runtime name: nvidia"})
                 return
             server.containers.append(query["name"])
+            server.running = [*(body.get("Entrypoint") or []), *body["Cmd"]]
             self.answer(201, {"Id": "c0ffee"})
+        elif path == "/commit":
+            server.add(f"{query['repo']}:{query['tag']}", image_id=f"sha256:{'d' * 64}")
+            server.lacking = {}
+            self.answer(201, {"Id": f"sha256:{'d' * 64}"})
         elif path.endswith("/start"):
             self.answer(204)
         elif path.endswith("/wait"):

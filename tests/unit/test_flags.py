@@ -130,3 +130,56 @@ def test_stored_lists_know_what_the_collection_passes(path: Path) -> None:
         "--metrics",
     ]
     assert flags.unknown(argv, stored["options"]) == []
+
+
+# Cut from whisper-server --help of 1.8.5, one of each kind of entry.
+WHISPER = """\
+
+usage: /opt/thor/engines/whisper.cpp/1.8.5/bin/whisper-server [options]
+
+options:
+  -h,        --help                      [default] show this help message and exit
+  -t N,      --threads N                 [2      ] number of threads to use during computation
+  -wt N,     --word-thold N              [0.01   ] word timestamp probability threshold
+  -sow,      --split-on-word             [false  ] split on word rather than on token
+  -nf,       --no-fallback               [false  ] do not use temperature fallback while decoding
+             --prompt PROMPT             [       ] initial prompt
+  -dtw MODEL --dtw MODEL                 [       ] compute token-level timestamps
+  --host HOST,                           [127.0.0.1] Hostname/ip-adress for the server
+  --convert,                             [false  ] Convert audio to WAV, requires ffmpeg on the server
+  --tmp-dir,                             [.      ] Temporary directory for ffmpeg transcoded files
+  -fa,       --flash-attn                [true   ] enable flash attention
+  -nfa,      --no-flash-attn             [false  ] disable flash attention
+  -vmsd N,   --vad-max-speech-duration-s   N [FLT_MAX] VAD max speech duration (auto-split longer)
+"""
+
+
+def test_the_help_of_whisper_server_is_read_too() -> None:
+    parsed = flags.parse_help(WHISPER)["options"]
+    assert {name: one["takes"] for name, one in parsed.items()} == {
+        "--help": "none",
+        "--threads": "value",
+        "--word-thold": "value",
+        "--split-on-word": "none",
+        "--no-fallback": "none",
+        "--prompt": "value",
+        "--dtw": "value",
+        "--host": "value",
+        "--convert": "none",
+        "--tmp-dir": "value",  # its help does not say so
+        "--flash-attn": "none",
+        "--vad-max-speech-duration-s": "value",
+    }
+    assert parsed["--flash-attn"]["negation"] == "--no-flash-attn" and "-nfa" in parsed["--flash-attn"]["aliases"]
+    assert parsed["--no-fallback"]["negation"] is None
+    assert parsed["--dtw"]["aliases"] == ["-dtw"]
+    kinds = {name: one.get("kind") for name, one in parsed.items() if one.get("kind")}
+    assert kinds == {"--threads": "whole", "--word-thold": "number", "--vad-max-speech-duration-s": "number"}
+
+
+def test_the_stored_list_of_whisper_server_holds_what_its_profiles_say() -> None:
+    stored = flags.load(ROOT / "roles/catalog/files/flags/whisper.cpp-1.8.5.json")["options"]
+    assert (
+        flags.unknown(["--model", "x", "--print-progress", "--tmp-dir", "/tmp", "--inference-path", "/x"], stored) == []
+    )
+    assert flags.unknown(["--inference-pth", "/x"], stored) == ["--inference-pth"]

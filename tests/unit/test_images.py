@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import docker_api, docker_host, image_pull, images
+from ansible_collections.jetson.thor.plugins.module_utils import (
+    docker_api,
+    docker_host,
+    image_extend,
+    image_pull,
+    images,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from fake_dockerd import CONTAINERD, Dockerd
 
@@ -44,7 +50,7 @@ def dockerd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dockerd
     (tmp_path / "docker.pid").write_text(str(os.getpid()))
     server.start()
     ask = docker_api.Docker
-    for module in (images, image_pull):
+    for module in (images, image_pull, image_extend):
         monkeypatch.setattr(module, "Docker", lambda _path="", timeout=5.0: ask(server.path, timeout))
     monkeypatch.setattr(images, "dockerd_runs", lambda: True)
     yield server
@@ -53,7 +59,8 @@ def dockerd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dockerd
 
 
 def image(reference: str = VLLM, digest: str | None = None, engine: str = "vllm") -> dict[str, Any]:
-    return {"reference": reference, "digest": digest, "engine": engine, "version": "25.10", "bytes": 1}
+    fixed = {"version": "25.10", "bytes": 1, "extras": []}
+    return {"reference": reference, "digest": digest, "engine": engine, **fixed}
 
 
 def spec(*wanted: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -65,6 +72,9 @@ def spec(*wanted: dict[str, Any], **more: Any) -> dict[str, Any]:
         "l4t": "38.2.0",
         "toolkit": "1.18.1-1",
         "collect": False,
+        "extend": True,
+        "pip_arguments": "--index-url http://hub/simple",
+        "environment": {"http_proxy": "http://proxy:3128"},
         "stall_timeout": 300,
         "attempts": 1,
     }
@@ -120,8 +130,11 @@ def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
 def test_each_image_is_needed_once() -> None:
     services = [service(VLLM), service(None), service(VLLM, ONE), {"engine": "llama.cpp", "version": "1"}]
     assert images.needed(services) == [
-        {"reference": VLLM, "digest": ONE, "engine": "vllm", "version": "25.10", "bytes": 5}
+        {"reference": VLLM, "digest": ONE, "engine": "vllm", "version": "25.10", "bytes": 5, "extras": []}
     ]
+    listens = {**service(VLLM), "python_packages": ["soundfile==2", "librosa==1"]}
+    (needed,) = images.needed([service(VLLM), listens, listens])
+    assert needed["extras"] == [["librosa==1", "soundfile==2"]], "once, whatever their order"
 
 
 def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
@@ -161,7 +174,7 @@ def test_observation_holds_the_record_against_dockerd(dockerd: Dockerd) -> None:
     dockerd.add(VLLM, f"hub:5000/nvidia/vllm@{ONE}")
     dockerd.add(SGLANG, f"hub:5000/nvidia/sglang@{ONE}")  # the tag is there, on another image
     found = images.observe()["images"]
-    assert found[VLLM] == {"digest": ONE, "present": True, "architecture": "arm64", "proof": None}
+    assert found[VLLM] == {"digest": ONE, "present": True, "architecture": "arm64", "proof": None, "extras": {}}
     assert not found[SGLANG]["present"]
 
 
@@ -528,3 +541,81 @@ def test_a_plan_on_a_host_without_docker() -> None:
     todo = image_pull.plan(spec(image(), image(SGLANG)), images.read_record(), images.Local([]))
     assert (todo["pull"], todo["prove"]) == ([VLLM, SGLANG], [VLLM, SGLANG])
     assert image_pull.forecast(todo, images.read_record()) == [f"{SGLANG} (pulled)", f"{VLLM} (pulled)"]
+
+
+# Python packages
+
+
+SOUND = ["librosa==0.11.0", "soundfile==0.14.0"]
+LACKS = {"soundfile": "ModuleNotFoundError: No module named 'soundfile'"}
+DERIVED = f"sha256:{'d' * 64}"
+
+
+def listening() -> dict[str, Any]:
+    return {**image(), "extras": [SOUND]}
+
+
+def test_an_image_that_has_what_its_service_needs_is_used_as_it_is(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls = [pulled()]
+    result = run(tmp_path, spec(listening()))
+    assert result["extended"] == []
+    assert images.read_record()["images"][VLLM]["extras"] == {" ".join(SOUND): {"id": None}}
+    dockerd.asked.clear()
+    plan = image_pull.plan(spec(listening()), images.read_record(), images.Local.ask(docker_api.Docker(dockerd.path)))
+    assert not any(plan.values()), "it is asked once"
+
+
+def test_what_is_missing_is_added_in_a_derived_image_and_nothing_else_is(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
+    result = run(tmp_path, spec(listening()))
+    assert result["extended"] == [f"{VLLM} with {', '.join(SOUND)}"] and result["changed"]
+    assert images.read_record()["images"][VLLM]["extras"] == {" ".join(SOUND): {"id": DERIVED}}
+    created = [
+        json.loads(body)
+        for (_, path), body in zip(dockerd.asked, dockerd.bodies, strict=True)
+        if "create" in path and body
+    ]
+    pip = next(one for one in created if any("pip" in word for word in one["Cmd"]))
+    assert pip["Cmd"][-3:] == ["--index-url", "http://hub/simple", "soundfile==0.14.0"], "librosa is there"
+    assert "http_proxy=http://proxy:3128" in pip["Env"] and pip["HostConfig"]["NetworkMode"] == "host"
+    looks = [one for one in created if any("import_module" in word for word in one["Cmd"])]
+    assert len(looks) == 2 and looks[1]["Image"] == DERIVED, "and the derived image was asked again"
+    assert all(one["HostConfig"]["NetworkMode"] == "none" for one in looks)
+    committed = next(
+        json.loads(body) for (_, path), body in zip(dockerd.asked, dockerd.bodies, strict=True) if path == "/commit"
+    )
+    assert (committed["Cmd"], committed["Env"]) == (["bash"], ["A=b"]), "it starts as the image that it comes from"
+    assert dockerd.containers == []
+    assert images.observe()["images"][VLLM]["extras"][" ".join(SOUND)] == {"id": DERIVED, "present": True}
+
+
+def test_a_derived_image_that_is_gone_is_made_again(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
+    run(tmp_path, spec(listening()))
+    dockerd.images = [one for one in dockerd.images if one["Id"] != DERIVED]
+    dockerd.lacking = dict(LACKS)
+    host = {**images.observe(), "l4t": "38.2.0", "container_packages": {images.TOOLKIT: "1.18.1-1"}}
+    services = [{"image": VLLM, "engine": "vllm", "version": "25.10", "python_packages": SOUND}]
+    assert images.work(services, host, require_gpu=False)["todo"] == [f"look for Python packages in {VLLM}"]
+    assert run(tmp_path, spec(listening()))["extended"]
+
+
+@pytest.mark.parametrize(("extend", "code", "words"), [(False, 0, "it lacks"), (True, 1, "pip ended with 1")])
+def test_an_image_that_cannot_be_extended_is_refused(
+    dockerd: Dockerd, tmp_path: Path, extend: bool, code: int, words: str
+) -> None:
+    dockerd.pulls, dockerd.lacking, dockerd.pip_exit_code = [pulled()], dict(LACKS), code
+    dockerd.log = "ERROR: No matching distribution found for soundfile\r\n"
+    text = failed(tmp_path, spec(listening(), extend=extend))
+    assert "THOR-IMAGE-EXTRAS" in text and VLLM in text and words in text and "soundfile==0.14.0" in text
+    assert "No matching distribution" in text if extend else "No module named 'soundfile'" in text
+    assert images.read_record()["images"][VLLM]["extras"] == {}
+
+
+def test_derived_images_that_nobody_names_are_collected(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
+    run(tmp_path, spec(listening()))
+    old = f"sha256:{'e' * 64}"
+    dockerd.add("thor-derived:1", image_id=old)
+    assert run(tmp_path, spec(listening(), collect=True))["collected"] == [old]
+    assert dockerd.find(DERIVED) is not None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.judge import GIB, Settings, judge
@@ -119,6 +120,23 @@ def test_nvcc_is_asked_for_only_where_something_is_to_be_compiled_for_the_gpu() 
     # A JetPack upgrade has taken the CUDA away that the build was made with: it has to be made again.
     old = {"llama.cpp": {"0c1e570": {"inputs": {"cuda": "13.0", "compiler": None}}}}
     assert only(judge([service()], {**bare, "builds": old}, SETTINGS)).code == "THOR-CUDA-MISSING"
+
+
+def test_each_native_engine_is_built_for_the_gpu_or_not_by_its_own_role() -> None:
+    bare = host(toolchain={"nvcc": None})
+    ear = service(name="ear", engine="whisper.cpp", role="whisper_cpp", version="1.8.5", port=8080)
+    for cuda, engines in (({"llama_cpp": False}, "whisper.cpp"), ({"whisper_cpp": False}, "llama.cpp")):
+        problem = only(judge([service(), ear], bare, replace(SETTINGS, cuda=cuda)))
+        assert problem.code == "THOR-CUDA-MISSING" and problem.reason.startswith(f"{engines} cannot")
+
+
+def test_a_program_that_an_engine_starts_is_there_or_refused_beforehand() -> None:
+    converts = service(name="ear", programs=["ffmpeg"])
+    assert not judge([converts], host(), SETTINGS), "the role installs it"
+    alone = replace(SETTINGS, install_programs=False)
+    problem = only(judge([converts], host(), alone))
+    assert (problem.code, problem.value) == ("THOR-PROGRAM-MISSING", "ffmpeg") and "ear" in problem.variable
+    assert not judge([converts], host(programs={"ffmpeg": "/usr/bin/ffmpeg"}), alone)
 
 
 def test_services_that_do_not_fit_the_memory_say_by_how_much_and_which_is_largest() -> None:

@@ -410,3 +410,113 @@ def test_every_profile_of_the_catalogue_resolves() -> None:
     resolution = run(*entries, allow_broken=True, allow_unbounded_memory=True)
     assert not resolution.problems
     json.dumps(resolution.services)
+
+
+# Speech and vision
+
+
+EAR, EYES = "whisper-large-v3-turbo-whisper-cpp", "qwen3-vl-30b-a3b-llama-cpp"
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({}, "/inference"),
+        ({"inference-path": "/v1/audio/transcriptions"}, "/v1/audio/transcriptions"),
+        ({"request-path": "/ear"}, "/ear/inference"),
+        ({"request-path": "/ear", "inference-path": "/say"}, "/ear/say"),
+    ],
+)
+def test_the_path_of_a_transcription_is_the_engines_or_the_profiles(options: dict[str, str], path: str) -> None:
+    service = run({"profile": EAR, "options": options}).services[0]
+    assert (service["api"], service["api_path"]) == ("transcription", path)
+
+
+def test_each_api_has_its_usual_path() -> None:
+    services = run(CHAT, {"profile": "whisper-small-vllm", "port": 8001}, engine_versions={"vllm": "26.05"}).services
+    assert [service["api_path"] for service in services] == ["/v1/chat/completions", "/v1/audio/transcriptions"]
+
+
+def test_whisper_server_stays_on_the_loopback_whatever_is_allowed() -> None:
+    problem = only(run({"profile": EAR, "address": "192.0.2.7"}, allow_unauthenticated=True))
+    assert (problem.code, problem.variable, problem.value) == (
+        "THOR-ADDRESS-LOOPBACK",
+        "thor_profiles[0].address",
+        "192.0.2.7",
+    )
+    assert "/load" in problem.reason
+
+
+def test_a_program_is_needed_where_its_option_is_given() -> None:
+    assert run(EAR).services[0]["programs"] == []
+    assert run({"profile": EAR, "options": {"convert": True}}).services[0]["programs"] == ["ffmpeg"]
+    assert run({"profile": EAR, "options": {"convert": False}}).services[0]["programs"] == []
+
+
+def test_the_python_packages_of_an_image_are_those_of_its_version_and_api() -> None:
+    for version, names in {
+        "25.10": ["librosa", "soundfile"],
+        "26.03": ["librosa", "scipy", "soundfile"],
+        "26.05": ["av", "scipy", "soundfile"],
+        "26.10": ["av", "scipy", "soundfile", "soxr"],
+    }.items():
+        ear = {"profile": "whisper-small-vllm", "version": version}
+        service = run(ear, allow_unchecked_flags=True).services[0]
+        assert [one.split("==")[0] for one in service["python_packages"]] == names
+    assert run("qwen3-8b-vllm").services[0]["python_packages"] == []
+
+
+def test_images_are_shown_by_file_in_the_engines_own_way() -> None:
+    llama = run(EYES).services[0]
+    assert (llama["vision"], llama["remote_media"]) == ({"folder": "/models", "file_url": "file:///{name}"}, True)
+    vllm = run("qwen2-5-vl-7b-awq-vllm").services[0]
+    assert vllm["vision"] == {"folder": "/models", "file_url": "file://{path}"}
+    alone = run({"profile": "qwen2-5-vl-7b-awq-vllm", "options": {"allowed-local-media-path": None}}).services[0]
+    assert alone["vision"]["folder"] is None
+    blind = run(CHAT).services[0]
+    assert (blind["vision"], blind["remote_media"]) == (None, None)
+
+
+@pytest.mark.parametrize("value", [None, "{path}/mmproj-other.gguf", "/models/elsewhere/mmproj.gguf"])
+def test_a_missing_projector_is_refused(value: str | None) -> None:
+    problem = only(run({"profile": EYES, "options": {"mmproj": value}}))
+    assert (problem.code, problem.variable) == ("THOR-PROJECTOR-MISSING", "thor_profiles[0].options['mmproj']")
+    assert problem.value == value
+
+
+def test_fetching_of_images_can_be_switched_off() -> None:
+    vllm = run({"profile": "qwen2-5-vl-7b-awq-vllm", "remote_media": False}).services[0]
+    assert vllm["remote_media"] is False
+    assert vllm["environment"]["http_proxy"] == vllm["environment"]["https_proxy"] == "http://127.0.0.1:9"
+    assert "http_proxy" not in run("qwen2-5-vl-7b-awq-vllm").services[0]["environment"]
+    assert run({"profile": EYES, "remote_media": False}).services[0]["remote_media"] is False
+    extra = {"profiles": {"qwen2-5-vl-7b-awq-vllm": {"remote_media": False}}}
+    assert run("qwen2-5-vl-7b-awq-vllm", extra=extra).services[0]["remote_media"] is False
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"profile": CHAT, "remote_media": False}, "sees no images"),
+        ({"profile": EYES, "remote_media": False, "address": "192.0.2.7"}, "clients at 192.0.2.7"),
+        ({"profile": "eyes-sglang", "remote_media": False}, "Nothing is known that keeps sglang"),
+    ],
+)
+def test_what_cannot_be_switched_off_is_refused(entry: dict[str, Any], words: str) -> None:
+    eyes = {"engine": "sglang", "model": "qwen2-5-vl-7b-awq", "served_name": "q", "memory_gib": 30}
+    extra = {"profiles": {"eyes-sglang": eyes}}
+    problem = only(run(entry, extra=extra, allow_unauthenticated=True))
+    assert (problem.code, problem.variable) == ("THOR-MEDIA-FIXED", "thor_profiles[0].remote_media")
+    assert words in problem.reason
+
+
+def test_the_engines_own_tool_measures_the_models_file() -> None:
+    service = run(CHAT).services[0]
+    assert service["bench_argv"][:3] == ["llama-bench", "--model", "/models/Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q5_K_M.gguf"]
+    assert run("qwen3-8b-vllm").services[0]["bench_argv"] == []
+
+
+def test_a_model_without_weights_says_so() -> None:
+    extra = {"models": {"qwen3-8b-q5-k-m": {"untrained": True}}}
+    assert run(CHAT, extra=extra).services[0]["trained"] is False
+    assert run(CHAT).services[0]["trained"] is True

@@ -88,6 +88,16 @@ def test_an_idle_engine_is_asked_every_time() -> None:
     assert table.asked == 3
 
 
+def test_an_engine_without_a_page_is_looked_at_by_its_output() -> None:
+    progress = {"match": r"progress = +\d+%"}
+    words = "print('progress =   5%\\nother\\nprogress = 272%')"
+    supervisor = serve.Supervisor({"progress": progress, "stop_timeout": 1}, [])
+    supervisor.engine = serve.Engine([sys.executable, "-c", words], None, None, progress["match"])
+    supervisor.engine.process.wait(10)
+    supervisor.engine.flush()
+    assert supervisor.look(1) == [2]
+
+
 @pytest.mark.parametrize("page", [[7], None])
 def test_three_failures_in_a_row_are_the_end(page: Any) -> None:
     results, liveness, _ = rounds([page], ["timeout", "ok", "timeout", "unreachable", "status 500"], 5)
@@ -539,6 +549,16 @@ def test_the_records_digest_counts_before_the_locks() -> None:
     image = "hub:5000/nvidia/vllm:25.10-py3"
     assert "hub:5000/nvidia/vllm@sha256:bb" in docker_run(images={image: {"digest": "sha256:bb"}})
     assert image in docker_run(service={"image_digest": None})  # a plan: nothing was pulled yet
+
+
+def test_an_image_that_was_extended_is_known_by_its_id_and_only_for_those_who_need_it() -> None:
+    image, derived = "hub:5000/nvidia/vllm:25.10-py3", "sha256:dd"
+    known = {image: {"digest": "sha256:bb", "extras": {"librosa==1 soundfile==2": {"id": derived, "present": True}}}}
+    listens = {"python_packages": ["soundfile==2", "librosa==1"]}
+    assert docker_run(service=listens, images=known)[-3 - 1] == derived
+    assert "hub:5000/nvidia/vllm@sha256:bb" in docker_run(images=known)
+    known[image]["extras"]["librosa==1 soundfile==2"]["id"] = None  # type: ignore[index]
+    assert "hub:5000/nvidia/vllm@sha256:bb" in docker_run(service=listens, images=known)
 
 
 def test_the_hosts_ipc_needs_no_size_of_its_own() -> None:

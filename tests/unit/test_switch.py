@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.switch import (
     MARKER,
+    Definition,
     Difference,
     Disk,
     File,
@@ -22,8 +23,10 @@ from ansible_collections.jetson.thor.plugins.module_utils.switch import (
     Switch,
     Systemctl,
     Wanted,
+    before,
     compare,
     first_exception,
+    last_served,
     reason_of,
 )
 
@@ -354,3 +357,24 @@ def test_the_first_exception_is_shown_where_it_stands_above_the_last_lines() -> 
 )
 def test_the_reason_is_found_in_the_journal(journal: list[str], code: str | None, reason: str) -> None:
     assert reason_of(journal) == (code, reason)
+
+
+def test_what_last_served_is_what_a_host_goes_back_to(host: Host) -> None:
+    host.run(service("chat", 8000), service("ear", 8080))
+    old = {one["name"]: one for one in last_served(host.disk, host.systemd)}
+    assert set(old) == {"chat", "ear"} and old["chat"]["unit"] == service("chat", 8000).unit
+    # A run that was cut off after it had written the new definition: the one before it is what has served.
+    host.disk.keep(
+        "chat", Kept(host.disk.definition("chat"), False, host.systemd.invocations.get("thor-chat.service", ""))
+    )
+    host.disk.put("chat", Definition(service("chat", 8000, "bad").unit, service("chat", 8000, "bad").config))
+    assert {one["name"]: one for one in last_served(host.disk, host.systemd)} == old
+    host.run(*(Service(**one) for one in old.values()))
+    assert host.serving == ["thor-chat.service", "thor-ear.service"]
+
+
+def test_where_nothing_was_switched_nothing_can_be_taken_back(host: Host) -> None:
+    with pytest.raises(JobFailed, match=r"THOR-NOTHING-BEFORE: .*before\.json is not there"):
+        before(host.disk)
+    host.disk.write("var/lib/thor/before.json", json.dumps([{"name": "a", "unit": "b", "config": "c"}]))
+    assert before(host.disk) == [{"name": "a", "unit": "b", "config": "c"}]

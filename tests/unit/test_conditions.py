@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What slows a device down, read where every Linux kernel has it; here from a folder of stand-in files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import conditions
+
+GIB = 2**30
+
+
+def write(root: Path, files: dict[str, object]) -> None:
+    for name, value in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{value}\n")
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    """A device that is cool, with its clocks locked."""
+    cpu = "sys/devices/system/cpu/cpu{}/cpufreq/{}"
+    thermal = "sys/class/thermal/"
+    write(
+        tmp_path,
+        {
+            **{cpu.format(number, "scaling_min_freq"): 2601000 for number in range(2)},
+            **{cpu.format(number, "cpuinfo_max_freq"): 2601000 for number in range(2)},
+            "sys/class/devfreq/gpu-gpc-0/cur_freq": 1575000000,
+            "sys/class/devfreq/gpu-gpc-0/max_freq": 1575000000,
+            f"{thermal}thermal_zone0/type": "tj-thermal",
+            f"{thermal}thermal_zone0/temp": 61000,
+            f"{thermal}thermal_zone0/trip_point_0_type": "active",
+            f"{thermal}thermal_zone0/trip_point_0_temp": 50000,
+            f"{thermal}thermal_zone0/trip_point_1_type": "passive",
+            f"{thermal}thermal_zone0/trip_point_1_temp": 99000,
+            f"{thermal}thermal_zone1/type": "a-zone-without-a-sensor",
+            f"{thermal}cooling_device0/type": "pwm-fan",
+            f"{thermal}cooling_device0/cur_state": 3,
+            f"{thermal}cooling_device1/type": "cpufreq-cpu0",
+            f"{thermal}cooling_device1/cur_state": 0,
+            f"{thermal}cooling_device1/max_state": 12,
+            "proc/meminfo": "MemTotal: 1000 kB\nMemFree: 700 kB\nMemAvailable: 900 kB\nCached: 200 kB",
+        },
+    )
+    return tmp_path
+
+
+def test_a_cool_device_shows_nothing(device: Path) -> None:
+    seen = conditions.observe(device)
+    assert seen["clocks_locked"] is True
+    assert (seen["hot"], seen["throttled"], seen["slow_clocks"]) == ([], [], [])
+    assert seen["memory"] == {"total": 1024000, "free": 716800, "available": 921600, "page_cache": 204800}
+    assert conditions.causes(seen, {"hot": [], "throttled": []}, "MAXN") == []
+
+
+def test_heat_is_seen_at_the_point_from_which_the_kernel_slows_down(device: Path) -> None:
+    write(device, {"sys/class/thermal/thermal_zone0/temp": 99500})
+    assert conditions.hot(device) == ["tj-thermal at 100 °C, slowed down from 99 °C on"]
+
+
+def test_what_is_slowed_down_is_seen_and_a_fan_is_nothing_of_the_kind(device: Path) -> None:
+    write(device, {"sys/class/thermal/cooling_device1/cur_state": 4})
+    assert conditions.throttled(device) == ["cpufreq-cpu0 at step 4 of 12"]
+
+
+def test_clocks_below_what_they_may_be_are_seen(device: Path) -> None:
+    write(device, {"sys/class/devfreq/gpu-gpc-0/cur_freq": 315000000})
+    assert conditions.slow_clocks(device) == ["gpu-gpc-0 at 315 of 1575 MHz"]
+    write(device, {"sys/devices/system/cpu/cpu1/cpufreq/scaling_min_freq": 115200})
+    assert conditions.clocks_locked(device) is False
+
+
+def test_a_watch_sees_what_comes_and_goes_and_tells_each_thing_once(device: Path) -> None:
+    with conditions.Watch(device, pause=0.01) as watch:
+        for temperature in (100000, 101000):
+            write(device, {"sys/class/thermal/thermal_zone0/temp": temperature})
+            time.sleep(0.1)
+        write(device, {"sys/class/thermal/thermal_zone0/temp": 40000})
+    assert watch.seen == {"hot": ["tj-thermal at 100 °C, slowed down from 99 °C on"], "throttled": []}
+
+
+def test_a_device_that_tells_nothing_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "_folders", lambda *_: [])
+    seen = conditions.observe(tmp_path)
+    assert seen["clocks_locked"] is None and seen["hot"] == []
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "divided"),
+    [
+        ("GPU 0: NVIDIA Thor (UUID: GPU-1)", 0, False),
+        ("GPU 0: NVIDIA Thor (UUID: GPU-1)\n  MIG 1g.0gb Device 0: (UUID: MIG-1)", 0, True),
+        ("no devices", 6, None),
+    ],
+)
+def test_mig_is_read_from_nvidia_smi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, code: int, divided: bool | None
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\nprintf '%s\\n' '{output}'\nexit {code}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert conditions.mig() is divided
+
+
+def test_without_nvidia_smi_mig_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert conditions.mig() is None
+
+
+def test_causes_are_what_was_seen_each_once() -> None:
+    before: dict[str, Any] = {
+        "power_mode": "30W",
+        "clocks_locked": False,
+        "mig": True,
+        "memory": {"total": 120 * GIB, "free": 10 * GIB, "available": 100 * GIB, "page_cache": 80 * GIB},
+        "hot": ["tj-thermal at 99 °C"],
+        "throttled": [],
+        "slow_clocks": [],
+    }
+    found = conditions.causes(before, {"hot": ["tj-thermal at 99 °C"], "throttled": ["gpu at step 1 of 3"]}, "MAXN")
+    assert found == [
+        "the power mode is 30W, and the figure is one of MAXN",
+        "the clocks are not locked (jetson_clocks; power_lock_clocks: true)",
+        "the GPU is divided (MIG): an engine has a slice of it",
+        "too hot: tj-thermal at 99 °C",
+        "slowed down against heat: gpu at step 1 of 3",
+        "the page cache holds 80 of 120 GiB, which a GPU that shares the memory counts as used",
+    ]
+    assert not [one for one in conditions.causes(before, {"hot": [], "throttled": []}, "30w") if "power mode" in one]

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Who is on what: a row for each host of a rollout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.filter.rollout_rows import SHOWN, rollout_rows
+
+NEW = {
+    "name": "chat",
+    "engine": "llama.cpp",
+    "version": "0c1e570",
+    "model": {"id": "a/next", "key": "next", "revision": "master"},
+}
+FACTS = {
+    "thor_services": [NEW],
+    "thor_host": {
+        "units": {
+            "thor-chat.service": {"serves": "chat, a/old@master with llama.cpp 0c1e570", "active": "active"},
+            "thor-ear.service": {"serves": "ear, a/ear with whisper.cpp 1.8.5", "active": "failed"},
+        }
+    },
+}
+OLD, NEXT = "chat, a/old@master with llama.cpp 0c1e570", "chat, a/next@master with llama.cpp 0c1e570"
+
+
+def variables(group: str = "thor_rollout_left", facts: Any = FACTS, **outcome: str) -> dict[str, Any]:
+    return {"ansible_facts": facts, "group_names": [group], "__rollout_outcome": outcome}
+
+
+def test_a_row_for_each_host_says_where_it_stands_and_what_it_serves() -> None:
+    hosts: dict[str, dict[str, Any]] = {
+        "done": variables("thor_rollout_done"),
+        "switched": variables(state="switched"),
+        "waiting": variables(),
+        "back": variables(state="back on its previous services", reason="THOR-SERVICE-START:\n  why"),
+        "broken": variables(state="not restored", reason="x" * 999),
+        "unprepared": variables("thor"),
+        "gone": {"group_names": ["thor"]},
+    }
+    rows = {row["host"]: row for row in rollout_rows(hosts, hosts)}
+    assert {name: (row["state"], row["serves"], row["failed"]) for name, row in rows.items()} == {
+        "done": ("up to date", NEXT, False),
+        "switched": ("switched", NEXT, False),
+        "waiting": ("left", OLD, False),
+        "back": ("back on its previous services", OLD, True),
+        "broken": ("not restored", OLD, True),
+        "unprepared": ("not ready", OLD, True),
+        "gone": ("out of reach", "not known", False),
+    }
+    assert rows["back"]["reason"] == "THOR-SERVICE-START: why"
+    assert len(rows["broken"]["reason"]) == SHOWN
+
+
+def test_a_host_that_serves_nothing_says_so() -> None:
+    bare = {"thor_services": [], "thor_host": {"units": {}}}
+    rows = rollout_rows(["a", "b"], {"a": variables(facts=bare), "b": variables(facts=bare, state="switched")})
+    assert [row["serves"] for row in rows] == ["nothing", "nothing"]
