@@ -20,7 +20,7 @@ class ActionModule(LongRunning):
 
     def arguments(self) -> dict[str, Any]:
         """The module's own, with the sound, and without what is this side's business."""
-        args = {key: value for key, value in super().arguments().items() if key != "results"}
+        args = {key: value for key, value in super().arguments().items() if key not in ("results", "run")}
         return sound.carry(args, args.get("services") or [], "bench_audio_file")
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -34,11 +34,13 @@ class ActionModule(LongRunning):
         document = {
             "schema": results.SCHEMA,
             "host": host,
+            # Hosts of one run are named alike: what was measured side by side is no measure for itself.
+            "run": self._task.args.get("run") or f"{begun:%Y%m%dT%H%M%SZ}",
             "measured_at": begun.isoformat(timespec="seconds").replace("+00:00", "Z"),
             **measured,
         }
         folder = Path(self._task.args.get("results") or "bench-results").expanduser()
-        file = folder / f"{re.sub('[^A-Za-z0-9._-]', '_', host)}-{begun:%Y%m%dT%H%M%SZ}.json"
+        file = folder / f"{re.sub('[^A-Za-z0-9._-]', '_', f'{host}-{document["run"]}')}.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")

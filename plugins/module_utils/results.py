@@ -8,6 +8,7 @@ A verdict is not stored: it follows from the files, which are looked at in the o
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -99,6 +100,7 @@ RESULT = Field(
     keys={
         "schema": COUNT,
         "host": NAME,
+        "run": NAME,
         "measured_at": NAME,
         "method": Field(
             (dict,),
@@ -164,7 +166,7 @@ def read_all(places: Iterable[Path]) -> tuple[list[dict[str, Any]], list[Problem
         problems += found
         if document is not None:
             documents.append(document)
-    return sorted(documents, key=lambda one: (one["measured_at"], one["host"])), problems
+    return sorted(documents, key=lambda one: (one["run"], one["host"])), problems
 
 
 def figure(service: Mapping[str, Any]) -> float | None:
@@ -271,8 +273,8 @@ def fleet(results: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], fl
     """
     good: dict[tuple[Any, ...], list[tuple[str, float]]] = {}
     newest: dict[tuple[str, str], Entry] = {}
-    for moment in _same_run(results):
-        fresh = [(result, service) for result in moment for service in result["services"]]
+    for _run, together in itertools.groupby(results, key=lambda result: result["run"]):
+        fresh = [(result, service) for result in together for service in result["services"]]
         beside: dict[tuple[Any, ...], list[tuple[str, float]]] = {}
         for result, service in fresh:
             if (value := figure(service)) is not None and service["state"] == "measured":
@@ -295,16 +297,6 @@ def fleet(results: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], fl
     whole = Fleet(sorted(newest.values(), key=lambda entry: (entry.host, str(entry.service["name"]))))
     _mark_outliers(whole, floor)
     return whole
-
-
-def _same_run(results: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Results in groups that hold each host once at most: what was measured side by side is no measure for itself."""
-    groups: list[list[Mapping[str, Any]]] = []
-    for result in results:
-        if not groups or any(other["host"] == result["host"] for other in groups[-1]):
-            groups.append([])
-        groups[-1].append(result)
-    return groups
 
 
 def _judge(

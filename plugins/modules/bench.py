@@ -32,6 +32,10 @@ options:
     description: Folder on the controller for the result file. Needs the action plugin of the same name.
     type: path
     default: bench-results
+  run:
+    description: Name of the run, the same for all hosts that are measured in it, and such that a later one sorts behind. The time, where
+      it is left out. Needs the action plugin.
+    type: str
   input_tokens:
     description: Length of a prompt, in tokens as the service counts them.
     type: int
@@ -127,6 +131,7 @@ METHOD = ("input_tokens", "output_tokens", "concurrency", "requests", "warmups",
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
     "results": {"type": "path", "default": "bench-results"},
+    "run": {"type": "str"},
     "input_tokens": {"type": "int", "default": 2048, "no_log": False},
     "output_tokens": {"type": "int", "default": 128, "no_log": False},
     "concurrency": {"type": "list", "elements": "int", "default": [1, 8]},

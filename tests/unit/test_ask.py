@@ -222,7 +222,21 @@ def test_a_service_that_is_to_stay_at_home_is_caught_when_it_does_not(
     assert results[1]["ok"] == (not found)
 
 
-def test_silence_does_not_count_as_staying_at_home(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_held_back_by_the_kernel_never_answers_and_that_is_right(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "own_address", lambda: "127.0.0.1")
+    monkeypatch.setattr(ask, "CLOSED_SECONDS", 0.5)
+    see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
+    engine.delay = 1.0
+    results = ask.ask_all([engine.service(**see)], QUESTIONS)
+    assert codes(results) == [[], []]
+    assert results[1]["answer"] == "held back, as it should be"
+
+
+def test_a_service_that_is_not_there_is_not_taken_for_one_that_stays_at_home(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(media, "own_address", lambda: "127.0.0.1")
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
     results = ask.ask_all([engine.service(port=1, **see)], QUESTIONS)

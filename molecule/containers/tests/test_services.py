@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-CONTAINERS = {"chat": 8000, "reasoning": 8001}
+CONTAINERS = {"chat": 8000, "reasoning": 8001, "speech": 8003, "eyes": 8004}
+CHATS = {"chat": 8000, "reasoning": 8001}
+DERIVED = {"speech"}  # whose image lacks what it needs
 QUESTION = {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 16}
 
 
@@ -42,7 +44,7 @@ def test_vllm_does_not_think_and_sglang_does(host: Any) -> None:
         port: post(host, port, "/v1/chat/completions", {"model": "qwen3", **QUESTION})["choices"][0]["message"][
             "content"
         ]
-        for port in CONTAINERS.values()
+        for port in CHATS.values()
     }
     assert "<think>" not in answers[8000]
     assert "<think>" in answers[8001]
@@ -65,10 +67,41 @@ def test_one_container_for_each_container_service_and_no_other(host: Any) -> Non
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_the_image_is_pinned_by_digest(host: Any, name: str) -> None:
-    container = inspect(host, name)
-    assert "@sha256:" in container["Config"]["Image"]
+    image = inspect(host, name)["Config"]["Image"]
+    assert image.startswith("sha256:") if name in DERIVED else "@sha256:" in image
     record = json.loads(host.file("/var/lib/thor/images.json").content_string)
-    assert container["Config"]["Image"].split("@")[1] in json.dumps(record)
+    assert image.partition("@")[2] in json.dumps(record) if "@" in image else image in json.dumps(record)
+
+
+def test_what_an_image_lacks_was_added_for_the_service_that_needs_it_and_for_no_other(host: Any) -> None:
+    sound = "/root/speech.wav"
+    host.check_output(f"head -c 32044 /dev/zero >{sound} && printf RIFF | dd of={sound} conv=notrunc status=none")
+    form = f"-F file=@{sound} -F model=whisper -F response_format=json"
+    answer = json.loads(host.check_output(f"curl -sS --fail {form} http://127.0.0.1:8003/v1/audio/transcriptions"))
+    assert answer["text"] == "A stand-in has no ears: it heard a sound of 1.0 seconds."
+    host.check_output(f"rm {sound}")
+    listing = "docker image inspect --format '{{json .RootFS.Layers}}'"
+    speech, eyes = (inspect(host, name)["Image"] for name in ("speech", "eyes"))
+    layers = [json.loads(host.check_output(f"{listing} {image}")) for image in (speech, eyes)]
+    assert layers[0][:-1] == layers[1], "one layer more, and nothing else is another"
+
+
+def test_an_image_that_a_client_names_is_not_fetched_and_one_of_the_device_is_read(host: Any) -> None:
+    def look(url: str) -> tuple[int, str]:
+        content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
+        body = json.dumps({"model": "qwen3", "messages": [{"role": "user", "content": content}], "max_tokens": 4})
+        command = f"curl -sS -w '\\n%{{http_code}}' --json '{body}' http://127.0.0.1:8004/v1/chat/completions"
+        text, _, status = host.check_output(command).rpartition("\n")
+        return int(status), text
+
+    # The hub is there and would answer.
+    host.check_output("curl -sS --fail -o /dev/null http://hub.test:8080/files/red.png")
+    status, text = look("http://hub.test:8080/files/red.png")
+    assert status == 500 and "Connection refused" in text
+    host.check_output("touch /models/red.png")
+    assert look("file:///models/red.png")[0] == 200
+    host.check_output("rm /models/red.png")
+    assert look("file:///etc/passwd")[0] == 400
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -113,7 +146,7 @@ def test_it_listens_on_the_loopback_only(host: Any, port: int) -> None:
     assert [word for word in listening if word.endswith(f":{port}")] == [f"127.0.0.1:{port}"]
 
 
-@pytest.mark.parametrize("name", ["chat", "reasoning", "small"])
+@pytest.mark.parametrize("name", [*CONTAINERS, "small"])
 def test_the_unit_is_as_closed_as_it_should_be(host: Any, name: str) -> None:
     unit = f"thor-{name}.service"
     assert host.service(unit).is_running
@@ -123,7 +156,7 @@ def test_the_unit_is_as_closed_as_it_should_be(host: Any, name: str) -> None:
 
 
 def test_each_engine_was_told_its_share_of_the_memory(host: Any) -> None:
-    options = {"chat": "--gpu-memory-utilization", "reasoning": "--mem-fraction-static"}
+    options = dict.fromkeys(CONTAINERS, "--gpu-memory-utilization") | {"reasoning": "--mem-fraction-static"}
     for name, option in options.items():
         argv = inspect(host, name)["Args"]
         assert 0 < float(argv[argv.index(option) + 1]) < 1

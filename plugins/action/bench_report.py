@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From result files to a report, on the controller (documented in plugins/modules/bench_report.py)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.plugins.action import ActionBase
+from ansible_collections.jetson.thor.plugins.module_utils import results
+from ansible_collections.jetson.thor.plugins.plugin_utils import report
+
+ARGUMENTS: dict[str, Any] = {
+    "results": {"type": "list", "elements": "path", "required": True},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "floor": {"type": "float", "default": 0.9},
+    "reference": {"type": "path", "required": True},
+    "template": {"type": "path", "required": True},
+    "html": {"type": "path"},
+    "markdown": {"type": "path"},
+    "strict": {"type": "bool", "default": True},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Read, judge, draw and write; needs no connection."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write the files that were asked for; return the tables and what is wrong with each host."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        documents, unusable = results.read_all([Path(place) for place in args["results"]])
+        told = [problem.text() for problem in unusable]
+        if unusable and (args["strict"] or not documents):
+            result.update(failed=True, msg="\n".join(told), problems=[problem.as_dict() for problem in unusable])
+            return result
+        reference = yaml.safe_load(Path(args["reference"]).read_text(encoding="utf-8"))["reference"]
+        fleet = results.fleet(documents, reference, args["floor"])
+        messages = {
+            host: [problem.text() for problem in results.problems(entries, args["floor"])]
+            for host, entries in fleet.by_host().items()
+            if not args["hosts"] or host in args["hosts"]
+        }
+        result.update(
+            warnings=told,
+            messages={host: texts for host, texts in messages.items() if texts},
+            text=report.terminal(fleet, reference, args["floor"]),
+            changed=False,
+        )
+        if self._task.check_mode:
+            return result
+        try:
+            if args["html"]:
+                written = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+                template = Path(args["template"]).read_text(encoding="utf-8")
+                page = report.page(fleet, reference, args["floor"], template=template, written=written, left_out=told)
+                result["changed"] |= _write(Path(args["html"]), page)
+            if args["markdown"]:
+                text = report.markdown(fleet, reference, args["floor"])
+                result["changed"] |= _write(Path(args["markdown"]), text)
+        except report.PlotterMissing as error:
+            result.update(
+                failed=True,
+                msg=f"THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible lacks ({error}). "
+                "Install it there: pip install -r requirements/controller.txt. The results are kept; playbooks/report.yml writes the page.",
+            )
+        except OSError as error:
+            result.update(failed=True, msg=f"THOR-RESULT-WRITE: {error.filename} cannot be written: {error.strerror}.")
+        return result
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write a file in one rename, and tell whether it was another one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    partial = path.with_name(f".{path.name}.new")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return before != text

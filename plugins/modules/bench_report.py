@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bench_report
+short_description: Judge measurements, and report them as an HTML page, in Markdown and for the terminal
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Reads result files of M(jetson.thor.bench), any number of hosts and runs, and takes the newest of each service of each host.
+  - Holds each against what its host had before (same profile, engine version and power mode), else against what other hosts had,
+    else against the reference table.
+  - Writes one HTML page that needs nothing else and no network, and the same tables in Markdown.
+options:
+  results:
+    description: Result files, or folders of them.
+    type: list
+    elements: path
+    required: true
+  hosts:
+    description: Whose verdicts to return; all, where it is empty.
+    type: list
+    elements: str
+    default: []
+  floor:
+    description: A service is too slow below this part of the figure that it is held against.
+    type: float
+    default: 0.9
+  reference:
+    description: The reference table, C(reference.yml) of the role C(catalog).
+    type: path
+    required: true
+  template:
+    description: The page's template.
+    type: path
+    required: true
+  html:
+    description: The page to write.
+    type: path
+  markdown:
+    description: The file to write in Markdown.
+    type: path
+  strict:
+    description: Whether a file that cannot be read is an error. Otherwise it is left out with a warning, which the page repeats.
+    type: bool
+    default: true
+attributes:
+  action:
+    description: Has a corresponding action plugin, so that the files are read and written on the controller.
+    support: full
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+    details: In check mode it judges, and writes nothing.
+  connection:
+    description: Uses the target's configured connection information to execute code on it.
+    support: none
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+requirements:
+  - matplotlib, in the Python that runs Ansible
+seealso:
+  - module: jetson.thor.bench
+"""
+
+EXAMPLES = r"""
+- name: Report all results
+  jetson.thor.bench_report:
+    results: [bench-results]
+    reference: roles/catalog/files/reference.yml
+    template: roles/bench/templates/report.html.j2
+    html: bench-results/report.html
+"""
+
+RETURN = r"""
+text:
+  description: The tables, for the terminal.
+  type: str
+  returned: success
+messages:
+  description: What is wrong, by host, as sentences with a code.
+  type: dict
+  returned: success
+problems:
+  description: Files that cannot be used, each with C(code), C(variable), C(value), C(reason) and C(remedy).
+  type: list
+  elements: dict
+  returned: when there are some, and it failed for them
+"""

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The real bench.yml and report.yml against real servers: what is measured, judged and reported, and what goes wrong with it.
+
+They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see test_serving.py): chat, eyes and speech.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_play import BIN
+from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+
+QUICK = {
+    "bench_input_tokens": 256,
+    "bench_output_tokens": 64,
+    "bench_requests": 2,
+    "bench_concurrency": [1, 2],
+    "bench_audio_seconds": 4,
+}
+
+
+@pytest.fixture(name="device", scope="module")
+def _device() -> Device:
+    return Device()
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of results, which fills from test to test."""
+    folder: Path = tmp_path_factory.mktemp("results")
+    return folder
+
+
+def bench(folder: Path, playbook: str = "playbooks/bench.yml", **variables: Any) -> tuple[int, str]:
+    """Run a playbook; its exit status, and its output on one line."""
+    values = {**QUICK, "thor_bench_results": str(folder), **variables}
+    limit = [] if playbook.endswith("report.yml") else ["-l", HOST]
+    command = [str(BIN / "ansible-playbook"), "-i", INVENTORY, *limit, playbook, "-e", json.dumps(values)]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def newest(folder: Path) -> dict[str, Any]:
+    """The services of the newest result, by name."""
+    document = json.loads(max(folder.glob("*.json")).read_text(encoding="utf-8"))
+    assert document["host"] == HOST
+    return {service["name"]: service for service in document["services"]}
+
+
+def test_real_servers_are_measured_and_reported(device: Device, folder: Path) -> None:
+    before = {name: device.engine(name) for name in ("chat", "eyes", "speech")}
+    status, output = bench(folder)
+    assert status == 0, output
+    assert "changed=0" in output
+    services = newest(folder)
+    assert {name: service["state"] for name, service in services.items()} == dict.fromkeys(before, "measured")
+    chat = services["chat"]["loads"][0]
+    assert chat["input_tokens"] == pytest.approx(256, rel=0.1) and chat["output_tokens"] == 64
+    assert 0 < chat["ttft_s"]["median"] < 5
+    told, found = chat["engine_decode_tokens_per_s"]["median"], chat["decode_tokens_per_s"]["median"]
+    assert told > 0 and found > 0, "within 2 % where a token takes 20 ms: tests/benchmarks/decode_rate.py"
+    assert services["chat"]["engine_tool"]["state"] == "measured"
+    assert {bool(one["output_tokens"]) for one in services["chat"]["engine_tool"]["tests"]} == {True, False}
+    assert 0 < services["speech"]["loads"][0]["rtf"]["median"] < 2
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "tiny-llama-cpp" in page and "whisper-tiny-en-whisper-cpp" in page and HOST in page
+    assert HOST in (folder / "report.md").read_text(encoding="utf-8")
+    assert {name: device.engine(name) for name in before} == before, "what serves goes on serving"
+
+
+def test_a_host_that_is_too_slow_fails_the_play_with_what_it_is_held_against(device: Device, folder: Path) -> None:
+    del device
+    # Ten times what it had a moment ago.
+    status, output = bench(folder, thor_bench_floor=10.0, bench_services=["chat"])
+    assert status != 0
+    assert "THOR-BENCH-SLOW: thor_services[chat]" in output and "that this host had before" in output
+    assert "Likely causes:" in output
+    status, output = bench(folder, "playbooks/report.yml")
+    assert status == 0, "a report is no verdict on anybody"
+    assert HOST in output
+
+
+def test_a_service_that_dies_in_the_middle_is_told_and_the_others_figures_stand(device: Device, folder: Path) -> None:
+    def kill() -> None:
+        # As soon as the job measures it.
+        progress = "/var/lib/thor/jobs/bench/progress.json"
+        eventually(lambda: "chat: request" in device.host.run(f"cat {progress}").stdout, 120)
+        device.run(f"kill -9 {device.engine('chat')}")
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    status, output = bench(folder, bench_requests=400, bench_concurrency=[1], bench_services=["chat", "eyes"])
+    killer.join()
+    assert status != 0
+    services = newest(folder)
+    assert services["chat"]["state"] == "failed" and services["eyes"]["state"] == "measured"
+    assert 0 < services["chat"]["loads"][0]["failed"] < 400
+    assert services["chat"]["loads"][0]["decode_tokens_per_s"]["median"] > 0
+    assert "THOR-BENCH-FAILED: thor_services[chat]" in output
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "failed" in page
+    eventually(lambda: device.show("thor-chat.service", "ActiveState") == "active")
+
+
+def test_an_endpoint_that_hangs_costs_its_time_and_no_more(device: Device, folder: Path) -> None:
+    engine = device.engine("chat")
+    device.run(f"kill -STOP {engine}")
+    begin = time.monotonic()
+    try:
+        status, output = bench(folder, bench_services=["chat"], bench_request_timeout=3)
+    finally:
+        device.host.run(f"kill -CONT {engine}")
+    assert status != 0 and "THOR-BENCH-FAILED" in output and "did not answer within 3 s" in output
+    assert time.monotonic() - begin < 60
+    eventually(lambda: device.show("thor-chat.service", "ActiveState") == "active")
+
+
+def test_a_result_of_another_version_of_the_schema_is_named(device: Device, folder: Path) -> None:
+    del device
+    old = folder / "thor99-20200101T000000Z.json"
+    old.write_text('{"schema": 0, "host": "thor99"}')
+    status, output = bench(folder, "playbooks/report.yml")
+    assert status != 0 and "THOR-RESULT-SCHEMA" in output and old.name in output
+    # What is measured now is reported all the same, and the file is named.
+    status, output = bench(folder, bench_services=["chat"], bench_concurrency=[1], thor_bench_floor=0.01)
+    assert status == 0, output
+    assert "THOR-RESULT-SCHEMA" in output
+    assert old.name in (folder / "report.html").read_text(encoding="utf-8")
+    old.unlink()
+
+
+def test_a_service_that_is_not_there_is_refused(device: Device, folder: Path) -> None:
+    del device
+    status, output = bench(folder, bench_services=["chta"])
+    assert status != 0 and "THOR-BENCH-SERVICE" in output and "chta" in output and "chat, speech, eyes" in output

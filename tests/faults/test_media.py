@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong with speech and vision, on a real whisper-server and a real llama-server: told by code and culprit, and mended.
+
+They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see test_serving.py): chat, eyes and speech.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_play import BIN, finish, site
+from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+
+SAMPLE = "http://hub.test:8080/files/jfk.wav"
+HEARD = "ask not what your country can do for you"
+EAR: dict[str, Any] = {"profile": "whisper-tiny-en-whisper-cpp", "name": "speech"}
+EYES: dict[str, Any] = {"profile": "tiny-vision-llama-cpp", "name": "eyes", "port": 8001}
+CHAT: dict[str, Any] = {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False}
+
+
+@pytest.fixture(name="device", scope="module")
+def _device() -> Any:
+    device = Device()
+    device.run(f"curl -sS --fail -o /tmp/jfk.wav {SAMPLE}")
+    yield device
+    finish(site())  # what the inventory wants serves as it did
+
+
+def hears(device: Device, path: str = "/inference", file: str = "/tmp/jfk.wav") -> str:
+    """What the service writes down."""
+    answer = device.run(
+        f"curl -sS --fail --max-time 60 -F file=@{file} -F response_format=json http://127.0.0.1:8080{path}"
+    )
+    return " ".join(str(json.loads(answer)["text"]).lower().split())
+
+
+def refused(playbook: str, **variables: Any) -> str:
+    """Run a playbook that must fail; its output on one line."""
+    command = [str(BIN / "ansible-playbook"), "-i", INVENTORY, "-l", HOST, playbook, "-e", json.dumps(variables)]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode != 0, done.stdout
+    return " ".join(done.stdout.split())
+
+
+def test_a_client_that_ends_whisper_server_by_its_load_does_not_end_the_service(device: Device) -> None:
+    before = device.engine("speech")
+    device.host.run("curl -s --max-time 20 -F model=/etc/hostname http://127.0.0.1:8080/load")
+    eventually(lambda: device.engine("speech") not in (0, before))
+    eventually(lambda: device.show("thor-speech.service", "ActiveState") == "active")
+    assert HEARD in hears(device)
+
+
+def test_a_sound_in_an_unknown_format_is_told_by_its_name(device: Device, tmp_path: Path) -> None:
+    wrong = tmp_path / "song.xyz"
+    wrong.write_text("this is no sound")
+    output = refused("playbooks/verify.yml", verify_audio_file=str(wrong))
+    assert "THOR-AUDIO-FAILED: thor_services[speech]" in output and "song.xyz" in output
+    assert HEARD in hears(device)
+
+
+def test_an_image_that_cannot_be_fetched_is_told_by_its_address(device: Device) -> None:
+    del device
+    address = "http://127.0.0.1:9/cat.jpg"
+    output = refused("playbooks/verify.yml", verify_image_url=address)
+    assert "THOR-MEDIA-FAILED: thor_services[eyes]" in output and address in output
+    assert "chat chat ok" in output.replace("  ", " "), "and the others are told as they are"
+
+
+def test_a_missing_projector_is_refused_before_anything_is_changed(device: Device) -> None:
+    before = device.engine("eyes")
+    output = refused("site.yml", thor_profiles=[{**EYES, "options": {"mmproj": None}}])
+    assert "THOR-PROJECTOR-MISSING: thor_profiles[0].options['mmproj']" in output
+    # One that the model names, and that the hub does not have: the listing says so.
+    models = {"tiny-vision-q8-0": {"include": ["tiny-q8_0.gguf", "mmproj-none.gguf"]}}
+    extra = json.loads(finish([str(BIN / "ansible-inventory"), "-i", INVENTORY, "--host", HOST]))["thor_extra_models"]
+    models = {**extra, "tiny-vision-q8-0": {**extra["tiny-vision-q8-0"], **models["tiny-vision-q8-0"]}}
+    options = {"mmproj": "{path}/mmproj-none.gguf"}
+    output = refused("site.yml", thor_profiles=[{**EYES, "options": options}], thor_extra_models=models)
+    assert "THOR-MODEL-EMPTY" in output and "mmproj-none.gguf" in output
+    assert device.engine("eyes") == before, "what served serves"
+
+
+def test_whisper_server_is_not_opened_to_the_network(device: Device) -> None:
+    del device
+    entry = {**EAR, "address": "0.0.0.0"}
+    output = refused("site.yml", thor_profiles=[entry], thor_allow_unauthenticated=True)
+    assert "THOR-ADDRESS-LOOPBACK: thor_profiles[0].address" in output
+
+
+def test_compressed_sound_needs_ffmpeg_which_is_installed_or_refused_beforehand(device: Device) -> None:
+    entry = {**EAR, "options": {"convert": True, "inference-path": "/v1/audio/transcriptions"}}
+    if device.host.run("command -v ffmpeg").rc != 0:
+        output = refused("site.yml", thor_profiles=[entry], whisper_cpp_install_ffmpeg=False)
+        assert "THOR-PROGRAM-MISSING: thor_services['speech'].programs" in output
+        assert HEARD in hears(device), "nothing was changed"
+    finish(site("-e", json.dumps({"thor_profiles": [CHAT, entry]})))
+    device.run("ffmpeg -loglevel error -y -i /tmp/jfk.wav -c:a libopus /tmp/jfk.webm")
+    assert HEARD in hears(device, "/v1/audio/transcriptions", "/tmp/jfk.webm")
+    assert "changed=0" in finish(site("-e", json.dumps({"thor_profiles": [CHAT, entry]})))
+    # What ffmpeg does not understand is left behind by whisper-server: in a /tmp that is the unit's own, and goes with it.
+    device.run("echo nothing >/tmp/no-sound")
+    assert (
+        device.host.run("curl -s --fail -F file=@/tmp/no-sound http://127.0.0.1:8080/v1/audio/transcriptions").rc != 0
+    )
+    assert device.run("ls /var/cache/thor/speech") == "" or "whisper-server-" not in device.run(
+        "ls /var/cache/thor/speech"
+    )
+
+
+def test_a_kernel_that_holds_an_engine_back_is_seen_by_verification(device: Device) -> None:
+    closed = {**EYES, "remote_media": False}
+    output = finish(site("-e", json.dumps({"thor_profiles": [closed]})))
+    assert "image by URL (closed)" in output and "as it should be" in output
+    # The same without the unit's lines: it fetches, and verification says so.
+    drop_in = "/etc/systemd/system/thor-eyes.service.d"
+    device.run(f"mkdir -p {drop_in} && printf '[Service]\\nIPAddressDeny=\\nIPAddressAllow=\\n' >{drop_in}/open.conf")
+    device.run("systemctl daemon-reload && systemctl restart thor-eyes.service")
+    output = refused("playbooks/verify.yml", thor_profiles=[closed])
+    device.run(f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart thor-eyes.service")
+    assert "THOR-MEDIA-OPEN: thor_services[eyes].remote_media" in output
