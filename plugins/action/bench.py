@@ -40,7 +40,8 @@ class ActionModule(LongRunning):
             **measured,
         }
         folder = Path(self._task.args.get("results") or "bench-results").expanduser()
-        file = folder / f"{re.sub('[^A-Za-z0-9._-]', '_', f'{host}-{document["run"]}')}.json"
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{host}-{document['run']}")
+        file = folder / f"{name}.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")

@@ -67,8 +67,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except report.PlotterMissing as error:
             result.update(
                 failed=True,
-                msg=f"THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible lacks ({error}). "
-                "Install it there: pip install -r requirements/controller.txt. The results are kept; playbooks/report.yml writes the page.",
+                msg="THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible "
+                f"lacks ({error}). Install it there: pip install -r requirements/controller.txt. "
+                "The results are kept; playbooks/report.yml writes the page.",
             )
         except OSError as error:
             result.update(failed=True, msg=f"THOR-RESULT-WRITE: {error.filename} cannot be written: {error.strerror}.")

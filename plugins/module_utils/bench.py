@@ -111,6 +111,9 @@ def measure(
         last = loads[-1]
         reason = f"{last['failed']} of {last['requests']} requests failed at {last['concurrency']} at once: {last['errors'][0]}."
         return {"state": "failed", "reason": reason, "loads": loads}
+    if service["api"] == "chat" and not all(one["decode_tokens_per_s"] for one in loads):
+        reason = "Every answer came in one piece: there is no time between its tokens to measure."
+        return {"state": "failed", "reason": reason, "loads": loads}
     return {"state": "measured", "reason": None, "loads": loads}
 
 

@@ -128,7 +128,7 @@ def read(path: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
     """One result file; None and the problems where it is none, or one of another version of the schema."""
     name = str(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         return None, [_invalid(name, None, f"It cannot be read: {error.strerror}.")]
     except ValueError as error:
@@ -143,6 +143,11 @@ def read(path: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
     if wrong:
         return None, [_invalid(one.variable, one.value, one.reason) for one in wrong]
     return document, []
+
+
+def _no_number(name: str) -> float:
+    """Python reads NaN and Infinity, which no JSON has and nothing can be compared with."""
+    raise ValueError(f"{name} is no number")
 
 
 def _invalid(variable: str, value: Any, reason: str) -> Problem:
@@ -225,10 +230,21 @@ class Entry:
 
     @property
     def change(self) -> float | None:
-        """The share by which it is faster than before; negative where it is slower."""
+        """The share by which it is faster than before; negative where it is slower. None where one of both failed."""
         if self.before is None or not self.before.figure or self.figure is None:
             return None
-        return self.figure / self.before.figure - 1
+        return None if self.failed or self.before.failed else self.figure / self.before.figure - 1
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be measured to the end."""
+        return self.verdict.state == "failed"
+
+    @property
+    def reason(self) -> str:
+        """Why it could not be measured."""
+        failed = sum(load["failed"] for load in self.service["loads"])
+        return str(self.service.get("reason") or f"{failed} of its requests failed.")
 
 
 @dataclass
@@ -345,7 +361,7 @@ def _mark_outliers(whole: Fleet, floor: float) -> None:
     """Mark who is off the middle of those alike by more than the floor allows, where there are three at least."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in whole.entries:
-        if entry.figure is not None:
+        if entry.figure is not None and not entry.failed:
             groups.setdefault(alike(entry.result, entry.service), []).append(entry)
     for group in groups.values():
         middle = statistics.median(entry.figure or 0 for entry in group)
@@ -359,11 +375,9 @@ def problems(entries: Iterable[Entry], floor: float) -> list[Problem]:
     for entry in entries:
         service, verdict = entry.service, entry.verdict
         place = f"thor_services[{service['name']}]"
-        if verdict.state == "failed":
-            failed = sum(load["failed"] for load in service["loads"])
-            reason = service.get("reason") or f"{failed} of its requests failed."
+        if entry.failed:
             remedy = f"Look into journalctl -u thor-{service['name']}.service, then measure again."
-            found.append(Problem("THOR-BENCH-FAILED", place, service["profile"], reason, remedy))
+            found.append(Problem("THOR-BENCH-FAILED", place, service["profile"], entry.reason, remedy))
         elif verdict.state == "slow":
             against = {
                 "own": "this host had before",

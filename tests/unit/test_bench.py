@@ -180,6 +180,8 @@ def test_the_rate_is_that_after_the_first_token(engine: Engine) -> None:
 def test_an_answer_in_one_piece_has_no_rate() -> None:
     assert load.Sample(seconds=1, first=0.5, last=0.5, output_tokens=9).decode_rate is None
     assert load.Sample(seconds=1, first=0.5, last=0.9, output_tokens=1).decode_rate is None
+    out_of_a_buffer = load.Sample(seconds=1, first=0.5, last=0.501, output_tokens=64)
+    assert out_of_a_buffer.decode_rate is None, "no engine is as fast as that for one client"
 
 
 @pytest.mark.parametrize("tokens", [16, 64, 2048])
@@ -263,6 +265,14 @@ def test_one_that_dies_in_the_middle_is_told_and_the_others_figures_stand(engine
     assert gone["loads"][0]["decode_tokens_per_s"]["median"] > 0, "what was measured before stays"
     assert len(gone["loads"]) == 1
     assert stands["state"] == "measured" and len(stands["loads"]) == 2
+
+
+def test_one_whose_answers_come_in_one_piece_is_told(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "FASTEST_TOKENS_PER_S", 0.5 / TOKEN_SECONDS)
+    (service,) = run(tmp_path, engine.service())
+    assert service["state"] == "failed" and "came in one piece" in service["reason"]
 
 
 def test_one_that_is_not_there_is_told(engine: Engine, tmp_path: Path) -> None:

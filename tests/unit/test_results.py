@@ -119,6 +119,7 @@ def test_another_version_of_the_schema_is_refused_by_file_and_version(tmp_path: 
         (result("thor01", 1, {**service(), "state": "perhaps"}), "not a value of this key"),
         (result("thor01", 1, hot=None), "belongs here"),
         (result("thor01", 1, service(loads=[{"concurrency": 1}])), "required"),
+        (result("thor01", 1, service(float("nan"))), "NaN is no number"),
     ],
 )
 def test_what_is_no_result_is_refused_with_its_place(tmp_path: Path, content: Any, words: str) -> None:
@@ -287,10 +288,29 @@ def test_another_profile_under_the_same_name_is_no_change_of_speed() -> None:
     assert entries["thor01 chat"].change is None
 
 
+@pytest.mark.parametrize("failed", [1, 2])
+def test_what_failed_has_no_change_of_speed(failed: int) -> None:
+    runs = [
+        result("thor01", day, service(40.0, state="failed" if day == failed else "measured", reason="It died."))
+        for day in (1, 2)
+    ]
+    assert fleet(*runs)["thor01 chat"].change is None
+
+
 def test_outliers_are_marked_on_both_sides_where_there_are_three_alike() -> None:
     rates = {"thor01": 40.0, "thor02": 41.0, "thor03": 30.0, "thor04": 55.0, "thor05": 40.5}
     entries = fleet(*(result(host, 1, service(rate)) for host, rate in rates.items()))
     assert [name for name, entry in entries.items() if entry.outlier] == ["thor03 chat", "thor04 chat"]
+    broken = {**rates, "thor06": 4.0, "thor07": 4.0, "thor08": 4.0, "thor09": 4.0, "thor10": 4.0}
+    entries = fleet(
+        *(
+            result(host, 1, service(rate, state="failed" if rate == 4.0 else "measured"))
+            for host, rate in broken.items()
+        )
+    )
+    assert [name for name, entry in entries.items() if entry.outlier] == ["thor03 chat", "thor04 chat"], (
+        "what failed has no say"
+    )
     two = fleet(result("thor01", 1, service(40.0)), result("thor02", 1, service(20.0)))
     assert not any(entry.outlier for entry in two.values())
 

@@ -22,7 +22,7 @@ from test_serving import HOST, INVENTORY, ROOT, Device, eventually
 QUICK = {
     "bench_input_tokens": 256,
     "bench_output_tokens": 64,
-    "bench_requests": 2,
+    "bench_requests": 6,  # a single answer may come in one piece on a busy machine: the median must not be of such
     "bench_concurrency": [1, 2],
     "bench_audio_seconds": 4,
 }
