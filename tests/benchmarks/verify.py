@@ -24,21 +24,10 @@ LIMIT = 3.0  # seconds
 
 
 def measure(command: list[str], host: str) -> dict[str, Any]:
-    """One run: its wall time, and what each answer took."""
+    """One round: the wall time of the playbook as it is, and then with JUnit XML, which tells what each answer took."""
+    seconds = run(command)
     with tempfile.TemporaryDirectory() as folder:
-        begin = time.monotonic()
-        done = subprocess.run(
-            [*command, "-e", f"thor_junit_dir={folder}"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-            env={**os.environ, "NO_COLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        )
-        seconds = time.monotonic() - begin
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)} failed with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+        with_junit = run([*command, "-e", f"thor_junit_dir={folder}"])
         cases = list(ET.parse(Path(folder) / f"{host}.xml").getroot().iter("testcase"))
     answers = [float(case.get("time", 0)) for case in cases]
     return {
@@ -47,8 +36,20 @@ def measure(command: list[str], host: str) -> dict[str, Any]:
         "slowest_answer": round(max(answers), 3),
         "sum_of_answers": round(sum(answers), 3),
         "playbook_seconds": round(seconds, 3),
+        "playbook_with_junit_seconds": round(with_junit, 3),
         "beyond_the_slowest": round(seconds - max(answers), 3),
     }
+
+
+def run(command: list[str]) -> float:
+    """Run the playbook; the seconds from the start of its process to its end."""
+    begin = time.monotonic()
+    environment = {**os.environ, "NO_COLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600, env=environment)
+    seconds = time.monotonic() - begin
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+    return seconds
 
 
 def main() -> None:
