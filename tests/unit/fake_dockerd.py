@@ -171,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(400, {"message": "unknown or invalid runtime name: nvidia"})
                 return
             server.containers.append(query["name"])
-            server.running = [*(body.get("Entrypoint") or []), *body["Cmd"]]
+            server.running = [*(body.get("Entrypoint") or []), *(body.get("Cmd") or [])]
             self.answer(201, {"Id": "c0ffee"})
         elif path == "/commit":
             server.add(f"{query['repo']}:{query['tag']}", image_id=f"sha256:{'d' * 64}")
