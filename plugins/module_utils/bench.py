@@ -99,7 +99,7 @@ def measure(
     try:
         tell("warm up")
         ask, described = _request(service, spec, source)
-        for _ in range(spec["method"]["warmups"]):
+        for _round in range(spec["method"]["warmups"]):
             ask()
         for concurrency in spec["method"]["concurrency"]:
             loads.append(_load(ask, concurrency, spec["method"], described, tell))

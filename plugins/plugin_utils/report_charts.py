@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
@@ -159,8 +160,8 @@ def _profile_figure(key: str, profile: str, entries: Sequence[results.Entry], re
     if not measured:
         return _picture(profile, lead, ["Nothing was measured" + (f": it failed on {missing}." if failed else ".")])
     table = next((one for entry in entries if (one := results.reference_figure(entry.service, reference))), None)
-    bound, share, speeds = facts.bound(entries), facts.best_share(entries), [speed for _, speed in measured]
-    said = f"{facts.many(facts.hosts(entry for entry, _ in measured), 'host')}: median {facts.speed(statistics.median(speeds))} {unit}"
+    bound, share, speeds = facts.bound(entries), facts.best_share(entries), [speed for _rest, speed in measured]
+    said = f"{facts.many(facts.hosts(entry for entry, _rest in measured), 'host')}: median {facts.speed(statistics.median(speeds))} {unit}"
     said += f", from {facts.speed(speeds[-1])} to {facts.speed(speeds[0])}" if len(speeds) > 1 else ""
     notes = [f"{said}{f'; at best {facts.percent(share)} of the bound' if share else ''}."]
     notes += [f"Failed on {missing}."] if failed else []
@@ -186,8 +187,8 @@ def _picture(title: str, lead: str, notes: Iterable[str] = (), svg: str = "") ->
 
 def _profile_lines(pairs: Sequence[tuple[results.Entry, float]]) -> tuple[list[_Line], int]:
     """A line per service, and how many that stand out go without a name."""
-    hosts = Counter(entry.host for entry, _ in pairs)
-    named, hidden = _named([entry.outlier or entry.verdict.state in ("slow", "failed") for entry, _ in pairs])
+    hosts = Counter(entry.host for entry, _rest in pairs)
+    named, hidden = _named([entry.outlier or entry.verdict.state in ("slow", "failed") for entry, _rest in pairs])
     lines = []
     for index, (entry, speed) in enumerate(pairs):
         name = entry.host if hosts[entry.host] == 1 else f"{entry.host} {entry.service['name']}"
@@ -226,7 +227,7 @@ def _width(text: str) -> float:
 def _throughput(entries: Iterable[results.Entry]) -> dict[int, list[float]]:
     """What all clients together get, of every host, by the number of requests at once; empty where that is one alone."""
     found: dict[int, list[float]] = {}
-    for entry, _ in facts.measured(entries):
+    for entry, _rest in facts.measured(entries):
         for load in entry.service["loads"]:
             value = facts.together(entry.service, load)
             if value is not None and not load["failed"]:
@@ -243,7 +244,7 @@ def devices(fleet: results.Fleet, reference: facts.Reference) -> list[Picture]:
     scales = {}
     for profile, entries in fleet.by_profile().items():
         marks = [results.reference_figure(entry.service, reference) for entry in entries]
-        marks += [facts.bound(entries), *(speed for _, speed in facts.measured(entries))]
+        marks += [facts.bound(entries), *(speed for _rest, speed in facts.measured(entries))]
         scales[profile] = max(one or 0.0 for one in marks) or 1.0
     found = []
     for number, (host, entries) in enumerate(hosts.items()):
@@ -264,13 +265,12 @@ def devices(fleet: results.Fleet, reference: facts.Reference) -> list[Picture]:
                 )
             )
 
-        def paint(figure: Figure, gauges: Sequence[_Gauge] = gauges) -> None:
-            _paint_gauges(figure, gauges)
-
         level = newest["device"].get("l4t")
         lead = f"power mode {facts.known(newest['conditions'].get('power_mode'))}; L4T {facts.known(level)}; {facts.engines(entries)}"
         words = "; ".join(f"{gauge.name}: {gauge.text}" for gauge in gauges) + "."
-        svg = _draw(f"d{number}", f"Services of {host}", words, GAUGE * len(gauges) + 4, paint)
+        svg = _draw(
+            f"d{number}", f"Services of {host}", words, GAUGE * len(gauges) + 4, partial(_paint_gauges, gauges=gauges)
+        )
         found.append(_picture(host, lead, svg=svg))
     return found
 
@@ -291,9 +291,9 @@ def overview(fleet: results.Fleet, floor: float) -> Picture | None:
         rows.append((failed, -min((point.value for point in points), default=0.0), host, points))
     rows.sort(key=lambda row: row[:3])
     named, hidden = _named(
-        [failed or any(one.outlier or one.state == "slow" for one in points) for failed, _, _, points in rows]
+        [failed or any(one.outlier or one.state == "slow" for one in points) for failed, *_rest, points in rows]
     )
-    values = [point.value for *_, points in rows for point in points]
+    values = [point.value for *_rest, points in rows for point in points]
     left, right = min([*values, floor]) - 0.04, max([*values, 2 - floor]) + 0.03
     lines = [
         # What failed has no speed: it stands at the left edge.
@@ -461,8 +461,8 @@ def _paint_lines(axes: Axes, lines: Sequence[_Line], origin: float | None) -> No
             )
     gap = float("nan")  # one path for all of them
     axes.plot(
-        [x for _, begin, end in stems for x in (begin, end, gap)],
-        [y for place, _, _ in stems for y in (place, place, gap)],
+        [x for _place, begin, end in stems for x in (begin, end, gap)],
+        [y for place, *_ends in stems for y in (place, place, gap)],
         color=LINE,
         linewidth=1,
         solid_capstyle="butt",

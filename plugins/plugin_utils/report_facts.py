@@ -68,7 +68,7 @@ def measured(entries: Iterable[results.Entry]) -> list[tuple[results.Entry, floa
 
 def median(entries: Iterable[results.Entry]) -> float | None:
     """The median of their speeds."""
-    found = [speed for _, speed in measured(entries)]
+    found = [speed for _rest, speed in measured(entries)]
     return statistics.median(found) if found else None
 
 
@@ -92,7 +92,7 @@ def hosts(entries: Iterable[results.Entry]) -> int:
 
 def best_share(entries: Iterable[results.Entry]) -> float | None:
     """The best share of the bound among them."""
-    return max((one.share for one, _ in measured(entries) if one.share is not None), default=None)
+    return max((one.share for one, _rest in measured(entries) if one.share is not None), default=None)
 
 
 def bound(entries: Iterable[results.Entry]) -> float | None:

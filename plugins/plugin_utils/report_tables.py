@@ -74,7 +74,7 @@ class Table:
     def groups(self) -> list[tuple[str, int]]:
         """The upper line of titles, each with the number of its columns; empty where no column has a group."""
         found = [(group, len(list(columns))) for group, columns in groupby(self.columns, key=lambda one: one.group)]
-        return found if any(group for group, _ in found) else []
+        return found if any(group for group, _rest in found) else []
 
 
 def _columns(text: str) -> list[Column]:
@@ -192,7 +192,7 @@ def _reference_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
         cells = []
         for engine in engines:
             value = row.get(engine)
-            here = [one for one, _ in facts.measured(of_model) if one.service["engine"] == engine]
+            here = [one for one, _rest in facts.measured(of_model) if one.service["engine"] == engine]
             cells.append(_cell(facts.speed(value) if isinstance(value, int | float) else value))
             cells.append(
                 _cell(facts.speed(facts.median(here)), facts.many(facts.hosts(here), "host") if here else None)
@@ -220,12 +220,12 @@ def _other_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
             groups.setdefault(kind, []).append(entry)
     rows = []
     for (key, engine, api), entries in sorted(groups.items()):
-        model, speeds = entries[0].service["model"], [speed for _, speed in facts.measured(entries)]
+        model, speeds = entries[0].service["model"], [speed for _rest, speed in facts.measured(entries)]
         rows.append(
             _row(
                 _cell(model.get("id") or key, model.get("precision")),
                 facts.ENGINES.get(engine, engine),
-                facts.hosts(one for one, _ in facts.measured(entries)),
+                facts.hosts(one for one, _rest in facts.measured(entries)),
                 *(
                     facts.speed(one)
                     for one in (facts.median(entries), min(speeds, default=None), max(speeds, default=None))
@@ -336,7 +336,7 @@ def _change_table(fleet: results.Fleet) -> Table:
         )
         # What failed is the worst, and what works again the best.
         found.append((change if change is not None else math.inf if failed[0] else -math.inf, row))
-    rows = [row for _, row in sorted(found, key=lambda one: one[0])]
+    rows = [row for _rest, row in sorted(found, key=lambda one: one[0])]
     columns = "host, service:word, before:number, now:number, unit:word, change:number, what else changed:prose"
     lead = f"What failed or works again, and what is faster or slower by {facts.percent(NOISE)} or more; the worst comes first."
     return _table(
