@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import errno
+import importlib.util
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,15 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import results
 from ansible_collections.jetson.thor.plugins.plugin_utils import report
 
+NO_PLOTTER = (
+    "THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible lacks. Install it there: "
+    "pip install -r requirements/controller.txt. playbooks/report.yml writes the page of results that are there already."
+)
 ARGUMENTS: dict[str, Any] = {
     "results": {"type": "list", "elements": "path", "required": True},
-    "hosts": {"type": "list", "elements": "str", "default": []},
     "floor": {"type": "float", "default": 0.9},
+    "floors": {"type": "dict", "default": {}},
+    "run": {"type": "str"},
     "reference": {"type": "path", "required": True},
     "template": {"type": "path", "required": True},
     "html": {"type": "path"},
@@ -41,39 +49,52 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg="\n".join(told), problems=[problem.as_dict() for problem in unusable])
             return result
         reference = yaml.safe_load(Path(args["reference"]).read_text(encoding="utf-8"))["reference"]
-        fleet = results.fleet(documents, reference, args["floor"])
-        messages = {
-            host: [problem.text() for problem in results.problems(entries, args["floor"])]
-            for host, entries in fleet.by_host().items()
-            if not args["hosts"] or host in args["hosts"]
-        }
+        floors = {host: float(floor) for host, floor in args["floors"].items()}
+        fleet = results.fleet(documents, reference, args["floor"], floors)
+        messages: dict[str, list[str]] = {}
+        for entry in fleet.entries:
+            # What was not measured in this run has had its verdict then.
+            if not args["run"] or entry.result["run"] == args["run"]:
+                messages.setdefault(entry.host, []).extend(one.text() for one in results.problems([entry]))
         result.update(
             warnings=told,
             messages={host: texts for host, texts in messages.items() if texts},
             text=report.terminal(fleet, reference, args["floor"]),
             changed=False,
         )
-        if self._task.check_mode:
-            return result
+        if args["html"] and importlib.util.find_spec("matplotlib") is None:
+            return {**result, "failed": True, "msg": NO_PLOTTER}
+        targets = [Path(args[name]).expanduser() for name in ("markdown", "html") if args[name]]
         try:
+            for target in targets:
+                _writable(target)
+            if self._task.check_mode:
+                return result
+            if args["markdown"]:
+                text = report.markdown(fleet, reference, args["floor"])
+                result["changed"] |= _write(targets[0], text)
             if args["html"]:
                 written = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
                 template = Path(args["template"]).read_text(encoding="utf-8")
                 page = report.page(fleet, reference, args["floor"], template=template, written=written, left_out=told)
-                result["changed"] |= _write(Path(args["html"]), page)
-            if args["markdown"]:
-                text = report.markdown(fleet, reference, args["floor"])
-                result["changed"] |= _write(Path(args["markdown"]), text)
+                result["changed"] |= _write(targets[-1], page)
         except report.PlotterMissing as error:
+            result.update(failed=True, msg=f"{NO_PLOTTER} ({error})")
+        except OSError as error:
             result.update(
                 failed=True,
-                msg="THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible "
-                f"lacks ({error}). Install it there: pip install -r requirements/controller.txt. "
-                "The results are kept; playbooks/report.yml writes the page.",
+                msg=f"THOR-RESULT-WRITE: thor_bench_results: {error.filename} cannot be written on the controller: {error.strerror}. "
+                "Name a folder there that can be.",
             )
-        except OSError as error:
-            result.update(failed=True, msg=f"THOR-RESULT-WRITE: {error.filename} cannot be written: {error.strerror}.")
         return result
+
+
+def _writable(path: Path) -> None:
+    """Raise OSError where the file, or a folder for it, could not be made."""
+    folder = next(one for one in path.absolute().parents if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        number = errno.EACCES if folder.is_dir() else errno.ENOTDIR
+        raise OSError(number, os.strerror(number), str(folder))
 
 
 def _write(path: Path, text: str) -> bool:

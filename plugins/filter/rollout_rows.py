@@ -52,14 +52,16 @@ def rollout_rows(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]
 def _row(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     facts = variables.get("ansible_facts") or {}
     outcome: Mapping[str, Any] = variables.get("__rollout_outcome") or {}
-    reason = " ".join(str(outcome.get("reason", "")).split())[:SHOWN]
-    serves = _before(facts.get("thor_host") or {})
     state = outcome.get("state") or _standing(variables, facts)
-    if state == "out of reach":
-        serves = "not known"
-    elif state in ("switched", "up to date"):
+    reason = "it failed before its wave: see there" if state == "not ready" else str(outcome.get("reason", ""))
+    if state in ("switched", "up to date", "wrong answers"):
         serves = _wanted(facts.get("thor_services") or [])
-    return {"host": host, "state": state, "serves": serves, "reason": reason, "failed": _failed(state)}
+    elif state in ("out of reach", "lost while switching", "not restored"):
+        serves = "not known"
+    else:
+        serves = _before(facts.get("thor_host") or {})
+    shown = " ".join(reason.split())[:SHOWN]
+    return {"host": host, "state": state, "serves": serves, "reason": shown, "failed": _failed(state)}
 
 
 def _standing(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

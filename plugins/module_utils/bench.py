@@ -12,12 +12,14 @@ import base64
 import contextlib
 import fcntl
 import grp
+import hashlib
 import json
 import os
 import random
 import statistics
 import subprocess
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +32,8 @@ Service = Mapping[str, Any]
 Method = Mapping[str, Any]
 # An engine's own tool loads the model a second time, beside the service: its weights, and as much again as it may need.
 TOOL_EXTRA_BYTES = 3 * 2**30
-TOOL_SECONDS = 1800
+# The engine's tool keeps other engines from starting meanwhile.
+TOOL_SECONDS = 600
 ERRORS_KEPT = 3
 GPU_LOCK = Path("/run/thor/gpu.lock")  # thor-serve's: engines start one after the other
 USER = "thor"
@@ -49,13 +52,20 @@ def wrong(method: Method) -> str | None:
 
 def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """The job. ``spec``: ``services`` (resolved), ``method``, ``audio`` (base64 or None), ``audio_file``, ``timeout`` of a
-    request in seconds, ``tools`` (whether the engines' own tools are run, too) and ``facts_root``.
+    request and ``timeout_all`` in seconds, ``tools`` (whether the engines' own tools are run, too) and ``facts_root``.
     """
-    # The seed is of the job and not of its arguments: a play that comes back finds the one that runs.
-    method, services = {**spec["method"], "seed": spec["method"]["seed"] or int(time.time())}, spec["services"]
+    services, begun = spec["services"], time.monotonic()
+    audio = base64.b64decode(spec["audio"]) if spec["audio"] else None
+    method = {
+        **spec["method"],
+        # Of the job and not of its arguments: a play that comes back finds the one that runs.
+        "seed": spec["method"]["seed"] or int(time.time()),
+        "audio_sha256": hashlib.sha256(audio).hexdigest() if audio else None,
+    }
     root = Path(spec["facts_root"]) if spec["facts_root"] else None
     device = observe.identity(root)
     before = conditions.observe(root)
+    units = observe.units()
     source = random.Random(method["seed"])
     measured = []
     for number, service in enumerate(services):
@@ -67,7 +77,12 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         report.say(f"measure {name}")
         free = conditions.memory(root)["free"]
         with conditions.Watch(root) as watch:
-            outcome = measure(service, {**spec, "method": method}, source, tell)
+            if time.monotonic() - begun > spec["timeout_all"]:
+                outcome = _failed(f"Not measured: all of it may take {spec['timeout_all']} s (bench_timeout).")
+            elif (other := runs_another(service, units)) is not None:
+                outcome = _failed(f"Not measured: what runs is {other}. Run site.yml first.")
+            else:
+                outcome = measure(service, {**spec, "method": method}, source, tell)
         tool = engine_tool(service, method, tell) if spec["tools"] and outcome["state"] == "measured" else None
         measured.append(
             {**named(service), **outcome, "memory_free_bytes": free, "slowed_by": watch.seen, "engine_tool": tool}
@@ -77,6 +92,20 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         "changed": False,
         "result": {"method": method, "device": device, "conditions": before, "services": measured},
     }
+
+
+def _failed(reason: str, loads: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    return {"state": "failed", "reason": reason, "loads": list(loads)}
+
+
+def runs_another(service: Service, units: Mapping[str, Any]) -> str | None:
+    """What the unit of a service says that it serves, where that is something else; a figure must not be told of what did not run."""
+    unit = units.get(f"thor-{service['name']}.service")
+    model = service["model"]
+    names = [model.get("id") or model["key"], service["engine"], service["version"]]
+    if unit is None or all(str(name) in unit["serves"] for name in names):
+        return None
+    return str(unit["serves"])
 
 
 def named(service: Service) -> dict[str, Any]:
@@ -106,14 +135,17 @@ def measure(
             if loads[-1]["failed"]:
                 break  # it is down, or it cannot bear this: more of it tells nothing
     except probe.ProbeError as error:
-        return {"state": "failed", "reason": f"{error}.", "loads": loads}
+        return _failed(f"{error}.", loads)
+    except Exception as error:  # whatever it is, it is this service's: the others are measured
+        traceback.print_exc()
+        return _failed(f"{type(error).__name__}: {error} (a defect of the measurement; its log has more).", loads)
     if loads and loads[-1]["failed"]:
         last = loads[-1]
         reason = f"{last['failed']} of {last['requests']} requests failed at {last['concurrency']} at once: {last['errors'][0]}."
-        return {"state": "failed", "reason": reason, "loads": loads}
+        return _failed(reason, loads)
     if service["api"] == "chat" and not all(one["decode_tokens_per_s"] for one in loads):
         reason = "Every answer came in one piece: there is no time between its tokens to measure."
-        return {"state": "failed", "reason": reason, "loads": loads}
+        return _failed(reason, loads)
     return {"state": "measured", "reason": None, "loads": loads}
 
 
@@ -234,7 +266,8 @@ def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -
     try:
         with _gpu_lock():
             done = subprocess.run(
-                command,
+                # Where memory runs out it goes first, and not an engine that serves.
+                ["sh", "-c", 'echo 1000 >/proc/self/oom_score_adj; exec "$@"', "sh", *command],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -11,11 +11,13 @@ versions of everything else in the image as constraints: nothing of the engine i
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import shlex
+import tarfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,15 +40,23 @@ for name in sys.argv[1:]:
         failed[name] = f"{type(error).__name__}: {error}"
 print("failed:", json.dumps(failed))
 """
-# Adds packages and changes no other one.
-ADD = """\
-import importlib.metadata, subprocess, sys
-with open("/tmp/thor-constraints.txt", "w") as stream:
-    for one in importlib.metadata.distributions():
-        if one.metadata["Name"]:
-            print(f"{one.metadata['Name']}=={one.version}", file=stream)
-command = [sys.executable, "-m", "pip", "install", "--no-input", "--progress-bar=off", "--constraint=/tmp/thor-constraints.txt"]
-sys.exit(subprocess.call([*command, *sys.argv[1:]]))
+# Adds packages and changes no other one. What pip is told (indexes and proxies may hold passwords) comes in a file that is gone before
+# pip runs: arguments and environment of a container become the image's.
+ASKED = "thor-extend.json"
+ADD = f"""\
+import importlib.metadata, json, os, re, subprocess, sys, tempfile
+with open("/{ASKED}") as stream:
+    asked = json.load(stream)
+os.remove("/{ASKED}")
+pins = {{}}
+for one in importlib.metadata.distributions():
+    if one.metadata["Name"]:  # of two the first is the one that is imported
+        pins.setdefault(re.sub(r"[-_.]+", "-", one.metadata["Name"]).lower(), one.version)
+with tempfile.NamedTemporaryFile("w") as stream:
+    stream.write("".join(f"{{name}}=={{version}}\\n" for name, version in pins.items()))
+    stream.flush()
+    command = [sys.executable, "-m", "pip", "install", "--no-input", "--progress-bar=off", f"--constraint={{stream.name}}"]
+    sys.exit(subprocess.call([*command, *asked["arguments"]], env={{**os.environ, **asked["environment"]}}))
 """
 
 
@@ -95,9 +105,12 @@ def add(
         "PYTHON_COLORS": "0",
         **environment,
     }
-    command = ["python3", "-c", ADD, *shlex.split(pip_arguments), *packages]
+    try:
+        arguments = [*shlex.split(pip_arguments), *packages]
+    except ValueError as error:
+        raise CannotExtend(f"thor_pip_extra_args = {pip_arguments!r} cannot be taken apart: {error}") from None
     host = {"NetworkMode": "host", "SecurityOpt": ["no-new-privileges"]}
-    with _container(docker, name, command, host, [f"{key}={value}" for key, value in variables.items()]):
+    with _container(docker, name, ["python3", "-c", ADD], host, {"arguments": arguments, "environment": variables}):
         status, output = _ended(docker, ADD_SECONDS, report)
         if status != 0:
             ended = "did not come to an end" if status is None else f"ended with {status}"
@@ -111,14 +124,13 @@ def add(
 
 @contextlib.contextmanager
 def _container(
-    docker: Docker, image: str, command: list[str], host: Mapping[str, Any], variables: Iterable[str] = ()
-) -> Any:
-    """A started container of the image, which is removed in the end."""
+    docker: Docker, image: str, command: list[str], host: Mapping[str, Any], asked: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """A started container of the image, which is removed in the end; ``asked`` lies in it as a file."""
     body = {
         "Image": image,
         "Entrypoint": [],
         "Cmd": command,
-        "Env": list(variables),
         "Tty": True,  # without one the log is framed
         "Labels": {NAME: "yes"},
         "HostConfig": {"LogConfig": {"Type": "json-file"}, **host},
@@ -126,11 +138,23 @@ def _container(
     _remove(docker)
     docker.request("POST", f"/containers/create?name={NAME}", body)
     try:
+        if asked is not None:
+            docker.request("PUT", f"/containers/{NAME}/archive?path=/", _archive(ASKED, json.dumps(asked).encode()))
         docker.request("POST", f"/containers/{NAME}/start")
         yield
     finally:
         with contextlib.suppress(DockerError):
             _remove(docker)
+
+
+def _archive(name: str, content: bytes) -> bytes:
+    """A tar archive of one file that only root reads."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(content), 0o600
+        archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
 
 
 def _ended(docker: Docker, seconds: float, report: Reporter | None) -> tuple[int | None, str]:
@@ -160,10 +184,47 @@ def _remove(docker: Docker) -> None:
             raise
 
 
-def orphans(docker: Docker, record: Mapping[str, Any], texts: Iterable[str]) -> list[str]:
-    """Ids of derived images that neither the record nor a unit names."""
+def remove_unused(
+    docker: Docker, record: dict[str, Any], wanted: Iterable[Mapping[str, Any]], texts: Iterable[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Remove derived images that no service wants and no unit names, also from the record; which were, and why others were not."""
+    units = list(texts)
+    unused = set(unwanted(record["images"], wanted, units))
     named = {one["id"] for entry in record["images"].values() for one in entry["extras"].values()}
     query = urlencode({"filters": json.dumps({"reference": [REPOSITORY]})})
     found = [str(image["Id"]) for image in docker.get(f"/images/json?{query}") or []]
+    unused |= {one for one in found if one not in named and not any(one in text for text in units)}
+    removed, kept = [], {}
+    for one in sorted(unused):
+        try:
+            remove_image(docker, one)
+        except DockerError as error:
+            kept[one] = error.message
+            continue
+        removed.append(one)
+        for entry in record["images"].values():
+            entry["extras"] = {key: made for key, made in entry["extras"].items() if made["id"] != one}
+    return removed, kept
+
+
+def unwanted(
+    held: Mapping[str, Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]], texts: Iterable[str]
+) -> list[str]:
+    """Ids of recorded derived images that no service wants and no unit names (a service that is yet to be switched does)."""
+    keys = {(image["reference"], key_of(packages)) for image in wanted for packages in image["extras"]}
     units = list(texts)
-    return [one for one in found if one not in named and not any(one in text for text in units)]
+    return [
+        one["id"]
+        for reference, entry in held.items()
+        for key, one in entry["extras"].items()
+        if one["id"] and (reference, key) not in keys and not any(one["id"] in text for text in units)
+    ]
+
+
+def remove_image(docker: Docker, name: str) -> None:
+    """Remove an image, or the name of one, that may be gone."""
+    try:
+        docker.request("DELETE", f"/images/{name}")
+    except DockerError as error:
+        if error.status != 404:
+            raise

@@ -562,7 +562,7 @@ def collect(docker: Docker, record: images.Record, wanted: list[dict[str, Any]])
         names = [one["reference"]] if image is not None and tagged is image else []
         try:
             for each in [*names, *([name] if image is not None else [])]:
-                _remove_image(docker, each)
+                image_extend.remove_image(docker, each)
         except DockerError as error:
             keep[name] = error.message
             continue
@@ -573,14 +573,6 @@ def collect(docker: Docker, record: images.Record, wanted: list[dict[str, Any]])
         record["superseded"] = [other for other in record["superseded"] if other != one]
         images.write_record(record)
     return removed, keep
-
-
-def _remove_image(docker: Docker, name: str) -> None:
-    try:
-        docker.request("DELETE", f"/images/{name}")
-    except DockerError as error:
-        if error.status != 404:
-            raise
 
 
 def digest_for(image: Mapping[str, Any], record: images.Record, local: images.Local) -> str | None:
@@ -616,6 +608,7 @@ def plan(spec: Mapping[str, Any], record: images.Record, local: images.Local) ->
                 images.note(after, image["reference"], image["digest"], None)
         remove = garbage(after, spec["images"])[0]
         result["collect"] = [images.by_digest(one["reference"], one["digest"]) for one in remove]
+        result["collect"] += image_extend.unwanted(record["images"], spec["images"], _naming_texts().values())
     return result
 
 
@@ -691,9 +684,10 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             puller.store.release()
         if spec["collect"] and not problems:
             result["collected"], result["kept"] = collect(docker, record, spec["images"])
-            for one in image_extend.orphans(docker, record, _naming_texts().values()):
-                _remove_image(docker, one)
-                result["collected"].append(one)
+            derived, kept = image_extend.remove_unused(docker, record, spec["images"], _naming_texts().values())
+            images.write_record(record)
+            result["collected"] += derived
+            result["kept"] |= kept
     except DockerError as error:
         problems.append(_docker_failed(error))
     entries, notes = unlocked(spec, record)
@@ -731,7 +725,7 @@ def _settle(
             # It was not here before: nobody else's.
             for name in [*([reference] if tagged else []), images.by_digest(reference, digest)]:
                 with contextlib.suppress(DockerError):
-                    _remove_image(docker, name)
+                    image_extend.remove_image(docker, name)
             raise
         puller.tag(image, digest)
         result["pulled"].append(reference)
@@ -774,6 +768,7 @@ def _extended(
             missing = image_extend.lacking(docker, made, packages)
             if not missing:
                 return made
+            image_extend.remove_image(docker, made)
         reason = "; ".join(f"{package} ({why})" for package, why in missing.items())
         reason = f"it lacks what its service needs: {reason}"
     except image_extend.CannotExtend as error:

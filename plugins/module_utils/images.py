@@ -224,4 +224,11 @@ def work(
         todo += [
             f"collect {name}" for name in [*known, *(host.get("superseded_images") or [])] if name not in references
         ]
+        keys = {(image["reference"], " ".join(packages)) for image in wanted for packages in image["extras"]}
+        todo += [
+            f"collect {name} with {key}"
+            for name, held in known.items()
+            for key, one in (held.get("extras") or {}).items()
+            if one["id"] and (name, key) not in keys and name in references
+        ]
     return {"images": wanted, "todo": todo}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import struct
 import time
 import wave
 from collections.abc import Iterator, Mapping
@@ -168,13 +169,15 @@ def lengthen(sound: bytes, seconds: float) -> tuple[bytes, float]:
         with wave.open(io.BytesIO(sound)) as given:
             parameters = given.getparams()
             frames = given.readframes(parameters.nframes)
-    except (wave.Error, EOFError) as error:
+        # Its header may promise more than there is: who writes into a pipe does not know the length.
+        count = len(frames) // (parameters.nchannels * parameters.sampwidth)
+        if not count:
+            raise ValueError("it holds no sound")
+        times = max(1, round(seconds * parameters.framerate / count))
+        stream = io.BytesIO()
+        with wave.open(stream, "wb") as longer:
+            longer.setparams(parameters._replace(nframes=0))
+            longer.writeframes(frames * times)
+    except (wave.Error, EOFError, struct.error, ZeroDivisionError) as error:
         raise ValueError(str(error) or "it ends too soon") from None
-    if not parameters.nframes:
-        raise ValueError("it holds no sound")
-    times = max(1, round(seconds * parameters.framerate / parameters.nframes))
-    stream = io.BytesIO()
-    with wave.open(stream, "wb") as longer:
-        longer.setparams(parameters)
-        longer.writeframes(frames * times)
-    return stream.getvalue(), times * parameters.nframes / parameters.framerate
+    return stream.getvalue(), times * count / parameters.framerate

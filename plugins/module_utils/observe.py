@@ -55,7 +55,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "disks": disks,
         "builds": _builds(),
         "models": _models(),
-        "units": _units(),
+        "units": units(),
         "listening": _listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
@@ -231,24 +231,25 @@ def _unchanged(path: Path, recorded: dict[str, Any]) -> bool:
     return (status.st_size, status.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
 
 
-def _units() -> dict[str, Any]:
+def units() -> dict[str, Any]:
+    """The units of services of ours by name, and what they say that they serve."""
     # systemctl refuses all of them where one is a template (thor-drop-caches@.service).
     names = sorted(path.name for path in UNITS.glob("thor-*.service") if "@" not in path.name)
     if not names:
         return {}
     properties = "Id,Description,ActiveState,SubState,UnitFileState,MainPID"
-    units: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for block in _run("systemctl", "show", f"--property={properties}", *names).strip().split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if "Id" in values:
-            units[values["Id"]] = {
+            found[values["Id"]] = {
                 "serves": values.get("Description", "").removeprefix("jetson.thor: "),
                 "active": values.get("ActiveState"),
                 "sub": values.get("SubState"),
                 "enabled": values.get("UnitFileState") == "enabled",
                 "main_pid": int(values.get("MainPID", 0)),
             }
-    return units
+    return found
 
 
 def _listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:

@@ -188,7 +188,7 @@ def _service(
             {**fraction, **chosen},
             catalogue.flags.get((profile["engine"], version)),
         ),
-        "environment": _environment(_closed(engine, remote_media), engine, profile, entry),
+        "environment": _environment(engine, profile, entry, _closed(engine, remote_media)),
         "model": artifact,
         "files": artifacts,
         "api": api,
@@ -444,7 +444,7 @@ def _vision(
         return None, []
     ways: Mapping[str, Any] = engine.get("vision") or {}
     folder = chosen.get(ways.get("folder") or "")
-    vision = {"folder": folder if isinstance(folder, str) else None, "file_url": ways.get("file_url")}
+    vision = {"folder": _fill(folder, artifact) if isinstance(folder, str) else None, "file_url": ways.get("file_url")}
     option = ways.get("projector")
     if not option:
         return vision, []

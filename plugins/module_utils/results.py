@@ -112,6 +112,7 @@ RESULT = Field(
                 "warmups": COUNT,
                 "concurrency": Field((list,), required=True, items=Field((int,))),
                 "audio_seconds": NUMBER,
+                "audio_sha256": TEXT,
                 "seed": NUMBER,
             },
         ),
@@ -174,13 +175,18 @@ def read_all(places: Iterable[Path]) -> tuple[list[dict[str, Any]], list[Problem
     return sorted(documents, key=lambda one: (one["run"], one["host"])), problems
 
 
+def judged(service: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The load that a verdict is about: the one with the fewest clients, which is one unless somebody wanted otherwise."""
+    return min(service["loads"], key=lambda load: load["concurrency"], default=None)
+
+
 def figure(service: Mapping[str, Any]) -> float | None:
-    """The speed of a service for one client: tokens per second, or seconds of sound per second. None where it has none."""
-    loads = sorted(service["loads"], key=lambda load: load["concurrency"])
-    if not loads or loads[0]["failed"] >= loads[0]["requests"]:
+    """The speed of a service for a client: tokens per second, or seconds of sound per second. None where it has none."""
+    load = judged(service)
+    if load is None or load["failed"] >= load["requests"]:
         return None
     name = "audio_s_per_s" if service["api"] == "transcription" else "decode_tokens_per_s"
-    value = loads[0].get(name)
+    value = load.get(name)
     return (value or {}).get("median") if name == "decode_tokens_per_s" else value
 
 
@@ -204,6 +210,7 @@ class Verdict:
     baseline: float | None = None
     basis: str = ""
     causes: Sequence[str] = ()
+    floor: float = 0.0  # the share of the baseline that it must reach
 
 
 @dataclass
@@ -271,17 +278,24 @@ def _grouped(entries: Iterable[Entry], key: Any) -> dict[str, list[Entry]]:
 
 def alike(result: Mapping[str, Any], service: Mapping[str, Any]) -> tuple[Any, ...]:
     """What two figures must have in common to be held against each other."""
-    method = result["method"]
+    method, load = result["method"], judged(service)
     lengths = (
-        (method.get("audio_seconds"),)
+        (method.get("audio_seconds"), method.get("audio_sha256"))
         if service["api"] == "transcription"
         else (method["input_tokens"], method["output_tokens"])
     )
-    return (service["profile"], service["engine"], service["version"], result["conditions"].get("power_mode"), *lengths)
+    clients = load["concurrency"] if load else None
+    mode = result["conditions"].get("power_mode")
+    return (service["profile"], service["engine"], service["version"], mode, clients, *lengths)
 
 
-def fleet(results: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], floor: float) -> Fleet:
-    """Judge all results, the oldest first, and keep the newest entry of each service of each host.
+def fleet(
+    results: Sequence[Mapping[str, Any]],
+    reference: Mapping[str, Any],
+    floor: float,
+    floors: Mapping[str, float] | None = None,
+) -> Fleet:
+    """Judge all results, the oldest first, and keep the newest entry of each service of each host. ``floors`` are those of single hosts.
 
     A figure is held against those that its host had before, else against those that other hosts had before, else against the
     reference table, else against those of the other hosts in the same run. What was too slow or failed is no measure for what
@@ -297,7 +311,8 @@ def fleet(results: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], fl
                 beside.setdefault(alike(result, service), []).append((result["host"], value))
         for result, service in fresh:
             kind, host = alike(result, service), result["host"]
-            verdict = _judge(result, service, good.get(kind, []), beside.get(kind, []), reference, floor)
+            least = (floors or {}).get(host, floor)
+            verdict = _judge(result, service, good.get(kind, []), beside.get(kind, []), reference, least)
             key = (host, str(service["name"]))
             before = newest.get(key)
             if before is not None and before.service["profile"] != service["profile"]:
@@ -341,14 +356,15 @@ def _judge(
     else:
         return Verdict("unknown", value)
     if value >= floor * baseline:
-        return Verdict("good", value, baseline, basis)
+        return Verdict("good", value, baseline, basis, floor=floor)
     seen = {"hot": [], "throttled": [], **(service.get("slowed_by") or {})}
-    return Verdict("slow", value, baseline, basis, conditions.causes(result["conditions"], seen, mode))
+    return Verdict("slow", value, baseline, basis, conditions.causes(result["conditions"], seen, mode), floor)
 
 
 def reference_figure(service: Mapping[str, Any], reference: Mapping[str, Any]) -> float | None:
-    """What the reference table has for the model and engine of a service, where that is a number."""
-    if service["api"] != "chat":
+    """What the reference table has for the model and engine of a service, where that is a number; it is of one client."""
+    load = judged(service)
+    if service["api"] != "chat" or load is None or load["concurrency"] != 1:
         return None
     for row in reference["table"]:
         if row["model"] == service["model"]["key"]:
@@ -369,7 +385,7 @@ def _mark_outliers(whole: Fleet, floor: float) -> None:
             entry.outlier = not floor * middle <= (entry.figure or 0) <= (2 - floor) * middle
 
 
-def problems(entries: Iterable[Entry], floor: float) -> list[Problem]:
+def problems(entries: Iterable[Entry]) -> list[Problem]:
     """What is wrong with these entries: those that were not measured, and those that are too slow."""
     found = []
     for entry in entries:
@@ -387,7 +403,7 @@ def problems(entries: Iterable[Entry], floor: float) -> list[Problem]:
             words = unit(service["api"])
             reason = (
                 f"{verdict.figure:.1f} {words} are {(verdict.figure or 0) / (verdict.baseline or 1):.2f} of the {verdict.baseline:.1f} "
-                f"{words} that {against}, and less than {floor:g} of them (thor_bench_floor). Likely causes: "
+                f"{words} that {against}, and less than {verdict.floor:g} of them (thor_bench_floor). Likely causes: "
                 f"{'; '.join(verdict.causes) or 'none that can be seen from here'}."
             )
             remedy = "Put right what is named and measure again, or set thor_bench_floor for this host."

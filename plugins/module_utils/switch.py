@@ -34,7 +34,8 @@ MARKER = "# A service of jetson.thor:"
 UNITS = "etc/systemd/system"
 CONFIGS = "etc/thor/services"
 PREVIOUS = "var/lib/thor/previous"
-BEFORE = "var/lib/thor/before.json"  # all services as they were before the last run that changed something
+# All services as they were before the last switch, and whether that has come to its end.
+BEFORE = "var/lib/thor/before.json"
 JOURNAL_LINES = 30  # shown
 JOURNAL_READ = 1000  # read: the cause of a Python engine's end may stand far above its last words
 START_FAILED = "THOR-SERVICE-START"
@@ -97,11 +98,20 @@ class Definition:
     @property
     def port(self) -> int | None:
         """The port that the service listens on, where that is known."""
+        port = self._of_config("port")
+        return port if isinstance(port, int) else None
+
+    @property
+    def memory(self) -> float:
+        """The budget of the service in GiB; 0 where it is not known."""
+        memory = self._of_config("memory_gib")
+        return float(memory) if isinstance(memory, int | float) else 0.0
+
+    def _of_config(self, key: str) -> Any:
         try:
-            port = json.loads(self.config or "").get("port")
+            return json.loads(self.config or "").get(key)
         except (ValueError, AttributeError):
             return None
-        return port if isinstance(port, int) else None
 
 
 @dataclass(frozen=True)
@@ -398,7 +408,7 @@ class Switch:
         self.report = report
         self.old_files: list[tuple[File, str | None, int]] = []
         self.removed: dict[str, Definition] = {}
-        self.paused: list[str] = []  # stopped, because a service before them takes over their port
+        self.paused: list[str] = []  # stopped, because a service before them takes over their port or their memory
         self.staged: list[str] = []  # new, on the disk already, and not started yet
         self.switched: list[str] = []
 
@@ -422,7 +432,7 @@ class Switch:
             done += 1
         for position, service in enumerate(pending):
             self.report.progress(done, total, text=f"starting {service.unit_name}")
-            self.pause_port(service, pending[position + 1 :])
+            self.make_room(service, pending[position + 1 :])
             self.switch(service, done, total)
             done += 1
         for unit in self.wanted.units:
@@ -461,12 +471,16 @@ class Switch:
         self.disk.put(name, Definition(None, None))
         self.removed[name] = definition
 
-    def pause_port(self, service: Service, later: Iterable[Service]) -> None:
-        """Stop who comes later and still holds the port that this service shall have (two swap their ports)."""
-        port = Definition(service.unit, service.config).port
+    def make_room(self, service: Service, later: Iterable[Service]) -> None:
+        """Stop who comes later and still holds what this service shall have: its port, or memory that the other one gives up."""
+        new, present = Definition(service.unit, service.config), self.disk.definition(service.name)
         for other in later:
-            if port is not None and other.name not in self.paused and self.disk.definition(other.name).port == port:
-                self.report.say(f"stop {other.unit_name}, whose port {port} {service.unit_name} takes over")
+            holds, shall_hold = self.disk.definition(other.name), Definition(other.unit, other.config)
+            port = new.port is not None and holds.port == new.port
+            memory = new.memory > present.memory and holds.memory > shall_hold.memory
+            if other.name not in self.paused and (port or memory):
+                what = f"port {new.port}" if port else "memory"
+                self.report.say(f"stop {other.unit_name}, whose {what} {service.unit_name} takes over")
                 self.systemctl.stop(other.unit_name)
                 self.paused.append(other.name)
 
@@ -601,14 +615,14 @@ def reason_of(journal: Sequence[str]) -> tuple[str | None, str]:
 
 
 def before(disk: Disk) -> list[dict[str, str]]:
-    """The services as they were before the last run that changed something; raises JobFailed where there was none."""
+    """The services as they were before the last switch; raises JobFailed where there was none."""
     text = disk.read(BEFORE)
     if text is None:
         raise JobFailed(
             f"{NOTHING_BEFORE}: {socket.gethostname()}: /{BEFORE} is not there: nothing was switched on this host yet that could be "
             "taken back. Set what it should serve in thor_profiles, and run site.yml."
         )
-    found: list[dict[str, str]] = json.loads(text)
+    found: list[dict[str, str]] = json.loads(text)["services"]
     return found
 
 
@@ -627,12 +641,31 @@ def last_served(disk: Disk, systemctl: Systemctl) -> list[dict[str, str]]:
 
 
 def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Bring about what ``spec`` (Wanted.spec) wants; returns the module's result, raises JobFailed."""
-    wanted = Wanted.from_spec(spec)
-    disk, systemctl = Disk(), Systemctl()
+    """Bring about what ``spec`` (Wanted.spec, and ``restore``) wants; returns the module's result, raises JobFailed."""
+    return carry_out(Wanted.from_spec(spec), spec["restore"], Disk(), Systemctl(), report)
+
+
+def carry_out(wanted: Wanted, restore: bool, disk: Disk, systemctl: Systemctl, report: Progress) -> dict[str, Any]:
+    """The same on a given disk. From its first step on a failure says ``changed``: something may not be as it was."""
     difference = compare(wanted, disk, systemctl)
     result = {"changed": bool(difference), "diff": difference.diff, **difference.result()}
-    if difference:
-        disk.write(BEFORE, json.dumps(last_served(disk, systemctl)), 0o600)
+    if not difference:
+        return result
+    record = json.loads(disk.read(BEFORE) or "{}")
+    # A way back that was begun, and a switch that was cut off, both leave it as it is: it is where all of this came from.
+    if not restore and record.get("complete", True):
+        record = {"services": last_served(disk, systemctl)}
+    disk.write(BEFORE, json.dumps({**record, "complete": False}), 0o600)
+    try:
         Switch(wanted, difference, disk, systemctl, report).run()
+    except JobFailed as error:
+        error.extra["changed"] = True
+        raise
+    except (OSError, subprocess.SubprocessError) as error:
+        raise JobFailed(
+            f"{SYSTEMD_FAILED}: {socket.gethostname()}: the switch broke off: {type(error).__name__}: {error}. "
+            "Put that right on the host, then run the play again.",
+            changed=True,
+        ) from error
+    disk.write(BEFORE, json.dumps({**record, "complete": True}), 0o600)
     return result

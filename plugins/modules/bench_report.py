@@ -24,15 +24,17 @@ options:
     type: list
     elements: path
     required: true
-  hosts:
-    description: Whose verdicts to return; all, where it is empty.
-    type: list
-    elements: str
-    default: []
   floor:
     description: A service is too slow below this part of the figure that it is held against.
     type: float
     default: 0.9
+  floors:
+    description: The same for single hosts, by their names.
+    type: dict
+    default: {}
+  run:
+    description: The run whose verdicts to return; those of all services, where it is not given.
+    type: str
   reference:
     description: The reference table, C(reference.yml) of the role C(catalog).
     type: path
@@ -58,7 +60,7 @@ attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
-    details: In check mode it judges, and writes nothing.
+    details: In check mode it judges and writes nothing, and fails all the same where it could not be written.
   connection:
     description: Uses the target's configured connection information to execute code on it.
     support: none

@@ -209,7 +209,13 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if module.check_mode or not difference:
         module.exit_json(changed=bool(difference), diff=difference.diff, **difference.result())
-    job.start(module, name="switch", target="switch", spec=wanted.spec(), timeout=module.params["timeout"])
+    job.start(
+        module,
+        name="switch",
+        target="switch",
+        spec={**wanted.spec(), "restore": params["restore"]},
+        timeout=module.params["timeout"],
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import itertools
 import time
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -16,6 +17,9 @@ display = Display()
 # One question waits this long on the host: few round trips, and the end is seen at once. The first ones come sooner, so
 # that a person sees that it works; a build of an hour need not fill the screen.
 POLL_SECONDS = (10, 10, 10, 10, 20, 30)
+# The job goes on without a connection: it is asked for again and again for so long.
+PATIENCE_SECONDS = 120
+RETRY_SECONDS = 5
 
 
 class LongRunning(ActionBase):  # type: ignore[misc]
@@ -44,12 +48,20 @@ class LongRunning(ActionBase):  # type: ignore[misc]
     def _follow(self, name: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         host = (task_vars or {}).get("inventory_hostname", "")
         begun = time.monotonic()
+        heard = begun
         for question in itertools.count():
-            status = self._execute_module(
-                module_name="jetson.thor.job_status",
-                module_args={"name": name, "wait": POLL_SECONDS[min(question, len(POLL_SECONDS) - 1)]},
-                task_vars=task_vars,
-            )
+            wait = POLL_SECONDS[min(question, len(POLL_SECONDS) - 1)]
+            try:
+                status = self._execute_module(
+                    module_name="jetson.thor.job_status", module_args={"name": name, "wait": wait}, task_vars=task_vars
+                )
+            except AnsibleConnectionFailure:
+                if time.monotonic() - heard > PATIENCE_SECONDS:
+                    raise
+                display.display(f"{host}: {name}: no connection; it is tried again, and the work on the host goes on")
+                time.sleep(RETRY_SECONDS)
+                continue
+            heard = time.monotonic()
             if status.get("failed") or status.get("unreachable"):
                 return dict(status)
             if status["state"] == "ended":
@@ -57,6 +69,7 @@ class LongRunning(ActionBase):  # type: ignore[misc]
             if status["state"] == "lost":
                 return {
                     "failed": True,
+                    "changed": True,  # nobody knows how far it has come
                     "msg": f"THOR-JOB-LOST: {host}: thor-job-{name}.service ended without a result "
                     f"(killed, or out of time). Run the play again: it goes on from there. Last lines of /var/lib/thor/jobs/{name}/log:\n"
                     + "\n".join(status.get("log", [])),

@@ -19,6 +19,7 @@ import pytest
 from test_play import BIN
 from test_serving import HOST, INVENTORY, ROOT, Device, eventually
 
+PROGRESS = "/var/lib/thor/jobs/bench/progress.json"
 QUICK = {
     "bench_input_tokens": 256,
     "bench_output_tokens": 64,
@@ -93,8 +94,7 @@ def test_a_host_that_is_too_slow_fails_the_play_with_what_it_is_held_against(dev
 def test_a_service_that_dies_in_the_middle_is_told_and_the_others_figures_stand(device: Device, folder: Path) -> None:
     def kill() -> None:
         # As soon as the job measures it.
-        progress = "/var/lib/thor/jobs/bench/progress.json"
-        eventually(lambda: "chat: request" in device.host.run(f"cat {progress}").stdout, 120)
+        eventually(lambda: "chat: request" in device.host.run(f"cat {PROGRESS}").stdout, 120)
         device.run(f"kill -9 {device.engine('chat')}")
 
     killer = threading.Thread(target=kill)
@@ -110,6 +110,23 @@ def test_a_service_that_dies_in_the_middle_is_told_and_the_others_figures_stand(
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "failed" in page
     eventually(lambda: device.show("thor-chat.service", "ActiveState") == "active")
+
+
+def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_business(
+    device: Device, folder: Path
+) -> None:
+    def cut_off() -> None:
+        eventually(lambda: "chat: request" in device.host.run(f"cat {PROGRESS}").stdout, 120)
+        script = "systemctl stop ssh.socket ssh.service; pkill -9 sshd; sleep 10; systemctl start ssh.service"
+        device.run(f"systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms sh -c '{script}'")
+
+    cutter = threading.Thread(target=cut_off)
+    cutter.start()
+    status, output = bench(folder, bench_requests=100, bench_concurrency=[1], bench_services=["chat"])
+    cutter.join()
+    assert "no connection; it is tried again" in output
+    assert status == 0, output
+    assert newest(folder)["chat"]["loads"][0]["failed"] == 0
 
 
 def test_an_endpoint_that_hangs_costs_its_time_and_no_more(device: Device, folder: Path) -> None:

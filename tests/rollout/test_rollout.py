@@ -14,7 +14,9 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +49,10 @@ def want(inventory: Path, entry: dict[str, Any], host: str = "") -> None:
     (inventory / place).write_text(json.dumps({"thor_profiles": [entry]}))
 
 
-def rollout(inventory: Path, *arguments: str, **variables: Any) -> tuple[int, str]:
-    """Run the playbook; its exit status and its output."""
+def rollout(
+    inventory: Path, *arguments: str, at: str = "", then: Callable[[], object] = lambda: None, **variables: Any
+) -> tuple[int, str]:
+    """Run the playbook; its exit status and its output. ``then`` is called when a line has the text ``at``."""
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
         *("-i", "inventories/sandbox", "-i", str(inventory), "-l", "fleet"),
@@ -57,8 +61,20 @@ def rollout(inventory: Path, *arguments: str, **variables: Any) -> tuple[int, st
         *arguments,
     ]
     environment = {**os.environ, "NO_COLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900)
-    return done.returncode, done.stdout + done.stderr
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        watchdog = threading.Timer(900, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if at and at in line:
+                then()
+        process.wait()
+        watchdog.cancel()
+    return process.returncode, "".join(lines)
 
 
 def states(output: str) -> dict[str, str]:
@@ -73,6 +89,13 @@ def on_host(host: str, command: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def cut_off(host: str, seconds: int) -> None:
+    """Let nobody into a host for a while; it goes on working."""
+    script = f"systemctl stop ssh.socket ssh.service; pkill -9 sshd; sleep {seconds}; systemctl start ssh.service"
+    on_host(host, f"systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms sh -c {shlex.quote(script)}")
+    time.sleep(3)
 
 
 def invocation(host: str) -> str:
@@ -143,6 +166,14 @@ def test_what_cannot_work_is_refused_before_anything_is_fetched(inventory: Path)
     assert "Switch" not in output.replace("Switch and verify, wave by wave", "")
 
 
+@pytest.mark.parametrize("waves", [0, "110%", ["1", "all"]])
+def test_waves_that_are_none_are_refused_before_anything_is_fetched(inventory: Path, waves: object) -> None:
+    status, output = rollout(inventory, thor_rollout_waves=waves)
+    assert status != 0
+    assert "THOR-ROLLOUT-WAVES: thor_rollout_waves = " in " ".join(output.split())
+    assert "Build and fetch" not in output
+
+
 def test_check_mode_tells_the_plan_and_switches_nobody(inventory: Path) -> None:
     want(inventory, {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False})
     kept = {host: invocation(host) for host in HOSTS}
@@ -150,3 +181,18 @@ def test_check_mode_tells_the_plan_and_switches_nobody(inventory: Path) -> None:
     assert status == 0, output
     assert states(output) == dict.fromkeys(HOSTS, "would be switched")
     assert {host: invocation(host) for host in HOSTS} == kept
+
+
+def test_a_host_that_is_lost_in_its_wave_is_a_failure_and_nobody_says_what_it_serves(inventory: Path) -> None:
+    want(inventory, {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False})
+    status, output = rollout(
+        inventory, at="left | Sort the hosts", then=lambda: cut_off("thor06", 30), thor_rollout_waves=["100%"]
+    )
+    assert status != 0
+    assert "THOR-ROLLOUT-STOPPED: thor06 failed, and 0 may" in " ".join(output.split())
+    assert states(output) == {"thor05": "switched", "thor06": "lost while switching", "thor07": "switched"}
+    deadline = time.monotonic() + 60
+    while subprocess.run([*SSH, "thor06", "true"], check=False, timeout=30).returncode != 0:
+        assert time.monotonic() < deadline
+        time.sleep(2)
+    assert says("thor06").startswith(NEW), "nothing was done to it"

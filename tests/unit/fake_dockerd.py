@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socketserver
+import tarfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
@@ -39,7 +41,9 @@ class Dockerd(socketserver.ThreadingUnixStreamServer):
         self.exit_code = 0
         self.lacking: dict[str, str] = {}  # modules that a container cannot import, unless pip has run in its image
         self.pip_exit_code = 0
+        self.stubborn = False  # what pip adds is of no use
         self.running: list[str] = []  # the command of the last container
+        self.laid: dict[str, bytes] = {}  # files that were laid into a container
         self.runs_for = 0.0
         self.log = ""
         self.runtimes = {"runc", "nvidia"}
@@ -175,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(201, {"Id": "c0ffee"})
         elif path == "/commit":
             server.add(f"{query['repo']}:{query['tag']}", image_id=f"sha256:{'d' * 64}")
-            server.lacking = {}
+            server.lacking = server.lacking if server.stubborn else {}
             self.answer(201, {"Id": f"sha256:{'d' * 64}"})
         elif path.endswith("/start"):
             self.answer(204)
@@ -184,6 +188,17 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"StatusCode": server.exit_code})
         else:
             self.answer(404, {"message": f"page not found: {path}"})
+
+    def do_PUT(self) -> None:
+        """A file for a container that has not been started."""
+        path, _query = self.begin()
+        assert re.fullmatch(r"/containers/[^/]+/archive", path)
+        with tarfile.open(fileobj=io.BytesIO(self.server.bodies[-1])) as archive:
+            for member in archive:
+                stream = archive.extractfile(member)
+                assert stream is not None and member.mode == 0o600
+                self.server.laid[member.name] = stream.read()
+        self.answer(200)
 
     def do_DELETE(self) -> None:
         path, _query = self.begin()

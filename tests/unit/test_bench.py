@@ -148,7 +148,15 @@ def sound(seconds: float = 1.0) -> bytes:
 
 def spec(*services: dict[str, Any], **more: Any) -> dict[str, Any]:
     audio = base64.b64encode(sound()).decode()
-    values = {"method": METHOD, "audio": audio, "audio_file": "a.wav", "timeout": 5, "tools": False, "facts_root": ""}
+    values = {
+        "method": METHOD,
+        "audio": audio,
+        "audio_file": "a.wav",
+        "timeout": 5,
+        "timeout_all": 60,
+        "tools": False,
+        "facts_root": "",
+    }
     return {"services": list(services), **values, **more}
 
 
@@ -296,6 +304,47 @@ def test_a_sound_in_an_unknown_format_fails_its_service_alone(engine: Engine, tm
     heard, chat = run(tmp_path, ear, engine.service(), audio=audio, audio_file="song.mp3")
     assert heard["state"] == "failed" and "song.mp3 is no WAV file" in heard["reason"]
     assert chat["state"] == "measured"
+
+
+def test_a_sound_whose_header_does_not_know_its_length_is_read_to_its_end() -> None:
+    # As ffmpeg writes into a pipe.
+    longer, seconds = load.lengthen(sound(1.0)[:40] + b"\xff\xff\xff\xff" + sound(1.0)[44:], 3.0)
+    with wave.open(io.BytesIO(longer)) as read:
+        assert read.getnframes() / read.getframerate() == seconds == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("cut", [slice(0, 30), slice(0, 44)], ids=["header", "frames"])
+def test_a_sound_that_is_cut_off_is_refused(cut: slice) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        load.lengthen(sound(1.0)[cut], 3.0)
+
+
+def test_a_sound_without_a_rate_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        load.lengthen(sound(1.0)[:24] + bytes(4) + sound(1.0)[28:], 3.0)
+
+
+def test_a_defect_fails_its_service_alone(engine: Engine, tmp_path: Path) -> None:
+    broken, stands = run(tmp_path, engine.service(served_name=object.__new__), engine.service())
+    assert broken["state"] == "failed" and "TypeError" in broken["reason"]
+    assert stands["state"] == "measured"
+
+
+def test_what_runs_something_else_is_not_measured_under_the_wrong_name(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serves = {"old": "old, a/m@master with llama.cpp 0", "chat": "chat, a/m@master with llama.cpp 1"}
+    monkeypatch.setattr(
+        observe, "units", lambda: {f"thor-{name}.service": {"serves": it} for name, it in serves.items()}
+    )
+    old, chat = run(tmp_path, engine.service(name="old"), engine.service())
+    assert old["state"] == "failed" and "what runs is old, a/m@master with llama.cpp 0. Run site.yml" in old["reason"]
+    assert chat["state"] == "measured"
+
+
+def test_a_service_whose_turn_comes_too_late_is_told(engine: Engine, tmp_path: Path) -> None:
+    (late,) = run(tmp_path, engine.service(), timeout_all=-1)
+    assert late["state"] == "failed" and "bench_timeout" in late["reason"]
 
 
 @pytest.mark.parametrize(

@@ -576,8 +576,13 @@ def test_what_is_missing_is_added_in_a_derived_image_and_nothing_else_is(dockerd
         if "create" in path and body
     ]
     pip = next(one for one in created if any("pip" in word for word in one["Cmd"]))
-    assert pip["Cmd"][-3:] == ["--index-url", "http://hub/simple", "soundfile==0.14.0"], "librosa is there"
-    assert "http_proxy=http://proxy:3128" in pip["Env"] and pip["HostConfig"]["NetworkMode"] == "host"
+    asked = json.loads(dockerd.laid[image_extend.ASKED])
+    assert asked["arguments"] == ["--index-url", "http://hub/simple", "soundfile==0.14.0"], "librosa is there"
+    assert asked["environment"]["http_proxy"] == "http://proxy:3128"
+    assert pip["HostConfig"]["NetworkMode"] == "host"
+    assert "proxy" not in json.dumps(pip) and "hub/simple" not in json.dumps(pip), (
+        "what a container is given becomes the image's"
+    )
     looks = [one for one in created if any("import_module" in word for word in one["Cmd"])]
     assert len(looks) == 2 and looks[1]["Image"] == DERIVED, "and the derived image was asked again"
     assert all(one["HostConfig"]["NetworkMode"] == "none" for one in looks)
@@ -619,3 +624,37 @@ def test_derived_images_that_nobody_names_are_collected(dockerd: Dockerd, tmp_pa
     dockerd.add("thor-derived:1", image_id=old)
     assert run(tmp_path, spec(listening(), collect=True))["collected"] == [old]
     assert dockerd.find(DERIVED) is not None
+
+
+def test_a_derived_image_goes_with_the_service_that_wanted_it(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
+    run(tmp_path, spec(listening()))
+    host = {**images.observe(), "l4t": "38.2.0", "container_packages": {images.TOOLKIT: "1.18.1-1"}}
+    services = [{"image": VLLM, "engine": "vllm", "version": "25.10"}]
+    todo = images.work(services, host, require_gpu=False, collect=True)["todo"]
+    assert todo == [f"collect {VLLM} with {' '.join(SOUND)}"]
+    unit = tmp_path / "units/thor-speech.service"
+    unit.write_text(f"ExecStart=docker run {DERIVED} serve")
+    arguments = spec(image(), collect=True)
+    assert run(tmp_path, arguments)["collected"] == [], "the service is not switched yet"
+    unit.unlink()
+    dockerd.in_use = {DERIVED}
+    result = run(tmp_path, arguments)
+    assert result["collected"] == [] and DERIVED in result["kept"], "somebody's container is no failure"
+    dockerd.in_use = set()
+    planned = image_pull.plan(arguments, images.read_record(), images.Local.ask(docker_api.Docker(dockerd.path)))
+    assert planned["collect"] == run(tmp_path, arguments)["collected"] == [DERIVED]
+    assert images.read_record()["images"][VLLM]["extras"] == {}
+
+
+def test_arguments_for_pip_that_cannot_be_taken_apart_are_named(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
+    text = failed(tmp_path, spec(listening(), pip_arguments="--index-url 'http"))
+    assert "THOR-IMAGE-EXTRAS" in text and "thor_pip_extra_args = " in text and "No closing quotation" in text
+
+
+def test_a_derived_image_that_does_not_help_is_removed_again(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
+    dockerd.stubborn = True
+    assert "it lacks" in failed(tmp_path, spec(listening()))
+    assert dockerd.find(DERIVED) is None

@@ -473,6 +473,12 @@ def test_images_are_shown_by_file_in_the_engines_own_way() -> None:
     assert vllm["vision"] == {"folder": "/models", "file_url": "file://{path}"}
     alone = run({"profile": "qwen2-5-vl-7b-awq-vllm", "options": {"allowed-local-media-path": None}}).services[0]
     assert alone["vision"]["folder"] is None
+    own = run({"profile": EYES, "options": {"media-path": "{path}/pictures"}}).services[0]
+    assert (
+        own["vision"]["folder"]
+        == f"{own['model']['path']}/pictures"
+        == own["argv"][own["argv"].index("--media-path") + 1]
+    )
     blind = run(CHAT).services[0]
     assert (blind["vision"], blind["remote_media"]) == (None, None)
 
@@ -489,6 +495,11 @@ def test_fetching_of_images_can_be_switched_off() -> None:
     assert vllm["remote_media"] is False
     assert vllm["environment"]["http_proxy"] == vllm["environment"]["https_proxy"] == "http://127.0.0.1:9"
     assert "http_proxy" not in run("qwen2-5-vl-7b-awq-vllm").services[0]["environment"]
+    # A proxy of the site, for the hub say, would be a way out.
+    site = {"http_proxy": "http://proxy:3128", "no_proxy": "camera.example.org"}
+    entry = {"profile": "qwen2-5-vl-7b-awq-vllm", "remote_media": False, "environment": site}
+    environment = run(entry).services[0]["environment"]
+    assert (environment["http_proxy"], environment["no_proxy"]) == ("http://127.0.0.1:9", "")
     assert run({"profile": EYES, "remote_media": False}).services[0]["remote_media"] is False
     extra = {"profiles": {"qwen2-5-vl-7b-awq-vllm": {"remote_media": False}}}
     assert run("qwen2-5-vl-7b-awq-vllm", extra=extra).services[0]["remote_media"] is False

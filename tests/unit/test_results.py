@@ -181,7 +181,7 @@ def test_where_nothing_is_recorded_the_reference_table_counts() -> None:
     assert verdict(good) == ("good", "reference", 37.4)
     slow = fleet(result("thor01", 1, service(33.0)))["thor01 chat"]
     assert verdict(slow) == ("slow", "reference", 37.4)
-    (problem,) = results.problems([slow], FLOOR)
+    (problem,) = results.problems([slow])
     assert (problem.code, problem.variable, problem.value) == ("THOR-BENCH-SLOW", "thor_services[chat]", 33.0)
     assert "0.88 of the 37.4 tok/s" in problem.reason and "none that can be seen" in problem.reason
 
@@ -200,6 +200,40 @@ def test_what_a_host_had_before_counts_first() -> None:
     )
     assert verdict(entries["thor01 chat"]) == ("slow", "own", 50.0)
     assert verdict(entries["thor02 chat"]) == ("good", "own", 40.0)
+
+
+def test_a_load_of_another_size_is_not_held_against_that_of_one_client() -> None:
+    def only(clients: int, rate: float) -> dict[str, Any]:
+        load = {"concurrency": clients, "requests": 8, "failed": 0, "errors": [], "decode_tokens_per_s": spread(rate)}
+        return service(loads=[load])
+
+    entry = fleet(result("thor01", 1, only(1, 40.0)), result("thor01", 2, only(8, 15.0)))["thor01 chat"]
+    assert verdict(entry) == ("unknown", "", None), (
+        "neither its own figure nor the reference table's is of eight clients"
+    )
+    entry = fleet(result("thor01", 1, only(8, 15.0)), result("thor01", 2, only(8, 12.0)))["thor01 chat"]
+    assert verdict(entry) == ("slow", "own", 15.0)
+
+
+def test_another_sound_is_another_measurement() -> None:
+    def heard(day: int, sound: str, speed: float) -> dict[str, Any]:
+        load = {"concurrency": 1, "requests": 1, "failed": 0, "errors": [], "audio_s_per_s": speed}
+        document = result("thor01", day, service(api="transcription", loads=[load]))
+        document["method"]["audio_sha256"] = sound
+        return document
+
+    assert fleet(heard(1, "a", 40.0), heard(2, "b", 20.0))["thor01 chat"].verdict.state == "unknown"
+    assert fleet(heard(1, "a", 40.0), heard(2, "a", 20.0))["thor01 chat"].verdict.state == "slow"
+
+
+def test_each_host_may_have_a_floor_of_its_own() -> None:
+    documents = [
+        result(host, day, service(rate)) for host in ("thor01", "thor02") for day, rate in ((1, 40.0), (2, 30.0))
+    ]
+    entries = {one.host: one for one in results.fleet(documents, REFERENCE, FLOOR, {"thor02": 0.5}).entries}
+    assert {host: entry.verdict.state for host, entry in entries.items()} == {"thor01": "slow", "thor02": "good"}
+    (problem,) = results.problems(entries.values())
+    assert "less than 0.9 of them (thor_bench_floor)" in problem.reason
 
 
 def test_a_new_host_is_held_against_the_others() -> None:
@@ -249,7 +283,7 @@ def test_the_causes_are_those_that_were_seen() -> None:
     entry = fleet(result("thor01", 1, service(10.0, slowed_by=hot), power_mode="30W", clocks_locked=False))[
         "thor01 chat"
     ]
-    (problem,) = results.problems([entry], FLOOR)
+    (problem,) = results.problems([entry])
     for words in (
         "the power mode is 30W, and the figure is one of MAXN",
         "clocks are not locked",
@@ -261,7 +295,7 @@ def test_the_causes_are_those_that_were_seen() -> None:
 def test_one_that_was_not_measured_is_told_with_its_reason() -> None:
     dead = service(state="failed", reason="3 of 8 requests failed.")
     entry = fleet(result("thor01", 1, dead))["thor01 chat"]
-    (problem,) = results.problems([entry], FLOOR)
+    (problem,) = results.problems([entry])
     assert problem.code == "THOR-BENCH-FAILED" and problem.reason == "3 of 8 requests failed."
     after = fleet(result("thor01", 1, dead), result("thor01", 2, service(36.0)))["thor01 chat"]
     assert verdict(after) == ("good", "reference", 37.4)

@@ -37,6 +37,9 @@ def test_a_row_for_each_host_says_where_it_stands_and_what_it_serves() -> None:
         "waiting": variables(),
         "back": variables(state="back on its previous services", reason="THOR-SERVICE-START:\n  why"),
         "broken": variables(state="not restored", reason="x" * 999),
+        "lost": variables(state="lost while switching", reason="the connection was lost"),
+        "untouched": variables(state="not switched", reason="THOR-JOB-BUSY"),
+        "wrong": variables("thor_rollout_done", state="wrong answers"),
         "unprepared": variables("thor"),
         "gone": {"group_names": ["thor"]},
     }
@@ -46,12 +49,16 @@ def test_a_row_for_each_host_says_where_it_stands_and_what_it_serves() -> None:
         "switched": ("switched", NEXT, False),
         "waiting": ("left", OLD, False),
         "back": ("back on its previous services", OLD, True),
-        "broken": ("not restored", OLD, True),
+        "broken": ("not restored", "not known", True),
+        "lost": ("lost while switching", "not known", True),
+        "untouched": ("not switched", OLD, True),
+        "wrong": ("wrong answers", NEXT, True),
         "unprepared": ("not ready", OLD, True),
         "gone": ("out of reach", "not known", False),
     }
     assert rows["back"]["reason"] == "THOR-SERVICE-START: why"
     assert len(rows["broken"]["reason"]) == SHOWN
+    assert rows["unprepared"]["reason"] == "it failed before its wave: see there"
 
 
 def test_a_host_that_serves_nothing_says_so() -> None:

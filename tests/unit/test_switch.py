@@ -24,6 +24,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.switch import (
     Systemctl,
     Wanted,
     before,
+    carry_out,
     compare,
     first_exception,
     last_served,
@@ -376,5 +377,72 @@ def test_what_last_served_is_what_a_host_goes_back_to(host: Host) -> None:
 def test_where_nothing_was_switched_nothing_can_be_taken_back(host: Host) -> None:
     with pytest.raises(JobFailed, match=r"THOR-NOTHING-BEFORE: .*before\.json is not there"):
         before(host.disk)
-    host.disk.write("var/lib/thor/before.json", json.dumps([{"name": "a", "unit": "b", "config": "c"}]))
-    assert before(host.disk) == [{"name": "a", "unit": "b", "config": "c"}]
+
+
+def carried(host: Host, *services: Service, restore: bool = False) -> dict[str, object]:
+    """A run as the module makes it."""
+    wanted = Wanted([], ["thor.target"], list(services))
+    return carry_out(wanted, restore, host.disk, host.systemd, Silent())
+
+
+def went_back(host: Host) -> dict[str, object]:
+    return carried(host, *(Service(**one) for one in before(host.disk)), restore=True)
+
+
+def test_the_way_back_stays_what_it_is_until_a_switch_has_come_to_its_end(host: Host) -> None:
+    old, new, bad = ([service("a", 1, text), service("b", 2, text)] for text in ("good", "new", "new"))
+    bad[1] = service("b", 2, "bad")
+    carried(host, *old)
+    for _again in range(2):
+        with pytest.raises(JobFailed, match="THOR-SERVICE-START") as error:
+            carried(host, *bad)
+        assert error.value.extra["changed"] is True
+        assert host.disk.definition("a").unit == new[0].unit, "the first of both was switched, and stays"
+    went_back(host)
+    assert [host.disk.definition(one.name).unit for one in old] == [one.unit for one in old]
+    assert went_back(host)["changed"] is False, "to go back twice is to be there already"
+    carried(host, *new)
+    went_back(host)
+    assert [host.disk.definition(one.name).unit for one in old] == [one.unit for one in old]
+
+
+def test_a_way_back_that_failed_can_be_gone_again(host: Host) -> None:
+    old, new = service("a", 1, "good"), service("a", 1, "new")
+    carried(host, old)
+    carried(host, new)
+    start, host.systemd.start = host.systemd.start, lambda *_: False  # type: ignore[method-assign]
+    with pytest.raises(JobFailed):
+        went_back(host)
+    host.systemd.start = start  # type: ignore[method-assign]
+    went_back(host)
+    assert host.disk.definition("a").unit == old.unit
+
+
+def test_whatever_ends_a_switch_it_is_told_that_something_may_have_changed(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(host.systemd, "reload", full)
+    with pytest.raises(JobFailed, match=r"THOR-SYSTEMD-FAILED: .*No space left on device") as error:
+        carried(host, service("a", 1))
+    assert error.value.extra["changed"] is True
+
+
+def test_who_gives_up_memory_is_stopped_before_another_one_takes_it(host: Host) -> None:
+    def pair(first: int, second: int) -> list[Service]:
+        return [
+            Service(name, f"{MARKER} {name}\n", json.dumps({"port": port, "memory_gib": memory}))
+            for name, port, memory in (("a", 1, first), ("b", 2, second))
+        ]
+
+    host.run(*pair(60, 30))
+    host.systemd.orders.clear()
+    host.run(*pair(30, 60))
+    assert "stop thor-b.service" not in host.systemd.orders, "what grows waits for its turn, and serves meanwhile"
+    host.systemd.orders.clear()
+    host.run(*pair(60, 30))
+    orders = host.systemd.orders
+    assert orders.index("stop thor-b.service") < orders.index("restart thor-a.service")
+    assert host.serving == ["thor-a.service", "thor-b.service"]
