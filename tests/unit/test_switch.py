@@ -424,6 +424,14 @@ def test_whatever_ends_a_switch_it_is_told_that_something_may_have_changed(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    def refused(*_: object) -> None:
+        raise JobFailed("THOR-SYSTEMD-FAILED: enable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host.systemd, "enable", refused)
+        with pytest.raises(JobFailed) as error:
+            carried(host, service("a", 1))
+        assert error.value.extra["changed"] is True
     monkeypatch.setattr(host.systemd, "reload", full)
     with pytest.raises(JobFailed, match=r"THOR-SYSTEMD-FAILED: .*No space left on device") as error:
         carried(host, service("a", 1))

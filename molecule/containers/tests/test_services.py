@@ -86,6 +86,21 @@ def test_what_an_image_lacks_was_added_for_the_service_that_needs_it_and_for_no_
     assert layers[0][:-1] == layers[1], "one layer more, and nothing else is another"
 
 
+def test_a_derived_image_holds_nothing_of_how_it_was_made(host: Any) -> None:
+    derived = inspect(host, "speech")["Image"]
+    base, made = (
+        json.loads(host.check_output(f"docker image inspect {name}"))[0]["Config"]
+        for name in (inspect(host, "chat")["Image"], derived)
+    )
+    # Indexes and proxies may hold passwords.
+    assert made["Env"] == base["Env"]
+    assert (made["Cmd"], made["Entrypoint"]) == (base["Cmd"], base["Entrypoint"])
+    history = host.check_output(f"docker history --no-trunc {derived}")
+    assert "importlib.metadata" in history, "what ran in it"
+    assert "hub.test" not in history and "PIP_" not in history
+    assert host.run("docker exec thor-speech python3 -c \"open('/thor-extend.json')\"").rc != 0
+
+
 def test_an_image_that_a_client_names_is_not_fetched_and_one_of_the_device_is_read(host: Any) -> None:
     def look(url: str) -> tuple[int, str]:
         content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
