@@ -1,6 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp for Thor, built once for real by the role: nvcc 13 for sm_110 (43 minutes on two cores, no GPU needed)."""
+"""llama.cpp and whisper.cpp for Thor, built once for real by their roles: nvcc 13 for sm_110 (43 minutes each on two cores, no GPU
+needed).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = Path(__file__).with_name("toolkit.txt")
-ENGINE = "/opt/thor/engines/llama.cpp/0c1e570"
-# llama.cpp at this commit has 144 files of kernels, each with code for each architecture.
+# Trees, and programs of theirs that hold the kernels.
+ENGINES = {
+    "/opt/thor/engines/llama.cpp/0c1e570": ("llama-server", "llama-bench"),
+    "/opt/thor/engines/whisper.cpp/1.8.5": ("whisper-server",),
+}
+# llama.cpp at this commit has 144 files of kernels, each with code for each architecture, and whisper.cpp has nearly the same.
 KERNEL_FILES = 100
 
 
@@ -109,7 +115,7 @@ def architectures(listing: str) -> set[str]:
 
 
 def play(host: Host) -> str:
-    """Run the roles preflight and llama_cpp as an inventory with llama_cpp_cuda has them; what Ansible printed."""
+    """Run the roles that build, as an inventory without ``llama_cpp_cuda: false`` has them; what Ansible printed."""
     inventory = ["-i", "inventories/sandbox", "-i", "tests/nightly/cuda.yml"]
     command = ["ansible-playbook", *inventory, "--limit", host.name, "tests/nightly/build.yml"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
@@ -129,17 +135,21 @@ def test_the_toolkit_compiles_for_thor(host: Host) -> None:
     assert architectures(host.run("/usr/local/cuda/bin/cuobjdump -lelf /tmp/one")) == {"sm_110"}
 
 
-def test_the_role_builds_for_thor(host: Host) -> None:
+def test_the_roles_build_for_thor(host: Host) -> None:
     assert re.search(rf"^{host.name}\s+:.*changed=[1-9]", play(host), re.MULTILINE)
-    told = json.loads(host.run(f"cat {ENGINE}/build.json"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_its_programs_hold_kernels_for_thor(host: Host, engine: str) -> None:
+    told = json.loads(host.run(f"cat {engine}/build.json"))
     assert told["inputs"]["cuda"] == "13.0"
     assert told["inputs"]["options"]["CMAKE_CUDA_ARCHITECTURES"] == "110"
-    for program in ("llama-server", "llama-bench"):
-        listing = host.run(f"/usr/local/cuda/bin/cuobjdump -lelf {ENGINE}/bin/{program}")
+    for program in ENGINES[engine]:
+        listing = host.run(f"/usr/local/cuda/bin/cuobjdump -lelf {engine}/bin/{program}")
         assert architectures(listing) == {"sm_110"}
         assert len(listing.splitlines()) > KERNEL_FILES
         # The driver is the system's, never the toolkit's stub of it.
-        assert "/stubs" not in host.run(f"ldd {ENGINE}/bin/{program}; readelf -d {ENGINE}/bin/{program} | grep -i path")
+        assert "/stubs" not in host.run(f"ldd {engine}/bin/{program}; readelf -d {engine}/bin/{program} | grep -i path")
 
 
 def test_the_second_run_changes_nothing(host: Host) -> None:
