@@ -122,7 +122,9 @@ def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_busin
 
     cutter = threading.Thread(target=cut_off)
     cutter.start()
-    status, output = bench(folder, bench_requests=100, bench_concurrency=[1], bench_services=["chat"])
+    status, output = bench(
+        folder, bench_requests=100, bench_concurrency=[1], bench_services=["chat"], thor_bench_floor=0.01
+    )
     cutter.join()
     assert "no connection; it is tried again" in output
     assert status == 0, output

@@ -60,7 +60,12 @@ def rollout(
         "playbooks/rollout.yml",
         *arguments,
     ]
-    environment = {**os.environ, "NO_COLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    environment = {
+        **os.environ,
+        "NO_COLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    }
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
