@@ -141,7 +141,8 @@ def measure(
         return _failed(f"{type(error).__name__}: {error} (a defect of the measurement; its log has more).", loads)
     if loads and loads[-1]["failed"]:
         last = loads[-1]
-        reason = f"{last['failed']} of {last['requests']} requests failed at {last['concurrency']} at once: {last['errors'][0]}."
+        why = last["errors"][0].rstrip(".")
+        reason = f"{last['failed']} of {last['requests']} requests failed at {last['concurrency']} at once: {why}."
         return _failed(reason, loads)
     if service["api"] == "chat" and not all(one["decode_tokens_per_s"] for one in loads):
         reason = "Every answer came in one piece: there is no time between its tokens to measure."

@@ -392,7 +392,10 @@ def problems(entries: Iterable[Entry]) -> list[Problem]:
         service, verdict = entry.service, entry.verdict
         place = f"thor_services[{service['name']}]"
         if entry.failed:
-            remedy = f"Look into journalctl -u thor-{service['name']}.service, then measure again."
+            remedy = (
+                f"Look into journalctl -u thor-{service['name']}.service; where it was too much for it, ask for less (bench_concurrency, "
+                "bench_input_tokens). Then measure again."
+            )
             found.append(Problem("THOR-BENCH-FAILED", place, service["profile"], entry.reason, remedy))
         elif verdict.state == "slow":
             against = {
