@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import results
+from ansible_collections.jetson.thor.plugins.module_utils import bench, results
+from ansible_collections.jetson.thor.plugins.modules.bench import ARGUMENTS
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning
 
@@ -26,6 +27,10 @@ class ActionModule(LongRunning):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result, and the file that it was written to."""
         begun = datetime.now(UTC)
+        _checked, method = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        if wrong := bench.wrong(method):
+            # Before anything is connected to.
+            return {"failed": True, "msg": "\n".join(wrong)}
         result = super().run(tmp, task_vars)
         measured = result.pop("result", None)
         if result.get("failed") or measured is None:

@@ -43,14 +43,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Write the files that were asked for; return the tables and what is wrong with each host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        documents, unusable = results.read_all([Path(place) for place in args["results"]])
+        floors = {"": args["floor"], **args["floors"]}
+        wrong = [f"{host or 'bench_floor'} = {floor!r}" for host, floor in floors.items() if not _is_part(floor)]
+        if wrong:
+            msg = (
+                f"THOR-BENCH-METHOD: thor_bench_floor of {', '.join(wrong)}: write a part above 0, and at most 1 (0.9)."
+            )
+            return {**result, "failed": True, "msg": msg}
+        places = [Path(place).expanduser() for place in args["results"]]
+        documents, unusable = results.read_all(places)
+        if places and not documents and not unusable:
+            msg = (
+                f"THOR-RESULT-INVALID: thor_bench_results = {', '.join(map(str, places))}: there is no result in it. "
+                "Measure first (playbooks/bench.yml), or name another folder."
+            )
+            return {**result, "failed": True, "msg": msg}
         told = [problem.text() for problem in unusable]
         if unusable and (args["strict"] or not documents):
             result.update(failed=True, msg="\n".join(told), problems=[problem.as_dict() for problem in unusable])
             return result
         reference = yaml.safe_load(Path(args["reference"]).read_text(encoding="utf-8"))["reference"]
-        floors = {host: float(floor) for host, floor in args["floors"].items()}
-        fleet = results.fleet(documents, reference, args["floor"], floors)
+        of_hosts = {host: float(floor) for host, floor in args["floors"].items()}
+        fleet = results.fleet(documents, reference, args["floor"], of_hosts)
         messages: dict[str, list[str]] = {}
         for entry in fleet.entries:
             # What was not measured in this run has had its verdict then.
@@ -62,6 +76,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             text=report.terminal(fleet, reference, args["floor"]),
             changed=False,
         )
+        if args["html"]:
+            result["html"] = str(Path(args["html"]).expanduser().absolute())
         if args["html"] and importlib.util.find_spec("matplotlib") is None:
             return {**result, "failed": True, "msg": NO_PLOTTER}
         targets = [Path(args[name]).expanduser() for name in ("markdown", "html") if args[name]]
@@ -87,6 +103,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "Name a folder there that can be.",
             )
         return result
+
+
+def _is_part(floor: Any) -> bool:
+    try:
+        return 0 < float(floor) <= 1
+    except (TypeError, ValueError):
+        return False
 
 
 def _writable(path: Path) -> None:

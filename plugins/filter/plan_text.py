@@ -40,8 +40,10 @@ _value:
 SERVICES = {
     "name": "service",
     "profile": "profile",
+    "served_name": "asked as",
     "address": "address",
     "port": "port",
+    "api_path": "path",
     "thinking": "thinking",
     "memory_gib": "GiB",
     "state": "status",

@@ -192,7 +192,8 @@ def _problem(code: str, service: Service, value: object, reason: str) -> Problem
         f"convert it (options: {{convert: true}}), or see what the engine lacks: journalctl -u {service['unit']}.",
         "THOR-MEDIA-FAILED": "Check that the device reaches the address, and that it is an image; "
         f"journalctl -u {service['unit']} has the engine's words.",
-        "THOR-MEDIA-FOLDER": "Name a folder below /models that is there, in the option of the profile.",
+        "THOR-MEDIA-FOLDER": "Make the folder, or name one that is there in the option of the profile (media-path of llama.cpp, "
+        "allowed-local-media-path of vLLM).",
         "THOR-MEDIA-OPEN": "The kernel or this version of the engine does not hold it back: block it in the network, or choose another "
         "version of the engine.",
     }[code]

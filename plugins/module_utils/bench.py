@@ -30,6 +30,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.job import Reporter
 
 Service = Mapping[str, Any]
 Method = Mapping[str, Any]
+# What of the arguments is the method, and stands in the result.
+METHOD = ("input_tokens", "output_tokens", "concurrency", "requests", "warmups", "audio_seconds", "seed")
 # An engine's own tool loads the model a second time, beside the service: its weights, and as much again as it may need.
 TOOL_EXTRA_BYTES = 3 * 2**30
 # The engine's tool keeps other engines from starting meanwhile.
@@ -39,15 +41,27 @@ GPU_LOCK = Path("/run/thor/gpu.lock")  # thor-serve's: engines start one after t
 USER = "thor"
 
 
-def wrong(method: Method) -> str | None:
-    """What is wrong with a method, as a sentence with the variable and the way out; None where nothing is."""
-    least = {"input_tokens": 8, "output_tokens": 2, "requests": 1, "warmups": 0, "audio_seconds": 0.1}
-    for name, number in least.items():
-        if method[name] < number:
-            return f"THOR-BENCH-METHOD: bench_{name} = {method[name]}: write a number from {number} on."
+def wrong(method: Method) -> list[str]:
+    """What is wrong with a method, as sentences with the variable and the way out."""
+    least = {
+        "input_tokens": 8,
+        "output_tokens": 2,
+        "requests": 1,
+        "warmups": 0,
+        "audio_seconds": 0.1,
+        "request_timeout": 1,
+        "timeout": 1,
+    }
+    found = [
+        f"THOR-BENCH-METHOD: bench_{name} = {method[name]}: write a number from {number} on."
+        for name, number in least.items()
+        if not method[name] >= number
+    ]
     if not method["concurrency"] or min(method["concurrency"]) < 1:
-        return f"THOR-BENCH-METHOD: bench_concurrency = {method['concurrency']}: write a list of numbers from 1 on."
-    return None
+        found.append(
+            f"THOR-BENCH-METHOD: bench_concurrency = {method['concurrency']}: write a list of numbers from 1 on."
+        )
+    return found
 
 
 def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:

@@ -213,9 +213,9 @@ def check(value: Any, spec: Field, place: str) -> list[Problem]:
         return []
     if not isinstance(value, spec.types) or (isinstance(value, bool) and bool not in spec.types):
         names = " or ".join(_type_name(one) for one in spec.types)
-        return [
-            Problem("THOR-TYPE-INVALID", place, value, f"A {names} belongs here, not {_a(value)}.", "Write it as such.")
-        ]
+        # YAML takes 26.10 for the number 26.1.
+        remedy = "Put it in quotes." if str in spec.types and isinstance(value, int | float) else "Write it as such."
+        return [Problem("THOR-TYPE-INVALID", place, value, f"A {names} belongs here, not {_a(value)}.", remedy)]
     if spec.choices and value not in spec.choices:
         known = [str(choice) for choice in spec.choices]
         return [Problem("THOR-VALUE-INVALID", place, value, "That is not a value of this key.", nearest(value, known))]

@@ -152,6 +152,13 @@ def _service(
     api = profile.get("api") or model.get("api") or engine["api"]
     vision, found = _vision(engine, model, chosen, artifact, place)
     problems += found
+    api_path = _api_path(engine, api, chosen)
+    if not api_path.startswith("/"):
+        option = next(one for one in engine["api_path_options"] if chosen.get(one))
+        where = f"{place}.options[{option!r}]"
+        problems.append(
+            Problem("THOR-VALUE-INVALID", where, api_path, "A path begins with a slash.", f"Write /{api_path}.")
+        )
     remote_media, found = _remote_media(entry, place, profile, engine, vision, address)
     problems += found
     problems += _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue)
@@ -192,7 +199,7 @@ def _service(
         "model": artifact,
         "files": artifacts,
         "api": api,
-        "api_path": _api_path(engine, api, chosen),
+        "api_path": api_path,
         "served_name": served_name,
         "address": address,
         "port": port,
@@ -271,7 +278,11 @@ def _version(
     if "version" in entry:
         variable, version = f"{place}.version", entry["version"]
     elif name in inputs.engine_versions:
-        variable, version = f"thor_engine_versions[{name!r}]", str(inputs.engine_versions[name])
+        given = inputs.engine_versions[name]
+        variable, version = f"thor_engine_versions[{name!r}]", str(given)
+        if not isinstance(given, str):
+            reason = "A version is a text, and YAML takes 26.10 for the number 26.1."
+            return version, [Problem("THOR-TYPE-INVALID", variable, given, reason, "Put it in quotes.")]
     if version in engine["versions"]:
         return version, []
     reason = f"The catalogue has no such version of {name}."
@@ -443,24 +454,43 @@ def _vision(
     if not model.get("vision"):
         return None, []
     ways: Mapping[str, Any] = engine.get("vision") or {}
-    folder = chosen.get(ways.get("folder") or "")
-    vision = {"folder": _fill(folder, artifact) if isinstance(folder, str) else None, "file_url": ways.get("file_url")}
+    named = ways.get("folder") or ""
+    given = chosen.get(named)
+    folder = posixpath.normpath(_fill(given, artifact)) if isinstance(given, str) else None
+    vision = {"folder": folder, "file_url": ways.get("file_url")}
+    if folder is not None and _unseen(folder, engine["kind"]):
+        reason = "The service does not see this folder: a container has only /models, and a unit of ours neither homes nor relative paths."
+        problem = Problem(
+            "THOR-MEDIA-FOLDER", f"{place}.options[{named!r}]", given, reason, "Name a folder below /models."
+        )
+        return vision, [problem]
     option = ways.get("projector")
     if not option:
         return vision, []
     value = chosen.get(option)
     where = f"{place}.options[{option!r}]"
-    remedy = "Name it in the profile's options, and among the files of the model (include)."
+    remedy = f"Write {option}: '{{path}}/FILE' in the profile's options, and name FILE among the files of the model (include)."
     if not isinstance(value, str):
         reason = f"The model sees images, and --{option} does not name the file of its projector: every image would be refused."
         return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
     path = posixpath.normpath(_fill(value, artifact))
+    if not path.startswith("/"):
+        reason = "The engine would look for the projector from its own folder on, where nothing is."
+        return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
     inside = path.removeprefix(f"{artifact['path']}/")
     brought = inside != path and any(fnmatchcase(inside, pattern) for pattern in artifact.get("include", ()))
     if path.startswith(f"{MODELS_ROOT}/") and not brought:
         reason = "Nothing brings the file of the projector there: it is none of the model's files."
         return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
     return vision, []
+
+
+def _unseen(folder: str, kind: str) -> bool:
+    """Whether a service cannot see a folder (the unit has ProtectHome and PrivateTmp)."""
+    if f"{folder}/".startswith(f"{MODELS_ROOT}/"):
+        return False
+    hidden = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")
+    return kind == "container" or not folder.startswith("/") or f"{folder}/".startswith(hidden)
 
 
 def _remote_media(
@@ -475,19 +505,20 @@ def _remote_media(
     if "remote_media" not in entry and vision is None:
         return None, []
     wanted = bool(entry.get("remote_media", profile.get("remote_media", True)))
-    reason = ""
+    reason, remedy = "", "Leave the key out, or block it in the network."
     if vision is None:
         reason = f"The model {profile['model']} sees no images."
     elif not wanted and "closed" not in (engine.get("vision") or {}):
         reason = f"Nothing is known that keeps {profile['engine']} from fetching images (vision.closed of the engine)."
     elif not wanted and engine["kind"] == "native" and not _opens_to_itself(address):
         reason = f"Its unit would be closed to the whole network, and with it the clients at {address}."
+        remedy = (
+            "Leave the service on its loopback (address: 127.0.0.1), or leave the key out and block it in the network."
+        )
     if not reason:
         return wanted, []
     variable = f"{place}.remote_media" if "remote_media" in entry else f"{place} (from the profile) remote_media"
-    return None, [
-        Problem("THOR-MEDIA-FIXED", variable, wanted, reason, "Leave the key out, or block it in the network.")
-    ]
+    return None, [Problem("THOR-MEDIA-FIXED", variable, wanted, reason, remedy)]
 
 
 def _opens_to_itself(address: str) -> bool:

@@ -165,7 +165,9 @@ def read_all(places: Iterable[Path]) -> tuple[list[dict[str, Any]], list[Problem
         elif place.exists():
             files[place] = None
         else:
-            problems.append(_invalid(str(place), None, "There is no such file or folder."))
+            remedy = "Measure first (playbooks/bench.yml), or name another one (thor_bench_results)."
+            reason = "There is no such file or folder."
+            problems.append(Problem("THOR-RESULT-INVALID", str(place), None, reason, remedy))
     documents = []
     for file in files:
         document, found = read(file)

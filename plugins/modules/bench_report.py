@@ -87,6 +87,10 @@ text:
   description: The tables, for the terminal.
   type: str
   returned: success
+html:
+  description: Where the page is.
+  type: str
+  returned: when one was asked for
 messages:
   description: What is wrong, by host, as sentences with a code.
   type: dict

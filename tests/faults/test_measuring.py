@@ -81,8 +81,15 @@ def test_real_servers_are_measured_and_reported(device: Device, folder: Path) ->
 
 def test_a_host_that_is_too_slow_fails_the_play_with_what_it_is_held_against(device: Device, folder: Path) -> None:
     del device
-    # Ten times what it had a moment ago.
-    status, output = bench(folder, thor_bench_floor=10.0, bench_services=["chat"])
+    # As if it had been ten times as fast a moment ago.
+    file = max(folder.glob("*.json"))
+    document = json.loads(file.read_text())
+    for load in document["services"][0]["loads"]:
+        rates = load["decode_tokens_per_s"]
+        load["decode_tokens_per_s"] = {name: 10 * rate for name, rate in rates.items()}
+    assert document["services"][0]["name"] == "chat"
+    file.write_text(json.dumps(document))
+    status, output = bench(folder, bench_services=["chat"])
     assert status != 0
     assert "THOR-BENCH-SLOW: thor_services[chat]" in output and "that this host had before" in output
     assert "Likely causes:" in output
@@ -129,6 +136,16 @@ def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_busin
     assert "no connection; it is tried again" in output
     assert status == 0, output
     assert newest(folder)["chat"]["loads"][0]["failed"] == 0
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_measured(folder: Path) -> None:
+    kept = list(folder.glob("*.json"))
+    status, output = bench(folder, thor_bench_floor=90)
+    assert status != 0 and "THOR-BENCH-METHOD: thor_bench_floor of " in output
+    status, output = bench(folder, bench_requests=0, bench_concurrency=[0])
+    assert status != 0
+    assert "bench_requests = 0" in output and "bench_concurrency = [0]" in output, "all of it in one go"
+    assert list(folder.glob("*.json")) == kept
 
 
 def test_an_endpoint_that_hangs_costs_its_time_and_no_more(device: Device, folder: Path) -> None:

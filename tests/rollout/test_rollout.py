@@ -53,10 +53,14 @@ def rollout(
     inventory: Path, *arguments: str, at: str = "", then: Callable[[], object] = lambda: None, **variables: Any
 ) -> tuple[int, str]:
     """Run the playbook; its exit status and its output. ``then`` is called when a line has the text ``at``."""
+    # `...` is for: not as an extra variable.
+    extra = {
+        name: value for name, value in {"thor_rollout_waves": [1, 1, "100%"], **variables}.items() if value is not ...
+    }
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
         *("-i", "inventories/sandbox", "-i", str(inventory), "-l", "fleet"),
-        *("-e", json.dumps({"thor_rollout_waves": [1, 1, "100%"], **variables})),
+        *("-e", json.dumps(extra)),
         "playbooks/rollout.yml",
         *arguments,
     ]
@@ -138,7 +142,9 @@ def test_a_host_that_fails_goes_back_and_no_further_wave_is_begun(inventory: Pat
 def test_a_second_run_goes_on_with_those_that_are_left_and_a_wrong_answer_is_a_failure_too(inventory: Path) -> None:
     want(inventory, THINKS, "thor06")
     first = invocation("thor05")
-    status, output = rollout(inventory, thor_rollout_max_failures=1)
+    (inventory / "group_vars" / "thor.yml").write_text('thor_rollout_waves: [2, "100%"]\n')
+    status, output = rollout(inventory, thor_rollout_waves=..., thor_rollout_max_failures=1)
+    assert output.count("PLAY [Switch and verify, wave by wave]") == 1, "as many waves as the inventory says"
     assert status != 0, "a host that failed is told by the exit status"
     assert "THOR-ROLLOUT-STOPPED" not in output
     assert "THOR-ROLLOUT-FAILED: thor06" in output and "THOR-ANSWER-THINKING" in output
@@ -171,7 +177,7 @@ def test_what_cannot_work_is_refused_before_anything_is_fetched(inventory: Path)
     assert "Switch" not in output.replace("Switch and verify, wave by wave", "")
 
 
-@pytest.mark.parametrize("waves", [0, "110%", ["1", "all"]])
+@pytest.mark.parametrize("waves", [0, "110%", ["1", "all"], [], None])
 def test_waves_that_are_none_are_refused_before_anything_is_fetched(inventory: Path, waves: object) -> None:
     status, output = rollout(inventory, thor_rollout_waves=waves)
     assert status != 0

@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import random
+import re
 import threading
 import time
 import wave
@@ -352,14 +353,17 @@ def test_a_service_whose_turn_comes_too_late_is_told(engine: Engine, tmp_path: P
     [
         ({"output_tokens": 1}, "bench_output_tokens = 1"),
         ({"requests": 0}, "bench_requests = 0"),
+        ({"timeout": 0}, "bench_timeout = 0"),
+        ({"request_timeout": float("nan")}, "bench_request_timeout = nan"),
         ({"concurrency": []}, r"bench_concurrency = \[\]"),
         ({"concurrency": [0, 1]}, r"bench_concurrency = \[0, 1\]"),
         ({}, None),
     ],
 )
 def test_a_method_that_makes_no_sense_is_refused(change: dict[str, Any], words: str | None) -> None:
-    found = bench.wrong({**METHOD, **change})
-    assert found is None if words is None else found is not None and found.startswith("THOR-BENCH-METHOD")
+    found = bench.wrong({**METHOD, "timeout": 60, "request_timeout": 5, **change})
+    assert len(found) == (words is not None)
+    assert words is None or re.match(f"THOR-BENCH-METHOD: {words}: write ", found[0])
 
 
 # The engines' own tools

@@ -490,6 +490,44 @@ def test_a_missing_projector_is_refused(value: str | None) -> None:
     assert problem.value == value
 
 
+def test_a_version_without_quotes_is_told_as_such() -> None:
+    for problem in (
+        only(run(CHAT, engine_versions={"llama.cpp": 26.1})),
+        only(run({"profile": CHAT, "version": 26.1})),
+    ):
+        assert (problem.code, problem.value, problem.remedy) == ("THOR-TYPE-INVALID", 26.1, "Put it in quotes.")
+
+
+def test_a_projector_without_a_folder_is_refused() -> None:
+    problem = only(run({"profile": EYES, "options": {"mmproj": "mmproj-Qwen3-VL-30B-A3B-Instruct-F16.gguf"}}))
+    assert problem.code == "THOR-PROJECTOR-MISSING" and "{path}/FILE" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("profile", "option", "folder"),
+    [
+        ("qwen2-5-vl-7b-awq-vllm", "allowed-local-media-path", "/srv/pictures"),
+        ("qwen2-5-vl-7b-awq-vllm", "allowed-local-media-path", "/models/../srv"),
+        (EYES, "media-path", "/home/nvidia/pictures"),
+        (EYES, "media-path", "pictures"),
+    ],
+)
+def test_a_folder_of_images_that_the_service_does_not_see_is_refused(profile: str, option: str, folder: str) -> None:
+    problem = only(run({"profile": profile, "options": {option: folder}}))
+    assert (problem.code, problem.variable, problem.value) == (
+        "THOR-MEDIA-FOLDER",
+        f"thor_profiles[0].options[{option!r}]",
+        folder,
+    )
+
+
+def test_an_inference_path_without_a_slash_is_refused() -> None:
+    entry = {"profile": "whisper-large-v3-turbo-whisper-cpp", "options": {"inference-path": "v1/audio/transcriptions"}}
+    problem = only(run(entry))
+    assert (problem.code, problem.remedy) == ("THOR-VALUE-INVALID", "Write /v1/audio/transcriptions.")
+    assert problem.variable == "thor_profiles[0].options['inference-path']"
+
+
 def test_fetching_of_images_can_be_switched_off() -> None:
     vllm = run({"profile": "qwen2-5-vl-7b-awq-vllm", "remote_media": False}).services[0]
     assert vllm["remote_media"] is False
