@@ -52,6 +52,7 @@ def stand_in(name: str, port: int, *arguments: str, mode: str = "ok", **fields: 
         "port": port,
         "thinking": None,
         "start_timeout": 20,
+        "memory_gib": 0.5,
         "progress": None,
         "gpu_log": None,
         **fields,
