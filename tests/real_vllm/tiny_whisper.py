@@ -186,7 +186,8 @@ def make(directory: Path, hub: Path) -> None:
             "bos_token": "<|endoftext|>",
             "eos_token": "<|endoftext|>",
             "pad_token": "<|endoftext|>",
-            "unk_token": "<|endoftext|>",
+            # vLLM finds out the language among the tokens of all that it knows: of these there is English only.
+            "unk_token": "<|en|>",
         },
     }
     for name, content in documents.items():
