@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp and whisper.cpp for Thor, built once for real by their roles: nvcc 13 for sm_110 (43 minutes each on two cores, no GPU
+"""llama.cpp and whisper.cpp for Thor, built once for real by their roles: nvcc 13 for sm_110 (43 and 19 minutes on two cores, no GPU
 needed).
 """
 
