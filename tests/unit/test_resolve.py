@@ -544,19 +544,20 @@ def test_fetching_of_images_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "words", "remedy"),
     [
-        ({"profile": CHAT, "remote_media": False}, "sees no images"),
-        ({"profile": EYES, "remote_media": False, "address": "192.0.2.7"}, "clients at 192.0.2.7"),
-        ({"profile": "eyes-sglang", "remote_media": False}, "Nothing is known that keeps sglang"),
+        ({"profile": CHAT, "remote_media": False}, "sees no images", "Leave the key out"),
+        ({"profile": EYES, "remote_media": False, "address": "192.0.2.7"}, "clients at 192.0.2.7", "on its loopback"),
+        ({"profile": "eyes-sglang", "remote_media": False}, "Nothing is known that keeps sglang", "Leave the key out"),
     ],
 )
-def test_what_cannot_be_switched_off_is_refused(entry: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_switched_off_is_refused(entry: dict[str, Any], words: str, remedy: str) -> None:
     eyes = {"engine": "sglang", "model": "qwen2-5-vl-7b-awq", "served_name": "q", "memory_gib": 30}
     extra = {"profiles": {"eyes-sglang": eyes}}
     problem = only(run(entry, extra=extra, allow_unauthenticated=True))
     assert (problem.code, problem.variable) == ("THOR-MEDIA-FIXED", "thor_profiles[0].remote_media")
     assert words in problem.reason
+    assert remedy in problem.remedy
 
 
 def test_the_engines_own_tool_measures_the_models_file() -> None:
