@@ -356,7 +356,6 @@ def test_a_service_whose_turn_comes_too_late_is_told(engine: Engine, tmp_path: P
         ({"timeout": 0}, "bench_timeout = 0"),
         ({"request_timeout": float("nan")}, "bench_request_timeout = nan"),
         ({"request_timeout": 0}, "bench_request_timeout = 0"),
-        ({"timeout": 0}, "bench_timeout = 0"),
         ({"concurrency": []}, r"bench_concurrency = \[\]"),
         ({"concurrency": [0, 1]}, r"bench_concurrency = \[0, 1\]"),
         ({}, None),
