@@ -269,10 +269,9 @@ def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -
     needs = int(service["model"]["bytes"]) + TOOL_EXTRA_BYTES
     free = conditions.memory(None)["available"]
     tool = {"tool": argv[0], "state": "skipped", "reason": None, "tests": []}
-    if needs > free:
-        reason = (
-            f"it would load the model a second time: {needs / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are available"
-        )
+    if free is None or needs > free:
+        there = "what is available is not known" if free is None else f"{free / 2**30:.1f} GiB are available"
+        reason = f"it would load the model a second time: {needs / 2**30:.1f} GiB, and {there}"
         return {**tool, "reason": reason}
     tell(argv[0])
     lengths = {"{input}": str(method["input_tokens"]), "{output}": str(method["output_tokens"])}

@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.jetson.thor.plugins.module_utils import flags
+from ansible_collections.jetson.thor.plugins.module_utils import flags, look
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
@@ -108,8 +108,10 @@ def _is_built(build: Mapping[str, Any], host: Mapping[str, Any]) -> bool:
     return bool(found.get("inputs") == inputs(build, host["toolchain"], host["architecture"]))
 
 
-def jobs(cpus: int, available_bytes: int, cuda: bool) -> int:
-    """How many compilers may run at once: one for each CPU, as far as the memory that is free goes."""
+def jobs(cpus: int, available_bytes: int | None, cuda: bool) -> int:
+    """How many compilers may run at once: one for each CPU, as far as the memory that is free goes (None: not known)."""
+    if available_bytes is None:
+        return 1
     each = CUDA_JOB_GIB if cuda else JOB_GIB
     return max(1, min(cpus, int(available_bytes / 1024**3 / each)))
 
@@ -378,7 +380,7 @@ def compile_source(spec: Mapping[str, Any], source: Path, build: Path, report: R
     variables = {**wanted["options"], **dict.fromkeys(_launchers(cuda), "ccache")}
     if cuda:
         variables |= cuda_variables(Path(spec["nvcc"]))
-    count = spec["jobs"] or jobs(len(os.sched_getaffinity(0)), _available_bytes(), cuda)
+    count = spec["jobs"] or jobs(len(os.sched_getaffinity(0)), look.memory(None).get("MemAvailable"), cuda)
     report.progress(0, 0, text="configure")
     definitions = [f"-D{name}={value}" for name, value in sorted(variables.items())]
     _run(["cmake", "-S", source, "-B", build, "-G", "Ninja", *definitions], "configure", environment, report)
@@ -408,17 +410,12 @@ def _drop_stale(build: Path) -> None:
 
     The compiler cache keeps checksums, so that what was compiled is not lost.
     """
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    boot = look.text(Path("/proc/sys/kernel/random/boot_id"))
     mark = build / ".boot_id"
-    if build.exists() and (not mark.exists() or mark.read_text(encoding="ascii") != boot):
+    if build.exists() and (boot is None or look.text(mark) != boot):
         shutil.rmtree(build)
     build.mkdir(parents=True, exist_ok=True)
-    mark.write_text(boot, encoding="ascii")
-
-
-def _available_bytes() -> int:
-    match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
-    return int(match[1]) * 1024 if match else 0
+    mark.write_text(f"{boot}\n", encoding="ascii")
 
 
 def _run(command: Sequence[str | Path], step: str, environment: Mapping[str, str], report: Reporter) -> None:

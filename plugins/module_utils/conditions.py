@@ -3,7 +3,8 @@
 """What may slow a device down, as it can be seen: power mode, clocks, memory, heat, MIG. Only reads.
 
 Clocks, heat and what is done against it stand where every Linux kernel has them (Documentation/ABI/testing/sysfs-devices-system-cpu,
-sysfs-class-devfreq, sysfs-class-thermal). Which of them a Thor has was not seen; what is missing is left out.
+sysfs-class-devfreq, sysfs-class-thermal). What is missing or does not answer is left out: the thermal zone and the clock of a GPU
+that is switched off because nothing uses it.
 """
 
 from __future__ import annotations
@@ -41,17 +42,20 @@ def observe(root: Path | None) -> dict[str, Any]:
     }
 
 
-def memory(root: Path | None) -> dict[str, int]:
+def memory(root: Path | None) -> dict[str, int | None]:
     """Memory as the kernel counts it. On a device whose GPU shares it, free is what CUDA calls free."""
-    lines = dict(re.findall(r"^(\w+):\s+(\d+) kB", look.read(root, "/proc/meminfo") or "", re.MULTILINE))
+    lines = look.memory(root)
     names = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "page_cache": "Cached"}
-    return {name: int(lines.get(line, 0)) * 1024 for name, line in names.items()}
+    return {name: lines.get(line) for name, line in names.items()}
 
 
 def clocks_locked(root: Path | None) -> bool | None:
-    """Whether the processors may not run slower than at their highest clock, as after jetson_clocks."""
+    """Whether the processors may not run slower than at the highest clock of the power mode, as after jetson_clocks.
+
+    ``cpuinfo_max_freq`` is the chip's highest clock, which a mode such as 70W does not allow.
+    """
     pairs = [
-        (_number(folder / "scaling_min_freq"), _number(folder / "cpuinfo_max_freq"))
+        (look.number(folder / "scaling_min_freq"), look.number(folder / "scaling_max_freq"))
         for folder in _folders(root, "sys/devices/system/cpu/cpu*/cpufreq")
     ]
     known = [(lowest, highest) for lowest, highest in pairs if lowest is not None and highest]
@@ -59,11 +63,14 @@ def clocks_locked(root: Path | None) -> bool | None:
 
 
 def slow_clocks(root: Path | None) -> list[str]:
-    """Devices (the GPU among them) whose clock is below the highest that they may have now."""
+    """Devices (the GPU among them) whose clock is below the highest that they may have now.
+
+    One that is switched off has no clock: it reads 0.
+    """
     found = []
     for folder in _folders(root, "sys/class/devfreq/*"):
-        current, highest = _number(folder / "cur_freq"), _number(folder / "max_freq")
-        if current is not None and highest and current < LOCKED * highest:
+        current, highest = look.number(folder / "cur_freq"), look.number(folder / "max_freq")
+        if current and highest and current < LOCKED * highest:
             found.append(f"{folder.name} at {current / 1e6:.0f} of {highest / 1e6:.0f} MHz")
     return found
 
@@ -72,28 +79,29 @@ def hot(root: Path | None) -> list[str]:
     """Zones that are warmer than the first point at which the kernel slows something down."""
     found = []
     for folder in _folders(root, "sys/class/thermal/thermal_zone*"):
-        temperature = _number(folder / "temp")
+        temperature = look.number(folder / "temp")
         trips = [
             limit
             for kind in folder.glob("trip_point_*_type")
-            if _text(kind) in _SLOWING
-            and (limit := _number(folder / kind.name.replace("_type", "_temp"))) is not None
+            if look.text(kind) in _SLOWING
+            and (limit := look.number(folder / kind.name.replace("_type", "_temp"))) is not None
             and limit > 0
         ]
         if temperature is not None and trips and temperature >= min(trips):
             found.append(
-                f"{_text(folder / 'type')} at {temperature / 1000:.0f} °C, slowed down from {min(trips) / 1000:.0f} °C on"
+                f"{_kind(folder)} at {temperature / 1000:.0f} °C, slowed down from {min(trips) / 1000:.0f} °C on"
             )
     return found
 
 
 def throttled(root: Path | None) -> list[str]:
     """What is slowed down against heat right now."""
-    return [
-        f"{kind} at step {state} of {_number(folder / 'max_state')}"
-        for folder in _folders(root, "sys/class/thermal/cooling_device*")
-        if (state := _number(folder / "cur_state")) and not _FAN.search(kind := _text(folder / "type"))
-    ]
+    found = []
+    for folder in _folders(root, "sys/class/thermal/cooling_device*"):
+        state, highest = look.number(folder / "cur_state"), look.number(folder / "max_state")
+        if state and not _FAN.search(_kind(folder)):
+            found.append(f"{_kind(folder)} at step {state}{f' of {highest}' if highest is not None else ''}")
+    return found
 
 
 def mig() -> bool | None:
@@ -148,7 +156,7 @@ def causes(before: Mapping[str, Any], seen: Mapping[str, Iterable[str]], wanted_
         found.append("the GPU is divided (MIG): an engine has a slice of it")
     found += [f"too hot: {one}" for one in [*before["hot"], *seen["hot"]]]
     found += [f"slowed down against heat: {one}" for one in [*before["throttled"], *seen["throttled"]]]
-    if memory_now["total"] and memory_now["page_cache"] > 0.25 * memory_now["total"]:
+    if memory_now["total"] and memory_now["page_cache"] and memory_now["page_cache"] > 0.25 * memory_now["total"]:
         share = f"{memory_now['page_cache'] / 2**30:.0f} of {memory_now['total'] / 2**30:.0f} GiB"
         found.append(f"the page cache holds {share}, which a GPU that shares the memory counts as used")
     return list(dict.fromkeys(found))
@@ -162,13 +170,6 @@ def _folders(root: Path | None, pattern: str) -> list[Path]:
     return []
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path)
-    return int(text) if re.fullmatch(r"-?\d+", text) else None
+def _kind(folder: Path) -> str:
+    """What a thermal zone or a cooling device calls itself; its folder's name where it does not answer."""
+    return look.text(folder / "type") or folder.name

@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -219,10 +220,7 @@ def pending(pid: str) -> dict[str, Any]:
 
 def environment(pid: str) -> dict[str, str]:
     """Variables of the running dockerd that we may set; nothing else of its environment, which may hold a proxy's password."""
-    try:
-        text = (PROC / pid / "environ").read_bytes().decode(errors="replace")
-    except OSError:
-        return {}
+    text = (look.content(PROC / pid / "environ") or b"").decode(errors="replace")
     pairs = (one.split("=", 1) for one in text.split("\0") if "=" in one)
     return {key: value for key, value in pairs if key == NO_RAW}
 
@@ -248,8 +246,10 @@ def _raw_table(root: Path | None) -> bool | None:
     program = shutil.which("iptables", path=_PATH)
     nft = program is None or "nft" in os.path.basename(os.path.realpath(program))
     for path in candidates:
-        with contextlib.suppress(OSError, EOFError):
-            content = path.read_bytes()
+        content = look.content(path)
+        if content is None:
+            continue
+        with contextlib.suppress(OSError, EOFError, zlib.error):
             text = gzip.decompress(content) if path.suffix == ".gz" else content
             return has_raw_table(text.decode(errors="replace"), nft)
     return None

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import look
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.job import read_json, write_json
 
@@ -56,11 +57,8 @@ def observe() -> dict[str, Any]:
 
 def dockerd_runs() -> bool:
     """Whether dockerd is at work, found without its socket: touching that would start it."""
-    try:
-        process = int(PID_FILE.read_text(encoding="ascii"))
-        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8").strip() == "dockerd"
-    except (OSError, ValueError):
-        return False
+    process = look.number(PID_FILE)
+    return process is not None and look.text(Path(f"/proc/{process}/comm")) == "dockerd"
 
 
 def read_record() -> Record:

@@ -121,6 +121,12 @@ def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> 
 
 
 def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    if host["memory"]["total_bytes"] is None:
+        reason = "/proc/meminfo does not tell how much memory the host has, so that nothing can be held against it."
+        yield Problem(
+            "THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Look at it on the host: cat /proc/meminfo."
+        )
+        return
     total = host["memory"]["total_bytes"] / GIB
     wanted = sum(service["memory_gib"] for service in services)
     over = wanted + settings.memory_reserve_gib - total

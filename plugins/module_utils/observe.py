@@ -125,12 +125,9 @@ def _systemd() -> int | None:
     return int(match[1]) if match else None
 
 
-def _memory(root: Path | None) -> dict[str, int]:
-    values = dict(re.findall(r"^(\w+):\s+(\d+) kB", look.read(root, "/proc/meminfo") or "", re.MULTILINE))
-    return {
-        "total_bytes": int(values.get("MemTotal", 0)) * 1024,
-        "available_bytes": int(values.get("MemAvailable", 0)) * 1024,
-    }
+def _memory(root: Path | None) -> dict[str, int | None]:
+    values = look.memory(root)
+    return {"total_bytes": values.get("MemTotal"), "available_bytes": values.get("MemAvailable")}
 
 
 def toolchain() -> dict[str, str | None]:
@@ -259,7 +256,7 @@ def _listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, A
     for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
         for line in (look.read(None, table) or "").splitlines()[1:]:
             columns = line.split()
-            if columns[3] == "0A":
+            if columns[3:4] == ["0A"]:
                 address, port = columns[1].split(":")
                 sockets[columns[9]] = {"address": _address(address[:width]), "port": int(port, 16)}
     for process in Path("/proc").glob("[0-9]*"):

@@ -90,7 +90,7 @@ CONDITIONS = Field(
         "clocks_locked": Field((bool,), required=True, null=True),
         "mig": Field((bool,), required=True, null=True),
         "memory": Field(
-            (dict,), required=True, keys=dict.fromkeys(("total", "free", "available", "page_cache"), COUNT)
+            (dict,), required=True, keys=dict.fromkeys(("total", "free", "available", "page_cache"), NUMBER)
         ),
         **dict.fromkeys(("hot", "throttled", "slow_clocks"), Field((list,), required=True, items=Field((str,)))),
     },

@@ -4,8 +4,41 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Turns a file into one whose read fails with EAGAIN, as a driver's does for a device that is switched off.
+
+    A pipe without a word in it does so for whoever does not wait; that nobody waits, Python's own files included, is seen to
+    here. They do not raise OSError then (``Path.read_text``: "can't concat NoneType to bytes").
+    """
+    real, writers = io.open, []
+
+    def without_waiting(path: Any, flags: int) -> int:
+        return os.open(path, flags | os.O_NONBLOCK)
+
+    def opened(*arguments: Any, **options: Any) -> Any:
+        return real(*arguments, **{"opener": without_waiting, **options})
+
+    def turn(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        writers.extend([reader, os.open(path, os.O_WRONLY)])
+
+    monkeypatch.setattr(io, "open", opened)
+    yield turn
+    for descriptor in writers:
+        os.close(descriptor)

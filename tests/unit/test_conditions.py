@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def device(tmp_path: Path) -> Path:
         tmp_path,
         {
             **{cpu.format(number, "scaling_min_freq"): 2601000 for number in range(2)},
+            **{cpu.format(number, "scaling_max_freq"): 2601000 for number in range(2)},
             **{cpu.format(number, "cpuinfo_max_freq"): 2601000 for number in range(2)},
             "sys/class/devfreq/gpu-gpc-0/cur_freq": 1575000000,
             "sys/class/devfreq/gpu-gpc-0/max_freq": 1575000000,
@@ -73,6 +75,55 @@ def test_clocks_below_what_they_may_be_are_seen(device: Path) -> None:
     assert conditions.slow_clocks(device) == ["gpu-gpc-0 at 315 of 1575 MHz"]
     write(device, {"sys/devices/system/cpu/cpu1/cpufreq/scaling_min_freq": 115200})
     assert conditions.clocks_locked(device) is False
+
+
+def test_clocks_are_locked_to_the_limit_of_the_mode_and_not_of_the_chip(device: Path) -> None:
+    """As in 70W after jetson_clocks, on a chip that could run at 2601 MHz."""
+    for name in ("scaling_min_freq", "scaling_max_freq"):
+        write(device, {f"sys/devices/system/cpu/cpu{number}/cpufreq/{name}": 1998000 for number in range(2)})
+    assert conditions.clocks_locked(device) is True
+    write(device, {"sys/devices/system/cpu/cpu1/cpufreq/scaling_min_freq": 972000})
+    assert conditions.clocks_locked(device) is False
+
+
+def test_a_gpu_that_is_switched_off_has_no_temperature_and_no_clock(
+    device: Path, silent: Callable[[Path], None]
+) -> None:
+    zone = device / "sys/class/thermal/thermal_zone1"
+    write(device, {"sys/class/thermal/thermal_zone1/type": "gpu-thermal"})
+    write(device, {"sys/class/thermal/thermal_zone1/trip_point_0_type": "passive"})
+    write(device, {"sys/class/thermal/thermal_zone1/trip_point_0_temp": 109000})
+    silent(zone / "temp")
+    write(device, {"sys/class/devfreq/gpu-gpc-0/cur_freq": 0})
+    seen = conditions.observe(device)
+    assert (seen["hot"], seen["slow_clocks"]) == ([], [])
+    # One that does not answer hides no other.
+    write(device, {"sys/class/thermal/thermal_zone0/temp": 99500, "sys/class/devfreq/emc/cur_freq": 1000})
+    write(device, {"sys/class/devfreq/emc/max_freq": 4266000000})
+    assert len(conditions.hot(device)) == 1 and len(conditions.slow_clocks(device)) == 1
+
+
+def test_no_file_of_the_device_that_does_not_answer_ends_a_look(device: Path, silent: Callable[[Path], None]) -> None:
+    for path in [path for path in device.rglob("*") if path.is_file()]:
+        silent(path)
+    seen = conditions.observe(device)
+    assert (seen["clocks_locked"], seen["hot"], seen["throttled"], seen["slow_clocks"]) == (None, [], [], [])
+    assert seen["memory"] == dict.fromkeys(("total", "free", "available", "page_cache"))
+    assert conditions.causes(seen, {"hot": [], "throttled": []}, None) == []
+
+
+def test_nothing_free_is_not_the_same_as_nothing_known(device: Path) -> None:
+    write(device, {"proc/meminfo": "MemTotal: 1000 kB\nMemFree: 0 kB"})
+    assert conditions.memory(device) == {"total": 1024000, "free": 0, "available": None, "page_cache": None}
+
+
+def test_a_cooling_device_that_does_not_tell_its_kind_or_end_is_told_all_the_same(
+    device: Path, silent: Callable[[Path], None]
+) -> None:
+    write(device, {"sys/class/thermal/cooling_device1/cur_state": 4})
+    silent(device / "sys/class/thermal/cooling_device1/type")
+    silent(device / "sys/class/thermal/cooling_device1/max_state")
+    assert conditions.throttled(device) == ["cooling_device1 at step 4"]
 
 
 def test_a_watch_sees_what_comes_and_goes_and_tells_each_thing_once(device: Path) -> None:

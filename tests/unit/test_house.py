@@ -259,3 +259,56 @@ def test_files_carry_a_licence_and_name_no_machine() -> None:
         if can_hold_one and "SPDX-License-Identifier" not in "\n".join(text.splitlines()[:6]):
             wrong.append(f"{name} has no licence header")
     assert wrong == []
+
+
+# Files of the device
+
+DEVICE_FILE = re.compile(r"^/?(?:proc|sys)(?:/|$)")
+
+
+def readers_of_device_files(source: str) -> list[str]:
+    """Functions of a Python file that name a place below /sys or /proc and open a file themselves."""
+    tree = ast.parse(source)
+
+    def names_one(node: ast.AST, named: set[str]) -> bool:
+        return any(
+            (isinstance(part, ast.Constant) and isinstance(part.value, str) and DEVICE_FILE.match(part.value))
+            or (isinstance(part, ast.Name) and part.id in named)
+            for part in ast.walk(node)
+        )
+
+    constants = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and names_one(node.value, set())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = []
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            called = {
+                part.func.attr if isinstance(part.func, ast.Attribute) else part.func.id
+                for part in ast.walk(function)
+                if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute | ast.Name)
+            }
+            if called & {"open", "read_text", "read_bytes"} and names_one(function, constants):
+                found.append(function.name)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("plugins/module*/*.py")), ids=lambda path: path.stem)
+def test_files_below_sys_and_proc_are_read_by_look_alone(path: Path) -> None:
+    assert readers_of_device_files(path.read_text(encoding="utf-8")) == []
+
+
+def test_who_reads_a_file_below_sys_or_proc_by_itself_is_found() -> None:
+    source = """
+P = Path("/proc")
+def one(): return Path("/sys/class/x").read_text()
+def two(): return (P / "1/comm").read_bytes()
+def three(name): return open(f"/proc/{name}/comm")
+def four(): return look.text(P / "1/comm")
+def five(): return Path("/etc/system").read_text()
+"""
+    assert readers_of_device_files(source) == ["one", "two", "three"]
