@@ -22,7 +22,6 @@ import itertools
 import json
 import os
 import platform
-import re
 import socket
 import tarfile
 import time
@@ -34,6 +33,14 @@ from urllib.parse import urlencode
 from ansible_collections.jetson.thor.plugins.module_utils import image_extend, images
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.docker_host import ARCHITECTURES, CONTAINERD_ROOT
+from ansible_collections.jetson.thor.plugins.module_utils.image_words import (
+    COLLECT,
+    PLATFORM_WAY_OUT,
+    ImageError,
+    broken_off,
+    explain,
+    sends_key,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
@@ -67,34 +74,14 @@ code = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
 print("cuInit:", code, "CUDA devices:", count.value)
 sys.exit(0 if code == 0 and count.value > 0 else 1)
 """
-# Words of dockerd, of both its stores, and what they mean. The first that matches.
-_DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
-_PLATFORM = re.compile(
-    r"no matching manifest|no match for platform|does not match the specified platform", re.IGNORECASE
-)
-_DENIED = re.compile(
-    r"unauthorized|authentication required|access denied|no basic auth|denied:|authorization failed|403 forbidden",
-    re.IGNORECASE,
-)
-_UNKNOWN = re.compile(r"not found|manifest unknown|name unknown|invalid reference format", re.IGNORECASE)
-_DOWN = re.compile(
-    r"connection refused|no such host|server misbehaving|network is unreachable|no route to host|i/o timeout|"
-    r"temporary failure|TLS handshake timeout|request canceled|deadline exceeded|toomanyrequests|429 Too Many|"
-    r"\b5\d\d (Internal|Bad Gateway|Service|Gateway)",
-    re.IGNORECASE,
-)
-_TRUST = re.compile(r"x509|certificate|server gave HTTP response to HTTPS client", re.IGNORECASE)
 # After these the next image would end the same way.
-ENDING = ("THOR-IMAGE-DISK", "THOR-IMAGE-DOCKER", "THOR-IMAGE-INTERRUPTED", "THOR-REGISTRY-DOWN")
-
-
-class ImageError(Exception):
-    """One image that cannot be had. ``transient``: asking again may help."""
-
-    def __init__(self, problem: Problem, transient: bool = False) -> None:
-        super().__init__(problem.text())
-        self.problem = problem
-        self.transient = transient
+ENDING = (
+    "THOR-CLOCK-WRONG",
+    "THOR-IMAGE-DISK",
+    "THOR-IMAGE-DOCKER",
+    "THOR-IMAGE-INTERRUPTED",
+    "THOR-REGISTRY-DOWN",
+)
 
 
 class Stalled(Exception):
@@ -283,57 +270,9 @@ def _archive(tag: str, config: Mapping[str, Any], layers: int) -> bytes:
     return stream.getvalue()
 
 
-def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_far: str = "") -> ImageError:
-    """dockerd's words of a failure as a problem with a way out."""
-    reference, engine = image["reference"], image["engine"]
-    registry = images.registry_of(reference)
-    said = f"dockerd says: {words.strip() or 'nothing'}"
-    variable, far = f"thor_services[{engine} {image['version']}].image", f" ({how_far})" if how_far else ""
-
-    def error(code: str, reason: str, remedy: str, transient: bool = False) -> ImageError:
-        return ImageError(Problem(code, variable, reference, reason, remedy), transient)
-
-    if _DISK.search(words):
-        reason = f"the disk is full{far}; {said}"
-        return error("THOR-IMAGE-DISK", reason, f"Free space there, or set container_runtime_data_root. {_COLLECT}")
-    if _PLATFORM.search(words):
-        return error("THOR-IMAGE-PLATFORM", f"the image does not exist for this machine; {said}", _PLATFORM_WAY_OUT)
-    if _TRUST.search(words):
-        remedy = (
-            f"Put the registry's certificate under /etc/docker/certs.d/{registry}/ca.crt, or name a registry without TLS "
-            "in container_runtime_daemon_options: {insecure-registries: [...]}."
-        )
-        return error("THOR-REGISTRY-DOWN", f"{registry} cannot be talked to; {said}", remedy)
-    if _DENIED.search(words):
-        if _sends_key(spec, reference):
-            remedy = f"Check the key in thor_ngc_key (it was sent to {registry}), and that it may read this image."
-        else:
-            remedy = f"Set thor_ngc_key, in a vault, if {registry} wants a key; else check the image's name."
-        return error("THOR-IMAGE-DENIED", f"{registry} does not let us have it; {said}", remedy)
-    if _UNKNOWN.search(words) and not _DOWN.search(words):
-        remedy = (
-            f"Choose a version of {engine} whose image there is (thor_engine_versions), or mend its image or digest."
-        )
-        return error("THOR-IMAGE-UNKNOWN", f"{registry} has no such image; {said}", remedy)
-    if _DOWN.search(words) and not how_far:
-        remedy = f"Check that {registry} is up and that the host reaches it (name service, proxy of dockerd, firewall)."
-        return error("THOR-REGISTRY-DOWN", f"{registry} does not answer; {said}", remedy, transient=True)
-    remedy = "Run the play again: it goes on at the layer where it broke. engine_image_attempts allows for more."
-    return error("THOR-IMAGE-INTERRUPTED", f"the pull broke off{far}; {said}", remedy, transient=True)
-
-
-_COLLECT = "engine_image_collect: true removes images of ours that nobody uses."
-_PLATFORM_WAY_OUT = "Choose a version whose image is made for aarch64 devices (arm64), or mend the image's name."
-
-
-def _sends_key(spec: Mapping[str, Any], reference: str) -> bool:
-    """The key is meant for one registry, and nobody else gets it."""
-    return bool(spec["registry_key"]) and images.registry_of(reference) == spec["registry"]
-
-
 def auth_header(spec: Mapping[str, Any], reference: str) -> dict[str, str]:
     """The header that carries the key, where it is to be sent."""
-    if not _sends_key(spec, reference):
+    if not sends_key(spec, reference):
         return {}
     login = {
         "username": spec["registry_user"],
@@ -375,9 +314,9 @@ class Puller:
                     raise
                 if in_vain >= self.spec["attempts"]:
                     raise _given_up(error, in_vain) from error
-                pause = PAUSE_SECONDS[min(in_vain, len(PAUSE_SECONDS) - 1)]
-                self.report.say(f"{error.problem.text()} Again in {pause} s.")
-                self.report.progress(tracker.bytes_done, tracker.bytes_total, "B", f"again in {pause} s")
+                pause = max(error.wait, PAUSE_SECONDS[min(in_vain, len(PAUSE_SECONDS) - 1)])
+                self.report.say(f"{error.problem.text()} Again in {pause:g} s.")
+                self.report.progress(tracker.bytes_done, tracker.bytes_total, "B", f"again in {pause:g} s")
                 time.sleep(pause)
 
     def _attempt(self, image: Mapping[str, Any], digest: str | None, tracker: Tracker) -> str:
@@ -406,12 +345,12 @@ class Puller:
             raise self._stalled(image, tracker) from error
         found = digest or tracker.digest
         if not found:
-            raise explain("the pull ended without a digest", image, self.spec, tracker.text())
+            raise broken_off("the pull ended without a digest", image, tracker.text())
         return found
 
     def _stalled(self, image: Mapping[str, Any], tracker: Tracker) -> ImageError:
         words = f"nothing moved for {tracker.allowed():g} s (engine_image_stall_timeout)"
-        return explain(words, image, self.spec, tracker.text())
+        return broken_off(words, image, tracker.text())
 
     def _show(self, reference: str, tracker: Tracker) -> None:
         now = time.monotonic()
@@ -430,7 +369,7 @@ class Puller:
                 f"thor_services[{image['engine']} {image['version']}].image",
                 image["reference"],
                 f"{words} in {self.store.root} (unpacked taken as {EXPANSION:g} times compressed)",
-                f"Free space there, or set container_runtime_data_root. {_COLLECT}",
+                f"Free space there, or set container_runtime_data_root. {COLLECT}",
             )
             raise ImageError(problem)
 
@@ -440,12 +379,12 @@ class Puller:
         try:
             found = str(self.docker.get(f"/images/{name}/json").get("Architecture"))
         except DockerError as error:
-            raise explain(error.message, image, self.spec) from error
+            raise ImageError(_docker_failed(error)) from error
         wanted = ARCHITECTURES.get(platform.machine(), platform.machine())
         if found != wanted:
             reason = f"it is made for {found}, and this host is {wanted} ({platform.machine()})"
             variable = f"thor_services[{image['engine']} {image['version']}].image"
-            raise ImageError(Problem("THOR-IMAGE-PLATFORM", variable, image["reference"], reason, _PLATFORM_WAY_OUT))
+            raise ImageError(Problem("THOR-IMAGE-PLATFORM", variable, image["reference"], reason, PLATFORM_WAY_OUT))
         return found
 
     def tag(self, image: Mapping[str, Any], digest: str) -> None:
