@@ -21,11 +21,12 @@ import subprocess
 import tarfile
 import urllib.error
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.jetson.thor.plugins.module_utils import flags, look
+from ansible_collections.jetson.thor.plugins.module_utils import elf, flags, look
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
@@ -179,9 +180,9 @@ def make_current(tree: Path, version: str) -> None:
 def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """Build, install and make current what ``spec`` says; go on where an earlier job was cut off.
 
-    Keys of ``spec``: ``inputs``, ``source``, ``version_text``, ``argvs``, ``nvcc``, ``jobs`` (0: bounded by memory),
-    ``prefix``, ``state`` (folder of sources and build trees), ``ccache``, ``environment``. Raises JobFailed for
-    whatever a person can put right.
+    Keys of ``spec``: ``inputs``, ``source``, ``version_text``, ``argvs``, ``libraries`` (see :func:`check_libraries`), ``nvcc``,
+    ``jobs`` (0: bounded by memory), ``prefix``, ``state`` (folder of sources and build trees), ``ccache``, ``environment``.
+    Raises JobFailed for whatever a person can put right.
     """
     try:
         return _run_job(spec, report)
@@ -450,8 +451,36 @@ def _raise_no_space(lines: Iterable[str]) -> None:
         raise OSError(errno.ENOSPC, text)
 
 
+def check_libraries(tree: Path, allowed: Sequence[str], engine: str) -> list[str]:
+    """The libraries that programs and libraries of a tree ask for; JobFailed where one is not among those ``allowed``.
+
+    A build finds more than its options ask for: where NCCL is installed, ggml links it, and the tree that is copied to a device
+    without it does not start there. ``allowed`` are patterns of file names, such as ``libcublas.so.*``.
+    """
+    wanted: dict[str, list[str]] = {}
+    for path in sorted(tree.rglob("*")):
+        if path.is_file() and elf.is_elf(path):
+            for name in elf.needed(path):
+                wanted.setdefault(name, []).append(path.relative_to(tree).as_posix())
+    brought = {path.name for path in tree.rglob("*.so*")}
+    strange = {
+        name: users
+        for name, users in sorted(wanted.items())
+        if name not in brought and not any(fnmatchcase(name, pattern) for pattern in allowed)
+    }
+    if strange:
+        told = "; ".join(f"{', '.join(users)} asks for {name}" for name, users in strange.items())
+        raise JobFailed(
+            f"THOR-BUILD-LIBRARY: {engine} was built, and not installed: {told}. A device as JetPack makes it has no such library. "
+            "The build found it on this host: switch it off with a CMake option of the engine "
+            "(llama_cpp_cmake_options or whisper_cpp_cmake_options, as GGML_CUDA_NCCL: false does for libnccl), or, where every "
+            "device has it, add its name to cmake_build_libraries."
+        )
+    return sorted(wanted)
+
+
 def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) -> None:
-    """Lay the programs out beside the final name, ask the first of them for its version and help, and rename."""
+    """Lay the programs out beside the final name, check what they need, ask the first for its version and help, and rename."""
     wanted = spec["inputs"]
     stage = tree.with_name(f".{tree.name}.partial")
     shutil.rmtree(stage, ignore_errors=True)
@@ -463,6 +492,7 @@ def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) 
                 "Name the programs by their paths in the build tree, and a target that makes each of them."
             )
         shutil.copy2(build / name, stage / "bin" / Path(name).name)
+    libraries = check_libraries(stage, spec["libraries"], wanted["engine"])
     program = stage / "bin" / Path(wanted["programs"][0]).name
     report.progress(0, 0, text=f"ask {program.name} for its version and help")
     version_output = _ask(program, "--version") if spec["version_text"] else ""
@@ -484,6 +514,7 @@ def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) 
         "fingerprint": fingerprint(wanted),
         "inputs": wanted,
         "programs": {path.name: path.stat().st_size for path in sorted((stage / "bin").iterdir())},
+        "libraries": libraries,
         "version_output": version_output,
         "options": options,
     }

@@ -91,9 +91,16 @@ options:
   architectures:
     description:
       - Value of C(CMAKE_CUDA_ARCHITECTURES) where O(cuda=true).
-      - V(110) holds code for Thor and PTX for what comes after it, V(110-real) only the former.
+      - V(110-real) holds machine code for Thor alone, V(110) as much PTX again, which no Thor ever needs.
     type: str
-    default: "110"
+    default: 110-real
+  libraries:
+    description:
+      - Patterns of the libraries that what was built may ask for when it starts, such as C(libcublas.so.*).
+      - Refused with V(THOR-BUILD-LIBRARY), before anything is installed, where a program asks for another one.
+    type: list
+    elements: str
+    default: ["*"]
   jobs:
     description:
       - How many compilers run at once.
@@ -200,7 +207,8 @@ ARGUMENTS: dict[str, Any] = {
     "version_text": {"type": "str"},
     "argvs": {"type": "dict", "default": {}},
     "cuda": {"type": "bool", "default": False},
-    "architectures": {"type": "str", "default": "110"},
+    "architectures": {"type": "str", "default": "110-real"},
+    "libraries": {"type": "list", "elements": "str", "default": ["*"]},
     "jobs": {"type": "int", "default": 0},
     "prefix": {"type": "path", "default": "/opt/thor/engines"},
     "state": {"type": "path", "default": "/var/lib/thor"},
@@ -247,6 +255,7 @@ def main() -> None:
         "source": {key: value for key, value in params["source"].items() if value is not None},
         "version_text": params["version"] if params["version_text"] is None else params["version_text"],
         "argvs": params["argvs"],
+        "libraries": params["libraries"],
         "nvcc": toolchain["nvcc"],
         "jobs": params["jobs"],
         "prefix": params["prefix"],

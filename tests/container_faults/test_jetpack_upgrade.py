@@ -125,7 +125,7 @@ def test_a_build_whose_cuda_has_changed_is_made_anew_and_no_other(device: Thor) 
     options = ("--check", "--diff")
     assert '+ "cuda": "13.0"' in play(*options, llama_cpp_cuda=True)
     tree = f"{ENGINE}/{VERSION}-{'0' * 12}"
-    gpu = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "110"}
+    gpu = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "110-real"}
     inputs = {**built["inputs"], "cuda": "13.0", "options": built["inputs"]["options"] | gpu}
     device.run(f"cp -a {built['path']} {tree}")
     try:

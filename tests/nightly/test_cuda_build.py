@@ -143,11 +143,15 @@ def test_the_roles_build_for_thor(host: Host) -> None:
 def test_its_programs_hold_kernels_for_thor(host: Host, engine: str) -> None:
     told = json.loads(host.run(f"cat {engine}/build.json"))
     assert told["inputs"]["cuda"] == "13.0"
-    assert told["inputs"]["options"]["CMAKE_CUDA_ARCHITECTURES"] == "110"
+    assert told["inputs"]["options"]["CMAKE_CUDA_ARCHITECTURES"] == "110-real"
+    # What a tree that is copied to a bare device needs there: the toolkit and the driver, and no NCCL.
+    assert any(library.startswith("libcudart.so.") for library in told["libraries"])
+    assert not [library for library in told["libraries"] if "nccl" in library]
     for program in ENGINES[engine]:
         listing = host.run(f"/usr/local/cuda/bin/cuobjdump -lelf {engine}/bin/{program}")
         assert architectures(listing) == {"sm_110"}
         assert len(listing.splitlines()) > KERNEL_FILES
+        assert "PTX file" not in host.run(f"/usr/local/cuda/bin/cuobjdump -lptx {engine}/bin/{program} || true")
         # The driver is the system's, never the toolkit's stub of it.
         assert "/stubs" not in host.run(f"ldd {engine}/bin/{program}; readelf -d {engine}/bin/{program} | grep -i path")
 

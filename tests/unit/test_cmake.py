@@ -9,9 +9,11 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -19,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import cmake
+import yaml
+from ansible_collections.jetson.thor.plugins.module_utils import cmake, elf
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 
+ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAIN: dict[str, str | None] = {"compiler": "g++ 13.3.0", "cuda": "13.0", "nvcc": "/usr/local/cuda/bin/nvcc"}
 COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
 RECIPE: dict[str, Any] = {
@@ -170,6 +174,7 @@ def test_arguments_are_held_against_the_built_program() -> None:
 
 # --- The job ---
 
+SYSTEM: list[str] = yaml.safe_load((ROOT / "roles/cmake_build/defaults/main.yml").read_text())["cmake_build_libraries"]
 TOY = """\
 cmake_minimum_required(VERSION 3.14)
 project(toy CXX)
@@ -201,6 +206,7 @@ class Job:
         self.write("part.cpp", "int part() { return 0; }\n")
         self.version = "v1"
         self.argvs: dict[str, list[str]] = {"chat": ["--port", "1"]}
+        self.libraries: list[str] = SYSTEM
         self.jobs = folder / "jobs"
         self.jobs.mkdir()
 
@@ -247,6 +253,7 @@ class Job:
             "version_text": self.version,
             "argvs": self.argvs,
             "nvcc": None,
+            "libraries": self.libraries,
             "jobs": 1,
             "prefix": str(self.folder / "engines"),
             "state": str(self.folder / "state"),
@@ -379,6 +386,52 @@ def test_a_program_that_does_not_answer_as_it_should_is_not_installed(job: Job, 
         job.run(job.archive())
     assert reason in str(caught.value)
     assert job.engines() == []
+
+
+def linked_to_nccl(job: Job) -> None:
+    """Have the toy find a library on the build host and link it, as ggml does with NCCL."""
+    job.write("nccl.cpp", "int part() { return 0; }\n")
+    # The library is beside the build, not in it: the build host's own.
+    found = job.folder / "libnccl.so.2"
+    command = ["g++", "-shared", "-fPIC", "-Wl,-soname,libnccl.so.2", "-o", found, job.source / "nccl.cpp"]
+    subprocess.run(command, check=True)
+    job.write("CMakeLists.txt", TOY.replace(" part.cpp", "") + f"target_link_libraries(toy PRIVATE {found})\n")
+
+
+def test_a_program_that_asks_for_what_jetpack_does_not_have_is_not_installed(job: Job) -> None:
+    linked_to_nccl(job)
+    with pytest.raises(JobFailed, match=r"THOR-BUILD-LIBRARY: toy .* bin/toy asks for libnccl\.so\.2\.") as caught:
+        job.run(job.archive())
+    assert "libc.so" not in str(caught.value)
+    assert job.engines() == []
+    job.libraries = [*SYSTEM, "libnccl.so.*"]
+    told = json.loads((Path(job.run(job.archive())["path"]) / "build.json").read_text())
+    assert "libnccl.so.2" in told["libraries"] and "libc.so.6" in told["libraries"]
+
+
+def test_a_library_that_the_tree_brings_along_is_no_strange_one(job: Job, tmp_path: Path) -> None:
+    linked_to_nccl(job)
+    job.libraries = ["*"]
+    tree = Path(job.run(job.archive())["path"])
+    with pytest.raises(JobFailed, match="bin/toy asks for libnccl"):
+        cmake.check_libraries(tree, SYSTEM, "toy")
+    (tree / "lib").mkdir()
+    shutil.copy(tmp_path / "libnccl.so.2", tree / "lib")
+    assert "libnccl.so.2" in cmake.check_libraries(tree, SYSTEM, "toy")
+
+
+@pytest.mark.parametrize("program", [sys.executable, "/bin/sh", shutil.which("cmake")])
+def test_what_a_program_needs_is_read_as_readelf_reads_it(program: str) -> None:
+    told = subprocess.run(["readelf", "-d", program], check=True, capture_output=True, text=True).stdout
+    assert elf.needed(Path(program)) == re.findall(r"\(NEEDED\).*\[(.*)\]", told)
+
+
+def test_a_damaged_program_is_said_so(tmp_path: Path) -> None:
+    whole = Path("/bin/sh").read_bytes()
+    for length in (8, 40, 70, 500):
+        (tmp_path / "sh").write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"sh is (a damaged|not a 64-bit) ELF file"):
+            elf.needed(tmp_path / "sh")
 
 
 def test_unknown_arguments_are_told_after_the_build_and_by_the_service(job: Job) -> None:
