@@ -44,7 +44,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         merged.flags = catalogue_action.flags(args["catalogue"])
         keys = set(ARGUMENTS) & set(Inputs.__dataclass_fields__)
         resolution = resolve(Inputs(**{key: args[key] for key in keys}), merged)
-        found += resolution.problems
+        unread = catalogue_action.unknown_variables(task_vars or {})
+        # A variable that is missing because its name was mistyped is one problem, not two.
+        found += [problem for problem in resolution.problems if problem.variable not in unread.meant]
+        found = unread.problems + found
         result["changed"] = False
         if found and args["refuse"]:
             host = (task_vars or {}).get("inventory_hostname", "")

@@ -5,12 +5,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils import variables
 from ansible_collections.jetson.thor.plugins.module_utils.catalogue import NOUNS
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
 @cache
@@ -35,3 +40,17 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         lists[content["engine"], content["version"]] = content["options"]
     return lists
+
+
+@cache
+def role_variables() -> frozenset[str]:
+    """The variables of all roles, out of their defaults."""
+    texts = (path.read_text(encoding="utf-8") for path in ROLES.glob("*/defaults/main.yml"))
+    return frozenset(name for text in texts for name in re.findall(r"^(\w+):", text, re.MULTILINE))
+
+
+def unknown_variables(names: Iterable[str]) -> variables.Unknown:
+    """Names of a host's variables that nothing reads, although they look as if something did."""
+    return variables.unknown(
+        names, role_variables(), [path.parents[1].name for path in ROLES.glob("*/defaults/main.yml")]
+    )

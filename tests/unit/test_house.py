@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.variables import FACTS, KNOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -136,6 +137,28 @@ def test_no_role_defines_a_variable_of_the_inventory(role: str) -> None:
             named |= set(mapping.get("vars") or {}) | set(mapping.get("ansible.builtin.set_fact") or {})
             named.add(mapping.get("register", ""))
         assert not [name for name in named if name.startswith("thor_")], path.relative_to(ROOT)
+
+
+def test_the_list_of_known_variables_is_what_roles_and_playbooks_read() -> None:
+    files = [
+        path
+        for part in ("defaults", "vars", "tasks", "handlers", "templates")
+        for path in ROOT.glob(f"roles/*/{part}/**/*")
+        if path.is_file()
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in [*files, *ROOT.glob("playbooks/*.yml")])
+    text = re.sub(r"^ *#.*$", "", text, flags=re.MULTILINE)
+    groups = set(re.findall(r"groups\['(\w+)'\]", text))
+    read = set(re.findall(r"\bthor_\w*[a-z]\b", text)) - set(FACTS) - groups
+    assert sorted(read) == list(KNOWN)
+
+
+def test_documentation_names_no_variable_that_nothing_reads() -> None:
+    pages = [path for path in tracked() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+    for page in [*pages, *ROOT.glob("inventories/example/**/*.yml")]:
+        named = set(re.findall(r"\bthor_\w*[a-z]\b", page.read_text(encoding="utf-8")))
+        unread = named - set(KNOWN) - set(FACTS)
+        assert unread <= {"thor_rollout_done", "thor_rollout_left"}, page.relative_to(ROOT)
 
 
 # Plugins

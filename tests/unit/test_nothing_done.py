@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Variables that nothing reads, and runs that would do nothing: refused by the real playbooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible import context
+from ansible.errors import AnsibleFilterError
+from ansible.utils.context_objects import CLIArgs
+from ansible_collections.jetson.thor.plugins.filter.play_hosts import play_hosts
+from ansible_collections.jetson.thor.plugins.module_utils.variables import FACTS, KNOWN, unknown
+from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUPS = {"all": ["thor01", "build01"], "ungrouped": [], "thor": ["thor01", "thor02"], "builders": ["build01"]}
+
+
+def refused(*names: str) -> dict[str, str]:
+    """The names that are refused, each with the way out."""
+    return {problem.variable: problem.remedy for problem in catalogue_action.unknown_variables(names).problems}
+
+
+def play(playbook: str, *arguments: str, inventory: str = "inventories/example") -> subprocess.CompletedProcess[str]:
+    """Run a playbook of the checkout as a person would, with the settings of the checkout."""
+    return subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("thor_profile", "thor_profiles"),
+        ("thor_adress", "thor_address"),
+        ("thor-profiles", "thor_profiles"),
+        ("THOR_PROFILES", "thor_profiles"),
+        ("thor_engine_version", "thor_engine_versions"),
+        ("serving_requre_gpu", "serving_require_gpu"),
+        ("power_mod", "power_mode"),
+        ("bench_resultz", "bench_results"),
+    ],
+)
+def test_a_mistyped_variable_is_refused_with_the_nearest_name(written: str, meant: str) -> None:
+    assert refused(written) == {written: f"Did you mean {meant!r}?"}
+
+
+def test_a_name_of_the_collection_that_is_near_none_is_refused_with_those_that_there_are() -> None:
+    assert refused("thor_zzzzzzzz")["thor_zzzzzzzz"].startswith("Known: thor_address, ")
+
+
+def test_people_own_names_too() -> None:
+    own = (
+        "power_plant",
+        "bench_press_room",
+        "serving_hatch",
+        "verify_tls",
+        "thorax",
+        "author_profiles",
+        "my_thor_note",
+    )
+    assert refused(*own) == {}
+
+
+def test_what_is_read_and_what_the_modules_return_is_not_refused() -> None:
+    assert refused(*KNOWN, *FACTS, *catalogue_action.role_variables()) == {}
+    assert "serving_require_gpu" in catalogue_action.role_variables()
+
+
+def test_three_edits_of_a_roles_variable_are_a_name_of_ones_own() -> None:
+    near = {
+        name: bool(unknown([name], {"power_mode"}, {"power"}).problems)
+        for name in ("power_mo", "power_m", "power_xyde")
+    }
+    assert near == {"power_mo": True, "power_m": False, "power_xyde": True}
+
+
+def test_the_value_of_an_unknown_variable_is_in_no_message() -> None:
+    result = play("playbooks/plan.yml", "-e", "thor_modelscope_tokn=hunter2")
+    assert result.returncode != 0
+    assert "thor01: THOR-VARIABLE-UNKNOWN: thor_modelscope_tokn: " in result.stdout + result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_a_mistyped_variable_that_is_missing_therefore_is_one_problem(tmp_path: Path) -> None:
+    hosts = {"thor": {"hosts": {"thor01": {"thor_profile": ["qwen3-8b-vllm"]}}}}
+    (tmp_path / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
+    result = play("playbooks/plan.yml", inventory=str(tmp_path))
+    text = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "1 problem, " in text
+    assert (
+        "THOR-VARIABLE-UNKNOWN: thor_profile: Nothing reads a variable of this name. Did you mean 'thor_profiles'?"
+        in text
+    )
+
+
+def test_the_report_refuses_a_mistyped_variable_too(tmp_path: Path) -> None:
+    result = play("playbooks/report.yml", "-e", f"thor_bench_result={tmp_path}")
+    assert result.returncode != 0
+    assert "THOR-VARIABLE-UNKNOWN: thor_bench_result: " in result.stdout + result.stderr
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set what ansible-playbook was called with."""
+
+    def called_with(**options: Any) -> None:
+        monkeypatch.setattr(context, "CLIARGS", CLIArgs({"tags": ["all"], "inventory": ("hosts.yml",), **options}))
+
+    called_with()
+    return called_with
+
+
+def why(group: str = "thor", groups: Mapping[str, list[str]] = GROUPS, reached: tuple[str, ...] = ("thor01",)) -> str:
+    """The message of the refusal."""
+    with pytest.raises(AnsibleFilterError) as caught:
+        play_hosts(group, groups, reached)
+    return str(caught.value)
+
+
+def test_a_run_that_reaches_a_host_is_let_through(command_line: Callable[..., None]) -> None:
+    command_line(subset="thor01", skip_tags=())
+    assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
+    command_line(tags=["untagged"])
+    assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
+    command_line(subset="localhost,thor01")
+    assert play_hosts("localhost", {}, []) == "localhost"
+
+
+def test_a_run_that_would_do_nothing_is_refused_with_the_way_out(command_line: Callable[..., None]) -> None:
+    absent = why(groups={"all": ["a"], "ungrouped": [], "Thors": ["a"]})
+    assert absent.startswith("THOR-HOSTS-NONE: The inventory (hosts.yml) has no group thor, ")
+    assert "Its groups are Thors: rename the one that you mean." in absent
+    assert "Copy inventories/example" in absent
+    assert "The group thor of the inventory (hosts.yml) has no hosts" in why(groups={"all": [], "thor": []})
+    command_line(subset="build01")
+    assert why(reached=("build01",)).startswith(
+        "THOR-HOSTS-NONE: -l build01 leaves none of the hosts of the group thor: thor01, thor02."
+    )
+    command_line(subset="thor01")
+    assert why("localhost").startswith("THOR-HOSTS-NONE: -l thor01 leaves out this machine")
+
+
+@pytest.mark.parametrize("option", ["tags", "skip_tags"])
+def test_tags_that_no_task_has_are_refused(command_line: Callable[..., None], option: str) -> None:
+    command_line(**{option: ["build"]})
+    assert f"THOR-TAGS-UNKNOWN: --{option.replace('_', '-')} build: " in why()
+
+
+@pytest.mark.parametrize("reading", ["syntax", "listhosts", "listtasks", "listtags"])
+def test_who_only_reads_a_playbook_needs_no_inventory(command_line: Callable[..., None], reading: str) -> None:
+    command_line(**{reading: True})
+    assert play_hosts("thor", {}, []) == "thor"
+
+
+@pytest.mark.parametrize(
+    "playbook", ["site.yml", *(f"playbooks/{name}.yml" for name in ("plan", "rollout", "verify", "bench"))]
+)
+def test_every_playbook_refuses_an_inventory_without_the_group(playbook: str) -> None:
+    result = play(playbook, inventory="localhost,")
+    assert result.returncode != 0
+    assert "THOR-HOSTS-NONE: The inventory (localhost,) has no group thor" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "playbook", ["site.yml", *(f"playbooks/{name}.yml" for name in ("plan", "rollout", "verify", "bench", "report"))]
+)
+def test_every_playbook_refuses_tags_that_no_task_has(playbook: str) -> None:
+    result = play(playbook, "--tags", "build")
+    assert result.returncode != 0
+    assert "THOR-TAGS-UNKNOWN: --tags build" in result.stderr
+
+
+def test_in_the_checkout_a_missing_inventory_and_a_missing_host_are_errors(tmp_path: Path) -> None:
+    assert (
+        "No inventory was parsed" in (absent := play("playbooks/plan.yml", inventory=str(tmp_path / "absent"))).stderr
+    )
+    assert absent.returncode != 0
+    assert (
+        "Could not match supplied host pattern"
+        in (mistyped := play("playbooks/plan.yml", "-l", "thor01,thro02")).stderr
+    )
+    assert mistyped.returncode != 0
