@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import numpy
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,7 +157,7 @@ def large_model(path: Path) -> list[list[int]]:
         size = count // 32 * 34 if weights else count * 4
         # Rows come first here, and a row of Q8_0 is given by its bytes.
         given = [*shape[:-1], shape[-1] // 32 * 34] if weights else list(shape)
-        dtype = hub.numpy.dtype("uint8") if weights else hub.numpy.dtype("float32")
+        dtype = numpy.dtype("uint8") if weights else numpy.dtype("float32")
         writer.add_tensor_info(f"{name}.weight", given, dtype, size, q8 if weights else f32)
         rest.append([size, int(weights)])
 

@@ -104,7 +104,7 @@ class Service:
         self.told: list[str] = []
 
     @contextlib.contextmanager
-    def started(self, arguments: tuple[str, ...] = (), **environment: str) -> Iterator[Service]:
+    def started(self, **environment: str) -> Iterator[Service]:
         """Start it with a socket that listens to its notifications, and end it afterwards."""
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         self.told = []
@@ -117,7 +117,7 @@ class Service:
             thread.start()
             with self.log.open("wb") as log:
                 self.process = subprocess.Popen(
-                    [*self.command, *arguments],
+                    self.command,
                     cwd=self.folder,
                     env={"PATH": os.environ["PATH"], **self.environment, **environment, "NOTIFY_SOCKET": address},
                     stdout=log,
@@ -328,7 +328,7 @@ class Checks:
 
     def program(self, engine: str, name: str) -> Path:
         """A program of the build that is current."""
-        return Path("/opt/thor/engines") / engine / self.plan["sources"][engine]["version"] / "bin" / name
+        return Path("/opt/thor/engines", engine, self.plan["sources"][engine]["version"], "bin", name)
 
     # --- What serves ---
 
@@ -543,13 +543,13 @@ def prepared() -> Iterator[None]:
     had_account = subprocess.run(["id", ACCOUNT], capture_output=True, check=False).returncode == 0
     if not had_account:
         run("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT)
-    for path in OURS:
-        Path(path).mkdir(parents=True)
+    for folder in OURS:
+        Path(folder).mkdir(parents=True)
     try:
         yield
     finally:
-        for path in OURS:
-            shutil.rmtree(path, ignore_errors=True)
+        for folder in OURS:
+            shutil.rmtree(folder, ignore_errors=True)
         if not had_account:
             subprocess.run(["userdel", ACCOUNT], capture_output=True, check=False)
 

@@ -735,32 +735,33 @@ def test_nobody_ever_sees_half_a_model(hub: hub_server.Hub, place: Path) -> None
     second = {"config.json": b"2", "model.gguf": BIG[::-1]}
     hub.put(ID, first)
     hub.put(ID, second, "v2")
-    ended = threading.Event()
-    seen: set[tuple[bool, tuple[str, ...]]] = set()
+    ended, upgrading = threading.Event(), threading.Event()
+    seen: dict[bool, set[tuple[bool, tuple[str, ...]]]] = {False: set(), True: set()}
 
     def look() -> None:
         while not ended.is_set():
+            # Of the time at which the look began: the upgrade may begin before it ends.
+            into = seen[upgrading.is_set()]
             try:
                 names = tuple(sorted(path.name for path in os.scandir(place)))
                 sizes = {name: (place / name).stat().st_size for name in names}
             except FileNotFoundError:
-                seen.add((False, ()))
+                into.add((False, ()))
             else:
-                seen.add((sizes.get("model.gguf") == len(BIG), names))
+                into.add((sizes.get("model.gguf") == len(BIG), names))
 
     watcher = threading.Thread(target=look)
     watcher.start()
     try:
         run(model(hub, place))
-        seen_before_upgrade = set(seen)
-        seen.clear()
+        upgrading.set()
         run(model(hub, place, revision="v2"))
     finally:
         ended.set()
         watcher.join()
     whole = (True, (".thor-manifest.json", "config.json", "model.gguf"))
-    assert seen_before_upgrade <= {(False, ()), whole}
-    assert seen == {whole}
+    assert seen[False] <= {(False, ()), whole}
+    assert seen[True] == {whole}
     assert content(place) == second
 
 
