@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.filter.table import table
+from ansible_collections.jetson.thor.plugins.module_utils.judge import over_memory
 
 DOCUMENTATION = r"""
 name: plan_text
@@ -16,25 +18,35 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - What would be served, built, pulled and fetched, and what that needs of memory and disk.
+  - What would be served, built, pulled and fetched, with which command, and what that needs of memory and disk.
+positional: device_memory_gib, memory_reserve_gib
 options:
   _input:
     description: The fact C(thor_services).
     type: list
     elements: dict
     required: true
+  device_memory_gib:
+    description: Memory of the device in GiB.
+    type: float
+    required: true
+  memory_reserve_gib:
+    description: Memory in GiB that is kept for the system.
+    type: float
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Show the plan
   ansible.builtin.debug:
-    msg: "{{ ansible_facts['thor_services'] | jetson.thor.plan_text }}"
+    msg: "{{ ansible_facts['thor_services'] | jetson.thor.plan_text(122, 8) }}"
 """
 
 RETURN = r"""
 _value:
-  description: The plan.
-  type: str
+  description: The plan, line by line - Ansible's own format of results shows the line breaks of one text as C(\\n).
+  type: list
+  elements: str
 """
 
 SERVICES = {
@@ -52,10 +64,10 @@ ENGINES = {"what": "engine", "version": "version", "gigabytes": "GB", "pin": "pi
 ARTIFACTS = {"what": "model or file", "gigabytes": "GB", "exact": "exact", "pin": "pin", "path": "path"}
 
 
-def plan_text(services: Sequence[Mapping[str, Any]]) -> str:
-    """Three tables and a sum."""
+def plan_text(services: Sequence[Mapping[str, Any]], device_memory_gib: float, memory_reserve_gib: float) -> list[str]:
+    """Three tables, the commands, and the sums with the verdict."""
     if not services:
-        return "Nothing is served here: thor_profiles is empty."
+        return ["Nothing is served here: thor_profiles is empty."]
     rows = [{**service, "state": service["status"]["state"]} for service in services]
     engines = {
         (service["engine"], service["version"]): {
@@ -69,16 +81,30 @@ def plan_text(services: Sequence[Mapping[str, Any]]) -> str:
     }
     images = {service["image"]: service.get("image_bytes") or 0 for service in services if service["image"]}
     artifacts = {one["key"]: one for service in services for one in (service["model"], *service["files"])}
-    memory = sum(service["memory_gib"] for service in services)
     size = sum(one["bytes"] for one in artifacts.values()) / 1e9
-    return "\n\n".join(
-        [
-            table(rows, SERVICES),
-            table(list(engines.values()), ENGINES),
-            table([_artifact(one) for one in artifacts.values()], ARTIFACTS),
-            f"{len(services)} service(s), {memory:g} GiB of memory, {size:.1f} GB of models and files"
-            + (f", about {sum(images.values()) / 1e9:.0f} GB of images on the disk." if images else "."),
-        ]
+    return [
+        *table(rows, SERVICES).splitlines(),
+        "",
+        *table(list(engines.values()), ENGINES).splitlines(),
+        "",
+        *table([_artifact(one) for one in artifacts.values()], ARTIFACTS).splitlines(),
+        "",
+        *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
+        "",
+        f"disk: {size:.1f} GB of models and files"
+        + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else ""),
+        _memory(services, float(device_memory_gib), float(memory_reserve_gib)),
+    ]
+
+
+def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float) -> str:
+    budgets = [f"{service['memory_gib']:g}" for service in services]
+    wanted = sum(service["memory_gib"] for service in services)
+    left = device - reserve - wanted
+    verdict = "too much" if over_memory(services, device, reserve) else "still free"
+    return (
+        f"memory: {' + '.join(budgets)}{f' = {wanted:g}' if len(budgets) > 1 else ''} GiB of services and {reserve:g} GiB kept for the "
+        f"system, of {device:g} GiB: {round(abs(left), 3):g} GiB {verdict}"
     )
 
 

@@ -127,18 +127,25 @@ def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], sett
             "THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Look at it on the host: cat /proc/meminfo."
         )
         return
-    total = host["memory"]["total_bytes"] / GIB
+    yield from over_memory(services, host["memory"]["total_bytes"] / GIB, settings.memory_reserve_gib)
+
+
+def over_memory(
+    services: Sequence[Mapping[str, Any]], device_gib: float, reserve_gib: float, source: str = ""
+) -> list[Problem]:
+    """Budgets that are more together than the device's memory less the reserve. ``source``: the variable that tells that memory."""
     wanted = sum(service["memory_gib"] for service in services)
-    over = wanted + settings.memory_reserve_gib - total
-    if services and over > 0:
-        largest = max(services, key=lambda service: service["memory_gib"])
-        reason = (
-            f"The services want {wanted:g} GiB and {settings.memory_reserve_gib:g} GiB are kept for the system "
-            f"(thor_memory_reserve_gib), but the device has {total:.1f} GiB: {over:.1f} GiB too much. "
-            f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
-        )
-        remedy = "Serve less, or shorten a context and lower that service's memory_gib with it."
-        yield Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)
+    over = wanted + reserve_gib - device_gib
+    if not services or over <= 0:
+        return []
+    largest = max(services, key=lambda service: service["memory_gib"])
+    reason = (
+        f"The services want {wanted:g} GiB and {reserve_gib:g} GiB are kept for the system "
+        f"(thor_memory_reserve_gib), but the device has {device_gib:.1f} GiB{f' ({source})' if source else ''}: {over:.1f} GiB too much. "
+        f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
+    )
+    remedy = "Serve less, or shorten a context and lower that service's memory_gib with it."
+    return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
 
 
 def missing_artifacts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
