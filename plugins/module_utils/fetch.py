@@ -125,7 +125,11 @@ def url_spec(params: Mapping[str, Any]) -> dict[str, Any]:
     if "/" in params["file"] or params["file"] in ("", ".", "..", MANIFEST):
         raise bad_argument("file", params["file"], "Write a file's name, without folders.")
     checksum = ":".join(parse_checksum(params["checksum"])) if params["checksum"] else None
-    return {"source": "url", "url": params["url"], "file": params["file"], "checksum": checksum, **_common(params)}
+    most = params["max_bytes"]
+    if most is not None and most < 0:
+        raise bad_argument("max_bytes", most, "Write a number of bytes.")
+    same = {key: params[key] for key in ("url", "file", "max_bytes")}
+    return {"source": "url", "checksum": checksum, **same, **_common(params)}
 
 
 def _common(params: Mapping[str, Any]) -> dict[str, Any]:

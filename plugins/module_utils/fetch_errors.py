@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import words
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 
@@ -38,6 +39,34 @@ def unreachable(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
     )
 
 
+def refused_line(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
+    """A connection that failed for a reason that does not pass by itself."""
+    if words.clock_is_behind(reason):
+        return FetchError(
+            "THOR-CLOCK-WRONG",
+            *_place(spec),
+            f"the certificate of {url} is valid only later than this host's clock says: {reason}.",
+            words.CLOCK_REMEDY,
+        )
+    if "certificate" in reason.lower():
+        remedy = "Install the certificate of the server's authority on the host (update-ca-certificates), or check its clock."
+    else:
+        remedy = "Check address and proxy of the host (thor_modelscope_endpoint names a mirror)."
+    return FetchError("THOR-HUB-UNREACHABLE", *_place(spec), f"{url} cannot be talked to: {reason}.", remedy)
+
+
+def too_long(spec: Mapping[str, Any], limit: int, announced: int | None = None) -> FetchError:
+    """A file that is longer than it may be."""
+    more = f"announces {announced:,} bytes" if announced is not None else "goes on and on"
+    return FetchError(
+        "THOR-HUB-ANSWER",
+        "url",
+        spec["url"],
+        f"it {more}, and the file has at most {limit:,}. Nothing was put under its final name.",
+        "Check the address; where it is right, mend the model's bytes in the catalogue (estimated: true allows for twice as many).",
+    )
+
+
 def bad_answer(spec: Mapping[str, Any], reason: str) -> FetchError:
     return FetchError(
         "THOR-HUB-ANSWER",
@@ -55,7 +84,7 @@ def not_found(spec: Mapping[str, Any], name: str = "") -> FetchError:
         "THOR-MODEL-NOT-FOUND",
         "id",
         spec["id"],
-        f"{spec['endpoint']} has no {file}model {spec['id']} at revision {spec['revision']}, or hides it.",
+        f"{spec['endpoint']} has no {file}model {spec['id']} at revision {spec['revision']}, or no files there, or hides it.",
         "Check id and revision on the hub's page of the model.",
     )
 

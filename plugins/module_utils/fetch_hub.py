@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urlencode
 
+from ansible_collections.jetson.thor.plugins.module_utils import bounded, listing
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import (
     FetchError,
     bad_answer,
@@ -54,7 +56,13 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import (
     sync,
     trust,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import TRANSPORT, open_url, why
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import (
+    TRANSPORT,
+    open_url,
+    refuse_lasting,
+    refuse_limit,
+    why,
+)
 
 # The SDK's own DEFAULT_ENDPOINT.
 ENDPOINT = "https://modelscope.cn"
@@ -63,13 +71,26 @@ CLIENT = "/opt/thor/venv/modelscope"
 LISTING_LIMIT = 3000
 # Files of one model that are transferred at a time.
 WORKERS = 4
-SHA256 = re.compile(r"[0-9a-f]{64}")
+# A full page of modelscope.cn has about 2 MB.
+LISTING_BYTES = 16 * 1024 * 1024
+LISTING_SECONDS = 300.0
+EXCERPT_BYTES = 64 * 1024
+MOST_FOLDERS = 500
+# Codes of modelscope.cn, as others have recorded them (gpustack, neutree). All come with HTTP 404.
+NOT_THERE = (
+    10010205001,  # "record not found": no such model
+    10990101004,  # no file tree at this revision
+    10990101007,  # no such file
+)
+NOT_FOR_ALL = (10010200001,)  # private without a token, or gated
+_DATABASE = re.compile(r"Error \d{4}\b")
 
 # Runs in the hub client's environment. One JSON object on stdin; one JSON object per line on stdout. It dies with its
 # parent, so that no second writer is ever at a partial file.
 CLIENT_CODE = r"""
-import concurrent.futures, ctypes, json, os, signal, sys
+import concurrent.futures, ctypes, json, os, resource, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 31, 1 << 31))  # it reads an error's body whole, however long that is
 work = json.load(sys.stdin)
 if os.getppid() != work["parent"]:
     sys.exit("the parent is gone")
@@ -88,7 +109,7 @@ def bring(item):
         while cause is not None and len(chain) < 8:
             chain.append(cause)
             cause = cause.__cause__ or cause.__context__
-        say(path=item["path"], kinds=[c.__name__ for c in type(error).__mro__], message=str(error),
+        say(path=item["path"], kinds=[c.__name__ for c in type(error).__mro__], message=str(error)[:2000],
             status=next((e.status_code for e in chain if getattr(e, "status_code", None)), None),
             errno=next((e.errno for e in chain if isinstance(e, OSError) and e.errno), None))
     else:
@@ -102,27 +123,37 @@ say(end=True)
 def list_files(spec: Mapping[str, Any]) -> dict[str, Entry]:
     """The files of a model at a revision: one GET, more only for a model of 3000 files.
 
-    Raises FetchError: THOR-HUB-UNREACHABLE, THOR-HUB-ANSWER, THOR-MODEL-NOT-FOUND, THOR-MODEL-DENIED.
+    The listing is checked whole before anything of it is used.
+    Raises FetchError: THOR-HUB-UNREACHABLE, THOR-HUB-ANSWER, THOR-CLOCK-WRONG, THOR-MODEL-NOT-FOUND, THOR-MODEL-DENIED.
     """
     files: dict[str, Entry] = {}
-    for item in _blobs(spec, ""):
-        name, size, digest = item.get("Path"), item.get("Size"), item.get("Sha256") or None
-        if not isinstance(name, str) or not _is_safe(name):
-            raise bad_answer(spec, f"the listing holds the path {name!r}, which does not stay inside of a directory.")
-        if not isinstance(size, int) or size < 0:
-            raise bad_answer(spec, f"the listing gives {name} the size {size!r}.")
-        if digest is not None and not SHA256.fullmatch(str(digest).lower()):
-            raise bad_answer(spec, f"the listing gives {name} the sha256 {digest!r}.")
-        files[name] = Entry(size, str(digest).lower() if digest else None)
+    for item in _blobs(spec, "", itertools.count(1)):
+        try:
+            name, entry = listing.entry_of(item)
+            if name in files:
+                raise listing.Unusable(f"holds the path {name!r} twice")
+        except listing.Unusable as error:
+            raise bad_answer(spec, f"the listing {error}.") from error
+        files[name] = entry
+        if len(files) > listing.MOST_FILES:
+            raise bad_answer(spec, f"the listing has more than {listing.MOST_FILES:,} files.")
+    try:
+        listing.check(files)
+    except listing.Unusable as error:
+        raise bad_answer(spec, f"the listing {error}.") from error
     files.pop(MANIFEST, None)
     return files
 
 
-def _blobs(spec: Mapping[str, Any], root: str) -> Iterator[dict[str, Any]]:
+def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator[dict[str, Any]]:
     entries = _list_page(spec, root, recursive=True)
     if len(entries) < LISTING_LIMIT:
         yield from (entry for entry in entries if entry.get("Type") != "tree")
         return
+    if next(pages) > MOST_FOLDERS:
+        raise bad_answer(
+            spec, f"the listing has more than {MOST_FOLDERS} folders with {LISTING_LIMIT} entries or more."
+        )
     entries = _list_page(spec, root, recursive=False)
     if len(entries) >= LISTING_LIMIT:
         raise bad_answer(
@@ -130,7 +161,15 @@ def _blobs(spec: Mapping[str, Any], root: str) -> Iterator[dict[str, Any]]:
         )
     for entry in entries:
         if entry.get("Type") == "tree":
-            yield from _blobs(spec, str(entry.get("Path")))
+            folder = entry.get("Path")
+            # Downwards only: a hub may not send us round in a circle.
+            if (
+                not isinstance(folder, str)
+                or listing.fault_of(folder)
+                or not folder.startswith(f"{root}/" if root else "")
+            ):
+                raise bad_answer(spec, f"the listing of {root or '/'} holds the folder {folder!r}.")
+            yield from _blobs(spec, folder, pages)
         else:
             yield entry
 
@@ -141,24 +180,34 @@ def _list_page(spec: Mapping[str, Any], root: str, recursive: bool) -> list[dict
     # The hub's own way to say who asks (cookie m_session_id).
     headers = {"Cookie": f"m_session_id={spec['token']}"} if spec["token"] else {}
     status, body = _get(spec, url, headers)
-    if status == 404:
+    try:
+        answer = bounded.parse(body)
+    except ValueError:
+        answer = None
+    _refuse(spec, url, status, answer, body)
+    entries = answer["Data"]["Files"] if isinstance(answer, dict) and isinstance(answer.get("Data"), dict) else False
+    if entries is None and not root:
+        # What modelscope.cn answers for a revision that it does not have: 200, Success, and no files.
         raise not_found(spec)
-    if status in (401, 403):
+    if entries is not None and (not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries)):
+        raise bad_answer(spec, f"no listing came from {url} but: {_excerpt(body)}")
+    return list(entries or [])
+
+
+def _refuse(spec: Mapping[str, Any], url: str, status: int, answer: Any, body: bytes) -> None:
+    """Raise for whatever is no success. The hub's own code says more than the status: it hides behind 404 what is not for everybody."""
+    said = answer if isinstance(answer, dict) else {}
+    code, message = said.get("Code", status), str(said.get("Message", ""))
+    if status == 200 and code == 200 and said.get("Success") is not False:
+        return
+    if status in (401, 403) or code in NOT_FOR_ALL:
         raise denied(spec, status)
+    # A database in trouble says 404 and "Error 1461: Can't create more than max_prepared_stmt_count statements".
+    if (status == 404 or code in (404, *NOT_THERE)) and not _DATABASE.search(message):
+        raise not_found(spec)
     if status != 200:
         raise bad_answer(spec, f"HTTP {status} for {url}: {_excerpt(body)}")
-    try:
-        answer = json.loads(body)
-        if answer.get("Success") is False or answer.get("Code", 200) != 200:
-            if answer.get("Code") == 404:
-                raise not_found(spec)
-            raise bad_answer(spec, f"it refuses {url}: {_excerpt(body)}")
-        entries = answer["Data"]["Files"] or []
-        if not all(isinstance(entry, dict) for entry in entries):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise bad_answer(spec, f"no listing came from {url} but: {_excerpt(body)}") from error
-    return list(entries)
+    raise bad_answer(spec, f"it refuses {url}: {_excerpt(body)}")
 
 
 def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -170,13 +219,17 @@ def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple
             time.sleep(min(2.0 ** (attempt - 1), 30))
         try:
             with open_url(spec, url, headers) as response:
-                return int(response.status), bytes(response.read())
+                return int(response.status), bounded.read(response, LISTING_BYTES, LISTING_SECONDS)
+        except bounded.TooMuch as error:
+            raise bad_answer(spec, f"{url}: {error}, and a listing is smaller.") from error
         except urllib.error.HTTPError as error:
             with error:
+                answer = (error.code, bounded.start(error, EXCERPT_BYTES, spec["idle_timeout"]))
                 if error.code != 429 and error.code < 500:
-                    return error.code, error.read()
-                answer = (error.code, error.read())
+                    return answer
+                refuse_limit(spec, error)
         except TRANSPORT as error:
+            refuse_lasting(spec, url, error)
             answer, reason = None, why(error)
     if answer:
         return answer
@@ -186,10 +239,6 @@ def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple
 def _excerpt(body: bytes) -> str:
     text = " ".join(body[:600].decode(errors="replace").split())
     return f"{text[:200]!r}"
-
-
-def _is_safe(name: str) -> bool:
-    return bool(name) and "\\" not in name and "\0" not in name and not ({"", ".", ".."} & set(name.split("/")))
 
 
 def transfer(stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[str], report: Reporter) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils import urls
+from ansible_collections.jetson.thor.plugins.module_utils import words
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import (
     FetchError,
     bad_answer,
@@ -25,6 +26,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import (
     denied,
     not_found,
     other_source,
+    refused_line,
+    too_long,
     unreachable,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import (
@@ -48,6 +51,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import (
     write_manifest,
 )
 
+# What a file may have whose size nobody has told.
+UNSAID_BYTES = 2 * 1024**3
 TRANSPORT = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, TimeoutError, ConnectionError)
 
 
@@ -71,6 +76,21 @@ def why(error: BaseException) -> str:
     """The reason of a failed connection, in words."""
     reason = getattr(error, "reason", None) or error
     return f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else str(reason)
+
+
+def refuse_lasting(spec: Mapping[str, Any], url: str, error: BaseException) -> None:
+    """Raise for a failed connection that is not of a kind that passes: asking again would be told the same."""
+    if not words.is_passing(error):
+        raise refused_line(url, spec, why(error)) from error
+
+
+def refuse_limit(spec: Mapping[str, Any], error: urllib.error.HTTPError) -> None:
+    """Raise for a server that says when to come back, and that this is not soon."""
+    seconds = words.retry_after(error.headers.get("Retry-After")) if error.headers else None
+    if seconds is not None and seconds > words.LONGEST_WAIT:
+        raise bad_answer(
+            spec, f"HTTP {error.code} for {error.url}: it wants to be asked again {words.back_in(seconds)}."
+        )
 
 
 def parse_checksum(text: str, variable: str = "checksum") -> tuple[str, str]:
@@ -117,10 +137,12 @@ def plan_url(spec: Mapping[str, Any]) -> dict[str, Any]:
     try:
         status, _validator, size, response = _ask(spec, {})
     except TRANSPORT as error:
+        refuse_lasting(spec, spec["url"], error)
         raise unreachable(spec["url"], spec, why(error)) from error
     if response is None:
         raise bad_answer(spec, f"HTTP {status} for {spec['url']}.")
     response.close()
+    _limit(spec, size)
     refuse_full(spec, path, size or 0)
     kind, value = parse_checksum(spec["checksum"]) if spec["checksum"] else ("", "")
     told = "unknown" if size is None else f"{size:,}"
@@ -251,6 +273,7 @@ def _receive(
         try:
             status, validator, rest, response = _ask(spec, headers)
         except TRANSPORT as error:
+            refuse_lasting(spec, spec["url"], error)
             status, reason = 0, why(error)
             continue
         if response is None:
@@ -264,6 +287,7 @@ def _receive(
             refuse_full(spec, stage.tree, rest or 0)
             digests = {kind: hashlib.new(kind) for kind in kinds}
             total = None if rest is None else have + rest
+            limit = _limit(spec, total)
             with part.open("r+b" if have else "wb") as sink:
                 while have > sink.tell():
                     block = sink.read(min(BLOCK, have - sink.tell()))
@@ -272,6 +296,8 @@ def _receive(
                 sink.truncate()
                 try:
                     while block := response.read1(BLOCK):
+                        if sink.tell() + len(block) > limit:
+                            raise too_long(spec, limit)
                         sink.write(block)
                         for digest in digests.values():
                             digest.update(block)
@@ -298,6 +324,16 @@ def _receive(
     raise unreachable(spec["url"], spec, reason)
 
 
+def _limit(spec: Mapping[str, Any], announced: int | None) -> int:
+    """The bytes that the file may have. Raises FetchError where the server announces more."""
+    most: int | None = spec["max_bytes"]
+    if announced is None:
+        return UNSAID_BYTES if most is None else most
+    if most is not None and announced > most:
+        raise too_long(spec, most, announced)
+    return announced
+
+
 def _ask(spec: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, str | None, int | None, Any]:
     """Open the URL: status, validator for If-Range, bytes that will follow, the response (None for an error)."""
     start = int(headers["Range"][6:-1]) if "Range" in headers else 0
@@ -311,6 +347,7 @@ def _ask(spec: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, str 
                 raise denied(spec, error.code) from error
             if error.code not in (416, 429) and error.code < 500:
                 raise bad_answer(spec, f"HTTP {error.code} for {spec['url']}.") from error
+            refuse_limit(spec, error)
             return error.code, None, None, None
     status = int(response.status)
     etag = response.headers.get("ETag", "")

@@ -28,6 +28,11 @@ options:
   checksum:
     description: What its content is held to, as V(sha256:HEX) or V(sha1:HEX).
     type: str
+  max_bytes:
+    description:
+      - Bytes that the file has at most. A server that announces or sends more is refused (THOR-HUB-ANSWER).
+      - By default what the server announces, and 2 GiB where it announces nothing.
+    type: int
   path:
     description: The directory that holds the file, absolute.
     type: path
@@ -121,6 +126,7 @@ def main() -> None:
             "url": {"type": "str", "required": True},
             "checksum": {"type": "str"},
             "file": {"type": "str", "required": True},
+            "max_bytes": {"type": "int"},
             **fetch.ARGUMENTS,
         },
         supports_check_mode=True,

@@ -102,7 +102,9 @@ def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, 
             # nginx does not decode a query: a file is asked for under the literal text that a client sends.
             for sent in {quote(entry["Path"], safe=""), quote_plus(entry["Path"])} - {entry["Path"]}:
                 (files / sent).symlink_to(entry["Path"])
-    _write(target / "files.json", {"Files": entries})
+    _write(target / "files.json", {"Files": entries, "IsVisual": 0, "LatestCommitter": {"Id": "", "ShortId": ""}})
+    # What modelscope.cn answers for a revision that a model does not have, with HTTP 200 (recorded in November 2026).
+    _write(target.parent / "no-revision.json", {"Files": None, "IsVisual": 0, "LatestCommitter": None})
     revisions = sorted(path.name for path in target.parent.iterdir() if path.is_dir())
     branches = [{"Revision": name, "CreatedAt": 1760000000} for name in revisions]
     _write(target.parent / "revisions.json", {"RevisionMap": {"Branches": branches, "Tags": []}})

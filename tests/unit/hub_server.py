@@ -1,6 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A hub for tests: the ModelScope protocol over real HTTP on loopback, and the ways in which a hub can fail."""
+"""A hub for tests: the ModelScope protocol over real HTTP on loopback, and the ways in which a hub can fail.
+
+Its answers are those of modelscope.cn: an unknown revision as an owner saw it (HTTP 200 and no files; recorded in November
+2026), codes and statuses of models and files that are absent or private as gpustack, neutree and others have recorded them
+(every refusal of access is a 404), entries of a listing with the fields of the real ones, Range and 416 as the CDN behind
+its redirects answers them and as modelscope-hub 0.5.1 expects them (_download.py). It says nothing kinder.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +45,9 @@ class Hub:
     ranges: bool = True
     etag: bool = True
     corrupt: set[str] = field(default_factory=set)  # other bytes of the same number
+    endless: str = ""  # "listing" or "files": not announced, and without an end
+    private: bool = False
+    retry_after: str | None = None  # beside a status of error
     silent: bool = False  # takes the request and never answers
     cut_after: int | None = None  # bytes of each answer after which the line is cut
     hold: dict[str, int] = field(default_factory=dict)  # where in files the line goes quiet
@@ -47,6 +56,7 @@ class Hub:
     requests: list[str] = field(default_factory=list)
     cookies: list[str | None] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
+    poured: int = 0
     url: str = ""
 
     def put(self, model: str, files: dict[str, bytes], revision: str = "master") -> None:
@@ -85,11 +95,14 @@ class Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         parts = url.path.strip("/").split("/")
         if parts[:3] == ["api", "v1", "models"] and len(parts) >= 6:
-            model = hub.models.get((f"{parts[3]}/{parts[4]}", query.get("Revision", "master")))
-            if parts[5:] == ["repo", "files"]:
-                self.listing(model)
+            name = f"{parts[3]}/{parts[4]}"
+            model = hub.models.get((name, query.get("Revision", "master")))
+            if hub.private and "m_session_id=" not in (self.headers.get("Cookie") or ""):
+                self.refuse(10010200001, "no access")
+            elif parts[5:] == ["repo", "files"]:
+                self.listing(model, any(known == name for known, _revision in hub.models))
             elif model is None or query.get("FilePath") not in model:
-                self.answer(404, b'{"Code":404,"Message":"no such file","Success":false}')
+                self.refuse(10990101007, "file not found")
             elif hub.redirect:
                 self.send_response(302)
                 self.send_header("Location", f"{hub.url}/blob/{quote(query['FilePath'])}")
@@ -105,31 +118,63 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(404, b'{"Code":404,"Message":"not found","Success":false}')
 
-    def listing(self, model: dict[str, bytes] | None) -> None:
+    def refuse(self, code: int, message: str) -> None:
+        """What the hub says of all that is absent, or not for this client."""
+        body = {"Code": code, "Data": None, "Message": message, "RequestId": "x", "Success": False}
+        self.answer(404, json.dumps(body).encode())
+
+    def pour(self) -> None:
+        """An answer without an end, until the client goes."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        block = b"x" * 65536
+        with contextlib.suppress(OSError):
+            while not self.hub.resume.is_set():
+                self.wfile.write(b"10000\r\n" + block + b"\r\n")
+                self.hub.poured += len(block)
+        self.close_connection = True
+
+    def listing(self, model: dict[str, bytes] | None, known: bool) -> None:
         """The files of a model."""
         hub = self.hub
+        if hub.endless == "listing":
+            self.pour()
+            return
         if hub.listing_status != 200 or hub.listing_body is not None:
             self.answer(
                 hub.listing_status, hub.listing_body or b'{"Code":500,"Message":"out of order","Success":false}'
             )
             return
+        if model is None and known:
+            none = {"Files": None, "IsVisual": 0, "LatestCommitter": None}
+            body = {"Code": 200, "Data": none, "Message": "success", "RequestId": "x", "Success": True}
+            self.answer(200, json.dumps(body).encode())
+            return
         if model is None:
-            self.answer(404, b'{"Code":10010205001,"Message":"no such model","Success":false}')
+            self.refuse(10010205001, "获取模型目录树失败, 信息: record not found")
             return
         folders = {str(parent) for name in model for parent in Path(name).parents if str(parent) != "."}
         entries: list[dict[str, Any]] = [
-            {"Name": Path(name).name, "Path": name, "Type": "tree", "Size": 0} for name in folders
+            {"Name": Path(name).name, "Path": name, "Type": "tree", "Size": 0, "Sha256": "", "IsLFS": False}
+            for name in folders
         ]
         for name, content in model.items():
             entry = {"Name": Path(name).name, "Path": name, "Type": "blob", "Size": len(content), "Revision": "f" * 40}
+            entry |= {"IsLFS": len(content) > 1 << 20, "Mode": "33188", "CommittedDate": 1760000000}
             if not hub.hide_sha256:
                 entry["Sha256"] = hashlib.sha256(content).hexdigest()
             entries.append(entry)
-        self.answer(200, json.dumps({"Code": 200, "Success": True, "Data": {"Files": entries}}).encode())
+        data = {"Files": entries, "IsVisual": 0, "LatestCommitter": {"Id": "", "ShortId": "f" * 8}}
+        body = {"Code": 200, "Data": data, "Message": "success", "RequestId": "x", "Success": True}
+        self.answer(200, json.dumps(body).encode())
 
     def file(self, name: str, content: bytes) -> None:
         """A file's bytes, or those of a range of it, with the fault that is asked for."""
         hub = self.hub
+        if hub.endless == "files":
+            self.pour()
+            return
         if hub.file_status != 200:
             self.answer(hub.file_status, b"out of order")
             return
@@ -176,6 +221,8 @@ class Handler(BaseHTTPRequestHandler):
         """A short answer."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        if status >= 400 and self.hub.retry_after:
+            self.send_header("Retry-After", self.hub.retry_after)
         for key, value in (headers or {}).items():
             self.send_header(key, value)
         self.end_headers()

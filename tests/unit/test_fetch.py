@@ -13,17 +13,26 @@ import os
 import random
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hub_server
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import fetch, fetch_hub, fetch_store, job
+from ansible_collections.jetson.thor.plugins.module_utils import (
+    fetch,
+    fetch_hub,
+    fetch_store,
+    fetch_url,
+    job,
+    listing,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import FetchError
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import MANIFEST, Staging, lock_digest, slug
 from conftest import ROOT
@@ -105,6 +114,7 @@ def url(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
         "checksum": None,
         "path": str(place),
         "file": "t.jinja",
+        "max_bytes": None,
         "staging": None,
         "rehash": False,
         "retries": 1,
@@ -391,6 +401,16 @@ def test_check_mode_of_a_url(hub: hub_server.Hub, place: Path) -> None:
         ),
         ({"listing_body": b'{"Code":200,"Data":{"Files":[{"Path":"x","Type":"blob","Size":"1"}]}}'}, "THOR-HUB-ANSWER"),
         ({"listing_status": 403}, "THOR-MODEL-DENIED"),
+        ({"private": True}, "THOR-MODEL-DENIED"),
+        (
+            {"listing_status": 404, "listing_body": b'{"Code":10010205001,"Message":"Error 1461: Can\'t create more"}'},
+            "THOR-HUB-ANSWER",
+        ),
+        (
+            {"listing_body": b'{"Code":10010205001,"Message":"record not found","Success":false}'},
+            "THOR-MODEL-NOT-FOUND",
+        ),
+        ({"listing_status": 429, "retry_after": "86400"}, "THOR-HUB-ANSWER"),
         ({"silent": True}, "THOR-HUB-UNREACHABLE"),
         ({"file_status": 500}, "THOR-HUB-ANSWER"),
         ({"file_status": 404}, "THOR-MODEL-NOT-FOUND"),
@@ -431,7 +451,171 @@ def test_an_address_where_nobody_listens(hub: hub_server.Hub, place: Path) -> No
 def test_an_unknown_model_or_revision(hub: hub_server.Hub, place: Path, changes: dict[str, str]) -> None:
     problem = fails(model(hub, place, **changes))
     assert problem["code"] == "THOR-MODEL-NOT-FOUND"
+    assert not place.exists()
     assert all(value in problem["reason"] for value in changes.values())
+
+
+def test_what_modelscope_says_of_an_unknown_revision(hub: hub_server.Hub, place: Path) -> None:
+    """The recorded answer itself: HTTP 200, success, and no files."""
+    hub.listing_body = b'{"Code":200,"Data":{"Files":null,"IsVisual":0,"LatestCommitter":null},'
+        b'"Message":"success","RequestId":"x","Success":true}'
+    problem = fails(model(hub, place, revision="v9.9"))
+    assert problem["code"] == "THOR-MODEL-NOT-FOUND" and "v9.9" in problem["reason"]
+
+
+def test_a_listing_without_an_end_is_not_read_to_it(hub: hub_server.Hub, place: Path) -> None:
+    hub.endless = "listing"
+    problem = fails(model(hub, place, retries=3))
+    assert problem["code"] == "THOR-HUB-ANSWER" and "more than" in problem["reason"]
+    assert len(hub.requests) == 1, "not again"
+    assert hub.poured < 2 * fetch_hub.LISTING_BYTES + (8 << 20)
+
+
+def test_a_file_without_an_end_stops_at_its_size(hub: hub_server.Hub, place: Path) -> None:
+    """modelscope-hub 0.5.1 counts by itself (_download_with_resume); a later one has to."""
+    hub.endless = "files"
+    problem = fails(model(hub, place, retries=0, include=["config.json"]))
+    assert problem["code"] == "THOR-CHECKSUM" and problem["value"] == "config.json"
+    assert hub.poured < 20_000_000, "what the sockets hold, and no more"
+    assert sum(path.stat().st_size for path in place.parents[1].rglob("config.json*")) <= len(FILES["config.json"])
+
+
+def test_an_answer_that_drips_is_given_up(hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_hub, "LISTING_SECONDS", -1.0)
+    assert fails(model(hub, place, retries=0))["code"] == "THOR-HUB-UNREACHABLE"
+
+
+def test_a_listing_that_was_cut_is_asked_for_again(
+    hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = hub_server.Handler.answer
+    cut: list[int] = []
+
+    def once(self: Any, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        if cut:
+            answer(self, status, body, headers)
+            return
+        cut.append(1)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:-20])
+        self.close_connection = True
+
+    monkeypatch.setattr(hub_server.Handler, "answer", once)
+    monkeypatch.setattr(fetch_hub.time, "sleep", lambda _seconds: None)
+    assert set(fetch_hub.list_files(model(hub, place))) == set(FILES)
+
+
+BAD_LISTINGS: dict[str, list[dict[str, Any]]] = {
+    "a file and a folder": [{"Path": "a", "Size": 1}, {"Path": "a/b", "Size": 1}],
+    "twice": [{"Path": "a", "Size": 1}, {"Path": "a", "Size": 2}],
+    "newline": [{"Path": "a\nb", "Size": 1}],
+    "escape": [{"Path": "a\x1b[31m", "Size": 1}],
+    "turned round": [{"Path": "a\u202egpj.exe", "Size": 1}],
+    "half of a pair": [{"Path": "a\ud800", "Size": 1}],
+    "absolute": [{"Path": "/etc/passwd", "Size": 1}],
+    "upwards": [{"Path": "a/../../b", "Size": 1}],
+    "here": [{"Path": "./a", "Size": 1}],
+    "backslash": [{"Path": "a\\..\\b", "Size": 1}],
+    "no name": [{"Path": "", "Size": 1}],
+    "no path": [{"Size": 1}],
+    "deep": [{"Path": "/".join("d" * 40), "Size": 1}],
+    "long name": [{"Path": "n" * 250, "Size": 1}],
+    "long path": [{"Path": "/".join(["n" * 100] * 20), "Size": 1}],
+    "negative": [{"Path": "a", "Size": -1}],
+    "truth": [{"Path": "a", "Size": True}],
+    "fraction": [{"Path": "a", "Size": 1.5}],
+    "no size": [{"Path": "a"}],
+    "huge": [{"Path": "a", "Size": 1 << 60}],
+    "huge together": [{"Path": f"a{number}", "Size": 1 << 43} for number in range(3)],
+    "a number for a hash": [{"Path": "a", "Size": 1, "Sha256": 5}],
+    "a short hash": [{"Path": "a", "Size": 1, "Sha256": "ab"}],
+    "a name of ours on the way": [{"Path": "a", "Size": 1}, {"Path": "a.incomplete", "Size": 1}],
+    "the manifest on its way": [{"Path": f"{MANIFEST}.incomplete", "Size": 1}],
+}
+
+
+@pytest.mark.parametrize("entries", BAD_LISTINGS.values(), ids=BAD_LISTINGS)
+def test_a_listing_is_checked_whole_before_anything_comes(
+    entries: list[dict[str, Any]], hub: hub_server.Hub, place: Path
+) -> None:
+    good = [{"Path": "config.json", "Type": "blob", "Size": 2}]
+    files = good + [{"Type": "blob", **entry} for entry in entries]
+    hub.listing_body = json.dumps({"Code": 200, "Success": True, "Data": {"Files": files}}).encode()
+    # What is asked for is in order: what is not asked for need not be fetched, and is refused all the same.
+    problem = fails(model(hub, place, include=["config.json"]))
+    assert problem["code"] == "THOR-HUB-ANSWER"
+    assert problem["reason"].isprintable(), "nobody's terminal is told what to do"
+    assert len(hub.requests) == 1 and hub.transfers == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"Code":200,"Data":' + b'{"a":' * 100_000,
+        b'{"Code":200,"Data":{"Files":[{"Path":"a","Type":"blob","Size":' + b"9" * 5000 + b"}]}}",
+        b'{"Code":200,"Data":{"Files":{"a":1}}}',
+        b'{"Code":200,"Data":{"Files":[null]}}',
+        b'{"Code":[],"Data":{"Files":[]}}',
+        b"[]",
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_whatever_a_hub_answers_ends_in_a_code(body: bytes, hub: hub_server.Hub, place: Path) -> None:
+    hub.listing_body = body
+    hub.listing_status = 200 if body else 204
+    assert fails(model(hub, place, retries=0))["code"] == "THOR-HUB-ANSWER"
+
+
+def test_too_many_files(hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST_FILES", 3)
+    assert "more than 3 files" in fails(model(hub, place))["reason"]
+
+
+def test_folders_that_lead_round_in_a_circle(hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_hub, "LISTING_LIMIT", 2)
+    asked: list[str] = []
+
+    def page(_spec: Any, root: str, recursive: bool) -> list[dict[str, Any]]:
+        asked.append(root)
+        below = f"{root}/d".lstrip("/")
+        return [{"Path": below, "Type": "tree"}] * (2 if recursive else 1)
+
+    monkeypatch.setattr(fetch_hub, "_list_page", page)
+    assert fails(model(hub, place))["code"] == "THOR-HUB-ANSWER"
+    assert len(asked) < 100
+    monkeypatch.setattr(
+        fetch_hub,
+        "_list_page",
+        lambda _spec, _root, recursive: [{"Path": "d", "Type": "tree"}] * (2 if recursive else 1),
+    )
+    assert "holds the folder" in fails(model(hub, place))["reason"]
+
+
+def test_a_certificate_is_not_asked_for_again(
+    hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL's words, as Python hands them on."""
+    said = "certificate verify failed: certificate is not yet valid (_ssl.c:1016)"
+    asked: list[str] = []
+
+    def refuse(_spec: Any, url: str, _headers: Any) -> Any:
+        asked.append(url)
+        raise urllib.error.URLError(ssl.SSLCertVerificationError(1, f"[SSL: CERTIFICATE_VERIFY_FAILED] {said}"))
+
+    monkeypatch.setattr(fetch_hub, "open_url", refuse)
+    monkeypatch.setattr(fetch_url, "open_url", refuse)
+    for spec in (model(hub, place, retries=5), url(hub, place.parent, retries=5)):
+        problem = fails(spec)
+        assert problem["code"] == "THOR-CLOCK-WRONG" and "timedatectl" in problem["remedy"]
+    assert len(asked) == 2
+    said = "certificate verify failed: self-signed certificate in certificate chain (_ssl.c:1016)"
+    problem = fails(model(hub, place, retries=5))
+    assert problem["code"] == "THOR-HUB-UNREACHABLE" and "update-ca-certificates" in problem["remedy"]
+    assert len(asked) == 3
 
 
 def test_a_file_that_the_model_lacks_brings_the_nearest_name(hub: hub_server.Hub, place: Path) -> None:
@@ -546,6 +730,30 @@ def test_a_url_without_a_checksum_is_trusted_once_and_then_held(hub: hub_server.
     assert run(url(hub, place, checksum=f"sha256:{sha(b'two')}"))["changed"] is True
     assert (place / "t.jinja").read_bytes() == b"two"
     assert not list(place.glob("*.thor-old"))
+
+
+@pytest.mark.parametrize("checksum", [None, "sha256:" + "0" * 64])
+def test_a_url_without_an_end_is_not_read_to_it(
+    hub: hub_server.Hub, place: Path, checksum: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.endless = "files"
+    hub.files["/t.jinja"] = b"x" * 415
+    problem = fails(url(hub, place, checksum=checksum, max_bytes=415, retries=3))
+    assert problem["code"] == "THOR-HUB-ANSWER" and "415" in problem["reason"]
+    assert len(hub.requests) == 1 and hub.poured < 20_000_000, "what the sockets hold, and no more"
+    assert sum(path.stat().st_size for path in place.parents[1].rglob("*.incomplete")) <= 415
+    monkeypatch.setattr(fetch_url, "UNSAID_BYTES", 1_000_000)
+    assert "1,000,000" in fails(url(hub, place, checksum=checksum))["reason"], "where nobody has told a size"
+
+
+def test_a_url_that_announces_too_much_is_refused_before_anything_comes(hub: hub_server.Hub, place: Path) -> None:
+    hub.files["/t.jinja"] = BIG
+    problem = fails(url(hub, place, max_bytes=415))
+    assert problem["code"] == "THOR-HUB-ANSWER" and "3,000,000" in problem["reason"] and "415" in problem["reason"]
+    assert not list(place.parents[1].rglob("*.incomplete"))
+    assert run(url(hub, place, max_bytes=3_000_000))["bytes"] == 3_000_000
+    with pytest.raises(FetchError):
+        url(hub, place, max_bytes=-1)
 
 
 def test_several_urls_share_a_directory(hub: hub_server.Hub, place: Path) -> None:

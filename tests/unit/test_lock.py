@@ -137,6 +137,7 @@ def folder(tmp_path: Path, hub: Hub) -> Path:
             "source": "url",
             "url": f"{hub.url}/template.jinja",
             "checksum": None,
+            "bytes": 40,
             "unpinned": "nobody gives one",
         },
     }
@@ -272,6 +273,25 @@ def test_a_pattern_that_matches_nothing_names_what_there_is(
     said = capsys.readouterr().err
     assert "matches 'model-Q9.gguf'" in said
     assert "there is: config.json, model.gguf, other.gguf" in said
+
+
+def test_a_revision_that_the_hub_lacks(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """As modelscope.cn says it: with success, and without files."""
+    hub.listings["Owner/Name", "master"] = {"Code": 200, "Data": {"Files": None}, "Success": True}
+    assert run(folder, hub) == 2
+    assert "has no revision master of Owner/Name" in capsys.readouterr().err
+
+
+def test_answers_without_an_end(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LISTING_BYTES", 100)
+    assert run(folder, hub) == 2
+    assert "more than 100 bytes" in capsys.readouterr().err
+    monkeypatch.undo()
+    hub.files["/template.jinja"] = b"x" * 3_000_000
+    assert run(folder, hub) == 2
+    assert "twice what the catalogue says" in capsys.readouterr().err
 
 
 def test_a_file_cut_short_is_not_pinned(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
