@@ -457,8 +457,8 @@ def test_an_unknown_model_or_revision(hub: hub_server.Hub, place: Path, changes:
 
 def test_what_modelscope_says_of_an_unknown_revision(hub: hub_server.Hub, place: Path) -> None:
     """The recorded answer itself: HTTP 200, success, and no files."""
-    hub.listing_body = b'{"Code":200,"Data":{"Files":null,"IsVisual":0,"LatestCommitter":null},'
-        b'"Message":"success","RequestId":"x","Success":true}'
+    nothing = b'{"Files":null,"IsVisual":0,"LatestCommitter":null}'
+    hub.listing_body = b'{"Code":200,"Data":%b,"Message":"success","RequestId":"x","Success":true}' % nothing
     problem = fails(model(hub, place, revision="v9.9"))
     assert problem["code"] == "THOR-MODEL-NOT-FOUND" and "v9.9" in problem["reason"]
 
