@@ -38,7 +38,8 @@ TOOL_EXTRA_BYTES = 3 * 2**30
 TOOL_SECONDS = 600
 ERRORS_KEPT = 3
 GPU_LOCK = Path("/run/thor/gpu.lock")  # thor-serve's: engines start one after the other
-USER = "thor"
+GPU_LOCK_SECONDS = 600.0  # that a tool waits for it
+USER = "thor"  # of no service: each has an account of its own
 
 
 def wrong(method: Method) -> list[str]:
@@ -319,14 +320,28 @@ def _as_service() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _gpu_lock() -> Iterator[None]:
-    """Hold the lock of starting engines, as far as there is one: no engine starts while the tool takes memory."""
+    """Hold the lock of starting engines, as far as there is one: no engine starts while the tool takes memory.
+
+    Raises TimeoutError where another process keeps it.
+    """
     try:
-        descriptor = os.open(GPU_LOCK, os.O_RDWR)
+        descriptor = os.open(GPU_LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         yield
         return
+    deadline = time.monotonic() + GPU_LOCK_SECONDS
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"THOR-START-LOCK: an engine has been starting for {GPU_LOCK_SECONDS:.0f} s, or another process keeps "
+                        f"{GPU_LOCK}: see who it is (lslocks)"
+                    ) from None
+                time.sleep(1)
         yield
     finally:
         os.close(descriptor)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import io
 import json
 import random
@@ -405,6 +406,20 @@ def test_the_engines_own_tool_is_asked_for_the_same_lengths(engine: Engine, tool
     assert measures(engine.service())["reason"] == "it ended with code 3: cannot load the model"
     tool.write_text("#!/bin/sh\necho no json\n")
     assert measures(engine.service())["state"] == "failed"
+
+
+def test_it_does_not_wait_for_ever_for_engines_that_start(
+    engine: Engine, tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del tool
+    lock = tmp_path / "gpu.lock"
+    monkeypatch.setattr(bench, "GPU_LOCK", lock)
+    monkeypatch.setattr(bench, "GPU_LOCK_SECONDS", 0.5)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = measures(engine.service())
+    assert found["state"] == "failed" and found["reason"].startswith("THOR-START-LOCK: an engine has been starting")
+    assert measures(engine.service())["state"] == "measured"
 
 
 def test_it_is_left_out_where_the_model_does_not_fit_a_second_time(engine: Engine, tool: Path) -> None:

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.machinery
 import importlib.util
+import itertools
 import json
+import os
 import shlex
 import signal
 import socket
@@ -154,9 +157,21 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], notified: list[str]) -> Run:
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The start lock as tmpfiles.d makes it; a host without services beside it."""
+    path = tmp_path / "lock"
+    path.touch(0o440)
+    monkeypatch.setattr(serve, "LOCK", str(path))
+    monkeypatch.setattr(serve, "CONFIGS", str(tmp_path))
+    return path
+
+
+@pytest.fixture
+def run(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], notified: list[str]
+) -> Run:
     """Serve a stand-in until it gives up, or with ``stop`` until it is ready; the exit status and the journal."""
-    monkeypatch.setattr(serve, "LOCK", str(tmp_path / "lock"))
+    del lock
     monkeypatch.setattr(serve, "DROP_CACHES_SOCKET", str(tmp_path / "no socket"))
     monkeypatch.setattr(serve.signal, "signal", lambda *_: None)
 
@@ -254,20 +269,78 @@ def test_a_signal_is_heard_at_any_moment() -> None:
         signal.signal(signal.SIGALRM, previous)
 
 
-def test_a_missing_engine_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "LOCK", str(tmp_path / "lock"))
+def test_a_missing_engine_is_said_so() -> None:
     with pytest.raises(serve.GiveUp, match="/no/engine cannot be started: No such file"):
         serve.Engine(["/no/engine"], None)
 
 
-def test_a_second_engine_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "LOCK", str(tmp_path / "lock"))
-    first, second = serve.Supervisor({}, []), serve.Supervisor({}, [])
+def test_a_second_engine_waits_for_the_first(lock: Path) -> None:
+    del lock
+    first, second = (serve.Supervisor({"start_timeout": 20}, []) for _ in range(2))
     held = first.take_lock()
     threading.Timer(1, serve.os.close, [held]).start()
     begin = time.monotonic()
     serve.os.close(second.take_lock())
     assert time.monotonic() - begin >= 0.9
+
+
+def test_a_lock_that_is_never_released_ends_the_wait_and_names_who_holds_it(
+    lock: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "LOCK_SLACK", 0.5)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        begin = time.monotonic()
+        status, journal = run("ok", start_timeout=1)
+    assert status == 1
+    assert 1.5 <= time.monotonic() - begin < 10
+    assert f"<3>thor-serve: THOR-START-LOCK: process {os.getpid()} has kept {lock}" in journal
+
+
+@pytest.mark.parametrize(
+    ("holders", "seconds"),
+    [
+        # The slowest engine of the host takes 1 s, all of them 2 s; each is granted half a second more.
+        (["process 1"], 1.5),
+        (["process 1", "process 2"], 1.5),
+        (None, 3.0),  # another one at each look: all together have their end, too
+    ],
+)
+def test_the_wait_is_as_long_as_the_engines_of_the_host_may_take(
+    lock: Path, monkeypatch: pytest.MonkeyPatch, holders: list[str] | None, seconds: float
+) -> None:
+    for name, timeout in (("chat", "1"), ("eyes", "1.0"), ("damaged", "")):
+        (lock.parent / f"{name}.json").write_text(f'{{"start_timeout": {timeout}}}')
+    monkeypatch.setattr(serve, "LOCK_SLACK", 0.5)
+    monkeypatch.setattr(serve, "TICK", 0.05)
+    looks = itertools.count()
+    monkeypatch.setattr(
+        serve, "lock_holder", lambda _: holders[next(looks) % len(holders)] if holders else f"process {next(looks)}"
+    )
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        begin = time.monotonic()
+        with pytest.raises(serve.GiveUp, match="longer than the engines of this host may take"):
+            serve.Supervisor({"start_timeout": 0}, []).take_lock()
+    assert seconds <= time.monotonic() - begin < seconds + 1
+
+
+@pytest.mark.parametrize("broken", ["missing", "folder", "link", "pipe"])
+def test_a_broken_lock_is_told_at_once(lock: Path, run: Run, broken: str) -> None:
+    lock.unlink()
+    if broken == "folder":
+        lock.mkdir()
+    elif broken == "link":
+        (lock.parent / "elsewhere").touch()
+        lock.symlink_to("elsewhere")
+    elif broken == "pipe":
+        os.mkfifo(lock)
+    begin = time.monotonic()
+    status, journal = run("ok")
+    assert status == 1
+    assert time.monotonic() - begin < 5
+    assert f"<3>thor-serve: THOR-START-LOCK: {lock}" in journal
+    assert "systemd-tmpfiles --create" in journal
 
 
 def test_the_page_cache_is_dropped_by_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
