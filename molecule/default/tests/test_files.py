@@ -48,9 +48,14 @@ def test_nothing_half_done_is_left(host: Any) -> None:
 
 
 def test_the_service_cannot_write_what_it_reads(host: Any) -> None:
-    for path in (MODEL, ENGINE, "/etc/thor", "/opt/thor/bin"):
+    pid = host.check_output("systemctl show -P MainPID thor-chat.service")
+    uid = host.check_output(f"stat -c %u /proc/{pid}")
+    groups = host.check_output(f"sed -n 's/^Groups:\\t//p' /proc/{pid}/status")
+    account = f"setpriv --reuid={uid} --regid={uid} --groups={groups.strip().replace(' ', ',')}"
+    for path in (MODEL, ENGINE, "/etc/thor", "/opt/thor/bin", "/run/thor", "/run/thor/gpu.lock"):
         assert host.run(f"test -e {path}").succeeded
-        assert host.run(f"runuser -u thor -- test -w {path}").rc == 1, path
+        assert host.run(f"{account} test -r {path}").succeeded, path
+        assert host.run(f"{account} test -w {path}").rc == 1, path
 
 
 def test_owners_and_modes_of_what_was_there_did_not_change(host: Any) -> None:

@@ -61,6 +61,27 @@ def test_it_runs_without_privileges(host: Any, name: str) -> None:
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
 
 
+def test_each_has_an_account_of_its_own_and_only_the_start_in_common(host: Any) -> None:
+    def words(name: str, field: str) -> list[str]:
+        pid = host.check_output(f"systemctl show -P MainPID thor-{name}.service")
+        return str(host.check_output(f"sed -n 's/^{field}:\\t//p' /proc/{pid}/status")).split()
+
+    accounts = {name: words(name, "Uid")[0] for name in SERVICES}
+    assert len({*accounts.values(), host.check_output("id -u thor")}) == len(SERVICES) + 1
+    shared = {host.check_output(f"getent group {group} | cut -d: -f3") for group in ("render", "thor", "video")}
+    for name, account in accounts.items():
+        assert set(words(name, "Groups")) == {account, *shared}
+        assert host.check_output(f"stat -Lc %u-%a /var/cache/thor/{name}") == f"{account}-700"
+    # What the shared group may do: lock a file that it cannot change, and ask for the page cache to be dropped.
+    places = "/run/thor /run/thor/gpu.lock /run/thor-drop-caches.sock"
+    assert host.check_output(f"stat -c %U:%G-%a {places}").split() == [
+        "root:thor-750",
+        "root:thor-640",
+        "root:thor-660",
+    ]
+    assert host.check_output("find /etc /opt /srv /usr /var -group thor -perm /070") == ""
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_its_exposure_is_bounded(host: Any, name: str) -> None:
     # systemd's own measure, 0 (closed) to 10; what is left is the network and the GPU's devices.
