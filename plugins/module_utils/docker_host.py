@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, job, look
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, job, look, packages
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 DAEMON_JSON = Path("/etc/docker/daemon.json")
@@ -31,14 +31,10 @@ BOOT = Path("/boot")
 DATA_ROOT = "/var/lib/docker"
 CONTAINERD_ROOT = "/var/lib/containerd"
 
-TOOLKIT = (
-    "nvidia-container-toolkit",
-    "nvidia-container-toolkit-base",
-    "libnvidia-container-tools",
-    "libnvidia-container1",
-)
-# Facts: "Fix mode detection on Thor-based systems" came with 1.18, and so did nvidia-cdi-refresh.service.
-TOOLKIT_MINIMUM = (1, 18)
+TOOLKIT = packages.TOOLKIT
+# Facts: "Fix mode detection on Thor-based systems" came with 1.17.7, nvidia-cdi-refresh.service with 1.18.
+TOOLKIT_MINIMUM = (1, 17, 7)
+CDI_SINCE = (1, 18)
 NVIDIA_RUNTIME = {"nvidia": {"path": "nvidia-container-runtime", "args": []}}
 CDI_UNIT = "nvidia-cdi-refresh.service"
 NO_RAW = "DOCKER_INSECURE_NO_IPTABLES_RAW"
@@ -58,13 +54,13 @@ def observe(root: Path | None) -> dict[str, Any]:
     dockerd is asked where its unit is active, and only there: with socket activation, whoever opens the socket of a dockerd
     that does not run starts it.
     """
-    packages, held = _packages()
+    installed, held = _packages()
     content, error = read_daemon_json()
     units = _units()
     ctk = shutil.which("nvidia-ctk", path=_PATH)
     return {
         "docker": _docker(units.get("docker.service", {})),
-        "container_packages": packages,
+        "container_packages": installed,
         "held_packages": held,
         "dpkg_interrupted": _dpkg_interrupted(),
         "daemon_json": daemon_json.redact(content),
@@ -75,6 +71,8 @@ def observe(root: Path | None) -> dict[str, Any]:
             "renewed": _record(CDI_RECORD),
         },
         "raw_table": _raw_table(root),
+        **packages.observe(),
+        **({} if _good_toolkit(installed) else packages.observe_toolkit()),
     }
 
 
@@ -124,16 +122,16 @@ def parse_packages(text: str) -> tuple[dict[str, str], list[str]]:
 
     The first letter is what is wanted (h: hold), the second what is (i: installed; half-installed ones are not).
     """
-    packages: dict[str, str] = {}
+    found: dict[str, str] = {}
     held = []
     for line in text.splitlines():
         status, _bar, rest = line.partition("|")
         name, _bar, version = rest.partition("|")
         if status[1:2] == "i":
-            packages[name] = version
+            found[name] = version
         if status[:1] == "h":
             held.append(name)
-    return packages, sorted(held)
+    return found, sorted(held)
 
 
 def _dpkg_interrupted() -> bool:
@@ -291,31 +289,35 @@ def steps(
 
     Returns ``needed`` (whether a service runs in a container at all; nothing else is there where not), ``problems`` (texts
     with a code), ``dpkg`` (finish what dpkg was cut in), ``gpg`` (install it), ``docker`` and ``toolkit`` (packages to install),
-    ``docker_repository``, ``hold`` (packages to put on hold), ``configure``, ``options`` and ``environment`` (for the
-    module docker_daemon), ``enable``, ``cdi`` (renew the CDI description), ``cdi_record``, ``architecture``, ``any`` (whether
-    one of these is to be done), ``unproven`` (what an NVIDIA runtime that is registered and answers would not say).
+    ``docker_repository`` and ``toolkit_repository`` (where they come from has to be added), ``configure``, ``options`` and
+    ``environment`` (for the module docker_daemon), ``enable``, ``cdi`` (renew the CDI description), ``cdi_record``,
+    ``architecture``, ``any`` (whether one of these is to be done), ``unproven`` (what an NVIDIA runtime that is registered and
+    answers would not say).
     """
     needed = _containers(services)
     found = problems(services, host, settings)
     if not needed or found:
         return {"needed": bool(needed), "problems": [one.text() for one in found], "any": False}
-    docker, packages = host["docker"], host["container_packages"]
-    absent = docker is None or docker["daemon"] is None or docker["client"] is None
-    toolkit = [f"{name}={settings['toolkit_version']}" for name in TOOLKIT]
-    toolkit_there = all(packages.get(name) == settings["toolkit_version"] for name in TOOLKIT)
+    docker, absent = host["docker"], _lacks_docker(host)
+    toolkit_there, version = _good_toolkit(host["container_packages"]), toolkit_version(host, settings)
+    toolkit = [] if toolkit_there else [f"{name}={version}" for name in TOOLKIT]
+    # What JetPack brings stays JetPack's: another repository would only offer other versions of it.
+    by_jetpack = version == (host.get("jetpack_toolkit") or {}).get("version")
+    available = set(toolkit) <= set(host.get("toolkit_available") or [])
     options = daemon_options(settings)
     wanted_environment = _environment(host, settings)
     decided: dict[str, Any] = {
         "dpkg": host["dpkg_interrupted"],
         "docker": settings["docker_packages"][settings["docker_source"]] if absent else [],
         "docker_repository": absent and settings["docker_source"] == "docker-ce",
-        "toolkit": [] if toolkit_there else toolkit,
-        "hold": [] if toolkit_there and set(TOOLKIT) <= set(host["held_packages"]) else list(TOOLKIT),
+        "toolkit": toolkit,
+        "toolkit_repository": bool(toolkit) and not (by_jetpack and available),
         "configure": absent or _unconfigured(host, options, wanted_environment),
         "enable": absent or not docker["enabled"],
-        "cdi": _cdi(host, settings["toolkit_version"], toolkit_there),
+        "cdi": _cdi(host, version, toolkit_there),
     }
-    decided["gpg"] = (decided["docker_repository"] or bool(decided["toolkit"])) and "gpg" not in packages
+    repositories = decided["docker_repository"] or decided["toolkit_repository"]
+    decided["gpg"] = repositories and "gpg" not in host["container_packages"]
     return {
         "needed": True,
         "problems": [],
@@ -323,10 +325,42 @@ def steps(
         **decided,
         "options": options,
         "environment": wanted_environment,
-        "cdi_record": {"l4t": host["l4t"], "toolkit": settings["toolkit_version"]},
+        "cdi_record": {"l4t": host["l4t"], "toolkit": version},
         "architecture": ARCHITECTURES.get(host["architecture"], host["architecture"]),
         "unproven": [one.text() for one in _unproven(host, settings)],
     }
+
+
+def _lacks_docker(host: Mapping[str, Any]) -> bool:
+    docker = host["docker"]
+    return docker is None or docker["daemon"] is None or docker["client"] is None
+
+
+def _good_toolkit(installed: Mapping[str, str]) -> bool:
+    """Whether all four packages are there, in a version that knows a Thor."""
+    return all(_good_enough(installed.get(name, "")) for name in TOOLKIT)
+
+
+def _good_enough(version: str) -> bool:
+    return (_number(version) or (0,)) >= TOOLKIT_MINIMUM
+
+
+def toolkit_version(host: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The version of the toolkit that a host has, or is to get: what is installed and good enough stays, whoever installed it.
+
+    Where nothing is, JetPack's metapackage has its way: it depends on one exact version, and apt would remove the metapackage
+    for another. Then what is there of the four in one version, and the variable at last.
+    """
+    installed = host["container_packages"]
+    there = {installed[name] for name in TOOLKIT if name in installed}
+    if _good_toolkit(installed):
+        return str(installed[TOOLKIT[0]])
+    jetpack = host.get("jetpack_toolkit") or {}
+    if _good_enough(jetpack.get("version", "")):
+        return str(jetpack["version"])
+    if len(there) == 1 and _good_enough(one := next(iter(there))):
+        return str(one)
+    return str(settings["toolkit_version"])
 
 
 def _unproven(host: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[Problem]:
@@ -340,7 +374,9 @@ def _unproven(host: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[
         remedy = "Look at its journal on the host: journalctl -u docker."
         reason = f"The runtime nvidia is not registered with the running dockerd. {there}"
         yield Problem("THOR-RUNTIME-MISSING", "thor_host.docker.runtimes", docker.get("runtimes"), reason, remedy)
-    answer, version = host["container_toolkit"], str(settings["toolkit_version"])
+    # nvidia-ctk is in the second of the packages.
+    answer = host["container_toolkit"]
+    version = host["container_packages"].get(TOOLKIT[1]) or toolkit_version(host, settings)
     if answer is None or _number(answer) != _number(version):
         reason = f"nvidia-ctk --version should answer {version}, and does not. Another one may come first on the PATH."
         remedy = "Look at it on the host: which -a nvidia-ctk."
@@ -400,7 +436,7 @@ def _cdi(host: Mapping[str, Any], version: str, toolkit_there: bool) -> bool:
     """Whether the CDI description is from another L4T or toolkit. The unit comes with the toolkit."""
     known = host["cdi"]["renewed"] or {}
     stale = known.get("l4t") != host["l4t"] or known.get("toolkit") != version
-    return stale and (host["cdi"]["unit"] or not toolkit_there)
+    return stale and (host["cdi"]["unit"] or (not toolkit_there and (_number(version) or (0,)) >= CDI_SINCE))
 
 
 def problems(
@@ -429,7 +465,6 @@ def _toolkit_problems(host: Mapping[str, Any], settings: Mapping[str, Any]) -> I
             f"Choose {minimum} or later; without the variable it is the version that the collection was tested with."
         )
         yield Problem("THOR-TOOLKIT-OLD", "container_runtime_toolkit_version", wanted, why, remedy)
-    # The role puts packages on hold too, but none that is as old as that.
     kept = {
         name: host["container_packages"][name]
         for name in TOOLKIT
@@ -450,6 +485,16 @@ def _number(version: str) -> tuple[int, ...] | None:
 
 
 def _docker_problems(host: Mapping[str, Any]) -> Iterable[Problem]:
+    if host.get("docker_installer") and not host.get("package_work") and _lacks_docker(host):
+        reason = (
+            "JetPack's nvidia-container has this unit install Docker at the next boot. It removes every other Docker first, "
+            "with what runs in it."
+        )
+        remedy = (
+            f"Let it do its work now, and run the play again: sudo systemctl start {packages.INSTALLER}. Or keep it from that: "
+            f"sudo systemctl disable {packages.INSTALLER}."
+        )
+        yield Problem("THOR-DOCKER-INSTALLER", packages.INSTALLER, "enabled", reason, remedy)
     foreign = (host["docker"] or {}).get("foreign")
     if foreign:
         reason = (

@@ -99,6 +99,31 @@ fingerprint:
   description: Fingerprint of the key; null in check mode where there is no C(gpg) to tell it.
   type: str
   returned: success
+trial:
+  description: What M(jetson.thor.apt_simulation) wants to know of a source that is not on the host yet.
+  type: dict
+  returned: unless somebody else's source is used
+  contains:
+    name:
+      description: Name of the files.
+      type: str
+      returned: always
+    text:
+      description: The source in deb822 form.
+      type: str
+      returned: always
+    key:
+      description: The key, in ASCII armor.
+      type: str
+      returned: always
+    url:
+      description: Address of the repository.
+      type: str
+      returned: always
+    variable:
+      description: What the address is called where a person sets it.
+      type: str
+      returned: always
 """
 
 import contextlib
@@ -113,6 +138,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
+from ansible_collections.jetson.thor.plugins.module_utils import words
 
 SOURCES = Path("/etc/apt")
 KEYRINGS = Path("/etc/apt/keyrings")
@@ -154,6 +180,12 @@ class Source:
             f"{code}: {self.host}: {variable} = {value}: {reason} {remedy} Keys and sources are as they were."
         )
 
+    def unreadable(self, option: str, value: object, reason: str, remedy: str, said: str) -> Failed:
+        """A message about a server that cannot be read; a clock in the past is no fault of the server."""
+        if words.clock_is_behind(said):
+            return self.failed("THOR-CLOCK-WRONG", option, value, reason, words.CLOCK_REMEDY)
+        return self.failed("THOR-REPOSITORY-FAILED", option, value, reason, remedy)
+
     # --- The key ---
 
     def fetch_key(self) -> bytes:
@@ -167,7 +199,7 @@ class Source:
         if not content:
             reason = f"the key cannot be fetched: {info['msg'] if info['status'] != 200 else 'the answer is empty'}."
             remedy = "Check network, name service and proxy of the host, or name a copy of yours: its fingerprint is checked."
-            raise self.failed("THOR-REPOSITORY-FAILED", "key_url", url, reason, remedy)
+            raise self.unreadable("key_url", url, reason, remedy, str(info["msg"]))
         return bytes(content)
 
     def check_key(self, key: Path, where: str) -> str | None:
@@ -236,9 +268,7 @@ class Source:
                 or "no answer in time."
             )
             remedy = "Check network and proxy of the host, or name a mirror of yours."
-            raise self.failed(
-                "THOR-REPOSITORY-FAILED", "url", self.wanted["url"], f"apt cannot read it: {said}", remedy
-            )
+            raise self.unreadable("url", self.wanted["url"], f"apt cannot read it: {said}", remedy, out + err)
 
     def check_packages(self, sources: Path) -> None:
         """Look whether the repository has the packages. Raises Failed."""
@@ -311,6 +341,13 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             "changed": before != text.encode() or key_before != key.read_bytes(),
             "path": str(source.path),
             "fingerprint": fingerprint,
+            "trial": {
+                "name": source.wanted["name"],
+                "text": text,
+                "key": key.read_text(encoding="utf-8", errors="replace"),
+                "url": source.wanted["url"],
+                "variable": source.wanted["variables"].get("url", "url"),
+            },
             "diff": {
                 "before": (before or b"").decode(errors="replace"),
                 "after": text,

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class Host(Device):
         return found
 
     def versions(self) -> set[str]:
-        """Versions of the four packages, with what is wanted of them (hi: on hold)."""
+        """Versions of the four packages, with what is wanted of them (hi: on hold, ii: not)."""
         return set(
             self.run(f"dpkg-query -W -f='${{db:Status-Abbrev}}${{Version}}\n' {' '.join(PACKAGES)}").splitlines()
         )
@@ -232,23 +232,105 @@ def test_a_configuration_that_docker_does_not_start_with_is_taken_back(device: H
 
 
 def test_a_toolkit_that_is_too_old_is_refused_by_the_variable(device: Host) -> None:
-    output = refused("THOR-TOOLKIT-OLD", container_runtime_toolkit_version="1.17.8-1")
-    assert "container_runtime_toolkit_version" in output and "1.18" in output
-    assert device.versions() == {f"hi {VERSION}"}
+    output = refused("THOR-TOOLKIT-OLD", container_runtime_toolkit_version="1.16.2-1")
+    assert "container_runtime_toolkit_version" in output and "1.17.7" in output
+    assert device.versions() == {f"ii {VERSION}"}
 
 
 def test_a_toolkit_that_somebody_holds_too_old_is_refused_and_else_it_is_brought_up(device: Host) -> None:
-    device.install("1.17.8-1")
-    device.run(f"apt-mark hold {PACKAGES[0]}; apt-mark unhold {' '.join(PACKAGES[1:])}")
+    device.install("1.16.2-1")
+    device.run(f"apt-mark hold {PACKAGES[0]}")
     output = refused("THOR-TOOLKIT-OLD")
     assert f"apt-mark unhold {PACKAGES[0]}" in output
-    assert {one[3:] for one in device.versions()} == {"1.17.8-1"}
+    assert {one[3:] for one in device.versions()} == {"1.16.2-1"}
     device.run(f"apt-mark unhold {PACKAGES[0]}")
     # As an upgrade of the system may leave it.
     device.run(f"DEBIAN_FRONTEND=noninteractive apt-get remove -y -q {PACKAGES[0]}")
     converge()
-    assert device.versions() == {f"hi {VERSION}"}
+    assert device.versions() == {f"ii {VERSION}"}
     assert "changed=0" in converge()
+
+
+def test_a_toolkit_that_is_good_enough_stays(device: Host) -> None:
+    device.install("1.18.0-1")
+    # The description of the device is renewed for it, and no package is touched.
+    assert "apt_source" not in converge() and device.versions() == {"ii 1.18.0-1"}
+    assert "changed=0" in converge()
+    device.install(VERSION)
+    converge()
+
+
+@pytest.fixture(name="jetpack")
+def _jetpack(device: Host) -> Iterator[Callable[[str], None]]:
+    """Installs JetPack's metapackage, which depends on the four packages at exactly one version, as 7.1's does on 1.18.0-1."""
+    folder = "/root/nvidia-container"
+
+    def install(version: str) -> None:
+        device.install(version)
+        fields = {
+            "Package": "nvidia-container",
+            "Version": "7.1-b10",
+            "Architecture": "all",
+            "Maintainer": "sandbox <sandbox@invalid>",
+            "Depends": ", ".join(f"{name} (= {version})" for name in PACKAGES),
+            "Description": "stand-in",
+        }
+        device.run(f"mkdir -p {folder}/DEBIAN")
+        device.write(f"{folder}/DEBIAN/control", "\n".join(f"{key}: {value}" for key, value in fields.items()))
+        device.run(f"dpkg-deb --build {folder} {folder}.deb && dpkg -i {folder}.deb")
+
+    yield install
+    device.run(f"dpkg --purge nvidia-container; rm -r {folder} {folder}.deb")
+    device.install(VERSION)
+    converge()
+
+
+def test_jetpacks_metapackage_is_left_alone(device: Host, jetpack: Callable[[str], None]) -> None:
+    jetpack("1.18.0-1")
+    converge()
+    assert device.versions() == {"ii 1.18.0-1"} and device.host.package("nvidia-container").is_installed
+    assert "changed=0" in converge()
+
+
+def test_what_apt_would_remove_is_refused_before_anything_is_changed(
+    device: Host, jetpack: Callable[[str], None]
+) -> None:
+    jetpack("1.16.2-1")
+    device.run(f"rm -rf /tmp/before; cp -a /var/lib/apt/lists /tmp/before; mv {SOURCE} {KEY} /root")
+    before = device.apt()
+    for mode in ((), ("--check",)):
+        output = refused("THOR-APT-REMOVES", *mode)
+        assert "nvidia-container 7.1-b10" in output and "Nothing was changed" in output
+    assert device.apt() == before and device.versions() == {"ii 1.16.2-1"}
+    device.run("diff -r /tmp/before /var/lib/apt/lists && rm -r /tmp/before")
+    device.run(f"mv /root/{Path(SOURCE).name} {SOURCE}; mv /root/{Path(KEY).name} {KEY}")
+
+
+@pytest.fixture(name="installer")
+def _installer(device: Host) -> Iterator[str]:
+    """A unit in the place of JetPack's installer of Docker, at work for some seconds."""
+    unit = "nv-install-docker.service"
+    text = f"[Service]\nType=oneshot\nExecStart=/bin/sleep 8\nExecStartPost=/bin/rm /etc/systemd/system/{unit}"
+    device.write(f"/etc/systemd/system/{unit}", text)
+    device.run(f"systemctl daemon-reload; systemctl start --no-block {unit}")
+    yield unit
+    device.run(f"systemctl stop {unit}; rm -f /etc/systemd/system/{unit}; systemctl daemon-reload")
+
+
+def test_jetpacks_installer_of_docker_is_waited_for_by_name(device: Host, installer: str) -> None:
+    output = converge(wait_for_packages=True)
+    assert f"waiting until packages are installed: {installer} (activating)" in output
+    assert device.show(installer, "ActiveState") == "inactive"
+
+
+def test_a_lock_that_is_not_given_back_ends_the_wait_with_a_code(device: Host) -> None:
+    hold = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(60)"
+    device.run(f'systemd-run --unit=fault-lock python3 -c "{hold}"')
+    try:
+        output = refused("THOR-PACKAGES-BUSY", wait_for_packages=True, timeout=3)
+        assert "python3" in output and "/var/lib/dpkg/lock-frontend" in output
+    finally:
+        device.run("systemctl stop fault-lock")
 
 
 @pytest.mark.parametrize(
@@ -276,30 +358,34 @@ def test_a_toolkit_that_somebody_holds_too_old_is_refused_and_else_it_is_brought
 def test_a_repository_that_is_not_right_leaves_keys_and_sources_alone(
     device: Host, code: str, variables: dict[str, str], said: tuple[str, ...]
 ) -> None:
+    device.install("1.16.2-1")
     fingerprint = device.run(f"gpg --show-keys --with-colons {KEY} | grep ^fpr | head -n 1 | cut -d: -f10")
     before = device.apt()
     output = refused(code, **{"container_runtime_toolkit_version": "1.20.0-1", **variables})
     for text in said:
         assert (fingerprint if text == "FINGERPRINT" else text) in output
     assert device.apt() == before
-    assert device.versions() == {f"hi {VERSION}"}
+    assert device.versions() == {"ii 1.16.2-1"}
     device.run("apt-get check")
+    device.install(VERSION)
 
 
-def test_a_source_of_somebody_else_is_used_and_the_pin_holds_in_both_directions(device: Host) -> None:
+def test_a_source_of_somebody_else_is_used(device: Host) -> None:
+    device.install("1.16.2-1")
     url = device.run(f"sed -n 's/^URIs: //p' {SOURCE}")
     theirs = "/usr/share/keyrings/somebody.gpg"
     device.run(f"gpg --batch --yes --dearmor -o {theirs} {KEY}; mv {SOURCE} /root/source; mv {KEY} /root/key")
     device.write(LIST, f"deb [signed-by={theirs}] {url} /")
     try:
         converge(container_runtime_toolkit_version="1.20.0-1")
-        assert device.versions() == {"hi 1.20.0-1"}
+        assert device.versions() == {"ii 1.20.0-1"}
         assert device.host.run(f"test -e {SOURCE}").rc != 0, "two entries with two keys would keep apt from working"
+        device.install("1.16.2-1")
         refused("THOR-KEY-WRONG", container_runtime_toolkit_key_fingerprint="AB" * 20)
     finally:
         device.run(f"rm {LIST} {theirs}")
     converge()
-    assert device.versions() == {f"hi {VERSION}"}
+    assert device.versions() == {f"ii {VERSION}"}
     assert device.run(f"sed -n 's/^URIs: //p' {SOURCE}") == url
     assert "changed=0" in converge()
     device.run("rm /root/source /root/key")

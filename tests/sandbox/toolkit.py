@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-VERSIONS = ("1.17.8", "1.18.1", "1.20.0")
+VERSIONS = ("1.16.2", "1.17.8", "1.18.0", "1.18.1", "1.20.0")
 ARCHITECTURES = ("amd64", "arm64")
 
 README = """\

@@ -42,7 +42,11 @@ HOST: dict[str, Any] = {
         **docker_host.describe(INFO, []),
     },
     "container_packages": {"gpg": "2.4", "docker.io": "26.1.5", **dict.fromkeys(docker_host.TOOLKIT, VERSION)},
-    "held_packages": sorted(docker_host.TOOLKIT),
+    "held_packages": [],
+    "package_work": [],
+    "docker_installer": False,
+    "jetpack_toolkit": None,
+    "toolkit_available": [],
     "dpkg_interrupted": False,
     "daemon_json": {"runtimes": docker_host.NVIDIA_RUNTIME},
     "daemon_json_error": None,
@@ -78,12 +82,12 @@ def test_a_host_without_containers_is_left_alone() -> None:
 
 
 def test_a_fresh_host_gets_everything() -> None:
-    fresh = host(docker=None, held_packages=[], container_toolkit=None)
+    fresh = host(docker=None, container_toolkit=None)
     fresh |= {"container_packages": {}, "daemon_json": None, "cdi": {"unit": False, "renewed": None}}
     decided = steps(fresh)
     assert decided["docker"] == ["docker.io"] and not decided["docker_repository"]
     assert decided["toolkit"] == [f"{name}={VERSION}" for name in docker_host.TOOLKIT]
-    assert decided["hold"] == list(docker_host.TOOLKIT)
+    assert decided["toolkit_repository"] and "hold" not in decided, "a hold would block nvidia-jetpack later"
     assert decided["gpg"] and decided["configure"] and decided["enable"] and decided["cdi"]
     assert decided["architecture"] == "arm64", "never another machine's packages"
     assert len(decided["unproven"]) == 2
@@ -92,15 +96,14 @@ def test_a_fresh_host_gets_everything() -> None:
 
 
 def test_a_docker_that_is_there_is_used() -> None:
-    decided = steps(host(container_packages={"docker-ce": "5:28.0"}, held_packages=[]), docker_source="distribution")
+    decided = steps(host(container_packages={"docker-ce": "5:28.0"}), docker_source="distribution")
     assert decided["docker"] == []
 
 
 @pytest.mark.parametrize(
     ("changes", "step"),
     [
-        ({"container_packages": {"libnvidia-container1": "1.19.0-1"}}, "toolkit"),
-        ({"held_packages": []}, "hold"),
+        ({"container_packages": {"libnvidia-container1": "1.16.2-1"}}, "toolkit"),
         ({"dpkg_interrupted": True}, "dpkg"),
         ({"docker": {"enabled": False}}, "enable"),
         ({"docker": {"running": False}}, "configure"),
@@ -165,14 +168,14 @@ def test_whoever_has_set_the_variable_of_dockerd() -> None:
     assert not steps(host(docker={"environment": variable}), no_iptables_raw="never")["configure"]
 
 
-@pytest.mark.parametrize("version", ["1.17.8-1", "1.9.0-1", "0.99.1"])
+@pytest.mark.parametrize("version", ["1.17.6-1", "1.9.0-1", "0.99.1"])
 def test_an_old_toolkit_is_refused_by_the_variable(version: str) -> None:
     (problem,) = docker_host.problems(SERVICES, host(), {**SETTINGS, "toolkit_version": version})
     assert problem.code == "THOR-TOOLKIT-OLD" and problem.variable == "container_runtime_toolkit_version"
     assert problem.value == version
 
 
-@pytest.mark.parametrize("version", ["1.18.0-1", "1.20.0-1", "2.0.0", "1.18.1-1~rc.2"])
+@pytest.mark.parametrize("version", ["1.17.7-1", "1.18.0-1", "1.20.0-1", "2.0.0", "1.18.1-1~rc.2"])
 def test_a_new_toolkit_is_not_refused(version: str) -> None:
     assert docker_host.problems(SERVICES, host(), {**SETTINGS, "toolkit_version": version}) == []
 
@@ -183,15 +186,72 @@ def test_a_text_that_is_no_version_is_refused() -> None:
 
 
 def test_an_old_toolkit_on_hold_is_refused_with_its_packages() -> None:
-    old = {"nvidia-container-toolkit": "1.17.8-1"}
-    (problem,) = docker_host.problems(SERVICES, host(container_packages=old), SETTINGS)
+    old = {"nvidia-container-toolkit": "1.16.2-1"}
+    held = sorted(docker_host.TOOLKIT)
+    (problem,) = docker_host.problems(SERVICES, host(container_packages=old, held_packages=held), SETTINGS)
     assert problem.code == "THOR-TOOLKIT-OLD" and problem.value == old
     assert "apt-mark unhold nvidia-container-toolkit" in problem.remedy
     assert docker_host.problems(SERVICES, host(container_packages=old, held_packages=[]), SETTINGS) == []
-    # A hold at another version that a Thor can do with is one of the role's own.
-    newer = host(container_packages=dict.fromkeys(docker_host.TOOLKIT, "1.20.0-1"))
+    # A hold at a version that a Thor can do with is a person's own business.
+    newer = host(container_packages=dict.fromkeys(docker_host.TOOLKIT, "1.20.0-1"), held_packages=held)
     assert docker_host.problems(SERVICES, newer, SETTINGS) == []
-    assert steps(newer)["toolkit"]
+
+
+@pytest.mark.parametrize("version", ["1.18.0-1", "1.17.7-1", "1.20.0-1", "1.19.1-1ubuntu1"])
+def test_a_toolkit_that_is_good_enough_stays_whoever_installed_it(version: str) -> None:
+    """JetPack 7.1 brings 1.18.0-1; another version would take nvidia-jetpack away."""
+    there = host(
+        container_packages=dict.fromkeys(docker_host.TOOLKIT, version),
+        container_toolkit=version.partition("-")[0],
+        cdi={"renewed": {"l4t": "38.2.0", "toolkit": version}},
+    )
+    decided = steps(there)
+    assert decided["toolkit"] == [] and not decided["toolkit_repository"]
+    assert decided["any"] is False and decided["unproven"] == decided["problems"] == []
+
+
+JETPACK_7_1 = {"version": "1.18.0-1", "by": "nvidia-container 7.1-b10", "installed": False}
+
+
+@pytest.mark.parametrize(
+    ("installed", "jetpack", "wanted"),
+    [
+        ({}, None, VERSION),
+        ({}, JETPACK_7_1, "1.18.0-1"),
+        (dict.fromkeys(docker_host.TOOLKIT, "1.16.2-1"), {**JETPACK_7_1, "installed": True}, "1.18.0-1"),
+        ({}, {**JETPACK_7_1, "version": "1.16.2-1"}, VERSION),
+        ({"libnvidia-container1": "1.19.0-1"}, None, "1.19.0-1"),
+        ({"libnvidia-container1": "1.19.0-1"}, JETPACK_7_1, "1.18.0-1"),
+        ({"libnvidia-container1": "1.16.2-1"}, None, VERSION),
+        ({"libnvidia-container1": "1.19.0-1", "libnvidia-container-tools": "1.20.0-1"}, None, VERSION),
+    ],
+)
+def test_the_version_that_is_installed(installed: dict[str, str], jetpack: dict[str, Any] | None, wanted: str) -> None:
+    bare = host(jetpack_toolkit=jetpack)
+    bare["container_packages"] = {"gpg": "2.4", "docker.io": "26.1.5", **installed}
+    decided = steps(bare)
+    assert decided["toolkit"] == [f"{name}={wanted}" for name in docker_host.TOOLKIT]
+    assert decided["cdi_record"]["toolkit"] == wanted and decided["toolkit_repository"]
+    from_jetpack = steps({**bare, "toolkit_available": [f"{name}=1.18.0-1" for name in docker_host.TOOLKIT]})
+    assert from_jetpack["toolkit_repository"] is (wanted != "1.18.0-1"), "JetPack's own source has it"
+
+
+def test_no_unit_is_restarted_that_such_a_toolkit_does_not_bring() -> None:
+    bare = host(jetpack_toolkit={**JETPACK_7_1, "version": "1.17.8-1"}, cdi={"unit": False, "renewed": None})
+    bare["container_packages"] = {"docker.io": "26.1.5"}
+    assert steps(bare)["toolkit"] and not steps(bare)["cdi"]
+    assert steps({**bare, "jetpack_toolkit": JETPACK_7_1})["cdi"]
+
+
+def test_no_docker_is_installed_where_jetpacks_installer_is_to_remove_it_again() -> None:
+    bare = host(docker=None, docker_installer=True)
+    (problem,) = docker_host.problems(SERVICES, bare, SETTINGS)
+    assert problem.code == "THOR-DOCKER-INSTALLER" and "systemctl start nv-install-docker.service" in problem.remedy
+    assert steps(bare)["problems"] and not steps(bare)["any"]
+    # At work it is waited for; and it is nobody's business where Docker is there, or nothing wants one.
+    assert docker_host.problems(SERVICES, {**bare, "package_work": ["nv-install-docker.service"]}, SETTINGS) == []
+    assert docker_host.problems(SERVICES, host(docker_installer=True), SETTINGS) == []
+    assert docker_host.problems([{"name": "chat", "kind": "native"}], bare, SETTINGS) == []
 
 
 def test_other_refusals() -> None:
@@ -211,7 +271,7 @@ def test_the_proof_names_what_is_missing() -> None:
     without = {**INFO, "Runtimes": {"runc": {"path": "runc"}}}
     (text,) = steps(host(docker=docker_host.describe(without, [])))["unproven"]
     assert text.startswith("THOR-RUNTIME-MISSING") and "runc" in text
-    (text,) = steps(host(container_toolkit="1.17.8"))["unproven"]
+    (text,) = steps(host(container_toolkit="1.17.8"))["unproven"]  # the packages say otherwise
     assert "1.17.8" in text and VERSION in text
 
 

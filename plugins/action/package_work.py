@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Wait until nobody else installs packages, and show for whom (documented in plugins/modules/package_work.py)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+# One question waits this long on the host.
+POLL_SECONDS = 15
+ARGUMENTS: dict[str, Any] = {
+    "timeout": {"type": "int", "default": 1800},
+    "variable": {"type": "str", "default": "timeout"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Ask the host again and again until it is calm, or the time is over."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Wait; fail when somebody is still at work at the end."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        host = (task_vars or {}).get("inventory_hostname", "")
+        begun = time.monotonic()
+        while True:
+            left = args["timeout"] - (time.monotonic() - begun)
+            piece = max(0, min(POLL_SECONDS, int(left)))
+            answer = self._execute_module(module_args={**args, "timeout": piece}, task_vars=task_vars)
+            if answer.get("failed") or answer.get("unreachable") or not answer["work"]:
+                result.update(answer)
+                return result
+            who, waited = ", ".join(answer["work"]), int(time.monotonic() - begun)
+            if waited >= args["timeout"]:
+                reason = f"after that many seconds others still install packages: {who}."
+                remedy = "Look at what they do (ps, journalctl), and run the play again when they are done."
+                text = f"THOR-PACKAGES-BUSY: {host}: {args['variable']} = {args['timeout']}: {reason} Nothing was changed. {remedy}"
+                result.update(failed=True, work=answer["work"], msg=text)
+                return result
+            display.display(f"{host}: waiting until packages are installed: {who} {waited // 60}:{waited % 60:02d}")

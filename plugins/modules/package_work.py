@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, jetson.thor contributors
+# Apache License 2.0 or GNU General Public License v3.0+, at your option
+# (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
+"""Wait until nobody else installs packages."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: package_work
+short_description: Wait until nobody else installs packages
+version_added: 0.1.0
+author:
+  - jetson.thor contributors (@jetson-thor)
+description:
+  - Waits for JetPack's installer of Docker (C(nv-install-docker.service)), for C(apt-daily.service) and C(apt-daily-upgrade.service), and
+    for every process that holds a lock of dpkg or apt, and shows for whom.
+  - Fails when they are still at work after O(timeout).
+options:
+  timeout:
+    description: Seconds to wait at most.
+    type: int
+    default: 1800
+  variable:
+    description: What O(timeout) is called where a person sets it, for messages.
+    type: str
+    default: timeout
+attributes:
+  action:
+    description: Has a corresponding action plugin, which shows on the controller what is waited for.
+    support: full
+  check_mode:
+    description: Can run in check mode and return what is found without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed, or would change in check mode.
+    support: none
+requirements:
+  - root
+"""
+
+EXAMPLES = r"""
+- name: Wait until nobody else installs packages
+  jetson.thor.package_work:
+    timeout: 900
+"""
+
+RETURN = r"""
+work:
+  description: Who is at work, a text each.
+  type: list
+  elements: str
+  returned: always
+  sample: ["nv-install-docker.service (activating)"]
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import packages
+
+# Between two attempts of a unit, and between two locks of one process, there is a moment.
+CALM_SECONDS = 2.0
+
+
+def settle(seconds: float) -> list[str]:
+    """Wait until nobody has been at work for a moment; who still is after these seconds."""
+    deadline = time.monotonic() + seconds
+    calm_since: float | None = None
+    while True:
+        work: list[str] = packages.observe()["package_work"]
+        now = time.monotonic()
+        calm_since = None if work else calm_since or now
+        if calm_since is not None and now - calm_since >= CALM_SECONDS:
+            return []
+        if now >= deadline and (work or now >= deadline + CALM_SECONDS):
+            return work
+        time.sleep(0.5)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"timeout": {"type": "int", "default": 1800}, "variable": {"type": "str", "default": "timeout"}},
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, work=settle(module.params["timeout"]))
+
+
+if __name__ == "__main__":
+    main()
