@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import catalogue, problems
 from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action, role_variables
 
 ARGUMENTS: dict[str, Any] = {
     "catalogue": {"type": "path", "required": True},
@@ -17,14 +17,8 @@ ARGUMENTS: dict[str, Any] = {
     "extra_engines": {"type": "raw"},
     "extra_models": {"type": "raw"},
     "extra_profiles": {"type": "raw"},
-    "engine_versions": {"type": "dict", "default": {}},
-    "address": {"type": "str", "default": "127.0.0.1"},
-    "allow_unauthenticated": {"type": "bool", "default": False},
-    "allow_broken": {"type": "bool", "default": False},
-    "allow_unchecked_flags": {"type": "bool", "default": False},
-    "allow_unbounded_memory": {"type": "bool", "default": False},
-    "ngc_registry": {"type": "str", "default": "nvcr.io"},
-    "device_memory_gib": {"type": "float", "default": 122.0},
+    # Their types are checked with their ranges, so that both have a code.
+    **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in catalogue.HOST},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -42,8 +36,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         extra = {noun: args[f"extra_{noun}"] for noun in catalogue.NOUNS}
         merged, found = catalogue.build(catalogue_action.files(args["catalogue"]), extra)
         merged.flags = catalogue_action.flags(args["catalogue"])
-        keys = set(ARGUMENTS) & set(Inputs.__dataclass_fields__)
-        resolution = resolve(Inputs(**{key: args[key] for key in keys}), merged)
+        given = {key: role_variables.coerce(args[key], spec) for key, spec in catalogue.HOST.items()}
+        resolution = resolve(Inputs(args["profiles"], **given), merged)
+        found += role_variables.problems(task_vars or {}, self._templar.template)
         unread = catalogue_action.unknown_variables(task_vars or {})
         # A variable that is missing because its name was mistyped is one problem, not two.
         found += [problem for problem in resolution.problems if problem.variable not in unread.meant]

@@ -8,184 +8,202 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import shapes
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.shapes import (
+    Field,
+    check,
+    check_name,
+    described,
+    needed,
+    nullable,
+    shown,
+)
 
-
-@dataclass(frozen=True)
-class Field:
-    """What may stand under a key. ``keys`` are the fixed keys of a mapping, ``values`` describes a free-key one."""
-
-    types: tuple[type, ...]
-    required: bool = False
-    choices: tuple[Any, ...] = ()
-    keys: Mapping[str, Field] | None = None
-    values: Field | None = None
-    items: Field | None = None
-    null: bool = False
-
-
-TEXT = Field((str,))
-NEEDED = Field((str,), required=True)
-TEXTS = Field((list,), items=TEXT)
-NUMBER = Field((int, float))
-WHOLE = Field((int,))
+TEXT, PROSE = shapes.TEXT, shapes.PROSE
+PROSES = Field((list,), items=PROSE)
 SWITCH = Field((bool,))
-OPTIONS = Field((dict,))  # the engine's own flags: checked against the engine's own list
-ENVIRONMENT = Field((dict,), values=Field((str, int, float)))
+WORDS = Field((list,), items=TEXT)
+NAMES = Field((list,), items=shapes.NAME)
+# The engine's own flags: checked against the engine's own list.
+OPTIONS = Field((dict,), names=shapes.OPTION, free=True, lines=True)
+ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
+API = Field((str,), choices=("chat", "transcription"))
+PORT = Field((int,))  # its range has a code of its own
 
 # Python packages that an image has to have, NAME==VERSION, by the API that needs them.
-PACKAGES = Field((dict,), keys={"chat": TEXTS, "transcription": TEXTS})
+REQUIREMENTS = Field((list,), items=shapes.REQUIREMENT)
+PACKAGES = Field((dict,), keys={"chat": REQUIREMENTS, "transcription": REQUIREMENTS})
 
 SOURCE = Field(
     (dict,),
-    keys={"git": TEXT, "commit": TEXT, "archive": TEXT, "sha256": TEXT, "subdirectory": TEXT},
+    keys={
+        "git": shapes.GIT,
+        "commit": shapes.COMMIT,
+        "archive": shapes.URL,
+        "sha256": shapes.SHA256,
+        "subdirectory": shapes.FOLDER,
+    },
 )
 ENGINE = Field(
     (dict,),
     keys={
         "kind": Field((str,), required=True, choices=("native", "container")),
         "title": TEXT,
-        "role": TEXT,
+        "role": shapes.NAME,
         "command": Field((list,), required=True, items=TEXT),
-        "listen": Field((dict,), required=True, keys={"address": NEEDED, "port": NEEDED}),
-        "served_name_option": Field((str,), null=True),
+        "listen": Field((dict,), required=True, keys={"address": needed(shapes.OPTION), "port": needed(shapes.OPTION)}),
+        "served_name_option": nullable(shapes.OPTION),
         "list_style": Field((str,), choices=("space", "comma", "repeat")),
-        "api": Field((str,), required=True, choices=("chat", "transcription")),
-        "api_path": TEXT,
-        "api_path_options": TEXTS,
-        "port": Field((int,), required=True),
-        "loopback_only": TEXT,
-        "health": Field((str,), null=True),
-        "start_timeout": WHOLE,
-        "progress": Field((dict,), null=True, keys={"path": TEXT, "match": NEEDED}),
-        "gpu_log": Field((str,), null=True),
+        "api": needed(API),
+        "api_path": shapes.URL_PATH,
+        "api_path_options": Field((list,), items=shapes.OPTION),
+        "port": needed(PORT),
+        "loopback_only": PROSE,
+        "health": nullable(shapes.URL_PATH),
+        "start_timeout": shapes.SECONDS,
+        "progress": Field((dict,), null=True, keys={"path": shapes.URL_PATH, "match": needed(shapes.REGEX)}),
+        "gpu_log": nullable(shapes.REGEX),
         "environment": ENVIRONMENT,
         "options": OPTIONS,
-        "programs": Field((dict,), values=TEXT),
+        "programs": Field((dict,), names=shapes.OPTION, values=shapes.PROGRAM),
         "vision": Field(
             (dict,),
             keys={
-                "projector": TEXT,
-                "folder": TEXT,
+                "projector": shapes.OPTION,
+                "folder": shapes.OPTION,
                 "file_url": TEXT,
                 "closed": Field((dict,), keys={"environment": ENVIRONMENT}),
             },
         ),
-        "bench": TEXTS,
-        "image": TEXT,
-        "image_bytes": WHOLE,
+        "bench": WORDS,
+        "image": shapes.IMAGE,
+        "image_bytes": shapes.BYTES,
         "python_packages": PACKAGES,
         "memory": Field(
             (dict,),
+            null=True,
             keys={
-                "option": NEEDED,
+                "option": needed(shapes.OPTION),
                 "of": Field((str,), required=True, choices=("total", "free")),
-                "outside_gib": Field((int, float), required=True),
+                "outside_gib": needed(shapes.number(0, 4096)),
             },
         ),
-        "chat_sampling_option": TEXT,
+        "chat_sampling_option": nullable(shapes.OPTION),
         "source": SOURCE,
-        "version": NEEDED,
+        "version": needed(shapes.VERSION),
         "versions": Field(
             (dict,),
             required=True,
+            names=shapes.VERSION,
             values=Field(
                 (dict,),
                 keys={
-                    "commit": TEXT,
+                    "commit": shapes.COMMIT,
                     "source": SOURCE,
                     "engine_version": TEXT,
                     "cuda": TEXT,
-                    "released": Field((str,), null=True),
-                    "digest": TEXT,
-                    "image": TEXT,
-                    "image_bytes": WHOLE,
+                    "released": nullable(TEXT),
+                    "digest": shapes.DIGEST,
+                    "image": shapes.IMAGE,
+                    "image_bytes": shapes.BYTES,
                     "python_packages": PACKAGES,
-                    "unbounded_memory": TEXT,
+                    "unbounded_memory": PROSE,
                     "options": OPTIONS,
-                    "origin": TEXT,
+                    "origin": PROSE,
                 },
             ),
         ),
-        "note": TEXT,
+        "note": PROSE,
     },
 )
 MODEL = Field(
     (dict,),
     keys={
         "source": Field((str,), required=True, choices=("modelscope", "url")),
-        "id": TEXT,
-        "revision": TEXT,
-        "include": TEXTS,
-        "url": TEXT,
-        "path": TEXT,
-        "file": Field((str,), null=True),
-        "checksum": Field((str,), null=True),
+        "id": shapes.REPOSITORY,
+        "revision": shapes.REVISION,
+        "include": Field((list,), items=shapes.GLOB),
+        "url": shapes.URL,
+        "path": shapes.FOLDER,
+        "file": nullable(shapes.FILE),
+        "checksum": nullable(shapes.CHECKSUM),
         "precision": TEXT,
-        "bytes": Field((int,), required=True),
-        "active_bytes": WHOLE,
+        "bytes": needed(shapes.BYTES),
+        "active_bytes": shapes.BYTES,
         "estimated": SWITCH,
         "thinking": Field((str,), choices=("switchable", "never")),
         "vision": SWITCH,
         "untrained": SWITCH,
-        "api": Field((str,), choices=("chat", "transcription")),
-        "unpinned": TEXT,
-        "unverified": TEXT,
-        "origin": TEXT,
-        "note": TEXT,
+        "api": API,
+        "unpinned": PROSE,
+        "unverified": PROSE,
+        "origin": PROSE,
+        "note": PROSE,
     },
 )
 STATUS = Field(
     (dict,),
     keys={
         "state": Field((str,), required=True, choices=("works", "broken", "untested")),
-        "versions": TEXTS,
-        "from": TEXT,
-        "before": TEXT,
-        "reason": TEXT,
-        "origin": TEXT,
+        "versions": NAMES,
+        "from": shapes.VERSION,
+        "before": shapes.VERSION,
+        "reason": PROSE,
+        "origin": PROSE,
     },
 )
 PROFILE = Field(
     (dict,),
     keys={
-        "engine": NEEDED,
-        "model": NEEDED,
+        "engine": needed(shapes.NAME),
+        "model": needed(shapes.NAME),
         "title": TEXT,
-        "served_name": NEEDED,
+        "served_name": needed(shapes.SERVED_NAME),
         "options": OPTIONS,
         "options_thinking": OPTIONS,
         "options_not_thinking": OPTIONS,
-        "files": TEXTS,
-        "files_not_thinking": TEXTS,
-        "memory_gib": Field((int, float), required=True),
-        "start_timeout": WHOLE,
-        "api": Field((str,), choices=("chat", "transcription")),
+        "files": NAMES,
+        "files_not_thinking": NAMES,
+        "memory_gib": needed(shapes.GIBIBYTES),
+        "start_timeout": shapes.SECONDS,
+        "api": API,
         "environment": ENVIRONMENT,
-        "port": WHOLE,
+        "port": PORT,
         "remote_media": SWITCH,
         "status": Field((list,), items=STATUS),
-        "note": TEXT,
+        "note": PROSE,
     },
 )
 # What a person may say of one service in thor_profiles.
 SERVICE = Field(
     (dict,),
     keys={
-        "profile": NEEDED,
+        "profile": needed(TEXT),
         "name": TEXT,
         "version": TEXT,
         "thinking": SWITCH,
-        "served_name": TEXT,
+        "served_name": shapes.SERVED_NAME,
         "address": TEXT,
-        "port": WHOLE,
+        "port": PORT,
         "options": OPTIONS,
         "environment": ENVIRONMENT,
         "remote_media": SWITCH,
-        "memory_gib": NUMBER,
-        "start_timeout": WHOLE,
+        "memory_gib": shapes.GIBIBYTES,
+        "start_timeout": shapes.SECONDS,
     },
 )
+# What an inventory says of all services of a host, in thor_<key>.
+HOST: Mapping[str, Field] = {
+    "engine_versions": Field((dict,), names=shapes.NAME, values=shapes.VERSION),
+    "address": TEXT,
+    "allow_unauthenticated": SWITCH,
+    "allow_broken": SWITCH,
+    "allow_unchecked_flags": SWITCH,
+    "allow_unbounded_memory": SWITCH,
+    "ngc_registry": shapes.REGISTRY,
+    "device_memory_gib": shapes.GIBIBYTES,
+}
 NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PROFILE}
 
 
@@ -207,39 +225,6 @@ def merge(base: Any, extra: Any) -> Any:
     return extra
 
 
-def check(value: Any, spec: Field, place: str) -> list[Problem]:
-    """Hold ``value`` against ``spec``; ``place`` is where a person finds it."""
-    if value is None and spec.null:
-        return []
-    if not isinstance(value, spec.types) or (isinstance(value, bool) and bool not in spec.types):
-        names = " or ".join(_type_name(one) for one in spec.types)
-        # YAML takes 26.10 for the number 26.1.
-        remedy = "Put it in quotes." if str in spec.types and isinstance(value, int | float) else "Write it as such."
-        return [Problem("THOR-TYPE-INVALID", place, value, f"A {names} belongs here, not {_a(value)}.", remedy)]
-    if spec.choices and value not in spec.choices:
-        known = [str(choice) for choice in spec.choices]
-        return [Problem("THOR-VALUE-INVALID", place, value, "That is not a value of this key.", nearest(value, known))]
-    problems: list[Problem] = []
-    if isinstance(value, Mapping) and spec.keys is not None:
-        problems += [
-            Problem("THOR-KEY-UNKNOWN", f"{place}.{key}", None, "There is no such key.", nearest(key, spec.keys))
-            for key in value
-            if key not in spec.keys
-        ]
-        for key, inner in spec.keys.items():
-            if key in value:
-                problems += check(value[key], inner, f"{place}.{key}")
-            elif inner.required:
-                problems.append(Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "This key is required.", "Add it."))
-    if isinstance(value, Mapping) and spec.values is not None:
-        for key, one in value.items():
-            problems += check(one, spec.values, f"{place}[{key!r}]")
-    if isinstance(value, list) and spec.items is not None:
-        for index, one in enumerate(value):
-            problems += check(one, spec.items, f"{place}[{index}]")
-    return problems
-
-
 def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue, list[Problem]]:
     """Merge a person's entries (``{"engines": {...}, ...}``) over the catalogue's and check every entry.
 
@@ -249,7 +234,7 @@ def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue,
     problems: list[Problem] = []
     for noun, spec in NOUNS.items():
         target: dict[str, dict[str, Any]] = getattr(catalogue, noun)
-        own = extra.get(noun) or {}
+        own = {} if extra.get(noun) is None else extra[noun]
         variable = f"thor_extra_{noun}"
         if not isinstance(own, Mapping):
             problems.append(
@@ -257,13 +242,16 @@ def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue,
                     "THOR-TYPE-INVALID",
                     variable,
                     own,
-                    f"A mapping belongs here, not {_a(own)}.",
+                    f"A mapping belongs here, not {described(own)}.",
                     "See docs/catalogue.md.",
                 )
             )
             own = {}
         for name in {**data[noun], **own}:
-            place = f"{variable}[{name!r}]" if name in own else f"{noun}.yml: {name}"
+            if found := check_name(name, shapes.NAME, variable):
+                problems += found
+                continue
+            place = f"{variable}[{shown(name)}]" if name in own else f"{noun}.yml: {name}"
             entry = data[noun].get(name)
             if name in own:
                 entry = own[name] if entry is None else merge(entry, own[name])
@@ -273,17 +261,19 @@ def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue,
             problems += found
             if not found:
                 target[name] = entry
-    problems += _links(catalogue, extra)
+    problems += _links(catalogue, extra.get("profiles"))
     return catalogue, problems
 
 
 def _references(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[Problem]:
     """What a spec of single keys cannot say: keys that need each other."""
-    needed: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
     if noun == "models":
-        needed = ("id",) if entry["source"] == "modelscope" else ("url", "path", "file")
+        wanted = ("id",) if entry["source"] == "modelscope" else ("url", "path", "file")
     elif noun == "engines":
-        needed = ("image",) if entry["kind"] == "container" else ("source",)
+        wanted = ("image",) if entry["kind"] == "container" else ("source",)
+        if found := check(next(iter(entry["command"]), None), shapes.PROGRAM, f"{place}.command[0]"):
+            return found
         if entry["version"] not in entry["versions"]:
             return [
                 Problem(
@@ -296,16 +286,35 @@ def _references(noun: str, name: str, entry: Mapping[str, Any], place: str) -> l
             ]
     return [
         Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "An entry of this kind needs this key.", "Add it.")
-        for key in needed
+        for key in wanted
         if not entry.get(key)
-    ]
+    ] or (_sources(entry, place) if noun == "engines" and entry["kind"] == "native" else [])
 
 
-def _links(catalogue: Catalogue, extra: Mapping[str, Any]) -> list[Problem]:
-    """References of profiles to engines and models that are not there."""
+def _sources(engine: Mapping[str, Any], place: str) -> list[Problem]:
+    """Versions of a native engine whose source is not pinned."""
+    problems: list[Problem] = []
+    for version, known in engine["versions"].items():
+        source = {**(known.get("source") or engine["source"])}
+        if "archive" not in source and "commit" in known:
+            source["commit"] = known["commit"]
+        if not ({"archive", "sha256"} <= source.keys() or {"git", "commit"} <= source.keys()):
+            reason = "A source is an archive with its sha256, or a git address with a commit."
+            where = f"{place}.versions[{version!r}].source"
+            problems.append(Problem("THOR-KEY-MISSING", where, None, reason, "Add what is missing."))
+    return problems
+
+
+def _takes_a_file(engine: Mapping[str, Any]) -> bool:
+    return any("{file}" in word for word in engine["command"])
+
+
+def _links(catalogue: Catalogue, own: Any) -> list[Problem]:
+    """References of profiles to engines and models that are not there, or do not fit; ``own`` are a person's profiles."""
     problems: list[Problem] = []
     for name, profile in list(catalogue.profiles.items()):
-        place = f"thor_extra_profiles[{name!r}]" if name in (extra.get("profiles") or {}) else f"profiles.yml: {name}"
+        is_own = isinstance(own, Mapping) and name in own
+        place = f"thor_extra_profiles[{name!r}]" if is_own else f"profiles.yml: {name}"
         found: list[Problem] = []
         if profile["engine"] not in catalogue.engines:
             reason = "There is no such engine."
@@ -326,22 +335,13 @@ def _links(catalogue: Catalogue, extra: Mapping[str, Any]) -> list[Problem]:
                     found.append(
                         Problem("THOR-MODEL-UNKNOWN", f"{place}.{key}", model, reason, nearest(model, catalogue.models))
                     )
+        if not found and _takes_a_file(catalogue.engines[profile["engine"]]):
+            model = profile["model"]
+            if not catalogue.models[model].get("file"):
+                reason = f"{profile['engine']} is started with one file, and the model {model} does not name its own."
+                remedy = f"Name it: thor_extra_models[{model!r}].file."
+                found.append(Problem("THOR-KEY-MISSING", f"{place}.model", model, reason, remedy))
         if found:
             del catalogue.profiles[name]
         problems += found
     return problems
-
-
-def _type_name(one: type) -> str:
-    return {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", list: "list"}[
-        one
-    ]
-
-
-def _a(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    for one in (bool, str, int, float, list):
-        if isinstance(value, one):
-            return f"a {_type_name(one)}"
-    return "a mapping" if isinstance(value, Mapping) else f"a {type(value).__name__}"

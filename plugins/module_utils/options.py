@@ -10,13 +10,17 @@ A list of options is what module_utils/flags.py describes:
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 Flags = Mapping[str, Mapping[str, Any]]
+# What a parser takes for the next option, and not for the value of this one.
+OPTION_LIKE = re.compile(r"-[-A-Za-z].*", re.DOTALL)
 WHOLE = re.compile(r"[+-]?\d+")
 # vLLM reads 64k and 64Ki where it counts tokens.
 COUNT = re.compile(r"\d+(?:\.\d+)?[kKmMgGtT]i?")
@@ -88,6 +92,10 @@ def text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping | list):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if isinstance(value, float) and math.isfinite(value):
+        # argparse takes -1e-05 for an option, and 1e-05 is not what a person wrote.
+        plain = format(Decimal(repr(value)), "f")
+        return plain if "." in plain else f"{plain}.0"
     return str(value)
 
 
@@ -139,7 +147,13 @@ def _value(value: Any, entry: Mapping[str, Any], list_style: str) -> tuple[str, 
         return "THOR-FLAG-VALUE", "takes no value", "Write true or false."
     if kind == "json":
         return _json(value)
+    if not isinstance(value, list) and OPTION_LIKE.fullmatch(text(value)):
+        return "THOR-FLAG-VALUE", "would take this for the next option", "Write a value that does not begin so."
     if isinstance(value, list):
+        if not value:
+            return "THOR-FLAG-VALUE", "needs at least one value", "Write one, or null to take the option away."
+        if list_style == "comma" and any("," in text(one) for one in value):
+            return "THOR-FLAG-VALUE", "would take one of these values for two", "Write values without commas."
         if takes != "many" and list_style == "space":
             return "THOR-FLAG-VALUE", "takes one value and no list", "Write the value without the list."
         return next((found for found in (_value(one, entry, list_style) for one in value) if found), None)
@@ -178,6 +192,8 @@ def _number(word: str, kind: str, auto: bool) -> tuple[str, str, str] | None:
         number = float(word)
     except ValueError:
         return "THOR-FLAG-VALUE", "takes a number", "Write one."
+    if not math.isfinite(number):
+        return "THOR-FLAG-VALUE", "takes a finite number", "Write one."
     if kind == "fraction" and not 0 < number <= 1:
         return "THOR-FLAG-VALUE", "takes a fraction: above 0 and at most 1", "Write it so: 0.5 is half."
     return None

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+LONGEST = 400  # characters of a value that are shown
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -29,12 +31,30 @@ class Problem:
 
     def text(self) -> str:
         """The problem in one line, without the host."""
-        value = "" if self.value is None else f" = {json.dumps(self.value, ensure_ascii=False, default=str)}"
-        return f"{self.code}: {self.variable}{value}: {_sentence(self.reason)} {_sentence(self.remedy)}"
+        value = "" if self.value is None else f" = {_shown(self.value)}"
+        text = f"{self.code}: {self.variable}{value}: {_sentence(self.reason)} {_sentence(self.remedy)}"
+        return text.encode(errors="backslashreplace").decode()
 
     def as_dict(self) -> dict[str, Any]:
-        """The problem as plain data, for facts and results."""
-        return asdict(self)
+        """The problem as plain data, for facts and results: a value that JSON cannot hold is a text."""
+        plain = asdict(self)
+        try:
+            json.dumps(self.value, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError):
+            plain["value"] = _shown(self.value)
+        return {
+            key: one.encode(errors="backslashreplace").decode() if isinstance(one, str) else one
+            for key, one in plain.items()
+        }
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON where it can be, on one line and not without end."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that are no texts, integers of thousands of digits
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _sentence(text: str) -> str:

@@ -13,20 +13,22 @@ import math
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import quote
 
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
-from ansible_collections.jetson.thor.plugins.module_utils.catalogue import SERVICE, Catalogue, check, merge
+from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, SERVICE, Catalogue, merge
 from ansible_collections.jetson.thor.plugins.module_utils.probe import API_PATHS
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.shapes import URL_PATH, check
 
 MODELS_ROOT = "/models"
 GIB = 1024**3
+LONGEST = 131072  # Linux takes no longer argument (MAX_ARG_STRLEN), and systemd no line of a unit above 1 MiB
 # NVIDIA's registry, whose place another may take by name (thor_ngc_registry).
 NGC = "nvcr.io"
-REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 # Options that name a file with a chat template: vLLM's and SGLang's, llama.cpp's.
 TEMPLATE_OPTIONS = ("chat-template", "chat-template-file")
 SERVICE_KEYS = SERVICE.keys or {}
@@ -61,6 +63,10 @@ class Resolution:
 def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
     """Resolve every entry of ``thor_profiles``; a problem in one entry does not hide those of the next."""
     result = Resolution()
+    for key, spec in HOST.items():
+        if found := check(getattr(inputs, key), spec, f"thor_{key}"):
+            result.problems += found
+            inputs = replace(inputs, **{key: getattr(Inputs([]), key)})
     if not isinstance(inputs.profiles, list):
         reason = "A list of profile names, or of mappings with the key profile, belongs here."
         remedy = f"For example: thor_profiles: [{next(iter(catalogue.profiles), 'PROFILE')}]"
@@ -73,10 +79,6 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
             result.problems.append(
                 Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines))
             )
-    if not REGISTRY.fullmatch(inputs.ngc_registry):
-        reason = "That is no name of a registry."
-        remedy = "Write it as in the name of an image, such as cache.example.org:5000."
-        result.problems.append(Problem("THOR-VALUE-INVALID", "thor_ngc_registry", inputs.ngc_registry, reason, remedy))
     for index, written in enumerate(inputs.profiles):
         place = f"thor_profiles[{index}]"
         entry = {"profile": written} if isinstance(written, str) else written
@@ -153,12 +155,11 @@ def _service(
     vision, found = _vision(engine, model, chosen, artifact, place)
     problems += found
     api_path = _api_path(engine, api, chosen)
-    if not api_path.startswith("/"):
+    if check(api_path, URL_PATH, ""):
         option = next(one for one in engine["api_path_options"] if chosen.get(one))
         where = f"{place}.options[{option!r}]"
-        problems.append(
-            Problem("THOR-VALUE-INVALID", where, api_path, "A path begins with a slash.", f"Write /{api_path}.")
-        )
+        remedy = f"Write {quote('/' + api_path.lstrip('/'))}."
+        problems.append(Problem("THOR-VALUE-INVALID", where, api_path, f"It has to be {URL_PATH.wants}.", remedy))
     remote_media, found = _remote_media(entry, place, profile, engine, vision, address)
     problems += found
     problems += _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue)
@@ -173,6 +174,14 @@ def _service(
     memory, fraction, found = _memory(engine.get("memory"), memory_gib, variable, inputs)
     problems += found
     image = _image(engine, known, version)
+    flags = catalogue.flags.get((profile["engine"], version))
+    argv = _argv(engine, artifact, served_name, address, port, {**fraction, **chosen}, flags)
+    environment = _environment(engine, profile, entry, _closed(engine, remote_media))
+    for key, words in (("options", argv), ("environment", [*environment, *environment.values()])):
+        size = sum(len(word.encode(errors="replace")) + 1 for word in words)
+        if size > LONGEST:
+            reason = f"Together they make {size} bytes, and {LONGEST} is the most that a process is given."
+            problems.append(Problem("THOR-VALUE-INVALID", f"{place}.{key}", None, reason, "Shorten them."))
     service = {
         "name": name,
         "unit": f"thor-{name}.service",
@@ -186,16 +195,8 @@ def _service(
         "image_digest": _digest(known, image, (profile["engine"], version), catalogue.lock),
         "image_bytes": known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
         "source": _source(engine, known),
-        "argv": _argv(
-            engine,
-            artifact,
-            served_name,
-            address,
-            port,
-            {**fraction, **chosen},
-            catalogue.flags.get((profile["engine"], version)),
-        ),
-        "environment": _environment(engine, profile, entry, _closed(engine, remote_media)),
+        "argv": argv,
+        "environment": environment,
         "model": artifact,
         "files": artifacts,
         "api": api,
@@ -278,11 +279,7 @@ def _version(
     if "version" in entry:
         variable, version = f"{place}.version", entry["version"]
     elif name in inputs.engine_versions:
-        given = inputs.engine_versions[name]
-        variable, version = f"thor_engine_versions[{name!r}]", str(given)
-        if not isinstance(given, str):
-            reason = "A version is a text, and YAML takes 26.10 for the number 26.1."
-            return version, [Problem("THOR-TYPE-INVALID", variable, given, reason, "Put it in quotes.")]
+        variable, version = f"thor_engine_versions[{name!r}]", inputs.engine_versions[name]
     if version in engine["versions"]:
         return version, []
     reason = f"The catalogue has no such version of {name}."
@@ -309,15 +306,21 @@ def _thinking(
 
 
 def _is_loopback(address: str) -> bool:
-    """Whether the address is this machine's alone; raises ValueError where it is none."""
-    return ipaddress.ip_address(address).is_loopback
+    """Whether the address is this machine's alone; raises ValueError where nothing can listen on it.
+
+    A zone (fe80::1%eth0) may hold any character, and no engine takes one.
+    """
+    found = ipaddress.ip_address(address)
+    if "%" in address or found.is_multicast:
+        raise ValueError(address)
+    return found.is_loopback
 
 
 def _address(address: str, variable: str, inputs: Inputs, engine: str, loopback_only: str | None) -> list[Problem]:
     try:
         loopback = _is_loopback(address)
     except ValueError:
-        reason = "That is no IP address."
+        reason = "That is not an IP address that a service can listen on."
         return [Problem("THOR-ADDRESS-INVALID", variable, address, reason, "Write one such as 127.0.0.1.")]
     if not loopback and loopback_only:
         reason = f"{engine} may be reached from its own device alone: {loopback_only}"

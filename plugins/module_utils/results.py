@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import conditions
-from ansible_collections.jetson.thor.plugins.module_utils.catalogue import Field, check
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.module_utils.shapes import Field, check
 
 SCHEMA = 1
 # Memory bandwidth of a Jetson AGX Thor in bytes per second (facts of the vendor: 273 GB/s).
@@ -26,11 +26,11 @@ BANDWIDTH = 273e9
 # The power mode that the reference table was measured in.
 REFERENCE_MODE = "MAXN"
 
-TEXT = Field((str,), null=True)
+TEXT = Field((str,), null=True, lines=True)
 NAME = Field((str,), required=True)
 NUMBER = Field((int, float), null=True)
 COUNT = Field((int,), required=True)
-TEXTS = Field((list,), items=Field((str,)))
+TEXTS = Field((list,), items=Field((str,), lines=True))
 SPREAD = Field(
     (dict,), null=True, keys={name: Field((int, float), required=True) for name in ("mean", "median", "min", "max")}
 )

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils import catalogue, shapes
 from ansible_collections.jetson.thor.plugins.module_utils.variables import FACTS, KNOWN
+from ansible_collections.jetson.thor.plugins.plugin_utils import role_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -159,6 +161,46 @@ def test_documentation_names_no_variable_that_nothing_reads() -> None:
         named = set(re.findall(r"\bthor_\w*[a-z]\b", page.read_text(encoding="utf-8")))
         unread = named - set(KNOWN) - set(FACTS)
         assert unread <= {"thor_rollout_done", "thor_rollout_left"}, page.relative_to(ROOT)
+
+
+# Arguments that roles pass to each other, and those that module_utils/resolve.py checks under the inventory's names.
+PASSED_ON = {"cmake_build_builds", "catalog_refuse", *(f"catalog_{key}" for key in catalogue.HOST)}
+PASSED_ON |= {f"catalog_{noun}" for noun in ("profiles", "extra_engines", "extra_models", "extra_profiles")}
+TYPES = {"bool": bool, "int": int, "float": float, "list": list, "dict": dict, "str": str, "path": str, "raw": list}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_of_a_role_has_a_range_or_a_pattern(role: str) -> None:
+    for spec in entry_points(role).values():
+        for name, option in (spec.get("options") or {}).items():
+            if name in PASSED_ON:
+                continue
+            shape = role_variables.VARIABLES.get(name)
+            assert shape, f"{name}: say in plugins/plugin_utils/role_variables.py what it may be"
+            assert TYPES[option["type"]] in shape.types, name
+            assert set(shape.choices) == set(option.get("choices") or ()), name
+            unbounded = shape.types in {(bool,), (list,), (dict,)} or shape in {
+                shapes.TEXT,
+                shapes.PROSE,
+                shapes.SECRET,
+            }
+            bounded = shape.choices or shape.pattern or shape.maximum < shapes.LARGEST
+            assert unbounded or bounded, f"{name}: give it a range, a pattern or choices"
+            default = option.get("default")
+            if default is not None and "{{" not in str(default):
+                assert shapes.check(role_variables.coerce(default, shape), shape, name) == []
+
+
+def test_every_variable_of_an_inventory_has_a_shape() -> None:
+    entries = {
+        "thor_profiles",
+        "thor_extra_engines",
+        "thor_extra_models",
+        "thor_extra_profiles",
+    }  # those of the catalogue
+    assert set(KNOWN) - entries <= set(role_variables.VARIABLES), (
+        "say in plugins/plugin_utils/role_variables.py what it may be"
+    )
 
 
 # Plugins

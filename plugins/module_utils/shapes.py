@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes of what a person writes: types, ranges and characters, and how a value is held against one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+
+# No text of an inventory is longer: Linux takes 128 KiB for one argument, and systemd 1 MiB for one line of a unit.
+LONGEST = 32768
+LARGEST = 2**53  # what every JSON parser holds exactly
+DEEPEST = 16
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Field:
+    """What may stand under a key. ``keys`` are the fixed keys of a mapping, ``values`` and ``names`` describe a free-key one.
+
+    A text is one line without control characters, unless ``lines``; ``pattern`` has to match the whole of it, and ``wants`` says
+    that in words. Numbers are finite and lie between ``minimum`` and ``maximum``. ``free`` allows anything that JSON can hold. What
+    is ``secret`` is not shown.
+    """
+
+    types: tuple[type, ...]
+    required: bool = False
+    choices: tuple[Any, ...] = ()
+    keys: Mapping[str, Field] | None = None
+    values: Field | None = None
+    names: Field | None = None
+    items: Field | None = None
+    null: bool = False
+    pattern: str = ""
+    wants: str = ""
+    minimum: float = -LARGEST
+    maximum: float = LARGEST
+    lines: bool = False
+    free: bool = False
+    regex: bool = False
+    secret: bool = False
+
+
+def text(pattern: str, wants: str, **more: Any) -> Field:
+    """A text of these characters."""
+    return Field((str,), pattern=pattern, wants=wants, **more)
+
+
+def whole(minimum: int, maximum: int) -> Field:
+    """A whole number in this range."""
+    return Field((int,), minimum=minimum, maximum=maximum)
+
+
+def number(minimum: float, maximum: float) -> Field:
+    """A number in this range."""
+    return Field((int, float), minimum=minimum, maximum=maximum)
+
+
+def needed(field: Field) -> Field:
+    """The same, and it has to be there."""
+    return replace(field, required=True)
+
+
+def nullable(field: Field) -> Field:
+    """The same, or nothing."""
+    return replace(field, null=True)
+
+
+TEXT = Field((str,))
+SECRET = Field((str,), secret=True)
+PROSE = Field((str,), lines=True)  # shown to people, and rendered nowhere
+_WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+# Not a folder that begins with a dot: neither . nor .. nor our own .thor.
+_PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"
+NAME = text(_WORD, "up to 100 letters, digits, dots, hyphens and underscores, beginning with a letter or a digit")
+VERSION = NAME  # also a folder, and a part of an image's tag
+REPOSITORY = text(rf"{_PART}/{_PART}", "OWNER/NAME, each of letters, digits and . _ + -")
+REVISION = text(rf"{_PART}(/{_PART})*", "the name of a branch or a tag")
+FOLDER = text(
+    rf"{_PART}(/{_PART})*", "a relative path of letters, digits and . _ + -, with no part that begins with a dot"
+)
+# .thor-manifest.json and its like are ours.
+FILE = text(
+    r"(?!-)(?:(?!\.{1,2}/|\.thor)[^/\\]+/)*(?!\.{1,2}$|\.thor)[^/\\]+", "a relative path, without .. and backslashes"
+)
+GLOB = replace(FILE, wants="a relative path or a pattern of such paths, without .. and backslashes")
+PATH = text(r"/[^\\]*", "an absolute path")
+URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https://, without blanks")
+GIT = text(
+    r"(https?|ssh|git|file)://[^\s\"'<>\\]+|[\w.-]+@[\w.-]+:[\w./~+-]+",
+    "the address of a Git repository, without blanks",
+)
+COMMIT = text(r"[0-9a-f]{7,64}", "a commit as Git writes it, in hexadecimal digits")
+SHA256 = text(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal digits")
+CHECKSUM = text(r"sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40}", "sha256:HEX or sha1:HEX")
+DIGEST = text(r"sha256:[0-9a-f]{64}|unpinned", "sha256:HEX, or unpinned")
+URL_PATH = text(r"/[!-~]*", "a path that begins with a slash, without blanks")
+OPTION = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "the name of an option without its dashes")
+PROGRAM = text(_PART, "the name of a program")
+VARIABLE = text(r"[A-Za-z_][A-Za-z0-9_]{0,199}", "the name of a variable: letters, digits and underscores")
+SERVED_NAME = text(
+    r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}",
+    "up to 128 letters, digits and . _ : / @ + -, beginning with a letter or a digit",
+)
+_REPOSITORY_NAME = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._-]+)*"
+REGISTRY = text(_REPOSITORY_NAME, "a registry as in the name of an image, such as cache.example.org:5000")
+IMAGE = text(
+    rf"(?!-){_REPOSITORY_NAME}(:[A-Za-z0-9_{{][A-Za-z0-9._{{}}-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?",
+    "the name of an image",
+)
+REQUIREMENT = text(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+]+", "NAME==VERSION")
+REGEX = Field((str,), regex=True)
+BYTES = whole(1, 10**15)
+GIBIBYTES = number(0.01, 4096)
+SECONDS = whole(1, 7 * 86400)
+
+
+def check(value: Any, spec: Field, place: str) -> list[Problem]:
+    """Hold ``value`` against ``spec``; ``place`` is where a person finds it."""
+    if value is None and spec.null:
+        return []
+    quoted = None if spec.secret else value
+    if not isinstance(value, spec.types) or (isinstance(value, bool) and bool not in spec.types):
+        names = " or ".join(type_name(one) for one in spec.types)
+        # YAML takes 26.10 for the number 26.1.
+        remedy = "Put it in quotes." if str in spec.types and isinstance(value, int | float) else "Write it as such."
+        return [Problem("THOR-TYPE-INVALID", place, quoted, f"A {names} belongs here, not {described(value)}.", remedy)]
+    if spec.choices and value not in spec.choices:
+        known = [str(choice) for choice in spec.choices]
+        return [Problem("THOR-VALUE-INVALID", place, value, "That is not a value of this key.", nearest(value, known))]
+    if found := _wrong(value, spec):
+        return [Problem("THOR-VALUE-INVALID", place, quoted, *found)]
+    if spec.free:
+        return _free(value, spec, place, 0)
+    problems: list[Problem] = []
+    if isinstance(value, Mapping) and spec.keys is not None:
+        problems += [
+            Problem("THOR-KEY-UNKNOWN", f"{place}{_key(key)}", None, "There is no such key.", nearest(key, spec.keys))
+            for key in value
+            if key not in spec.keys
+        ]
+        for key, inner in spec.keys.items():
+            if key in value:
+                problems += check(value[key], inner, f"{place}.{key}")
+            elif inner.required:
+                problems.append(Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "This key is required.", "Add it."))
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            problems += check_name(key, spec.names, place)
+            problems += check(one, spec.values, f"{place}[{shown(key)}]") if spec.values else []
+    if isinstance(value, list) and spec.items is not None:
+        for index, one in enumerate(value):
+            problems += check(one, spec.items, f"{place}[{index}]")
+    return problems
+
+
+def check_name(key: Any, spec: Field | None, place: str) -> list[Problem]:
+    """Hold a key that a person has chosen against its shape."""
+    if spec is None:
+        return []
+    if not isinstance(key, str):
+        reason = f"The key itself has to be a text, and this one is {described(key)}."
+        return [Problem("THOR-TYPE-INVALID", f"{place}[{shown(key)}]", None, reason, "Put it in quotes.")]
+    if found := _wrong(key, spec):
+        return [Problem("THOR-NAME-INVALID", f"{place}[{shown(key)}]", None, f"The key itself: {found[0]}", found[1])]
+    return []
+
+
+def shown(key: Any) -> str:
+    """A key as a part of a variable's name: on one line, and not without end."""
+    try:
+        word = repr(key)
+    except ValueError:  # an integer of thousands of digits
+        word = type(key).__name__
+    return word if len(word) <= 80 else f"{word[:76]}...'"
+
+
+def _wrong(value: Any, spec: Field) -> tuple[str, str] | None:
+    """What is wrong with a value of the right type: reason and remedy."""
+    if isinstance(value, str):
+        bad = (_CONTROL_BUT_LINES if spec.lines else _CONTROL).search(value)
+        if bad:
+            what = "a line break" if bad[0] in "\n\r" else f"the character U+{ord(bad[0]):04X}"
+            return f"It holds {what} at position {bad.start() + 1}, and no text here may.", "Take it out."
+        if len(value) > LONGEST:
+            return f"It has {len(value)} characters, and {LONGEST} is the most.", "Shorten it."
+        if spec.pattern and not re.fullmatch(spec.pattern, value):
+            return f"It has to be {spec.wants}.", "Write it so."
+        if spec.regex:
+            try:
+                re.compile(value)
+            except (re.error, RecursionError, OverflowError) as error:
+                return f"That is not a regular expression of Python ({error}).", "Mend it."
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, float) and not math.isfinite(value):
+            return "It has to be a finite number.", "Write one."
+        if not spec.minimum <= value <= spec.maximum:
+            return f"It has to lie between {spec.minimum:.16g} and {spec.maximum:.16g}.", "Choose a number there."
+    return None
+
+
+def _free(value: Any, spec: Field, place: str, depth: int) -> list[Problem]:
+    """What JSON cannot hold, in a value that may be anything else: dates, NaN, keys that are no text, a bottomless nest."""
+    if depth > DEEPEST:
+        reason = f"It is nested deeper than {DEEPEST} levels."
+        return [Problem("THOR-VALUE-INVALID", place, None, reason, "Write it flatter.")]
+    if isinstance(value, Mapping):
+        inner = Field((str,), lines=spec.lines) if depth else spec.names
+        return [
+            problem
+            for key, one in value.items()
+            for problem in [*check_name(key, inner, place), *_free(one, spec, f"{place}[{shown(key)}]", depth + 1)]
+        ]
+    if isinstance(value, list):
+        return [
+            problem for index, one in enumerate(value) for problem in _free(one, spec, f"{place}[{index}]", depth + 1)
+        ]
+    if value is None or isinstance(value, bool):
+        return []
+    return check(value, Field((str, int, float), lines=spec.lines), place)
+
+
+def _key(key: Any) -> str:
+    return f".{key}" if isinstance(key, str) and re.fullmatch(r"[\w-]+", key) else f"[{shown(key)}]"
+
+
+def type_name(one: type) -> str:
+    """A type in the words of a person."""
+    return {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", list: "list"}[
+        one
+    ]
+
+
+def described(value: Any) -> str:
+    """The type of a value in the words of a person."""
+    if value is None:
+        return "nothing"
+    for one in (bool, str, int, float, list):
+        if isinstance(value, one):
+            return f"a {type_name(one)}"
+    return "a mapping" if isinstance(value, Mapping) else f"a {type(value).__name__}"
