@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import media, probe
+from ansible_collections.jetson.thor.plugins.module_utils import deployed, media, probe
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 SHOWN = 200  # characters of an answer
@@ -35,9 +35,21 @@ class Questions:
     sound: bytes = b""
 
 
-def ask_all(services: Sequence[Service], questions: Questions) -> list[Result]:
-    """Send all requests of all services side by side; an entry for each, in their order (shape: RETURN of the module verify)."""
-    requests = [request for service in services for request in requests_of(service, questions)]
+def ask_all(
+    services: Sequence[Service],
+    questions: Questions,
+    missing: Callable[[Service], Problem | None] = lambda _service: None,
+) -> list[Result]:
+    """Send all requests of all services side by side; an entry for each, in their order (shape: RETURN of the module verify).
+
+    ``missing`` says why a service need not be asked at all.
+    """
+    requests: list[Callable[[], Result]] = []
+    for service in services:
+        problem = missing(service)
+        requests += (
+            [partial(_result, service, "is it there", [problem])] if problem else requests_of(service, questions)
+        )
     if not requests:
         return []
     with ThreadPoolExecutor(max_workers=len(requests)) as pool:
@@ -97,9 +109,10 @@ def _image_from_folder(service: Service, questions: Questions) -> Result:
         with media.picture_in(vision["folder"]) as path:
             return _about(service, questions, what, vision["file_url"].format(path=path, name=path.name))
     except OSError as error:
-        problem = _problem(
-            "THOR-MEDIA-FOLDER", service, vision["folder"], f"no file can be laid there: {error.strerror}."
-        )
+        reason = f"no file can be laid there: {error.strerror}."
+        problem = _problem("THOR-MEDIA-FOLDER", service, vision["folder"], reason)
+        if isinstance(error, PermissionError) and not deployed.is_root():
+            problem = deployed.no_root()
         return _result(service, what, [problem])
 
 

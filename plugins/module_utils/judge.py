@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake, docker_host
+from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake, deployed, docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 GIB = 1024**3
@@ -31,29 +31,32 @@ class Settings:
 
 def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:
     """Everything on this host that would make the play fail later."""
+    of_services = [*_roles(services), *artifacts.merge(services)[1]]
+    # Whatever else such a host lacks, or hides, follows from that.
+    unfit = next(iter(_device(host, settings)), None)
+    if unfit or host.get("root") is False:
+        return [unfit or deployed.no_root(), *of_services]
     return [
-        *_device(host, settings),
-        *_roles(services),
+        *of_services,
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
         *_flags(services, host),
         *docker_host.problems(services, host, settings.container_runtime),
         *_memory(services, host, settings),
-        *artifacts.merge(services)[1],
         *_disk(services, host, settings),
         *_ports(services, host),
     ]
 
 
 def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
-    name = f"{host['os']['id']} {host['os']['version_id']}"
-    if name not in settings.supported_os:
-        reason = f"This operating system is not supported; JetPack 7 is {' or '.join(settings.supported_os)}."
-        yield Problem("THOR-OS-UNSUPPORTED", "thor_host.os", name, reason, "Flash the device with JetPack 7.")
     if not host["device"]["thor"]:
         reason = "/proc/device-tree/compatible does not contain nvidia,tegra264, so this is no Jetson Thor."
         remedy = "Take the host out of the inventory or mend its ansible_host."
         yield Problem("THOR-DEVICE-UNSUPPORTED", "thor_host.device.model", host["device"]["model"], reason, remedy)
+    name = f"{host['os']['id']} {host['os']['version_id']}"
+    if name not in settings.supported_os:
+        reason = f"This operating system is not supported; JetPack 7 is {' or '.join(settings.supported_os)}."
+        yield Problem("THOR-OS-UNSUPPORTED", "thor_host.os", name, reason, "Flash the device with JetPack 7.")
     if host["l4t"] is None or _number(host["l4t"]) < _number(settings.minimum_l4t):
         reason = f"L4T {settings.minimum_l4t} (JetPack 7) or later is needed; /etc/nv_tegra_release says otherwise or is not there."
         yield Problem("THOR-L4T-UNSUPPORTED", "thor_host.l4t", host["l4t"], reason, "Flash the device with JetPack 7.")
@@ -212,7 +215,9 @@ def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
                 or not _overlap(service["address"], socket["address"])
             ):
                 continue
-            who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
+            who = "something that no process of this host holds (the kernel, or another namespace)"
+            if socket["pid"] is not None:
+                who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
             reason = f"{who} listens on {socket['address']}:{socket['port']} already."
             remedy = f"Give {service['name']} another port, or stop that process."
             yield Problem(

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import docker_host, images, look, power
+from ansible_collections.jetson.thor.plugins.module_utils import deployed, docker_host, images, look, power
 
 ENGINES = Path("/opt/thor/engines")
 UNITS = Path("/etc/systemd/system")
@@ -42,6 +42,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
     docker = docker_host.observe(root)
     disks |= {path: _disk(Path(path)) for path in docker_host.disk_paths(docker)}
     return {
+        "root": deployed.is_root(),
         "device": _device(root),
         "l4t": (l4t := _l4t(root)),
         "jetpack": _jetpack(l4t),

@@ -125,7 +125,7 @@ file:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import bench, job
+from ansible_collections.jetson.thor.plugins.module_utils import bench, deployed, job
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
@@ -154,6 +154,9 @@ def main() -> None:
     method = {key: given[key] for key in bench.METHOD}
     if module.check_mode:
         module.exit_json(changed=False)
+    wrong = deployed.all_missing(given["services"]) if deployed.is_root() else [deployed.no_root()]
+    if wrong:
+        module.fail_json(msg="\n".join(problem.text() for problem in wrong))
     job.start(
         module,
         name="bench",

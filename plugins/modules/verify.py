@@ -21,6 +21,7 @@ description:
     Where its C(remote_media) is V(false) it must not fetch the picture.
   - A transcription service is sent a sound as C(multipart/form-data), and must answer with a text.
   - A service whose API this module cannot ask is told as V(unverified).
+  - A service whose unit is not on the host is not asked.
   - The module does not fail on a bad answer; it returns what is wrong with each.
 options:
   services:
@@ -136,7 +137,7 @@ import base64
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import ask
+from ansible_collections.jetson.thor.plugins.module_utils import ask, deployed
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
@@ -158,7 +159,7 @@ def main() -> None:
         **{key: given[key] for key in ("prompt", "image_prompt", "max_tokens", "timeout", "image_url")},
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
-    module.exit_json(changed=False, results=ask.ask_all(given["services"], questions))
+    module.exit_json(changed=False, results=ask.ask_all(given["services"], questions, deployed.missing))
 
 
 if __name__ == "__main__":

@@ -227,3 +227,31 @@ def test_arguments_are_held_against_the_program_that_is_there() -> None:
     problem = only(judge([service(argv=["llama-server", "--prt", "8000"])], built, SETTINGS))
     assert (problem.code, problem.value) == ("THOR-FLAG-UNKNOWN", "--prt")
     assert "chat" in problem.variable and "'--port'" in problem.remedy
+
+
+def test_of_a_host_that_is_no_thor_with_jetpack_7_nothing_else_is_told() -> None:
+    lacking: dict[str, Any] = {
+        "toolchain": {"nvcc": None},
+        "memory": {"total_bytes": GIB},
+        "systemd": None,
+        "l4t": None,
+    }
+    wrong: list[tuple[dict[str, Any], str]] = [
+        (
+            {"device": {"model": "PC", "thor": False}, "os": {"id": "debian", "version_id": "13"}},
+            "THOR-DEVICE-UNSUPPORTED",
+        ),
+        ({"os": {"id": "debian", "version_id": "13"}}, "THOR-OS-UNSUPPORTED"),
+        ({}, "THOR-L4T-UNSUPPORTED"),
+        ({"l4t": "38.2.0"}, "THOR-SYSTEMD-MISSING"),
+    ]
+    for changes, code in wrong:
+        assert only(judge([service()], host(**{**lacking, **changes}), SETTINGS)).code == code
+
+
+def test_without_root_that_is_what_is_said_and_not_what_cannot_be_seen() -> None:
+    ours = {"address": "127.0.0.1", "port": 8000, "pid": None, "process": None, "unit": None}
+    problem = only(judge([service()], host(root=False, listening=[ours]), SETTINGS))
+    assert problem.code == "THOR-ROOT-MISSING" and "-K" in problem.remedy
+    seen = only(judge([service()], host(root=True, listening=[ours]), SETTINGS))
+    assert seen.code == "THOR-PORT-TAKEN" and "None" not in seen.text() and "no process of this host" in seen.reason

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be before services can be asked or measured: their units, and root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+
+UNITS = Path("/etc/systemd/system")
+
+
+def missing(service: Mapping[str, Any], units: Path = UNITS) -> Problem | None:
+    """What is wrong where nobody has put the service on this host yet."""
+    if (units / service["unit"]).exists():
+        return None
+    reason = f"The service is not deployed: {service['unit']} is not on this host."
+    return Problem("THOR-NOT-DEPLOYED", f"thor_services[{service['name']}]", None, reason, "Run site.yml first.")
+
+
+def all_missing(services: Sequence[Mapping[str, Any]], units: Path = UNITS) -> list[Problem]:
+    """The same of several services."""
+    return [problem for service in services if (problem := missing(service, units))]
+
+
+def is_root() -> bool:
+    """Whether this process may see and change everything on the host."""
+    return os.geteuid() == 0
+
+
+def no_root() -> Problem:
+    """What is wrong where it may not."""
+    reason = "The play does not run as root on the host, and who is not root sees neither whose the ports are nor what Docker runs."
+    remedy = (
+        "Leave become: true of the playbook in force (no ansible_become: false), with a user who may use sudo; add -K where sudo "
+        "asks for a password."
+    )
+    return Problem("THOR-ROOT-MISSING", "ansible_become", None, reason, remedy)
