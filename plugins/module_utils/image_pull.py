@@ -44,11 +44,11 @@ from ansible_collections.jetson.thor.plugins.module_utils.image_words import (
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
-# What may name an image of ours: units, their configuration, and what a failed switch would go back to.
+# What may name an image of ours: units, their configuration, and what a host would go back to.
 NAMING = (
     (Path("/etc/systemd/system"), "thor-*.service"),
     (Path("/etc/thor/services"), "*.json"),
-    (Path("/var/lib/thor/previous"), "*.json"),
+    (Path("/var/lib/thor"), "before.json"),
 )
 PARTIAL = "thor-partial"
 PROOF = "thor-proof"

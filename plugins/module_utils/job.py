@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 JOBS = Path("/var/lib/thor/jobs")
 PACKAGE = "ansible_collections.jetson.thor.plugins.module_utils"
 LOG_TAIL = 20
+STOP_SECONDS = 300  # for what comes after a job
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -101,10 +102,24 @@ def is_running(name: str) -> bool:
     return done.stdout.strip() in {"active", "activating", "deactivating", "reloading"}
 
 
-def start(module: AnsibleModule, name: str, target: str, spec: dict[str, Any], timeout: int = 86400) -> NoReturn:
+def script(name: str, call: str) -> str:
+    """Python that calls ``call`` (``module.function(...)``) of the code that a job has brought."""
+    code, module = JOBS / name / "code", call.partition(".")[0]
+    return f"import sys; sys.path.insert(0, {str(code)!r}); from {PACKAGE} import {module}; {call}"
+
+
+def command_line(name: str, call: str) -> str:
+    """The same as a command of a unit file."""
+    return f'{sys.executable} -c "{script(name, call)}"'
+
+
+def start(
+    module: AnsibleModule, name: str, target: str, spec: dict[str, Any], timeout: int = 86400, after: str | None = None
+) -> NoReturn:
     """Run ``<target>.run_job(spec, reporter)`` as a job, or attach to the one that runs with the same spec.
 
-    Ends the module; the answer holds ``job``. ``timeout`` (seconds) bounds the work as a whole.
+    Ends the module; the answer holds ``job``. ``timeout`` (seconds) bounds the work as a whole. ``after``: a call
+    (``module.function()``) that comes after the work, whatever its end was, a kill included.
     """
     folder = JOBS / name
     content = {"target": target, "spec": spec}
@@ -121,9 +136,6 @@ def start(module: AnsibleModule, name: str, target: str, spec: dict[str, Any], t
     _copy_code(folder / "code")
     write_json(folder / "spec.json", content)
     write_json(folder / "job.json", {"digest": digest})
-    bootstrap = (
-        f"import sys; sys.path.insert(0, {str(folder / 'code')!r}); from {PACKAGE} import job; job.main({name!r})"
-    )
     command = ["systemd-run", f"--unit={unit_of(name)}", "--collect", "--quiet"]
     properties = {
         "Description": f"jetson.thor: {name}",
@@ -136,8 +148,10 @@ def start(module: AnsibleModule, name: str, target: str, spec: dict[str, Any], t
         "IOWeight": "20",
         "OOMScoreAdjust": "500",
     }
+    if after:
+        properties |= {"ExecStopPost": command_line(name, after), "TimeoutStopSec": str(STOP_SECONDS)}
     command += [f"--property={key}={value}" for key, value in properties.items()]
-    command += [sys.executable, "-c", bootstrap]
+    command += [sys.executable, "-c", script(name, f"job.main({name!r})")]
     code, _out, err = module.run_command(command)
     if code != 0:
         module.fail_json(

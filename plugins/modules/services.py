@@ -18,9 +18,13 @@ description:
   - Units that carry the first line of this collection and are not in O(services) are stopped and removed first.
   - Then, in order, each service whose unit or configuration differs is restarted, and each one that does not run is
     started. The units are of C(Type=notify), so that this waits until the service has answered a real request.
+  - Services that exchange ports or memory, or take over those of a removed one, are switched together, and their
+    definitions are all written before the first of them is stopped.
   - The first service that does not answer gets its previous definition back and serves as before (or is removed, where
-    there was none), removed units come back unless their port is taken by now, and the module fails. The services after
-    it are left as they are.
+    there was none), so do those that are switched together with it, removed units come back, and the module fails. The
+    services after it are left as they are.
+  - Every other end but success (a kill, a full disk, a power cut) goes back to what served before, too. Where the power
+    was cut, that happens at boot, before any service is started.
   - The work runs as a job under a systemd unit of its own, which outlives a lost connection.
 options:
   services:
@@ -167,7 +171,9 @@ serving:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import job, switch
+from ansible_collections.jetson.thor.plugins.module_utils import disk, job, switch, systemctl
+
+JOB = "switch"
 
 
 def main() -> None:
@@ -196,25 +202,29 @@ def main() -> None:
     params = dict(module.params)
     if params["restore"]:
         try:
-            params["services"] = switch.before(switch.Disk())
+            params["services"] = switch.before(disk.Disk())
         except job.JobFailed as error:
             module.fail_json(msg=str(error))
+    on_disk, manager = disk.Disk(), systemctl.Systemctl()
     wanted = switch.Wanted.from_spec(params)
     for service in wanted.services:
-        if not service.unit.startswith(switch.MARKER):
-            module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {switch.MARKER!r}")
+        if not service.unit.startswith(disk.MARKER):
+            module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {disk.MARKER!r}")
     try:
-        difference = switch.compare(wanted, switch.Disk(), switch.Systemctl())
+        difference = switch.compare(wanted, on_disk, manager)
     except job.JobFailed as error:
         module.fail_json(msg=str(error))
+    if not (module.check_mode or difference or job.is_running(JOB)):
+        switch.tidy(wanted, on_disk)
     if module.check_mode or not difference:
         module.exit_json(changed=bool(difference), diff=difference.diff, **difference.result())
     job.start(
         module,
-        name="switch",
+        name=JOB,
         target="switch",
         spec={**wanted.spec(), "restore": params["restore"]},
         timeout=module.params["timeout"],
+        after="switch.recover()",
     )
 
 

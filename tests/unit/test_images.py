@@ -35,7 +35,7 @@ KEY = "very-secret-key"
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "RECORD", tmp_path / "images.json")
     monkeypatch.setattr(images, "PID_FILE", tmp_path / "docker.pid")
-    naming = [(tmp_path / "units", "thor-*.service"), (tmp_path / "previous", "*.json")]
+    naming = [(tmp_path / "units", "thor-*.service"), (tmp_path / "state", "before.json")]
     monkeypatch.setattr(image_pull, "NAMING", naming)
     monkeypatch.setattr(image_pull, "PAUSE_SECONDS", (0,))
     for folder, _pattern in naming:
@@ -612,7 +612,7 @@ def test_what_nobody_wants_goes_where_one_asks_for_it(dockerd: Dockerd, tmp_path
     assert run(tmp_path, spec(image(), collect=True))["changed"] is False
 
 
-@pytest.mark.parametrize("place", ["units/thor-chat.service", "previous/chat.json"])
+@pytest.mark.parametrize("place", ["units/thor-chat.service", "state/before.json"])
 def test_what_a_unit_names_stays(place: str, dockerd: Dockerd, tmp_path: Path) -> None:
     _two_images(dockerd)
     (tmp_path / place).write_text(f"ExecStart=docker run hub:5000/nvidia/sglang@{TWO} serve")

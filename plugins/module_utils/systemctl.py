@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The few questions and orders to systemd."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
+
+SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
+JOURNAL_READ = 1000  # the cause of a Python engine's end may stand far above its last words
+LOOK_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class State:
+    """What systemd says of a unit; ``invocation`` is another one after each start."""
+
+    active: str = "inactive"
+    enabled: str = ""
+    invocation: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether the unit is up, and comes up at boot."""
+        return self.active == "active" and self.enabled == "enabled"
+
+
+class Systemctl:
+    """systemd itself: tests put another object in its place."""
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run systemctl; with ``check`` a failure raises JobFailed."""
+        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise _systemd_failed(f"systemctl {' '.join(arguments)} failed", done.stderr)
+        return done
+
+    def states(self, units: Sequence[str]) -> dict[str, State]:
+        """The state of each unit, also of one that systemd does not know."""
+        if not units:
+            return {}
+        done = self.run("show", "--property=ActiveState,UnitFileState,InvocationID", "--", *units, check=False)
+        blocks = [
+            dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip("\n").split("\n\n")
+        ]
+        if len(blocks) != len(units):
+            raise _systemd_failed("systemctl show does not answer", done.stderr)
+        return {
+            unit: State(*(block.get(name, "") for name in ("ActiveState", "UnitFileState", "InvocationID")))
+            for unit, block in zip(units, blocks, strict=True)
+        }
+
+    def reload(self) -> None:
+        """Have systemd read the unit files again."""
+        self.run("daemon-reload")
+
+    def enable(self, unit: str, reload: bool = False) -> None:
+        """Start the unit at boot. Only with ``reload`` does systemd know at once, which takes its time."""
+        self.run("enable", "--quiet", *([] if reload else ["--no-reload"]), unit)
+
+    def disable(self, unit: str) -> None:
+        """Do not start the unit at boot; also of one that no longer exists."""
+        self.run("disable", "--quiet", "--no-reload", unit, check=False)
+
+    def settle(self) -> None:
+        """Have written what is to be written: thor-serve does it before each start, and then has little to wait for."""
+        os.sync()
+
+    def stop(self, *units: str) -> None:
+        """Stop the units and forget their failures; returns when their processes are gone."""
+        if units:
+            self.run("stop", *units, check=False)
+            self.run("reset-failed", *units, check=False)
+
+    def start_later(self, unit: str) -> None:
+        """Have the unit started, and do not wait for it."""
+        self.run("start", "--no-block", unit, check=False)
+
+    def start(self, unit: str, restart: bool, tell: Callable[[str], None]) -> bool:
+        """Start or restart the unit; returns systemd's verdict when it is there. ``tell`` hears how far it is meanwhile."""
+        self.run("reset-failed", unit, check=False)  # the delay of a restart begins small again
+        order = subprocess.Popen(
+            ["systemctl", "restart" if restart else "start", unit],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while True:
+            try:
+                return order.wait(LOOK_SECONDS) == 0
+            except subprocess.TimeoutExpired:
+                tell(self.run("show", "--property=StatusText", "--value", unit, check=False).stdout.strip())
+
+    def journal(self, unit: str, since: float) -> list[str]:
+        """The last lines of the unit's journal since a moment (seconds since 1970)."""
+        done = subprocess.run(
+            [
+                "journalctl",
+                f"--unit={unit}",
+                f"--since=@{int(since)}",
+                f"--lines={JOURNAL_READ}",
+                "--output=cat",
+                "--no-pager",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.splitlines()
+
+
+def _systemd_failed(what: str, stderr: str) -> JobFailed:
+    return JobFailed(
+        f"{SYSTEMD_FAILED}: {socket.gethostname()}: {what}: {stderr.strip() or 'without a word'}. "
+        "Put that right on the host, then run the play again."
+    )
