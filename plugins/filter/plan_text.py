@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.filter.table import table
+from ansible_collections.jetson.thor.plugins.module_utils.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.module_utils.judge import over_memory
 
 DOCUMENTATION = r"""
@@ -19,6 +20,7 @@ author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - What would be served, built, pulled and fetched, with which command, and what that needs of memory and disk.
+  - A service whose own options keep a part of its model off the GPU is named.
 positional: device_memory_gib, memory_reserve_gib
 options:
   _input:
@@ -90,6 +92,7 @@ def plan_text(services: Sequence[Mapping[str, Any]], device_memory_gib: float, m
         *table([_artifact(one) for one in artifacts.values()], ARTIFACTS).splitlines(),
         "",
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
+        *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
         "",
         f"disk: {size:.1f} GB of models and files"
         + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else ""),

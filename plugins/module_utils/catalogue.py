@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import shapes
@@ -45,6 +45,21 @@ SOURCE = Field(
         "subdirectory": shapes.FOLDER,
     },
 )
+# What an engine's log proves about the GPU, and what asks for less of it: module_utils/gpu_evidence.py.
+REGEXES = Field((list,), items=shapes.REGEX)
+COUNTS = replace(shapes.REGEX, groups=2)
+GPU = Field(
+    (dict,),
+    null=True,
+    keys={
+        "evidence": needed(REGEXES),
+        "revoked": REGEXES,
+        "partial": REGEXES,
+        "layers": COUNTS,
+        "needs": COUNTS,
+        "options": Field((dict,), keys={"none": WORDS, "part": WORDS, "layers": NAMES}),
+    },
+)
 ENGINE = Field(
     (dict,),
     keys={
@@ -63,7 +78,7 @@ ENGINE = Field(
         "health": nullable(shapes.URL_PATH),
         "start_timeout": shapes.SECONDS,
         "progress": Field((dict,), null=True, keys={"path": shapes.URL_PATH, "match": needed(shapes.REGEX)}),
-        "gpu_log": nullable(shapes.REGEX),
+        "gpu": GPU,
         "environment": ENVIRONMENT,
         "options": OPTIONS,
         "programs": Field((dict,), names=shapes.OPTION, values=shapes.PROGRAM),

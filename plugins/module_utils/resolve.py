@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.jetson.thor.plugins.module_utils import gpu_evidence
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
 from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, SERVICE, Catalogue, merge
 from ansible_collections.jetson.thor.plugins.module_utils.probe import API_PATHS
@@ -222,9 +223,17 @@ def _service(
         "start_timeout": entry.get("start_timeout", profile.get("start_timeout", engine.get("start_timeout", 600))),
         "health": engine.get("health"),
         "progress": engine.get("progress"),
-        "gpu_log": engine.get("gpu_log"),
+        "gpu": _gpu(engine.get("gpu"), argv, environment),
     }
     return service, problems
+
+
+def _gpu(spec: Mapping[str, Any] | None, argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any] | None:
+    """What the engine's log must say about the GPU, and how much of it this service's options ask for."""
+    if not spec:
+        return None
+    expressions = {key: value for key, value in spec.items() if key != "options"}
+    return {**expressions, "asked": gpu_evidence.asked(spec, argv, environment)}
 
 
 def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ class Field:
     """What may stand under a key. ``keys`` are the fixed keys of a mapping, ``values`` and ``names`` describe a free-key one.
 
     A text is one line without control characters, unless ``lines``; ``pattern`` has to match the whole of it, and ``wants`` says
-    that in words. Numbers are finite and lie between ``minimum`` and ``maximum``. ``free`` allows anything that JSON can hold. What
-    is ``secret`` is not shown.
+    that in words. Numbers are finite and lie between ``minimum`` and ``maximum``. ``free`` allows anything that JSON can hold. A
+    ``regex`` picks out at least so many ``groups``. What is ``secret`` is not shown.
     """
 
     types: tuple[type, ...]
@@ -44,6 +44,7 @@ class Field:
     lines: bool = False
     free: bool = False
     regex: bool = False
+    groups: int = 0
     secret: bool = False
 
 
@@ -194,9 +195,11 @@ def _wrong(value: Any, spec: Field) -> tuple[str, str] | None:
             return f"It has to be {spec.wants}.", "Write it so."
         if spec.regex:
             try:
-                re.compile(value)
+                groups = re.compile(value).groups
             except (re.error, RecursionError, OverflowError) as error:
                 return f"That is not a regular expression of Python ({error}).", "Mend it."
+            if groups < spec.groups:
+                return f"It has to pick out {spec.groups} parts with parentheses, not {groups}.", "Mend it."
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if isinstance(value, float) and not math.isfinite(value):
             return "It has to be a finite number.", "Write one."

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 import testinfra
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = os.environ.get("THOR_FAULTS_HOST", "thor01")
@@ -54,7 +55,7 @@ def stand_in(name: str, port: int, *arguments: str, mode: str = "ok", **fields: 
         "start_timeout": 20,
         "memory_gib": 0.5,
         "progress": None,
-        "gpu_log": None,
+        "gpu": None,
         **fields,
     }
 
@@ -302,8 +303,17 @@ def test_systemd_hands_on_exactly_the_arguments_and_the_environment(device: Devi
 
 @pytest.mark.usefixtures("device")
 def test_a_silent_fall_back_to_the_cpu_fails() -> None:
-    line = "CUDA0 model buffer size = 12 MiB"
-    wanted = {"gpu_log": r"CUDA\d+ model buffer size"}
+    engines = yaml.safe_load((ROOT / "roles/catalog/files/engines.yml").read_text(encoding="utf-8"))["engines"]
+    wanted = {"gpu": engines["llama.cpp"]["gpu"]}
+
+    def says(log: str) -> list[str]:
+        lines = (ROOT / "tests/unit/logs" / log).read_text(encoding="utf-8").splitlines()
+        return [word for line in lines for word in ("--log", line)]
+
     output = refused(stand_in("fault-gpu", 18104, **wanted), serving_require_gpu=True)
     assert "THOR-GPU-UNUSED" in output
-    served(stand_in("fault-gpu", 18104, "--log", line, **wanted), serving_require_gpu=True)
+    output = refused(
+        stand_in("fault-gpu", 18104, *says("llama-partial-offload.log"), **wanted), serving_require_gpu=True
+    )
+    assert "THOR-GPU-PARTIAL" in output and "only 8 of 37 layers" in " ".join(output.split())
+    served(stand_in("fault-gpu", 18104, *says("llama-full-offload.log"), **wanted), serving_require_gpu=True)

@@ -393,7 +393,7 @@ def linked_to_nccl(job: Job) -> None:
     job.write("nccl.cpp", "int part() { return 0; }\n")
     # The library is beside the build, not in it: the build host's own.
     found = job.folder / "libnccl.so.2"
-    command = ["g++", "-shared", "-fPIC", "-Wl,-soname,libnccl.so.2", "-o", found, job.source / "nccl.cpp"]
+    command = ["g++", "-shared", "-fPIC", "-Wl,-soname,libnccl.so.2", "-o", str(found), str(job.source / "nccl.cpp")]
     subprocess.run(command, check=True)
     job.write("CMakeLists.txt", TOY.replace(" part.cpp", "") + f"target_link_libraries(toy PRIVATE {found})\n")
 

@@ -10,6 +10,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -21,12 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.jetson.thor.plugins.filter.systemd_argv import quote, systemd_argv
-from ansible_collections.jetson.thor.plugins.module_utils import docker_api, probe
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api, gpu_evidence, probe
 from container_helper import LABEL, Dockerd, docker_run
 
 ROOT = Path(__file__).resolve().parents[2]
+LOGS = ROOT / "tests" / "unit" / "logs"
+ENGINES = yaml.safe_load((ROOT / "roles/catalog/files/engines.yml").read_text(encoding="utf-8"))["engines"]
+GPU = ENGINES["llama.cpp"]["gpu"]
 STAND_IN = ROOT / "tests" / "faults" / "stand-in-engine"
 
 
@@ -34,6 +39,7 @@ def load() -> Any:
     """thor-serve as a module; it imports what it takes along by bare names, as on a device."""
     sys.modules["probe"] = probe
     sys.modules["docker_api"] = docker_api
+    sys.modules["gpu_evidence"] = gpu_evidence
     path = str(ROOT / "roles" / "serving" / "files" / "thor-serve")
     loader = importlib.machinery.SourceFileLoader("thor_serve", path)
     spec = importlib.util.spec_from_loader("thor_serve", loader)
@@ -188,7 +194,7 @@ def run(
             "start_timeout": 20,
             "stop_timeout": 5,
             "require_gpu": False,
-            "gpu_log": None,
+            "gpu": None,
             "progress": None,
             "liveness": {"interval": 0.2, "timeout": 0.5, "failures": 3},
             **settings,
@@ -227,7 +233,7 @@ def test_ready_comes_with_the_answer_and_a_stop_is_no_failure(run: Run, notified
         ("refuse", {}, "THOR-ENGINE-REFUSED", "HTTP 400"),
         ("errors", {"start_timeout": 3}, "THOR-START-TIMEOUT", "HTTP 500: an illegal memory access"),
         ("silent", {"start_timeout": 3}, "THOR-START-TIMEOUT", "within 3 s"),
-        ("ok", {"gpu_log": "CUDA0 buffer", "require_gpu": True}, "THOR-GPU-UNUSED", "fallen back to the CPU"),
+        ("ok", {"gpu": GPU, "require_gpu": True}, "THOR-GPU-UNUSED", "fallen back to the CPU"),
         ("ok", {"api": "telepathy"}, "THOR-ENGINE-REFUSED", "telepathy"),
     ],
 )
@@ -241,8 +247,57 @@ def test_a_start_that_fails_says_why(
     assert text in journal
 
 
+def says(log: str) -> list[str]:
+    """Arguments that have the stand-in print a recorded log."""
+    return [word for line in (LOGS / log).read_text(encoding="utf-8").splitlines() for word in ("--log", line)]
+
+
 def test_the_gpu_is_found_in_the_log(run: Run, notified: list[str]) -> None:
-    status, _ = run("ok", "--log", "CUDA0 buffer", gpu_log="CUDA0 buffer", require_gpu=True, stop=True)
+    status, _ = run("ok", *says("llama-full-offload.log"), gpu=GPU, require_gpu=True, stop=True)
+    assert status == 0
+    assert "READY=1" in notified
+    assert any(word.startswith("STATUS=serving") and "partly" not in word for word in notified)
+
+
+def test_a_configuration_of_an_earlier_version_serves_on(run: Run, notified: list[str]) -> None:
+    old = r"CUDA\d+ model buffer size =\s+[1-9]"
+    status, _ = run("ok", *says("llama-full-offload.log"), gpu_log=old, require_gpu=True, stop=True)
+    assert status == 0
+    assert "READY=1" in notified
+    status, journal = run("ok", gpu_log=old, require_gpu=True)
+    assert status == 1
+    assert "THOR-GPU-UNUSED" in journal
+
+
+def test_a_model_that_is_on_the_gpu_in_part_is_refused_with_numbers(run: Run, notified: list[str]) -> None:
+    status, journal = run("ok", *says("llama-partial-offload.log"), gpu=GPU, require_gpu=True)
+    assert status == 1
+    assert "READY=1" not in notified
+    assert "<3>thor-serve: THOR-GPU-PARTIAL: " in journal
+    assert "only 8 of 37 layers are on the GPU" in journal
+    assert "needs 13565 MiB of the GPU's memory and found 4583 MiB free" in journal
+    assert re.search(r"MemFree was \d+\.\d GiB when it started", journal)
+
+
+def test_a_part_that_was_asked_for_is_served_and_said(run: Run, notified: list[str]) -> None:
+    gpu = {**GPU, "asked": gpu_evidence.asked(GPU, ["--n-gpu-layers", "8"], {})}
+    status, journal = run("ok", *says("llama-partial-offload.log"), gpu=gpu, require_gpu=True, stop=True)
+    assert status == 0
+    told = "partly on the GPU by its options (--n-gpu-layers 8): 8 of 37 layers"
+    assert told in journal
+    assert any(word.startswith("STATUS=serving") and told in word for word in notified)
+
+
+def test_a_gpu_that_fails_after_it_was_announced_is_unused(run: Run) -> None:
+    log = says("whisper-gpu-revoked.log")
+    status, journal = run("ok", *log, gpu=ENGINES["whisper.cpp"]["gpu"], require_gpu=True)
+    assert status == 1
+    assert "THOR-GPU-UNUSED: the engine answers, but it said: " in journal
+    assert "failed to initialize CUDA0 backend" in journal
+
+
+def test_without_a_gpu_to_be_used_the_log_is_not_judged(run: Run, notified: list[str]) -> None:
+    status, _ = run("ok", *says("whisper-gpu-revoked.log"), gpu=GPU, require_gpu=False, stop=True)
     assert status == 0
     assert "READY=1" in notified
 

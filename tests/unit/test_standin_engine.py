@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import probe
+from ansible_collections.jetson.thor.plugins.module_utils.gpu_evidence import Evidence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sandbox" / "engine"))
 import standin
@@ -363,6 +365,22 @@ def test_a_running_answer_is_finished_before_it_ends(launch: Start, model: Path)
     asking.join(10)
     assert answers[0]["usage"]["completion_tokens"] == 100
     assert engine.process.wait(10) == 0
+
+
+@pytest.mark.parametrize(("fault", "verdict"), [("", "used"), ("cpu", "unused")])
+def test_its_log_proves_a_gpu_as_the_real_ones_do(launch: Start, model: Path, fault: str, verdict: str) -> None:
+    engines = yaml.safe_load((FLAGS.parent / "engines.yml").read_text(encoding="utf-8"))["engines"]
+    argvs = {"vllm": ["serve", str(model)], "sglang": ["--model-path", str(model)]}
+    for kind, argv in argvs.items():
+        engine = launch(kind, *argv, "--served-model-name", "qwen3", STANDIN_FAULT=fault)
+        engine.wait()
+        engine.process.kill()
+        output, _ = engine.process.communicate()
+        evidence = Evidence(engines[kind]["gpu"])
+        for line in output.splitlines():
+            evidence.read(line)
+        assert evidence.verdict()[0] == verdict, output
+        assert "KV " in output
 
 
 def test_faults(vllm: Engine) -> None:

@@ -19,7 +19,8 @@ A POST to ``/standin/hang`` (no answers any more, vLLM's ``/health`` stays green
 ``/standin/errors`` (code 500), ``/standin/exit?code=1`` and ``/standin/mend`` makes and mends faults.
 
 Environment: STANDIN_LOAD_SECONDS (1.5), STANDIN_COMPILE_SECONDS (1, at the first start with an empty cache),
-STANDIN_TOKEN_SECONDS (0.005), STANDIN_FAULT (die: ends while loading; hang: loads for ever; errors: as above).
+STANDIN_TOKEN_SECONDS (0.005), STANDIN_FAULT (die: ends while loading; hang: loads for ever; errors: as above; cpu: its log is that
+of an engine without a GPU).
 """
 
 from __future__ import annotations
@@ -305,6 +306,33 @@ class Engine:
         while os.environ.get("STANDIN_FAULT") == "hang":
             time.sleep(3600)
         self.log("Loading weights took 0.01 seconds")
+        self.compile()
+        self.log_memory()
+
+    def log_memory(self) -> None:
+        """What the real ones say of the memory, on a GPU and on a CPU (vLLM 0.11.0: v1/worker/gpu_worker.py, v1/core/kv_cache_utils.py;
+        SGLang 0.5.3: mem_cache/memory_pool.py, model_executor/model_runner.py, managers/scheduler.py).
+        """
+        cpu = os.environ.get("STANDIN_FAULT") == "cpu"
+        if self.kind == "vllm":
+            if not cpu:
+                self.log("Available KV cache memory: 8.77 GiB")
+            self.log("GPU KV cache size: 63,856 tokens")
+            self.log(f"Maximum concurrency for {self.max_len:,} tokens per request: {63856 / self.max_len:.2f}x")
+            return
+        self.log(
+            "Load weight end. type=Qwen3ForCausalLM, dtype=torch.bfloat16, avail mem=101.02 GB, mem usage=15.41 GB."
+        )
+        self.log("KV Cache is allocated. #tokens: 63856, K size: 4.39 GB, V size: 4.39 GB")
+        self.log("Memory pool end. avail mem=91.98 GB")
+        where = "available_cpu_mem" if cpu else "available_gpu_mem"
+        self.log(
+            "max_total_num_tokens=63856, chunked_prefill_size=8192, max_prefill_tokens=16384, max_running_requests=2048, "
+            f"context_len={self.max_len}, {where}=91.06 GB"
+        )
+
+    def compile(self) -> None:
+        """Take the time that compiling takes at the first start, and none when the cache has it."""
         marker = CACHE / self.kind / "torch_compile_cache" / f"standin-{self.version}"
         if marker.is_file():
             self.compiled = "hit"
