@@ -313,7 +313,7 @@ def test_a_silent_fall_back_to_the_cpu_fails() -> None:
     output = refused(stand_in("fault-gpu", 18104, **wanted), serving_require_gpu=True)
     assert "THOR-GPU-UNUSED" in output
     output = refused(
-        stand_in("fault-gpu", 18104, *says("llama-partial-offload.log"), **wanted), serving_require_gpu=True
+        stand_in("fault-gpu", 18104, *says("llama-partial-offload.txt"), **wanted), serving_require_gpu=True
     )
     assert "THOR-GPU-PARTIAL" in output and "only 8 of 37 layers" in " ".join(output.split())
-    served(stand_in("fault-gpu", 18104, *says("llama-full-offload.log"), **wanted), serving_require_gpu=True)
+    served(stand_in("fault-gpu", 18104, *says("llama-full-offload.txt"), **wanted), serving_require_gpu=True)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an engine uses the GPU, judged by the catalogue's expressions and by lines that real engines have printed.
 
-logs/llama-*: llama.cpp 0c1e570 on an H200, with 5 GB and with 142 GB free. logs/whisper-gpu-revoked.log: whisper.cpp 1.8.5 to 1.9.3, in
+logs/llama-*: llama.cpp 0c1e570 on an H200, with 5 GB and with 142 GB free. logs/whisper-gpu-revoked.txt: whisper.cpp 1.8.5 to 1.9.3, in
 the order of its source. What vLLM and SGLang print was read in their sources, 0.10.2 to 0.31.0 and 0.5.3 to 0.5.23.
 """
 
@@ -70,8 +70,8 @@ def judged(engine: str, lines: list[str], argv: str = "", **environment: str) ->
 @pytest.mark.parametrize(
     ("engine", "lines", "verdict"),
     [
-        ("llama.cpp", log("llama-full-offload.log"), "used"),
-        ("llama.cpp", log("llama-partial-offload.log"), "partial"),
+        ("llama.cpp", log("llama-full-offload.txt"), "used"),
+        ("llama.cpp", log("llama-partial-offload.txt"), "partial"),
         ("llama.cpp", [DEVICE], "unused"),
         ("llama.cpp", [DEVICE, HOST_BUFFER, FULL], "unused"),
         ("llama.cpp", [DEVICE, BUFFER], "unused"),
@@ -87,7 +87,7 @@ def judged(engine: str, lines: list[str], argv: str = "", **environment: str) ->
         # A mixture of experts has all its layers there, and not all their experts.
         ("llama.cpp", [OVERFLOW, "load_tensors: offloaded 49/49 layers to GPU", BUFFER], "partial"),
         ("llama.cpp", [NO_OVERFLOW, "load_tensors: offloaded 49/49 layers to GPU", BUFFER], "used"),
-        ("whisper.cpp", log("whisper-gpu-revoked.log"), "unused"),
+        ("whisper.cpp", log("whisper-gpu-revoked.txt"), "unused"),
         ("whisper.cpp", [ON_GPU, USING], "used"),
         ("whisper.cpp", [USING, ON_GPU], "used"),
         ("whisper.cpp", [ON_CPU, USING], "unused"),
@@ -160,7 +160,7 @@ def test_whisper_without_a_gpu_by_its_options() -> None:
 
 def test_the_need_is_what_the_engine_says() -> None:
     evidence = Evidence(ENGINES["llama.cpp"]["gpu"])
-    for line in log("llama-partial-offload.log"):
+    for line in log("llama-partial-offload.txt"):
         evidence.read(line)
     assert evidence.needs == (13565, 4583)
 

@@ -253,7 +253,7 @@ def says(log: str) -> list[str]:
 
 
 def test_the_gpu_is_found_in_the_log(run: Run, notified: list[str]) -> None:
-    status, _ = run("ok", *says("llama-full-offload.log"), gpu=GPU, require_gpu=True, stop=True)
+    status, _ = run("ok", *says("llama-full-offload.txt"), gpu=GPU, require_gpu=True, stop=True)
     assert status == 0
     assert "READY=1" in notified
     assert any(word.startswith("STATUS=serving") and "partly" not in word for word in notified)
@@ -261,7 +261,7 @@ def test_the_gpu_is_found_in_the_log(run: Run, notified: list[str]) -> None:
 
 def test_a_configuration_of_an_earlier_version_serves_on(run: Run, notified: list[str]) -> None:
     old = r"CUDA\d+ model buffer size =\s+[1-9]"
-    status, _ = run("ok", *says("llama-full-offload.log"), gpu_log=old, require_gpu=True, stop=True)
+    status, _ = run("ok", *says("llama-full-offload.txt"), gpu_log=old, require_gpu=True, stop=True)
     assert status == 0
     assert "READY=1" in notified
     status, journal = run("ok", gpu_log=old, require_gpu=True)
@@ -270,7 +270,7 @@ def test_a_configuration_of_an_earlier_version_serves_on(run: Run, notified: lis
 
 
 def test_a_model_that_is_on_the_gpu_in_part_is_refused_with_numbers(run: Run, notified: list[str]) -> None:
-    status, journal = run("ok", *says("llama-partial-offload.log"), gpu=GPU, require_gpu=True)
+    status, journal = run("ok", *says("llama-partial-offload.txt"), gpu=GPU, require_gpu=True)
     assert status == 1
     assert "READY=1" not in notified
     assert "<3>thor-serve: THOR-GPU-PARTIAL: " in journal
@@ -281,7 +281,7 @@ def test_a_model_that_is_on_the_gpu_in_part_is_refused_with_numbers(run: Run, no
 
 def test_a_part_that_was_asked_for_is_served_and_said(run: Run, notified: list[str]) -> None:
     gpu = {**GPU, "asked": gpu_evidence.asked(GPU, ["--n-gpu-layers", "8"], {})}
-    status, journal = run("ok", *says("llama-partial-offload.log"), gpu=gpu, require_gpu=True, stop=True)
+    status, journal = run("ok", *says("llama-partial-offload.txt"), gpu=gpu, require_gpu=True, stop=True)
     assert status == 0
     told = "partly on the GPU by its options (--n-gpu-layers 8): 8 of 37 layers"
     assert told in journal
@@ -289,7 +289,7 @@ def test_a_part_that_was_asked_for_is_served_and_said(run: Run, notified: list[s
 
 
 def test_a_gpu_that_fails_after_it_was_announced_is_unused(run: Run) -> None:
-    log = says("whisper-gpu-revoked.log")
+    log = says("whisper-gpu-revoked.txt")
     status, journal = run("ok", *log, gpu=ENGINES["whisper.cpp"]["gpu"], require_gpu=True)
     assert status == 1
     assert "THOR-GPU-UNUSED: the engine answers, but it said: " in journal
@@ -297,7 +297,7 @@ def test_a_gpu_that_fails_after_it_was_announced_is_unused(run: Run) -> None:
 
 
 def test_without_a_gpu_to_be_used_the_log_is_not_judged(run: Run, notified: list[str]) -> None:
-    status, _ = run("ok", *says("whisper-gpu-revoked.log"), gpu=GPU, require_gpu=False, stop=True)
+    status, _ = run("ok", *says("whisper-gpu-revoked.txt"), gpu=GPU, require_gpu=False, stop=True)
     assert status == 0
     assert "READY=1" in notified
 
