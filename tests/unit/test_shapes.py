@@ -175,7 +175,7 @@ def test_a_bottomless_value_is_refused() -> None:
         ("engines", ENGINE, {"image": "--privileged"}),
         ("engines", ENGINE, {"image": "a b"}),
         ("engines", ENGINE, {"health": "health"}),
-        ("engines", ENGINE, {"gpu_log": "("}),
+        ("engines", ENGINE, {"gpu": {"evidence": ["("]}}),
         ("engines", ENGINE, {"progress": {"match": "[a"}}),
         ("engines", ENGINE, {"programs": {"convert": "ffmpeg; reboot"}}),
         ("engines", ENGINE, {"python_packages": {"chat": ["--index-url=http://evil"]}}),
