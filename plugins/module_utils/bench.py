@@ -194,16 +194,16 @@ def _load(
     """So many requests, ``concurrency`` of them at once."""
     count = max(method["requests"], concurrency)
     samples: list[load.Sample] = []
-    errors: list[str] = []
+    errors: dict[int, str] = {}  # by the request's number: which of them ends first is chance
 
-    def one(_number: int) -> None:
+    def one(number: int) -> None:
         if len(errors) >= ERRORS_KEPT:
-            errors.append("not sent: too many have failed")
+            errors[number] = "not sent: too many have failed"
             return
         try:
             samples.append(ask())
         except probe.ProbeError as error:
-            errors.append(str(error))
+            errors[number] = str(error)
         tell(f"request {len(samples) + len(errors)} of {count}, {concurrency} at once")
 
     begin = time.monotonic()
@@ -214,7 +214,7 @@ def _load(
         "concurrency": concurrency,
         "requests": count,
         "failed": len(errors),
-        "errors": list(dict.fromkeys(errors))[:ERRORS_KEPT],
+        "errors": list(dict.fromkeys(error for _number, error in sorted(errors.items())))[:ERRORS_KEPT],
         "seconds": round(seconds, 3),
         **described,
         **_figures(samples, seconds, described.get("audio_s")),

@@ -312,7 +312,7 @@ def _write_out(path: Path) -> None:
 def _round(
     stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[str], report: Reporter
 ) -> list[dict[str, Any]]:
-    """One process of the hub client over all missing files. Returns the failures, one per file."""
+    """One process of the hub client over all missing files. Returns the failures, one per file, in the order of the files."""
     work = {
         "parent": os.getpid(),
         "id": spec["id"],
@@ -359,7 +359,8 @@ def _round(
             log.seek(0)
             said = " ".join(log.read()[-600:].split()) or "nothing"
             raise bad_client(spec, f"it ended with status {process.returncode} and said: {said}.")
-    return failures
+    # Files are fetched side by side: which fails first is chance.
+    return sorted(failures, key=lambda failure: missing.index(failure["path"]))
 
 
 def _accept(stage: Staging, spec: Mapping[str, Any], plan: Plan, name: str) -> None:

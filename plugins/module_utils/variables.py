@@ -36,6 +36,7 @@ KNOWN = (
     "thor_pip_extra_args",
     "thor_plan_file",
     "thor_profiles",
+    "thor_rollout_first",
     "thor_rollout_max_failures",
     "thor_rollout_waves",
 )

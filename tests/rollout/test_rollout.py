@@ -49,6 +49,13 @@ def want(inventory: Path, entry: dict[str, Any], host: str = "") -> None:
     (inventory / place).write_text(json.dumps({"thor_profiles": [entry]}))
 
 
+def slow_down(inventory: Path, host: str) -> None:
+    """Have a host be the last to be sorted: what its connection is made with waits, from the task before that one on until it is."""
+    wait = "lookup('ansible.builtin.pipe', 'sleep 5') if __power_due is defined and 'thor_rollout_left' not in groups else ''"
+    arguments = f"-F {ROOT / '.sandbox' / 'ssh_config'} {{{{ {wait} }}}}"
+    (inventory / "host_vars" / f"{host}.yml").write_text(json.dumps({"ansible_ssh_common_args": arguments}))
+
+
 def rollout(
     inventory: Path, *arguments: str, at: str = "", then: Callable[[], object] = lambda: None, **variables: Any
 ) -> tuple[int, str]:
@@ -92,6 +99,13 @@ def states(output: str) -> dict[str, str]:
     return dict(re.findall(r"^ *(thor\d\d)  (.+?)  +(?:chat,|not known|nothing)", table, re.MULTILINE))
 
 
+def waves(output: str) -> list[list[str]]:
+    """The hosts of each wave, in the order of the waves."""
+    plays = output.split("PLAY [Switch and verify, wave by wave]")[1:]
+    begun = [play.split("Note that it has begun]")[1].split("TASK")[0] for play in plays]
+    return [re.findall(r"^ok: \[(thor\d\d)\]", play, re.MULTILINE) for play in begun]
+
+
 def on_host(host: str, command: str) -> str:
     """The output of a command on a host, as root."""
     words = [*SSH, host, f"sudo sh -c {shlex.quote(command)}"]
@@ -127,9 +141,13 @@ def _all_serve_the_old_model() -> None:
 
 def test_a_host_that_fails_goes_back_and_no_further_wave_is_begun(inventory: Path) -> None:
     want(inventory, DIES, "thor06")
+    slow_down(inventory, "thor05")
     before = {host: invocation(host) for host in HOSTS}
     status, output = rollout(inventory)
     assert status != 0
+    sorting = output.split("left | Sort the hosts]")[1].split("TASK")[0]
+    assert re.findall(r"thor\d\d", sorting)[-1] == "thor05", "the race was not forced"
+    assert waves(output) == [["thor05"], ["thor06"]]
     assert "THOR-ROLLOUT-STOPPED: thor06 failed, and 0 may" in " ".join(output.split())
     assert states(output) == {"thor05": "switched", "thor06": "back on its previous services", "thor07": "left"}
     assert says("thor05").startswith(NEW)
@@ -189,8 +207,10 @@ def test_waves_that_are_none_are_refused_before_anything_is_fetched(inventory: P
 def test_check_mode_tells_the_plan_and_switches_nobody(inventory: Path) -> None:
     want(inventory, {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False})
     kept = {host: invocation(host) for host in HOSTS}
-    status, output = rollout(inventory, "--check")
+    status, output = rollout(inventory, "--check", thor_rollout_first=["thor07"])
     assert status == 0, output
+    assert waves(output) == [["thor07"], ["thor05"], ["thor06"]]
+    assert list(states(output)) == ["thor07", "thor05", "thor06"]
     assert states(output) == dict.fromkeys(HOSTS, "would be switched")
     assert {host: invocation(host) for host in HOSTS} == kept
 

@@ -428,3 +428,18 @@ def test_it_is_left_out_where_the_model_does_not_fit_a_second_time(engine: Engin
     found = measures(large)
     assert found["state"] == "skipped" and "a second time" in found["reason"]
     assert bench.engine_tool(engine.service(), METHOD, lambda _text: None) is None, "an engine without one"
+
+
+def test_the_first_error_is_that_of_the_first_request_whichever_ends_first() -> None:
+    numbers = iter(range(3))
+    taken = threading.Lock()
+
+    def ask() -> load.Sample:
+        with taken:
+            number = next(numbers)
+        time.sleep(0.3 if number == 0 else 0)
+        raise probe.ProbeError("http", f"request {number} failed")
+
+    method = {**METHOD, "requests": 3}
+    told = bench._load(ask, 3, method, {}, lambda _text: None)
+    assert told["errors"] == ["request 0 failed", "request 1 failed", "request 2 failed"]

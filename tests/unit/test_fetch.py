@@ -1167,3 +1167,18 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_the_error_told_is_that_of_the_first_file_whichever_fails_first(
+    hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A client that tells what the real one does, the last file first.
+    client = """
+import json, sys
+for item in reversed(json.load(sys.stdin)["files"]):
+    print(json.dumps({"path": item["path"], "kinds": ["ApiError"], "message": "no", "status": 404, "errno": None}))
+print(json.dumps({"end": True}))
+"""
+    monkeypatch.setattr(fetch_hub, "CLIENT_CODE", client)
+    with pytest.raises(job.JobFailed, match=r"has no file config\.json"):
+        run(model(hub, place))
