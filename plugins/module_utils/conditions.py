@@ -105,12 +105,19 @@ def throttled(root: Path | None) -> list[str]:
 
 
 def mig() -> bool | None:
-    """Whether the GPU is divided (Multi-Instance GPU); None where there is no nvidia-smi."""
+    """Whether the GPU is divided, or would be without a slice to use (Multi-Instance GPU); None where nvidia-smi does not tell."""
+    listed = _smi("-L")
+    if listed is None or re.search(r"^\s*MIG ", listed, re.MULTILINE):
+        return listed if listed is None else True
+    return "Enabled" in (_smi("--query-gpu=mig.mode.current", "--format=csv,noheader") or "").split()
+
+
+def _smi(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return bool(re.search(r"^\s*MIG ", done.stdout, re.MULTILINE)) if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 class Watch:

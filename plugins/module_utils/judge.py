@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake, deployed, docker_host
+from ansible_collections.jetson.thor.plugins.module_utils import artifacts, cmake, deployed, docker_host, words
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 GIB = 1024**3
 # A build tree, its sources and the compiler cache. Measured for llama.cpp: about 2 GiB with CUDA; the rest is margin.
 BUILD_BYTES = 6 * GIB
+# Certificates are issued an hour back, so that clocks may differ by so much.
+CLOCK_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         return [unfit or deployed.no_root(), *of_services]
     return [
         *of_services,
+        *_gpu(services, host, settings),
+        *_clock(services, host),
+        *_mounts(services, host),
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
         *_flags(services, host),
@@ -73,6 +79,50 @@ def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
             yield Problem(
                 "THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy
             )
+
+
+def _gpu(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    users = [service["name"] for service in services if settings.cuda.get(service["role"], True)]
+    if users and host.get("mig"):
+        reason = f"The GPU is divided (MIG), and {', '.join(users)} would get a slice of it or none; budgets and figures are of the whole."
+        remedy = "On the host: sudo nvidia-smi -mig 0, and boot it where it asks for that."
+        yield Problem("THOR-GPU-MIG", "thor_host.mig", True, reason, remedy)
+
+
+def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """A clock that is wrong, where something is to be fetched: no certificate would be valid."""
+    clock = host.get("clock") or {}
+    behind = clock.get("behind_s") or 0
+    if clock.get("synchronized") or abs(behind) < CLOCK_SECONDS:
+        return
+    needs = [
+        *sorted({artifact["key"] for artifact in missing_artifacts(services, host)}),
+        *missing_images(services, host),
+        *sorted({f"the sources of {service['engine']}" for service in _unbuilt(services, host)}),
+    ]
+    if needs:
+        now = datetime.fromtimestamp(clock["time"], UTC).isoformat(timespec="seconds")
+        far = f"{abs(behind) / 86400:.1f} days" if abs(behind) >= 86400 else f"{abs(behind) / 3600:.1f} hours"
+        reason = (
+            f"Nobody sets the clock of this host, and it is {far} {'behind' if behind > 0 else 'ahead of'} the controller's. No "
+            f"certificate would be valid, and {', '.join(needs[:3])}{' and more' if len(needs) > 3 else ''} could not be fetched."
+        )
+        yield Problem("THOR-CLOCK-WRONG", "thor_host.clock", now, reason, words.CLOCK_REMEDY)
+
+
+def _mounts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """A disk that is to be mounted and is not: what is fetched would go onto the one below, and be hidden later."""
+    docker = set(docker_host.disk_paths(host)) if any(service["kind"] == "container" for service in services) else set()
+    for path, place in sorted((host.get("unmounted") or {}).items()):
+        if services and (path in docker or path not in docker_host.disk_paths(host)):
+            reason = (
+                f"{place} is to be mounted, by /etc/fstab or a unit, and is not. What the play stores in {path} would go onto the disk "
+                "below it."
+            )
+            remedy = (
+                f"On the host: sudo mount {place}, or systemctl status '*.mount' for why not; or take the entry out."
+            )
+            yield Problem("THOR-MOUNT-MISSING", f"thor_host.disks[{path!r}]", None, reason, remedy)
 
 
 def _toolchain(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:

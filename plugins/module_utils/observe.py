@@ -10,16 +10,27 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import ctypes
 import json
 import os
 import platform
 import re
+import struct
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import deployed, docker_host, images, look, power
+from ansible_collections.jetson.thor.plugins.module_utils import (
+    conditions,
+    deployed,
+    docker_host,
+    images,
+    look,
+    mounts,
+    power,
+)
 
 ENGINES = Path("/opt/thor/engines")
 UNITS = Path("/etc/systemd/system")
@@ -43,6 +54,8 @@ def observe(facts_root: str = "") -> dict[str, Any]:
     disks |= {path: _disk(Path(path)) for path in docker_host.disk_paths(docker)}
     return {
         "root": deployed.is_root(),
+        "unmounted": mounts.missing(disks, root),
+        "mig": conditions.mig(),
         "device": _device(root),
         "l4t": (l4t := _l4t(root)),
         "jetpack": _jetpack(l4t),
@@ -64,6 +77,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         **docker,
         **images.observe(),
         **power.observe(root),
+        "clock": _clock(),
     }
 
 
@@ -129,6 +143,25 @@ def _systemd() -> int | None:
 def _memory(root: Path | None) -> dict[str, int | None]:
     values = look.memory(root)
     return {"total_bytes": values.get("MemTotal"), "available_bytes": values.get("MemAvailable")}
+
+
+def _clock() -> dict[str, Any]:
+    """What time it is here, and whether somebody sets the clock (None: not known). The action adds ``behind_s``."""
+    return {"synchronized": synchronized(_adjtimex()), "time": time.time()}
+
+
+def _adjtimex() -> bytes | None:
+    """The kernel's own account of its clock, struct timex of adjtimex(2); only asked for."""
+    with contextlib.suppress(OSError, AttributeError):
+        state = ctypes.create_string_buffer(512)
+        if ctypes.CDLL(None, use_errno=True).adjtimex(state) >= 0:
+            return state.raw
+    return None
+
+
+def synchronized(timex: bytes | None) -> bool | None:
+    """What timedatectl calls "System clock synchronized": the clock may be wrong by less than 16 seconds."""
+    return None if timex is None else bool(struct.unpack_from("@IxxxxqqqI", timex)[3] < 16_000_000)
 
 
 def toolchain() -> dict[str, str | None]:

@@ -25,6 +25,9 @@ options:
     type: str
     default: ""
 attributes:
+  action:
+    description: Has a corresponding action plugin, which holds the host's clock against the controller's.
+    support: full
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.
     support: full

@@ -146,6 +146,8 @@ def test_a_device_that_tells_nothing_is_no_error(tmp_path: Path, monkeypatch: py
     [
         ("GPU 0: NVIDIA Thor (UUID: GPU-1)", 0, False),
         ("GPU 0: NVIDIA Thor (UUID: GPU-1)\n  MIG 1g.0gb Device 0: (UUID: MIG-1)", 0, True),
+        ("GPU 0: NVIDIA Thor (UUID: GPU-1)\nEnabled", 0, True),  # and no slice was made
+        ("GPU 0: NVIDIA Thor (UUID: GPU-1)\n[N/A]", 0, False),
         ("no devices", 6, None),
     ],
 )

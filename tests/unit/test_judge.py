@@ -255,3 +255,58 @@ def test_without_root_that_is_what_is_said_and_not_what_cannot_be_seen() -> None
     assert problem.code == "THOR-ROOT-MISSING" and "-K" in problem.remedy
     seen = only(judge([service()], host(root=True, listening=[ours]), SETTINGS))
     assert seen.code == "THOR-PORT-TAKEN" and "None" not in seen.text() and "no process of this host" in seen.reason
+
+
+def built(**changes: Any) -> dict[str, Any]:
+    """A host that has everything."""
+    model = {**{key: ARTIFACT[key] for key in ("source", "id", "revision", "include")}, "intact": True}
+    there = {"builds": {"llama.cpp": {"0c1e570": {}}}, "models": {"/models/a/b": model}}
+    return host(**there, **changes)
+
+
+def test_a_gpu_that_is_divided_is_refused_where_an_engine_wants_it() -> None:
+    problem = only(judge([service()], built(mig=True), SETTINGS))
+    assert problem.code == "THOR-GPU-MIG" and "chat" in problem.reason and "nvidia-smi -mig 0" in problem.remedy
+    for mig in (False, None):
+        assert judge([service()], built(mig=mig), SETTINGS) == []
+    assert judge([service()], built(mig=True), replace(SETTINGS, cuda={"llama_cpp": False})) == []
+    assert judge([], built(mig=True), SETTINGS) == []
+
+
+def test_a_disk_that_is_not_mounted_is_refused() -> None:
+    problem = only(judge([service()], built(unmounted={"/models": "/models"}), SETTINGS))
+    assert problem.code == "THOR-MOUNT-MISSING" and "sudo mount /models" in problem.remedy
+    assert judge([], built(unmounted={"/models": "/models"}), SETTINGS) == []
+    # Where images lie matters to containers alone.
+    assert judge([service()], built(unmounted={"/var/lib/docker": "/var/lib/docker"}), SETTINGS) == []
+    container = service(kind="container", role="serving", image=None)
+    (problem,) = [
+        one
+        for one in judge([container], built(unmounted={"/var/lib/docker": "/var/lib/docker"}), SETTINGS)
+        if one.code == "THOR-MOUNT-MISSING"
+    ]
+    assert "/var/lib/docker" in problem.variable
+
+
+DAY = 86400
+
+
+def clock(behind: int, synchronized: bool | None) -> dict[str, Any]:
+    """As a Thor has it that was without power: 2025-09-25T22:50:00Z."""
+    return {"time": 1758840600.0, "behind_s": behind, "synchronized": synchronized}
+
+
+def test_a_clock_in_the_past_is_refused_where_something_is_to_be_fetched() -> None:
+    problem = only(judge([service()], host(clock=clock(427 * DAY, False)), SETTINGS))
+    assert problem.code == "THOR-CLOCK-WRONG" and problem.value == "2025-09-25T22:50:00+00:00"
+    assert "427.0 days behind" in problem.reason and "the sources of llama.cpp" in problem.reason
+    assert "timedatectl" in problem.remedy and "insecure" not in problem.text()
+    ahead = only(judge([service()], host(clock=clock(-7200, None)), SETTINGS))
+    assert "2.0 hours ahead of" in ahead.reason
+
+
+def test_a_clock_that_somebody_sets_or_that_nobody_needs_is_no_problem() -> None:
+    assert judge([service()], host(clock=clock(427 * DAY, True)), SETTINGS) == [], "the controller's is wrong then"
+    assert judge([service()], host(clock=clock(1800, False)), SETTINGS) == []
+    assert judge([service()], host(clock={"time": 0.0, "synchronized": False}), SETTINGS) == [], "nobody has compared"
+    assert judge([service()], built(clock=clock(427 * DAY, False)), SETTINGS) == [], "nothing is to be fetched"

@@ -7,9 +7,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.jetson.thor.plugins.action import host_facts
 from ansible_collections.jetson.thor.plugins.module_utils import observe
 
 
@@ -106,3 +110,26 @@ def test_only_complete_builds_behind_a_link_are_seen(tmp_path: Path, monkeypatch
 )
 def test_a_process_in_a_container_belongs_to_the_unit_that_runs_it(cgroups: str, unit: str | None) -> None:
     assert observe._unit(cgroups, {"a" * 64: "thor-box.service", "b" * 64: None}) == unit
+
+
+def test_the_clock_is_told_with_whether_somebody_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = observe._clock()
+    assert clock["synchronized"] in (True, False, None) and abs(clock["time"] - time.time()) < 5
+    # struct timex: modes, offset, frequency, maximum error in microseconds. The kernel begins at 16 seconds.
+    for error, synchronized in ((16_000_000, False), (48_500, True)):
+        timex = struct.pack("@IxxxxqqqI", 0, 12, 34, error, 64) + bytes(200)
+        assert observe.synchronized(timex) is synchronized
+    monkeypatch.setattr(observe, "_adjtimex", lambda: None)
+    assert observe._clock()["synchronized"] is None
+
+
+def test_the_action_holds_the_hosts_clock_against_the_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
+    action = host_facts.ActionModule.__new__(host_facts.ActionModule)
+    action._task = SimpleNamespace(args={"facts_root": "x"})
+    facts = {"thor_host": {"clock": {"time": time.time() - 86400, "synchronized": False}}}
+    action._execute_module = lambda **_: {"changed": False, "ansible_facts": facts}
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+    seen = action.run()["ansible_facts"]["thor_host"]["clock"]
+    assert abs(seen["behind_s"] - 86400) <= 2
+    action._execute_module = lambda **_: {"failed": True, "msg": "x"}
+    assert action.run()["failed"]
