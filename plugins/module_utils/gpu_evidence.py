@@ -40,13 +40,19 @@ def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str
 def _given(name: str, argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
     """An option or a variable as it was given, and its value; an empty text where it was not. The last one counts."""
     if name in environment:
-        return f"{name}={environment[name]}", environment[name]
+        return _short(f"{name}={environment[name]}"), environment[name]
     flag = f"--{name}"
     for index in range(len(argv) - 1, -1, -1):
         if argv[index] == flag:
             value = argv[index + 1] if index + 1 < len(argv) and not argv[index + 1].startswith("--") else None
-            return flag if value is None else f"{flag} {value}", value
+            return flag if value is None else _short(f"{flag} {value}"), value
     return "", None
+
+
+def _short(text: str) -> str:
+    """On one line, which is what systemd takes for a status."""
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:77]}..."
 
 
 def _is_off(value: str | None) -> bool:

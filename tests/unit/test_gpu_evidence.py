@@ -154,6 +154,12 @@ def test_variables_ask_as_options_do() -> None:
     assert asked(spec, [], {"LLAMA_ARG_CPU_MOE": "off"}) == {"none": [], "part": [], "layers": []}
 
 
+def test_what_was_asked_is_told_on_one_line() -> None:
+    spec = ENGINES["llama.cpp"]["gpu"]
+    (text,) = asked(spec, ["--override-tensor", "a=CPU\nREADY=1," * 40], {})["part"]
+    assert "\n" not in text and len(text) == 80
+
+
 def test_whisper_without_a_gpu_by_its_options() -> None:
     assert judged("whisper.cpp", [ON_CPU, NO_GPU], "--no-gpu") == ("asked", "on the CPU by its options (--no-gpu)")
 

@@ -279,6 +279,32 @@ def test_a_model_that_is_on_the_gpu_in_part_is_refused_with_numbers(run: Run, no
     assert re.search(r"MemFree was \d+\.\d GiB when it started", journal)
 
 
+@pytest.mark.parametrize(
+    ("mode", "settings"), [("ok", {"gpu": GPU, "require_gpu": True}), ("silent", {"start_timeout": 2})]
+)
+def test_the_next_engine_starts_when_the_memory_of_one_that_failed_is_back(
+    run: Run, monkeypatch: pytest.MonkeyPatch, mode: str, settings: dict[str, Any]
+) -> None:
+    locked: dict[int, Any] = {}
+    alive: list[bool] = []
+    take, close = serve.Supervisor.take_lock, os.close
+
+    def take_lock(supervisor: Any) -> int:
+        descriptor: int = take(supervisor)
+        locked[descriptor] = supervisor
+        return descriptor
+
+    def note(descriptor: int) -> None:
+        if descriptor in locked:
+            alive.append(locked.pop(descriptor).engine.process.poll() is None)
+        close(descriptor)
+
+    monkeypatch.setattr(serve.Supervisor, "take_lock", take_lock)
+    monkeypatch.setattr(serve.os, "close", note)
+    run(mode, *says("llama-partial-offload.txt"), **settings)
+    assert alive == [False]
+
+
 def test_a_part_that_was_asked_for_is_served_and_said(run: Run, notified: list[str]) -> None:
     gpu = {**GPU, "asked": gpu_evidence.asked(GPU, ["--n-gpu-layers", "8"], {})}
     status, journal = run("ok", *says("llama-partial-offload.txt"), gpu=gpu, require_gpu=True, stop=True)
