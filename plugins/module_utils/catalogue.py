@@ -104,6 +104,22 @@ ENGINE = Field(
                 "outside_gib": needed(shapes.number(0, 4096)),
             },
         ),
+        # Options and variables that let a client run or read things on the device. With "value" only this one does, with "below"
+        # none does that names a folder below it.
+        "unsafe_options": Field(
+            (dict,),
+            names=shapes.OPTION,
+            values=Field(
+                (dict,),
+                keys={
+                    "reason": needed(PROSE),
+                    "source": needed(PROSE),
+                    "environment": Field((list,), items=shapes.VARIABLE),
+                    "value": TEXT,
+                    "below": shapes.PATH,
+                },
+            ),
+        ),
         "chat_sampling_option": nullable(shapes.OPTION),
         "source": SOURCE,
         "version": needed(shapes.VERSION),
@@ -216,6 +232,7 @@ HOST: Mapping[str, Field] = {
     "allow_broken": SWITCH,
     "allow_unchecked_flags": SWITCH,
     "allow_unbounded_memory": SWITCH,
+    "allow_unsafe_options": Field((list,), items=shapes.OPTION),
     "ngc_registry": shapes.REGISTRY,
     "device_memory_gib": shapes.GIBIBYTES,
 }

@@ -49,6 +49,7 @@ class Inputs:
     allow_broken: bool = False
     allow_unchecked_flags: bool = False
     allow_unbounded_memory: bool = False
+    allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
     device_memory_gib: float = 122.0  # facts: MemTotal of a Jetson AGX Thor is about 122 GiB
 
@@ -80,6 +81,12 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
             result.problems.append(
                 Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines))
             )
+    known = sorted({name for engine in catalogue.engines.values() for name in engine.get("unsafe_options") or {}})
+    for index, name in enumerate(inputs.allow_unsafe_options):
+        if name not in known:
+            place = f"thor_allow_unsafe_options[{index}]"
+            reason = "No engine has an option or a variable of this name that is refused."
+            result.problems.append(Problem("THOR-VALUE-INVALID", place, name, reason, nearest(name, known)))
     for index, written in enumerate(inputs.profiles):
         place = f"thor_profiles[{index}]"
         entry = {"profile": written} if isinstance(written, str) else written
@@ -183,6 +190,12 @@ def _service(
         if size > LONGEST:
             reason = f"Together they make {size} bytes, and {LONGEST} is the most that a process is given."
             problems.append(Problem("THOR-VALUE-INVALID", f"{place}.{key}", None, reason, "Shorten them."))
+    said = {problem.variable for problem in problems}
+    problems += [
+        problem
+        for problem in _unsafe(chosen, environment, entry, place, inputs, engine, flags)
+        if problem.variable not in said
+    ]
     service = {
         "name": name,
         "unit": f"thor-{name}.service",
@@ -425,6 +438,62 @@ def _check_options(
         *option_list.check(own, flags, reserved, label, f"{place}.options", style),
         *option_list.check(inherited, flags, reserved, label, profiles_place, style),
     ]
+
+
+def _unsafe(
+    chosen: Mapping[str, Any],
+    environment: Mapping[str, str],
+    entry: Mapping[str, Any],
+    place: str,
+    inputs: Inputs,
+    engine: Mapping[str, Any],
+    flags: option_list.Flags | None,
+) -> list[Problem]:
+    """Options and variables that let a client run or read things on the device, and that nobody has allowed by name."""
+    problems: list[Problem] = []
+    words = {word[2:]: True for word in engine["command"] if word.startswith("--")}
+    for name, unsafe in (engine.get("unsafe_options") or {}).items():
+        if name in inputs.allow_unsafe_options:
+            continue
+        canonical = option_list.find(flags or {}, name) or f"--{name}"
+        given = [
+            ("options", key, value)
+            for key, value in {**words, **chosen}.items()
+            if value not in (None, False) and _is_option(key, canonical, flags, engine)
+        ]
+        given += [
+            ("environment", key, environment[key])
+            for key in (name, *unsafe.get("environment", ()))
+            if environment.get(key, "").casefold() not in ("", "0", "false", "off")
+        ]
+        for part, key, value in given:
+            if not _is_unsafe(value, unsafe):
+                continue
+            own = key in (entry.get(part) or {})
+            where = (
+                f"{place}.{part}[{key!r}]" if own else f"{place} (from the profile {entry['profile']}) {part}[{key!r}]"
+            )
+            reason = f"{unsafe['reason']} ({unsafe['source']})."
+            remedy = f"Leave it out, or add {name} to thor_allow_unsafe_options where you trust everybody who reaches the service."
+            problems.append(Problem("THOR-OPTION-UNSAFE", where, value, reason, remedy))
+    return problems
+
+
+def _is_option(key: str, canonical: str, flags: option_list.Flags | None, engine: Mapping[str, Any]) -> bool:
+    """Whether a person's ``key`` is this option. Without a list of options, what parsers let pass for it counts as well."""
+    if flags is not None:
+        return option_list.find(flags, key) == canonical
+    word = f"--{key}".replace("_", "-")
+    # argparse, behind the engines that take lists with blanks, understands the beginning of a name.
+    return word == canonical or (engine.get("list_style") == "space" and canonical.startswith(word))
+
+
+def _is_unsafe(value: Any, unsafe: Mapping[str, Any]) -> bool:
+    if "value" in unsafe:
+        return unsafe["value"] in (value if isinstance(value, list) else option_list.text(value).split(","))
+    if "below" in unsafe and isinstance(value, str):
+        return not f"{posixpath.normpath(value)}/".startswith((f"{unsafe['below']}/", "{path}/"))
+    return True
 
 
 def _templates(

@@ -18,6 +18,7 @@ KNOWN = (
     "thor_allow_unauthenticated",
     "thor_allow_unbounded_memory",
     "thor_allow_unchecked_flags",
+    "thor_allow_unsafe_options",
     "thor_bench_floor",
     "thor_bench_results",
     "thor_device_memory_gib",

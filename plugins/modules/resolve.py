@@ -58,6 +58,12 @@ options:
     description: Whether an engine's version that does not keep to its budget of memory may be served beside another service.
     type: bool
     default: false
+  allow_unsafe_options:
+    description:
+      - Options and variables of engines, by name, that may be given although they let a client run or read things on the device.
+    type: list
+    elements: str
+    default: []
   ngc_registry:
     description: Registry that takes the place of C(nvcr.io) in the names of images.
     type: str

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import catalogue as catalogues
+from ansible_collections.jetson.thor.plugins.module_utils.options import find
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, Resolution, artifact_of, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
@@ -570,3 +571,131 @@ def test_a_model_without_weights_says_so() -> None:
     extra = {"models": {"qwen3-8b-q5-k-m": {"untrained": True}}}
     assert run(CHAT, extra=extra).services[0]["trained"] is False
     assert run(CHAT).services[0]["trained"] is True
+
+
+# Options that let a client run or read things
+
+
+def test_llama_server_answers_no_origin_but_the_device_s_own() -> None:
+    service = run(CHAT).services[0]
+    assert service["environment"]["LLAMA_ARG_CORS_ORIGINS"] == "localhost"
+    assert not run({"profile": CHAT, "options": {"cors-origins": "https://chat.example.org"}}).problems
+
+
+@pytest.mark.parametrize(
+    ("profile", "options"),
+    [
+        (CHAT, {"agent": True}),
+        (CHAT, {"tools": "all"}),
+        (CHAT, {"tools": ["read_file", "get_info"]}),
+        (CHAT, {"tools-runtime": "ssh:me@host"}),
+        (CHAT, {"ui-mcp-proxy": True}),
+        (CHAT, {"webui-mcp-proxy": True}),  # an alias
+        (CHAT, {"mcp-servers-config": "/models/mcp.json"}),
+        (CHAT, {"mcp-servers-json": {"mcpServers": {}}}),
+        (CHAT, {"path": "/"}),
+        (CHAT, {"slot-save-path": "/models"}),
+        (CHAT, {"media-path": "/etc"}),
+        (CHAT, {"media-path": "/models/../etc"}),
+        (CHAT, {"cors-origins": "*"}),
+        (CHAT, {"cors-origins": ["https://chat.example.org", "*"]}),
+        (CHAT, {"models-preset": "/models/preset.ini"}),
+        ("whisper-large-v3-turbo-whisper-cpp", {"public": "/etc"}),
+        ("qwen3-8b-vllm", {"trust-remote-code": True}),
+        ("qwen3-8b-vllm", {"middleware": "os.system"}),
+        ("qwen3-8b-vllm", {"logits-processor-pattern": ".*"}),
+        ("qwen3-8b-vllm", {"config": "/models/more.yml"}),
+        ("qwen3-8b-vllm", {"tool-server": "demo"}),
+        ("qwen3-8b-sglang", {"trust-remote-code": True}),
+    ],
+    ids=lambda part: str(part)[:60],
+)
+def test_options_that_let_a_client_run_or_read_things_have_to_be_allowed_by_name(profile: str, options: Any) -> None:
+    problem = only(run({"profile": profile, "options": options}))
+    name = next(iter(options)).replace("webui", "ui")
+    assert (problem.code, problem.variable) == (
+        "THOR-OPTION-UNSAFE",
+        f"thor_profiles[0].options[{next(iter(options))!r}]",
+    )
+    assert name in problem.remedy and "thor_allow_unsafe_options" in problem.remedy
+    allowed = run({"profile": profile, "options": options}, allow_unsafe_options=[name])
+    assert not allowed.problems and f"--{next(iter(options))}" in allowed.services[0]["argv"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "environment"),
+    [
+        (CHAT, {"LLAMA_ARG_TOOLS": "all"}),
+        (CHAT, {"LLAMA_ARG_AGENT": 1}),
+        (CHAT, {"LLAMA_ARG_STATIC_PATH": "/etc"}),
+        (CHAT, {"LLAMA_ARG_CORS_ORIGINS": "*"}),
+        ("qwen3-8b-vllm", {"VLLM_SERVER_DEV_MODE": "1"}),
+    ],
+)
+def test_variables_that_do_the_same_are_refused_too(profile: str, environment: Any) -> None:
+    problem = only(run({"profile": profile, "environment": environment}))
+    where = f"thor_profiles[0].environment[{next(iter(environment))!r}]"
+    assert (problem.code, problem.variable) == ("THOR-OPTION-UNSAFE", where)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"profile": CHAT, "options": {"agent": False, "tools": None, "ui-mcp-proxy": False}},
+        {"profile": CHAT, "environment": {"LLAMA_ARG_AGENT": "0"}},
+        {"profile": CHAT, "options": {"media-path": "/models/pictures"}},
+        {"profile": EYES, "options": {"media-path": "{path}/pictures"}},
+        {"profile": "qwen2-5-vl-7b-awq-vllm"},  # /models, which the container sees read-only
+    ],
+)
+def test_what_lets_nobody_in_is_no_matter(entry: Any) -> None:
+    assert not run(entry).problems
+
+
+def test_unsafe_options_are_found_wherever_they_come_from() -> None:
+    extra = {
+        "profiles": {"p": {"engine": "llama.cpp", "model": "qwen3-8b-q5-k-m", "served_name": "q", "memory_gib": 9}}
+    }
+    extra["profiles"]["p"]["options"] = {"agent": True}
+    problem = only(run("p", extra=extra))
+    assert (problem.code, problem.variable) == (
+        "THOR-OPTION-UNSAFE",
+        "thor_profiles[0] (from the profile p) options['agent']",
+    )
+    command = {"engines": {"llama.cpp": {"command": ["llama-server", "--model", "{file}", "--agent"]}}}
+    assert only(run(CHAT, extra=command)).code == "THOR-OPTION-UNSAFE"
+
+
+@pytest.mark.parametrize(
+    ("profile", "version", "options"),
+    [
+        (CHAT, "49bfdde", {"slot_save_path": "/models"}),
+        (CHAT, "49bfdde", {"tools": "all"}),
+        ("qwen3-8b-vllm", "26.10", {"trust_remote_code": True}),
+        ("qwen3-8b-vllm", "26.10", {"trust-remote": True}),  # argparse knows it by its beginning
+    ],
+)
+def test_without_a_list_of_options_what_a_parser_lets_pass_counts(profile: str, version: str, options: Any) -> None:
+    entry = {"profile": profile, "version": version, "options": options}
+    assert codes(run(entry, allow_unchecked_flags=True)) == ["THOR-OPTION-UNSAFE"]
+
+
+def test_a_name_that_nothing_refuses_is_no_name_to_allow() -> None:
+    problem = only(run(CHAT, allow_unsafe_options=["trust-remote-cod"]))
+    assert (problem.code, problem.variable) == ("THOR-VALUE-INVALID", "thor_allow_unsafe_options[0]")
+    assert "'trust-remote-code'" in problem.remedy
+
+
+def test_unsafe_options_are_options_that_a_stored_list_has() -> None:
+    """A name that no version has would refuse nothing."""
+    data = catalogue_action.files(str(FILES))["engines"]
+    lists = catalogue_action.flags(str(FILES))
+    for engine, entry in data.items():
+        known = [
+            find(flags, name)
+            for (owner, _), flags in lists.items()
+            if owner == engine
+            for name in entry["unsafe_options"]
+        ]
+        names = {name[2:] for name in known if name}
+        assert {name for name in entry["unsafe_options"] if not name.isupper()} - names == set(), engine
