@@ -18,6 +18,9 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 
 SHOWN = 200  # characters of an answer
 CLOSED_SECONDS = 5.0  # for which it is watched whether an engine fetches what it must not
+# A service that may think gets as many times more tokens: a thought that was cut proves no answer. Qwen3-8B thinks some
+# hundred tokens about a greeting; on the slowest device that is still within verify_timeout.
+THINKING_TIMES = 6
 Service = Mapping[str, Any]
 Result = dict[str, Any]
 
@@ -78,7 +81,8 @@ def _transcription(service: Service, questions: Questions) -> Result:
 
 
 def _chat(service: Service, questions: Questions) -> Result:
-    send = partial(probe.chat, service, questions.prompt, max_tokens=questions.max_tokens, timeout=questions.timeout)
+    tokens = questions.max_tokens * (1 if service.get("thinking") is False else THINKING_TIMES)
+    send = partial(probe.chat, service, questions.prompt, max_tokens=tokens, timeout=questions.timeout)
     return _judged(service, "chat", send, "THOR-ANSWER-MISSING", None)
 
 
@@ -156,7 +160,7 @@ def _judged(service: Service, what: str, send: Callable[[], probe.Answer], code:
         seconds=round(answer.seconds, 3),
         tokens=answer.completion_tokens,
         tokens_per_second=round(answer.tokens_per_second, 1) if answer.tokens_per_second else None,
-        answer=(answer.text or answer.reasoning).strip()[:SHOWN],
+        answer=probe.printable((answer.text or answer.reasoning).strip()[:SHOWN]),
     )
 
 
@@ -166,6 +170,8 @@ def _wrong(service: Service, what: str, answer: probe.Answer) -> list[Problem]:
     reasons = [probe.wrong_text(answer)] if service.get("trained", True) else []
     if service["api"] == "chat":
         reasons.append(probe.wrong_model(answer, service["served_name"]))
+    if what == "chat" and service.get("trained", True) and not any(reasons):
+        reasons.append(probe.unfinished(answer))
     found = [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {reason}.") for reason in reasons if reason]
     thought = probe.thinking(answer) if service.get("thinking") is False else None
     if thought:

@@ -12,14 +12,21 @@ from __future__ import annotations
 import collections
 import contextlib
 import errno
+import gzip
 import hashlib
+import http.client
 import json
+import lzma
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import tarfile
+import tempfile
 import urllib.error
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -27,6 +34,7 @@ from typing import Any
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.jetson.thor.plugins.module_utils import elf, flags, look
+from ansible_collections.jetson.thor.plugins.module_utils import words as network
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
@@ -38,6 +46,11 @@ JOB_GIB = 0.75
 CUDA_JOB_GIB = 1.0
 # A program that is asked for its version answers at once; on a device the CUDA driver comes up first.
 ANSWER_SECONDS = 120
+# Far beyond any source of an engine: llama-cpp-python's, the largest that was seen, has less than 100 MB as an archive.
+ARCHIVE_BYTES = 1 << 30
+SOURCE_BYTES = 8 << 30
+SOURCE_FILES = 200_000
+SAID_BYTES = 1 << 16
 NINJA_STATUS = "[%f/%t] "
 
 _ERROR = re.compile(r"\berror\b|\bfatal\b|undefined reference|Killed", re.IGNORECASE)
@@ -282,27 +295,45 @@ def fetch_source(spec: Mapping[str, Any], report: Reporter) -> Path:
     return inside
 
 
+# A line that is dead for a minute is given up; what comes stays in one file, whose size is bounded.
+_PATIENCE = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "fetch.unpackLimit=1")
+
+
+def _bound_files() -> None:
+    """In the child: no file of it grows beyond what a source may have; it is told so, and not killed."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SOURCE_BYTES, SOURCE_BYTES))
+
+
 def _fetch_git(source: Mapping[str, Any], folder: Path, report: Reporter) -> None:
     """One commit of a repository, without its history."""
     url, commit = source["git"], source["commit"]
     report.progress(0, 0, text=f"fetch {commit[:7]} of {url}")
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", folder, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
-        )
-        report.say(f"git {' '.join(arguments)}\n{done.stderr}".rstrip())
+        # What the far side says goes to a file too, which has an end.
+        with tempfile.TemporaryFile() as said:
+            done = subprocess.run(
+                ["git", "-C", folder, *_PATIENCE, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                check=False,
+                env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+                preexec_fn=_bound_files,
+            )
+            said.seek(max(0, said.tell() - SAID_BYTES))
+            words = said.read().decode(errors="replace")
+        report.say(f"git {' '.join(arguments)}\n{words}".rstrip())
         if done.returncode != 0:
-            _raise_no_space([done.stderr])
-            raise JobFailed(
-                f"THOR-SOURCE-UNREACHABLE: commit {commit} of {url} cannot be fetched: {' '.join(done.stderr.split())} "
+            _raise_no_space([words])
+            if "File too large" in words:
+                words = f"it sends more than {SOURCE_BYTES:,} bytes. {words}"
+            remedy = (
                 "Check the address, the host's network and its proxy; or give the source as an archive with its sha256."
             )
-        return done.stdout.strip()
+            raise _unreachable(f"commit {commit} of {url}", " ".join(words.split()), remedy)
+        return str(done.stdout).strip()
 
     git("init", "--quiet")
     git("fetch", "--quiet", "--depth", "1", "--", url, commit)
@@ -317,6 +348,13 @@ def _fetch_git(source: Mapping[str, Any], folder: Path, report: Reporter) -> Non
     shutil.rmtree(folder / ".git")
 
 
+def _unreachable(what: str, reason: str, remedy: str) -> JobFailed:
+    """A source that cannot be fetched, and the way out; a clock in the past has another one than the network."""
+    if network.clock_is_behind(reason):
+        return JobFailed(f"THOR-CLOCK-WRONG: {what} cannot be fetched: {reason} {network.CLOCK_REMEDY}")
+    return JobFailed(f"THOR-SOURCE-UNREACHABLE: {what} cannot be fetched: {reason} {remedy}")
+
+
 def _fetch_archive(source: Mapping[str, Any], folder: Path, report: Reporter) -> None:
     """An archive, hashed while it comes in; only ``subdirectory`` of it is unpacked."""
     url = source["archive"]
@@ -324,16 +362,23 @@ def _fetch_archive(source: Mapping[str, Any], folder: Path, report: Reporter) ->
     digest = hashlib.sha256()
     try:
         with open_url(url, timeout=60) as answer, archive.open("wb") as stream:
-            total = int(answer.headers.get("Content-Length") or 0)
-            while block := answer.read(1 << 20):
+            announced = str(answer.headers.get("Content-Length") or "")
+            total = int(announced) if announced.isdecimal() else 0
+            while stream.tell() <= ARCHIVE_BYTES and (block := answer.read1(1 << 20)):
                 digest.update(block)
                 stream.write(block)
                 report.progress(stream.tell(), total, "B", f"fetch {url}")
-    except (urllib.error.URLError, OSError, ValueError) as error:
+            if max(stream.tell(), total) > ARCHIVE_BYTES:
+                raise JobFailed(
+                    f"THOR-SOURCE-CHECKSUM: {url} is larger than {ARCHIVE_BYTES:,} bytes, and no source of an engine is. Nothing "
+                    "of it is kept. Check the address."
+                )
+            if stream.tell() < total:
+                raise EOFError(f"the server closed after {stream.tell():,} of {total:,} bytes")
+    except (urllib.error.URLError, OSError, ValueError, EOFError, http.client.HTTPException) as error:
         _raise_no_space([str(error)])
-        raise JobFailed(
-            f"THOR-SOURCE-UNREACHABLE: {url} cannot be fetched: {error}. "
-            "Check the address, the host's network, its proxy and its disk."
+        raise _unreachable(
+            url, f"{error}.", "Check the address, the host's network, its proxy and its disk."
         ) from error
     if digest.hexdigest() != source["sha256"]:
         raise JobFailed(
@@ -351,15 +396,19 @@ def unpack(archive: Path, folder: Path, subdirectory: str) -> None:
     inside = PurePosixPath(subdirectory).parts
     try:
         with tarfile.open(archive) as tar:
-            members = [
-                member
-                for member in tar.getmembers()
-                if (parts := PurePosixPath(member.name).parts)[: len(inside)] == inside and ".git" not in parts
-            ]
+            members = []
+            size = 0
+            # As it is read, because a megabyte of zeros is a kilobyte in an archive: not the whole table of contents first.
+            for number, member in enumerate(tar):
+                size += member.size
+                if size > SOURCE_BYTES or number >= SOURCE_FILES:
+                    raise tarfile.TarError(f"it unpacks to more than {SOURCE_BYTES:,} bytes or {SOURCE_FILES:,} files")
+                if (parts := PurePosixPath(member.name).parts)[: len(inside)] == inside and ".git" not in parts:
+                    members.append(member)
             # Python 3.11.4 and later refuse whatever would leave the folder.
             keywords: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             tar.extractall(folder, members, **keywords)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise JobFailed(
             f"THOR-SOURCE-CHECKSUM: the archive cannot be unpacked: {error}. Its sha256 is the pinned one, so that the "
             "pin is of something else than a tar archive: mend the engine's source."

@@ -15,8 +15,14 @@ import socket
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import bounded
+
 SOCKET = "/run/docker.sock"
 VERSION = "1.41"
+# The longest answers list all images of a host (some kilobytes each), or hold what a container has printed.
+MOST_BYTES = 64 * 1024 * 1024
+LONGEST_LINE = 1024 * 1024
+SLOWEST = 30  # times the timeout, which counts silence, for an answer as a whole
 
 _TOO_OLD = re.compile(r"client version [\d.]+ is too old\. Minimum supported API version is (\d+\.\d+)")
 
@@ -73,14 +79,16 @@ class Docker:
         """
         connection, answer = self._send(self.timeout, method, path, body, headers)
         try:
-            content = answer.read()
+            content = bounded.read(answer, MOST_BYTES, SLOWEST * self.timeout)
+        except bounded.TooMuch as error:
+            raise DockerError(f"dockerd's answer to {method} {path} has no end: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             raise self._silent(error) from error
         finally:
             connection.close()
         text = content.decode(errors="replace")
         try:
-            return json.loads(text) if text else None
+            return bounded.parse(text) if text else None
         except ValueError:
             return text
 
@@ -100,7 +108,7 @@ class Docker:
         allowed = timeout if callable(timeout) else lambda: self.timeout if timeout is None else timeout
         connection, answer = self._send(allowed(), method, path, None, headers)
         try:
-            while line := answer.readline():
+            while line := answer.readline(LONGEST_LINE):
                 if line.strip():
                     yield _object(line)
                 if connection.raw is not None:
@@ -142,9 +150,9 @@ def _ask(
     connection.request(method, path, body=content, headers={**more, **(headers or {})})
     answer = connection.getresponse()
     if answer.status >= 400:
-        text = answer.read().decode(errors="replace")
+        text = bounded.start(answer, LONGEST_LINE, SLOWEST).decode(errors="replace")
         try:
-            text = json.loads(text)["message"]
+            text = bounded.parse(text)["message"]
         except (ValueError, KeyError, TypeError):
             text = text.strip()
         raise DockerError(str(text) or answer.reason, answer.status)
@@ -154,7 +162,7 @@ def _ask(
 def _object(line: bytes) -> dict[str, Any]:
     """One line of a stream."""
     try:
-        data = json.loads(line)
+        data = bounded.parse(line)
     except ValueError:
         data = None
     if not isinstance(data, dict):

@@ -33,6 +33,8 @@ head hear help here high hill him home hot house idea into iron just keep kind k
 WORDS = _COMMON.split()
 # No engine generates faster for one client: what seems to was read out of a buffer, because this process had to wait.
 FASTEST_TOKENS_PER_S = 10_000
+# A piece has a token or more: this many times as many pieces as tokens were asked for is a stream without an end.
+MOST_PIECES = 16
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,10 @@ def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: floa
             raise probe.ProbeError(
                 "status", probe.error_text(response.status, response.read(probe.MAX_BODY)), response.status
             )
-        return _read_stream(response, begin)
+        return _read_stream(response, begin, MOST_PIECES * output_tokens)
 
 
-def _read_stream(response: HTTPResponse, begin: float) -> Sample:
+def _read_stream(response: HTTPResponse, begin: float, most: int) -> Sample:
     first = last = 0.0
     pieces = 0
     usage: Mapping[str, Any] = {}
@@ -115,8 +117,10 @@ def _read_stream(response: HTTPResponse, begin: float) -> Sample:
             raise probe.ProbeError("status", f"the answer broke off: {event['error'].get('message')}", 500)
         if _has_text(event):
             first, last, pieces = first or now, now, pieces + 1
-        usage = event.get("usage") or usage
-        told = (event.get("timings") or {}).get("predicted_per_second")
+            if pieces > most:
+                raise probe.ProbeError("shape", f"the stream has more than {most} pieces and goes on")
+        usage = _mapping(event.get("usage")) or usage
+        told = _mapping(event.get("timings")).get("predicted_per_second")
         rate = float(told) if isinstance(told, int | float) else rate
     if not pieces:
         raise probe.ProbeError("shape", "the stream ended without a piece of an answer")
@@ -124,9 +128,9 @@ def _read_stream(response: HTTPResponse, begin: float) -> Sample:
         seconds=time.monotonic() - begin,
         first=first,
         last=last,
-        input_tokens=int(usage.get("prompt_tokens") or 0),
+        input_tokens=_number(usage.get("prompt_tokens")),
         # Without a count a piece is taken for a token, which it is for most engines.
-        output_tokens=int(usage.get("completion_tokens") or pieces),
+        output_tokens=_number(usage.get("completion_tokens")) or pieces,
         engine_rate=rate,
     )
 
@@ -140,7 +144,7 @@ def _events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
         if data == b"[DONE]":
             return
         try:
-            document = json.loads(data)
+            document = probe.parse_json(data)
         except ValueError:
             raise probe.ProbeError("shape", f"a piece of the stream is no JSON: {data[:100]!r}") from None
         if isinstance(document, dict):
@@ -150,8 +154,17 @@ def _events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
 
 def _has_text(event: Mapping[str, Any]) -> bool:
     """Whether a piece of the answer is in here, thinking included."""
-    delta = ((event.get("choices") or [{}])[0] or {}).get("delta") or {}
+    choices = event.get("choices")
+    delta = _mapping(_mapping(choices[0] if isinstance(choices, list) and choices else None).get("delta"))
     return any(delta.get(key) for key in ("content", "reasoning_content", "reasoning"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def transcription(service: Service, name: str, sound: bytes, timeout: float) -> Sample:

@@ -33,6 +33,18 @@ SAMPLE_RATE = 16000  # Hz; what Whisper works with
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}
 _EMPTY_THINKING = re.compile(r"<think>\s*</think>")
+# A thought is over at its closing tag; templates may open it in the prompt, so that the answer has that tag alone.
+_THOUGHT = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+# How thoughts begin that no tag marks.
+_MUSING = re.compile(
+    r"\s*(okay|ok|alright|hmm|hm|well|so|first)?\W{0,3}\s*(so |now )?(the user|this user|we need|i need to|let me|i should|"
+    r"thinking process|here's a thinking|the prompt|the question is|用户|好的\W\s*用户|嗯|首先)",
+    re.IGNORECASE,
+)
+# What no engine in order says: bytes that are no text (U+FFFD takes their place), halves of surrogate pairs, control characters.
+_BROKEN = re.compile(r"[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# A token may hold a part of a character: an answer that is cut there ends in what stands for it.
+_CUT_CHARACTER = re.compile(r"\ufffd{1,3}\Z")
 # The same piece six times in a row and more, over a stretch that no plain sentence, list or table is made of.
 _REPEATED = re.compile(r"(.{1,60}?)\1{5,}")
 LEAST_REPEATED = 48  # characters
@@ -137,11 +149,19 @@ def request(
     return response.status, body
 
 
+def parse_json(content: bytes | str) -> Any:
+    """JSON of an engine; raises ValueError also where it is nested deeper than Python can follow."""
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def error_text(status: int, content: bytes) -> str:
     """What the service said with an HTTP error, in one short line."""
     text = content.decode("utf-8", "replace")
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         inner = document.get("error", document) if isinstance(document, dict) else document
         if isinstance(inner, dict):
             inner = inner.get("message") or inner.get("detail") or inner
@@ -164,7 +184,7 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
         return _wrong_shape("chat completion", reason, content)
 
     try:
-        document = json.loads(content)
+        document = parse_json(content)
     except ValueError:
         raise wrong("it is not JSON") from None
     choices = document.get("choices") if isinstance(document, dict) else None
@@ -203,7 +223,7 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
 def parse_transcription(content: bytes, seconds: float) -> Answer:
     """Read the body of a transcription in JSON; raise ProbeError of kind ``shape`` when it is none."""
     try:
-        document = json.loads(content)
+        document = parse_json(content)
     except ValueError:
         raise _wrong_shape("transcription", "it is not JSON", content) from None
     if not isinstance(document, dict) or not isinstance(document.get("text"), str):
@@ -340,12 +360,38 @@ def wrong_text(answer: Answer) -> str | None:
             else f" ({answer.completion_tokens} tokens, finish reason {answer.finish!r})"
         )
         return f"the answer is empty{told}"
+    broken = _BROKEN.findall(_without_cut(answer, answer.text) + _without_cut(answer, answer.reasoning))
+    if broken:
+        return f"the answer has {len(broken)} characters that are no text (such as {broken[0]!r}): the engine computes garbage"
     if len(written) >= 8 and set(written) == {"!"}:
         # token 0 of Qwen's vocabulary, which is what NaN logits decode to: vllm#27364
         return "the answer is nothing but exclamation marks: the engine computes garbage"
     repeated = _REPEATED.search(" ".join(written[:MOST_READ].split()))
     if repeated and len(repeated[0]) >= LEAST_REPEATED:
         return f"the answer repeats itself ({repeated[1]!r}, {len(repeated[0]) // len(repeated[1])} times in a row)"
+    return None
+
+
+def _without_cut(answer: Answer, text: str) -> str:
+    """A text without the part of a character in which the limit of tokens has cut it."""
+    return _CUT_CHARACTER.sub("", text) if answer.finish == "length" else text
+
+
+def without_thought(text: str) -> str:
+    """What of an answer's text is an answer: without thoughts, and without one that has no end."""
+    return _THOUGHT.sub("", text).strip()
+
+
+def unfinished(answer: Answer) -> str | None:
+    """Why a chat that was to be answered in a sentence has no answer that came to its end, or None."""
+    spent = f"{answer.completion_tokens} tokens, finish reason {answer.finish!r}"
+    if not without_thought(answer.text):
+        return f"it has thought and not answered ({spent}; the thought begins {(answer.reasoning or answer.text).strip()[:60]!r})"
+    if answer.finish == "length":
+        return (
+            f"the answer has no end ({spent}): the model thinks without a tag for it, or does not know where to stop "
+            "(or verify_max_tokens is too small for verify_prompt)"
+        )
     return None
 
 
@@ -357,4 +403,11 @@ def thinking(answer: Answer) -> str | None:
     for tag in ("<think>", "</think>"):
         if tag in text:
             return f"the answer's text has {tag}"
+    if answer.finish == "length" and _MUSING.match(text):
+        return f"the answer was cut, and begins as thoughts do ({text.strip()[:60]!r})"
     return None
+
+
+def printable(text: str) -> str:
+    """A text without what would tell a terminal, or a file in XML, something else than text."""
+    return _BROKEN.sub("\ufffd", text)

@@ -38,7 +38,9 @@ options:
     type: str
     default: What do you see?
   max_tokens:
-    description: Longest answer, in tokens. A model that thinks may spend all of them on thinking.
+    description:
+      - Longest answer, in tokens; six times as many for a service that may think.
+      - An answer to O(prompt) that is cut there is wrong, be it a thought without an answer or a text without an end.
     type: int
     default: 128
   timeout:

@@ -37,6 +37,8 @@ class Engine(ThreadingHTTPServer):
         self.text: str | None = "Hello there."
         self.reasoning = ""
         self.fetches = True
+        self.finish = "stop"
+        self.asked: list[int] = []  # max_tokens
         self.refusal: tuple[int, str] | None = None
         self.delay = 0.0
         self.seen: list[bytes] = []  # images
@@ -75,6 +77,7 @@ class Handler(BaseHTTPRequestHandler):
     def chat(self, asked: dict[str, Any]) -> None:
         """A chat, with an image or without."""
         content = asked["messages"][0]["content"]
+        self.server.asked.append(asked["max_tokens"])
         for part in content if isinstance(content, list) else []:
             if part["type"] == "image_url":
                 url = part["image_url"]["url"]
@@ -88,7 +91,10 @@ class Handler(BaseHTTPRequestHandler):
                     return
         message = {"role": "assistant", "content": self.server.text, "reasoning_content": self.server.reasoning}
         usage = {"prompt_tokens": 1, "completion_tokens": 3}
-        self.reply(200, {"model": "qwen3", "choices": [{"finish_reason": "stop", "message": message}], "usage": usage})
+        self.reply(
+            200,
+            {"model": "qwen3", "choices": [{"finish_reason": self.server.finish, "message": message}], "usage": usage},
+        )
 
     def reply(self, status: int, document: dict[str, Any]) -> None:
         """Send a JSON document."""
@@ -177,6 +183,33 @@ def test_answers_are_judged_and_not_only_their_status(engine: Engine) -> None:
     assert "journalctl -u thor-eyes.service" in results[3]["messages"][0]
     engine.text, engine.reasoning = "!" * 30, ""
     assert codes(ask.ask_all([engine.service()], QUESTIONS)) == [["THOR-ANSWER-WRONG"]]
+
+
+def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> None:
+    engine.finish, engine.text = "length", "Okay, the user wants me to"
+    services = [engine.service(thinking=thinking) for thinking in (False, True, None)]
+    results = ask.ask_all(services, QUESTIONS)
+    assert codes(results) == [
+        ["THOR-ANSWER-WRONG", "THOR-ANSWER-THINKING"],
+        ["THOR-ANSWER-WRONG"],
+        ["THOR-ANSWER-WRONG"],
+    ]
+    assert sorted(engine.asked) == [8, 48, 48]
+    assert "Okay" in results[0]["answer"]
+    # What is seen in a picture may take longer to tell.
+    engine.text = "A picture of"
+    vision = {"folder": "", "file_url": ""}
+    looked = [
+        one
+        for one in ask.ask_all([engine.service(vision=vision, remote_media=True)], QUESTIONS)
+        if "image" in one["request"]
+    ]
+    assert codes(looked) == [[]]
+    # A model without trained weights does not know where to stop.
+    assert codes(ask.ask_all([engine.service(trained=False)], QUESTIONS)) == [[]]
+    engine.text, engine.finish = "\x1b[31mHello\ufffd", "stop"
+    (result,) = ask.ask_all([engine.service(api="transcription")], QUESTIONS)
+    assert codes([result]) == [["THOR-ANSWER-WRONG"]] and "\x1b" not in result["answer"]
 
 
 @pytest.mark.parametrize("api", ["chat", "transcription"])
@@ -275,7 +308,9 @@ def test_a_sound_that_is_none_is_refused_by_its_variable(tmp_path: Path, content
 
 def test_junit_xml_tells_of_each_request(engine: Engine) -> None:
     engine.text = "\x00 <b>&amp;"
-    results = ask.ask_all([engine.service(name="chat"), engine.service(port=1), engine.service(api="x")], QUESTIONS)
+    results = ask.ask_all(
+        [engine.service(name="chat", trained=False), engine.service(port=1), engine.service(api="x")], QUESTIONS
+    )
     document = junit_xml(results, "thor01")
     suite = ET.fromstring(document)
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")

@@ -224,6 +224,41 @@ def test_what_goes_wrong_with_a_stream_is_told(engine: Engine, fault: str, kind:
     assert time.monotonic() - begin < 2
 
 
+def stream(*lines: bytes) -> Any:
+    """A response that has these lines."""
+    return io.BytesIO(b"".join(lines))
+
+
+def test_a_stream_without_an_end_is_left() -> None:
+    piece = b'data: {"choices": [{"delta": {"content": "x"}}]}\n'
+    with pytest.raises(probe.ProbeError, match="more than 8 pieces") as caught:
+        load._read_stream(stream(*[piece] * 50), 0.0, 8)
+    assert caught.value.kind == "shape"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 50_000,
+        b'{"choices": {"a": 1}}',
+        b'{"choices": [7]}',
+        b'{"choices": [{"delta": [1]}]}',
+        b'{"usage": [1], "timings": 5}',
+    ],
+)
+def test_a_piece_of_another_shape_is_no_defect_of_ours(line: bytes) -> None:
+    with pytest.raises(probe.ProbeError):
+        load._read_stream(stream(b"data: " + line + b"\n"), 0.0, 8)
+
+
+def test_a_count_that_is_no_number_is_none() -> None:
+    lines = [
+        b'data: {"choices": [{"delta": {"content": "x"}}], "usage": {"prompt_tokens": "9", "completion_tokens": -4}}\n'
+    ]
+    sample = load._read_stream(stream(*lines, b"data: [DONE]\n"), 0.0, 8)
+    assert (sample.input_tokens, sample.output_tokens) == (0, 1)
+
+
 def test_a_sound_is_repeated_until_it_is_long_enough() -> None:
     longer, seconds = load.lengthen(sound(0.7), 3)
     with wave.open(io.BytesIO(longer)) as read:

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import json
 import multiprocessing
 import os
+import random
 import re
 import shutil
 import signal
@@ -20,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hub_server
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import cmake, elf
@@ -330,6 +333,74 @@ def test_an_unreachable_source_is_told_with_its_address(job: Job, source: dict[s
     with pytest.raises(JobFailed, match="THOR-SOURCE-UNREACHABLE") as caught:
         job.run(source)
     assert (source.get("archive") or source["git"]) in str(caught.value)
+
+
+def test_an_archive_without_an_end_is_not_read_to_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = job.archive()
+    monkeypatch.setattr(cmake, "ARCHIVE_BYTES", 100)
+    with pytest.raises(JobFailed, match=r"THOR-SOURCE-CHECKSUM.*larger than 100 bytes"):
+        job.run(source)
+    # Whoever announces nothing is stopped all the same.
+    with hub_server.running() as hub:
+        hub.endless = "files"
+        hub.files["/toy.tar.gz"] = b""
+        with pytest.raises(JobFailed, match="larger than 100 bytes"):
+            job.run({**source, "archive": f"{hub.url}/toy.tar.gz"})
+        assert hub.poured < 20_000_000, "what the sockets hold, and no more"
+    assert not any(path.stat().st_size > 2 << 20 for path in job.folder.glob("state/src/toy/.*/.archive"))
+
+
+def test_a_cut_is_no_damage(job: Job) -> None:
+    with hub_server.running() as hub:
+        hub.files["/toy.tar.gz"] = b"x" * 100_000
+        hub.cut_after = 1000
+        with pytest.raises(JobFailed, match=r"THOR-SOURCE-UNREACHABLE.*1,000 of 100,000 bytes"):
+            job.run({"archive": f"{hub.url}/toy.tar.gz", "sha256": "0" * 64})
+
+
+@pytest.mark.parametrize("limit", ["SOURCE_BYTES", "SOURCE_FILES"])
+def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(
+    tmp_path: Path, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tar.gz"
+    (tmp_path / "zeros").write_bytes(bytes(1 << 20))
+    with tarfile.open(path, "w:gz") as tar:
+        for number in range(5):
+            tar.add(tmp_path / "zeros", f"z{number}")
+    monkeypatch.setattr(cmake, limit, {"SOURCE_BYTES": 3 << 20, "SOURCE_FILES": 3}[limit])
+    (tmp_path / "to").mkdir()
+    with pytest.raises(JobFailed, match=r"THOR-SOURCE-CHECKSUM.*unpacks to more than"):
+        cmake.unpack(path, tmp_path / "to", "")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", gzip.compress(b"x" * 2000)[:-9], b"\xfd7zXZ\0" + b"x" * 600, b"BZh9" + b"x" * 600]
+)
+def test_what_is_no_archive_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(JobFailed, match="THOR-SOURCE-CHECKSUM"):
+        cmake.unpack(tmp_path / "a", tmp_path / "to", "")
+
+
+def test_a_repository_without_an_end_fills_no_disk(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.write("noise", random.Random(1).randbytes(300_000).hex())
+    source = job.repository()
+    monkeypatch.setattr(cmake, "SOURCE_BYTES", 100_000)
+    with pytest.raises(JobFailed, match=r"THOR-SOURCE-UNREACHABLE.*more than 100,000 bytes"):
+        job.run(source)
+
+
+def test_a_clock_in_the_past_is_told_of_git_too(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of git with GnuTLS, as Ubuntu has it (curl, lib/vtls/gtls.c)."""
+    program = tmp_path / "git"
+    program.write_text(
+        "#!/bin/sh\necho 'fatal: server certificate verification failed: certificate not activated' >&2\nexit 128\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(JobFailed, match=r"THOR-CLOCK-WRONG.*timedatectl"):
+        job.run({"git": "https://127.0.0.1:9/x.git", "commit": "0" * 40})
 
 
 def test_a_commit_that_the_repository_does_not_have_is_told(job: Job) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from fake_dockerd import Dockerd
 
@@ -95,3 +96,22 @@ def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
     dockerd.log = "no json\n"
     with pytest.raises(DockerError, match="no JSON object"):
         list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_api, "MOST_BYTES", 1000)
+    dockerd.log = "x" * 1000
+    assert Docker(dockerd.path).get("/containers/x/logs") == dockerd.log
+    dockerd.log = "x" * 1001
+    with pytest.raises(DockerError, match=r"has no end.*1,000 bytes"):
+        Docker(dockerd.path).get("/containers/x/logs")
+    monkeypatch.setattr(docker_api, "LONGEST_LINE", 1000)
+    with pytest.raises(DockerError, match="no JSON object"):
+        list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
+    dockerd.pulls = [[(500, "y" * 5000)]]
+    with pytest.raises(DockerError) as error:
+        Docker(dockerd.path).request("POST", "/images/create?fromImage=a&tag=1")
+    assert len(error.value.message) <= 1000
+    dockerd.log = "[" * 900
+    monkeypatch.setattr(docker_api, "LONGEST_LINE", 1 << 20)
+    assert Docker(dockerd.path).get("/containers/x/logs") == dockerd.log

@@ -91,8 +91,8 @@ def chat(server: Server, timeout: float = 5) -> probe.Answer:
     return probe.chat(service(server), "Hi", max_tokens=7, timeout=timeout)
 
 
-def answer(**message: Any) -> probe.Answer:
-    document = {**GOOD, "choices": [{"finish_reason": "stop", "message": {"role": "assistant", **message}}]}
+def answer(finish: str = "stop", **message: Any) -> probe.Answer:
+    document = {**GOOD, "choices": [{"finish_reason": finish, "message": {"role": "assistant", **message}}]}
     return probe.parse_chat(json.dumps(document).encode(), 1.0)
 
 
@@ -185,6 +185,115 @@ def test_thinking_is_seen(message: dict[str, str], thinks: bool) -> None:
 )
 def test_an_empty_answer_and_garbage_are_seen(text: str, wrong: bool) -> None:
     assert (probe.wrong_text(answer(content=text)) is not None) == wrong
+
+
+# What SGLang with broken kernels has answered.
+GARBAGE = {
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "<think>也有所创>顿in\n\n\ufffd\ufffdA 3出现在性\n的\n\n\ufffd\ufffdA 3出现在性",
+                "reasoning_content": None,
+                "tool_calls": None,
+            },
+            "finish_reason": "length",
+            "matched_stop": None,
+        }
+    ],
+    "model": "glm-5",
+    "usage": {"prompt_tokens": 42, "total_tokens": 92, "completion_tokens": 50},
+}
+
+
+def test_what_broken_kernels_answer_is_seen() -> None:
+    seen = probe.parse_chat(json.dumps(GARBAGE).encode(), 1.0)
+    assert "garbage" in (probe.wrong_text(seen) or "")
+    assert "has thought and not answered" in (probe.unfinished(seen) or "")
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "wrong"),
+    [
+        ({"content": "Hello \ufffd there."}, "stop", True),
+        ({"content": "Hello.\ufffd"}, "stop", True),
+        ({"content": "Hello.", "reasoning_content": "\ufffd\ufffd\ufffdHm"}, "stop", True),
+        ({"content": "Hello \ud83d"}, "stop", True),
+        ({"content": "Hello\x00\x01"}, "stop", True),
+        ({"content": "\x1b]0;title\x07"}, "stop", True),
+        ({"content": "Hello " + "\ufffd" * 4}, "length", True),
+        ({"content": "He\ufffdlo"}, "length", True),
+        # Not these: a character that the limit of tokens has cut, and characters that are unusual.
+        ({"content": "Hello \ufffd"}, "length", False),
+        ({"content": "", "reasoning_content": "Hm \ufffd\ufffd\ufffd"}, "length", False),
+        ({"content": "Hello 👋🏽 👨‍👩‍👧 ñ 你好 \u200b\tthere\r\n"}, "stop", False),
+        ({"content": "Hi"}, "stop", False),
+        ({"content": "?"}, "stop", False),
+    ],
+)
+def test_what_is_no_text_is_seen(message: dict[str, str], finish: str, wrong: bool) -> None:
+    assert (probe.wrong_text(answer(finish, **message)) is not None) == wrong
+
+
+def test_a_transcription_of_garbage_is_seen() -> None:
+    assert probe.wrong_text(probe.parse_transcription(b'{"text": "Hello \xef\xbf\xbd there"}', 1.0))
+    assert probe.wrong_text(probe.parse_transcription(b'{"text": "Hello there"}', 1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "words"),
+    [
+        ({"content": "<think>Hm, the user"}, "length", "not answered"),
+        ({"content": "<think>Hm, the user"}, "stop", "not answered"),
+        ({"content": "<think>Hm.</think>\n\n"}, "stop", "not answered"),
+        ({"content": "Hm.</think>"}, "stop", "not answered"),
+        ({"content": "", "reasoning_content": "Hm, the user"}, "length", "not answered"),
+        ({"content": None, "reasoning": "Hm, the user"}, "stop", "not answered"),
+        ({"content": "Okay, the user wants me to say hello. Let me"}, "length", "no end"),
+        ({"content": "Hello. Hello and welcome. In this article"}, "length", "no end"),
+        ({"content": "<think>Hm.</think>Hello. In this"}, "length", "no end"),
+        ({"content": "<think>Hm.</think>Hello."}, "stop", None),
+        ({"content": "<think>\n\n</think>\n\nHello."}, "stop", None),
+        ({"content": "Hm.</think>Hello."}, "stop", None),
+        ({"content": "Hello.", "reasoning_content": "Hm."}, "stop", None),
+        ({"content": "Hi"}, "stop", None),
+        ({"content": "Hi"}, "eos", None),
+    ],
+)
+def test_an_answer_that_did_not_come_to_its_end_is_seen(
+    message: dict[str, Any], finish: str, words: str | None
+) -> None:
+    told = probe.unfinished(answer(finish, **message))
+    assert (words in told) if told and words else told == words
+
+
+def test_a_thought_without_a_tag_is_seen_where_it_was_cut() -> None:
+    for text in (
+        "Okay, the user wants a greeting.",
+        "\nHmm, so the user",
+        "Let me think",
+        "嗯 用户想要",
+        "We need to say hello",
+    ):
+        assert probe.thinking(answer("length", content=text)), text
+        assert probe.thinking(answer("stop", content=text)) is None, "an answer may say that"
+    assert probe.thinking(answer("length", content="Hello there, dear user of mine")) is None
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"choices":' + b"[" * 100_000])
+def test_an_answer_that_is_nested_without_an_end_ends_in_a_refusal(content: bytes) -> None:
+    for parse in (probe.parse_chat, probe.parse_transcription):
+        with pytest.raises(probe.ProbeError, match="not JSON"):
+            parse(content, 1.0)
+    assert probe.error_text(500, content).startswith("HTTP 500: [") or content.startswith(b"{")
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MAX_BODY", 1000)
+    server.content = b"x" * 2000
+    with pytest.raises(probe.ProbeError, match="more than 1000 bytes"):
+        chat(server)
 
 
 def test_ready_refuses_an_api_without_a_request() -> None:
