@@ -177,5 +177,18 @@ def test_each_engine_was_told_its_share_of_the_memory(host: Any) -> None:
         assert 0 < float(argv[argv.index(option) + 1]) < 1
 
 
-def test_nobody_but_the_units_may_use_docker(host: Any) -> None:
+def test_the_supervisors_of_containers_and_nobody_else_may_use_docker(host: Any) -> None:
+    docker = host.check_output("getent group docker | cut -d: -f3")
+    accounts = set()
+    for name in (*CONTAINERS, "small"):
+        pid = host.check_output(f"systemctl show -P MainPID thor-{name}.service")
+        account = host.check_output(f"stat -c %u /proc/{pid}")
+        groups = host.check_output(f"sed -n 's/^Groups:\\t//p' /proc/{pid}/status").split()
+        accounts.add(account)
+        assert (docker in groups) == (name in CONTAINERS)
+        ping = "curl -sS --fail --max-time 10 --unix-socket /run/docker.sock http://docker/_ping"
+        answer = host.run(f"setpriv --reuid={account} --regid={account} --groups={','.join(groups)} {ping}")
+        assert answer.succeeded == (name in CONTAINERS), answer.stderr
+    assert len(accounts) == len(CONTAINERS) + 1
+    assert not accounts & {"0", host.check_output("id -u thor")}
     assert "docker" not in host.check_output("id -nG thor").split()
