@@ -545,6 +545,7 @@ def prepared() -> Iterator[None]:
         run("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT)
     for folder in OURS:
         Path(folder).mkdir(parents=True)
+    Path("/run/thor/gpu.lock").touch()  # on a device by tmpfiles.d
     try:
         yield
     finally:
