@@ -17,11 +17,11 @@ from typing import Any
 def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """What options and variables of a service say about the GPU: the catalogue's ``options``, applied to this service.
 
-    ``none`` and ``part`` are those, as text, that keep the whole model, or a part of it, off the GPU; ``layers`` are the numbers
-    of layers that were asked for. An entry of the catalogue is a name, or a name and the value that it must have.
+    ``none`` and ``part`` are those, as text, that keep the whole model, or a part of it, off the GPU; ``layers`` are those that
+    ask for a number of layers, with that number. An entry of the catalogue is a name, or a name and the value that it must have.
     """
     known = spec.get("options") or {}
-    found: dict[str, list[Any]] = {"none": [], "part": [], "layers": []}
+    found: dict[str, Any] = {"none": [], "part": [], "layers": {}}
     for kind in ("none", "part"):
         for entry in known.get(kind) or []:
             name, _, wanted = entry.partition(" ")
@@ -32,8 +32,7 @@ def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str
         text, value = _given(name, argv, environment)
         # auto, all and negative numbers ask for all of them.
         if value is not None and value.isdecimal():
-            found["layers"].append(int(value))
-            found["part"].append(text)
+            found["layers"][text] = int(value)
     return found
 
 
@@ -71,8 +70,15 @@ def asked_text(gpu: Mapping[str, Any] | None) -> str:
     if found.get("none"):
         return f"on the CPU by its options ({', '.join(found['none'])})"
     if found.get("part"):
-        return f"partly on the GPU by its options ({', '.join(found['part'])})"
-    return ""
+        return _partly(found)
+    # A number may be more than the model has: only the engine knows.
+    return (
+        f"no more layers on the GPU than its options say ({', '.join(found['layers'])})" if found.get("layers") else ""
+    )
+
+
+def _partly(found: Mapping[str, Any]) -> str:
+    return f"partly on the GPU by its options ({', '.join([*found['part'], *found['layers']])})"
 
 
 def _two_numbers(pattern: re.Pattern[str] | None, line: str) -> tuple[int, int] | None:
@@ -122,7 +128,7 @@ class Evidence:
             return "unused", f"its log has nothing like {self._missing[0].pattern!r}"
         if self._layers is not None and not self._counts:
             return "unused", f"its log has nothing like {self._layers.pattern!r}"
-        wanted = self._asked.get("layers") or []
+        wanted = (self._asked.get("layers") or {}).values()
         fewer = [f"{here} of {total} layers" for here, total in self._counts if here < total]
         short = [
             f"{here} of {total} layers"
@@ -133,6 +139,6 @@ class Evidence:
             return "partial", f"only {' and '.join(short)} are on the GPU"
         if self._part:
             return "partial", f"its layers are not on the GPU with all of their weights ({self._part})"
-        if self._asked.get("part"):
-            return "asked", ": ".join([asked_text(self._spec), *([", ".join(fewer)] if fewer else [])])
+        if fewer or self._asked.get("part"):
+            return "asked", ": ".join([_partly(self._asked), *([", ".join(fewer)] if fewer else [])])
         return "used", ""

@@ -122,7 +122,7 @@ def test_the_gpu_is_used_when_the_model_is_there_and_nothing_failed(
             "partly on the GPU by its options (--n-gpu-layers 20): 20 of 37 layers",
         ),
         ("8/37", "--n-gpu-layers 20", "partial", "only 8 of 37 layers are on the GPU"),
-        ("37/37", "--gpu-layers 99", "asked", "partly on the GPU by its options (--gpu-layers 99)"),
+        ("37/37", "--gpu-layers 99", "used", ""),
         ("8/37", "--gpu-layers 99", "partial", "only 8 of 37"),
         ("8/37", "--gpu-layers auto", "partial", "only 8 of 37"),
         ("8/37", "--n-gpu-layers -1", "partial", "only 8 of 37"),
@@ -151,7 +151,7 @@ def test_variables_ask_as_options_do() -> None:
     assert (found, why.partition(": ")[2]) == ("asked", "20 of 37 layers")
     assert "LLAMA_ARG_N_GPU_LAYERS=20" in why
     spec = ENGINES["llama.cpp"]["gpu"]
-    assert asked(spec, [], {"LLAMA_ARG_CPU_MOE": "off"}) == {"none": [], "part": [], "layers": []}
+    assert asked(spec, [], {"LLAMA_ARG_CPU_MOE": "off"}) == {"none": [], "part": [], "layers": {}}
 
 
 def test_what_was_asked_is_told_on_one_line() -> None:
@@ -191,12 +191,14 @@ def planned(*profiles: Any, extra: dict[str, Any] | None = None) -> tuple[list[d
 def test_the_plan_says_what_a_service_keeps_off_the_gpu() -> None:
     whole = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "name": "whole"}
     part = {**whole, "name": "part", "port": 8001, "options": {"n-gpu-layers": 20, "mmproj-offload": False}}
-    services, problems = planned(whole, part)
+    some = {**whole, "name": "some", "port": 8002, "options": {"n-gpu-layers": 20}}
+    services, problems = planned(whole, part, some)
     assert not problems
     assert asked_text(services[0]["gpu"]) == ""
     assert services[0]["gpu"]["layers"] == ENGINES["llama.cpp"]["gpu"]["layers"]
     lines = plan_text(services, 122, 8)
     assert "part: partly on the GPU by its options (--no-mmproj-offload, --n-gpu-layers 20)" in lines
+    assert "some: no more layers on the GPU than its options say (--n-gpu-layers 20)" in lines
     assert not [line for line in lines if line.startswith("whole: ")]
 
 
