@@ -133,7 +133,8 @@ def _container(
         "Cmd": command,
         "Tty": True,  # without one the log is framed
         "Labels": {NAME: "yes"},
-        "HostConfig": {"LogConfig": {"Type": "json-file"}, **host},
+        # It wants no GPU, and the runtime nvidia, which may be the default, might refuse the image.
+        "HostConfig": {"LogConfig": {"Type": "json-file"}, "Runtime": "runc", **host},
     }
     _remove(docker)
     docker.request("POST", f"/containers/create?name={NAME}", body)

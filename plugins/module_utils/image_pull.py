@@ -22,6 +22,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import socket
 import tarfile
 import time
@@ -74,6 +75,8 @@ code = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
 print("cuInit:", code, "CUDA devices:", count.value)
 sys.exit(0 if code == 0 and count.value > 0 else 1)
 """
+# The container toolkit holds the image's NVIDIA_REQUIRE_* against the driver (its internal/requirements/constraints/binary.go).
+_UNSATISFIED = re.compile(r"unsatisfied condition|requirements not met")
 # After these the next image would end the same way.
 ENDING = (
     "THOR-CLOCK-WRONG",
@@ -407,23 +410,47 @@ def _given_up(error: ImageError, attempts: int) -> ImageError:
     return ImageError(Problem(problem.code, problem.variable, problem.value, reason, problem.remedy))
 
 
-def prove(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a container of the image as services are run, for a moment; the proof. Raises ImageError THOR-GPU-HIDDEN."""
-    script = GPU_SCRIPT if spec["require_gpu"] else ""
-    body = {
-        "Image": images.by_digest(image["reference"], digest),
+def environments_of(image: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The environments that containers of the image are run with."""
+    return [dict(one) for one in image.get("environments") or []] or [images.container_environment({})]
+
+
+def proof_body(image: str, script: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The proof's container: under the runtime, with the rights and in the environment of a service's (docker_run.json.j2)."""
+    return {
+        "Image": image,
         "Entrypoint": ["python3", "-c", script],
         "Cmd": [],
+        "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
         "Tty": True,  # without one the log is framed
         "Labels": {PROOF: "yes"},
         "HostConfig": {
-            "Runtime": "nvidia",
+            "Runtime": images.RUNTIME,
             "NetworkMode": "none",
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "LogConfig": {"Type": "json-file"},
         },
     }
+
+
+def prove(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a container of the image as each service is run, for a moment; the proof. Raises ImageError THOR-GPU-HIDDEN."""
+    environments = environments_of(image)
+    output = ""
+    for environment in environments:
+        output = _prove_in(docker, image, digest, spec, environment)
+    seen = {"gpu": bool(spec["require_gpu"]), "l4t": spec["l4t"], "toolkit": spec["toolkit"]}
+    keys = sorted(images.environment_key(one) for one in environments)
+    return {**seen, "environments": keys, "output": output[-500:], "at": int(time.time())}
+
+
+def _prove_in(
+    docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[str, Any], environment: Mapping[str, str]
+) -> str:
+    """What the proof's container said in one environment."""
+    script = GPU_SCRIPT if spec["require_gpu"] else ""
+    body = proof_body(images.by_digest(image["reference"], digest), script, environment)
     status, output = None, ""
     try:
         _remove_container(docker)
@@ -437,19 +464,23 @@ def prove(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[s
     finally:
         with contextlib.suppress(DockerError):
             _remove_container(docker)
-    if status != 0:
-        ended = "did not come to an end" if status is None else f"ended with {status}"
-        what = "no GPU was seen in" if spec["require_gpu"] else "no program runs in"
-        reason = f"{what} a container under --runtime=nvidia: it {ended}: {output or 'without a word'}"
+    if status == 0:
+        return output
+    ended = "did not come to an end" if status is None else f"ended with {status}"
+    what = "no GPU was seen in" if spec["require_gpu"] else "no program runs in"
+    reason = f"{what} a container under --runtime={images.RUNTIME}: it {ended}: {output or 'without a word'}"
+    remedy = (
+        "Look for the cause in this order: nvidia-smi on the host; ls -l /dev/nv*; nvidia-container-toolkit 1.17.7 or "
+        "later (role container_runtime); `docker info` must list the runtime nvidia. engine_image_require_gpu: false "
+        "goes on without a GPU."
+    )
+    if _UNSATISFIED.search(output):
         remedy = (
-            "Look for the cause in this order: nvidia-smi on the host; ls -l /dev/nv*; nvidia-container-toolkit 1.18 or "
-            "later (role container_runtime); `docker info` must list the runtime nvidia. engine_image_require_gpu: false "
-            "goes on without a GPU."
+            "The image asks for a newer driver than the host has. Take an older version of the engine; or, where it is known to run on "
+            'this driver, set NVIDIA_DISABLE_REQUIRE: "1" in the environment of its service or profile.'
         )
-        variable = f"thor_services[{image['engine']} {image['version']}].image"
-        raise ImageError(Problem("THOR-GPU-HIDDEN", variable, image["reference"], reason, remedy))
-    seen = {"gpu": bool(spec["require_gpu"]), "l4t": spec["l4t"], "toolkit": spec["toolkit"]}
-    return {**seen, "output": output[-500:], "at": int(time.time())}
+    variable = f"thor_services[{image['engine']} {image['version']}].image"
+    raise ImageError(Problem("THOR-GPU-HIDDEN", variable, image["reference"], reason, remedy))
 
 
 def _remove_container(docker: Docker) -> None:
@@ -535,7 +566,7 @@ def plan(spec: Mapping[str, Any], record: images.Record, local: images.Local) ->
         elif not same:
             result["record"].append(reference)
         proof = held.get("proof") if same else None
-        if not images.proof_holds(proof, spec["require_gpu"], spec["l4t"], spec["toolkit"]):
+        if not images.proof_holds(proof, spec["require_gpu"], spec["l4t"], spec["toolkit"], environments_of(image)):
             result["prove"].append(reference)
         known = held.get("extras", {}) if same else {}
         if images.lacking_extras(image, known, lambda one: one["id"] is None or local.has_id(one["id"])):
@@ -676,7 +707,9 @@ def _settle(
     entry["architecture"] = architecture
     if json.dumps(record, sort_keys=True) != before:
         images.write_record(record)
-    if not images.proof_holds(entry["proof"], spec["require_gpu"], spec["l4t"], spec["toolkit"]):
+    if not images.proof_holds(
+        entry["proof"], spec["require_gpu"], spec["l4t"], spec["toolkit"], environments_of(image)
+    ):
         puller.report.progress(0, 0, text=f"{reference}: a container of it is tried")
         entry["proof"] = prove(docker, image, digest, spec)
         images.write_record(record)

@@ -9,14 +9,17 @@ was first had. From then on it is used by that digest, also where somebody pulls
                                                   "extras": {"librosa==.. soundfile==..": {"id": "sha256:.." or null}}}},
      "superseded": [{"reference": "..", "digest": ".."}]}
 
-``proof`` tells what a container of the image was seen to do, and under which L4T and container toolkit. ``superseded`` are
+``proof`` tells what a container of the image was seen to do, under which L4T and container toolkit, and in which
+``environments`` (digests). ``superseded`` are
 digests that a reference had before: still ours to remove. ``extras`` tells of a set of Python packages in which image they are:
 ``id`` is that of a derived one (image_extend.py), null where the image itself has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,9 @@ RECORD = Path("/var/lib/thor/images.json")
 PID_FILE = Path("/run/docker.pid")
 TOOLKIT = "nvidia-container-toolkit"
 Record = dict[str, Any]
+# The runtime that shows a container the GPU, of a service and of the proof alike.
+RUNTIME = "nvidia"
+CACHE = "/root/.cache"
 
 
 def observe() -> dict[str, Any]:
@@ -159,9 +165,32 @@ class Local:
         return names[0].removeprefix(prefix) if names else None
 
 
+def container_environment(environment: Mapping[str, Any]) -> dict[str, str]:
+    """The whole environment of a service's container, and of the proof of its image.
+
+    HOME and caches: everything that an engine compiles lies on one volume and survives the container. vLLM, FlashInfer, SGLang
+    and torch's extensions use $XDG_CACHE_HOME or ~/.cache; Triton (~/.triton), Inductor (/tmp) and CUDA (~/.nv) have to be told.
+    NVIDIA_VISIBLE_DEVICES: which GPUs the runtime shows; on a Thor (csv mode) it is none without, whatever the image needs.
+    """
+    own = {
+        "HOME": "/root",
+        "XDG_CACHE_HOME": CACHE,
+        "TRITON_CACHE_DIR": f"{CACHE}/triton",
+        "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/torchinductor",
+        "CUDA_CACHE_PATH": f"{CACHE}/nv",
+        "NVIDIA_VISIBLE_DEVICES": "all",
+    }
+    return {**own, **{name: str(value) for name, value in environment.items()}}
+
+
+def environment_key(environment: Mapping[str, str]) -> str:
+    """What a proof calls an environment: values may be nobody's business."""
+    return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes, and the
-    ``extras`` that services want of it, sets of Python packages.
+    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes, the
+    ``extras`` that services want of it, sets of Python packages, and the ``environments`` of their containers.
     """
     found: dict[str, dict[str, Any]] = {}
     for service in services:
@@ -177,8 +206,12 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "version": service["version"],
                 "bytes": service.get("image_bytes"),
                 "extras": [],
+                "environments": [],
             },
         )
+        environment = container_environment(service.get("environment") or {})
+        if environment not in image["environments"]:
+            image["environments"].append(environment)
         image["digest"] = image["digest"] or service.get("image_digest")
         packages = sorted(service.get("python_packages") or [])
         if packages and packages not in image["extras"]:
@@ -186,9 +219,17 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def proof_holds(proof: Mapping[str, Any] | None, require_gpu: bool, l4t: str | None, toolkit: str | None) -> bool:
-    """Whether what was seen of an image is still to be believed: nothing below it has changed since."""
+def proof_holds(
+    proof: Mapping[str, Any] | None,
+    require_gpu: bool,
+    l4t: str | None,
+    toolkit: str | None,
+    environments: Sequence[Mapping[str, str]] = (),
+) -> bool:
+    """Whether what was seen of an image is still to be believed: nothing below it has changed since, nor what it is run with."""
     if not proof or (require_gpu and not proof.get("gpu")):
+        return False
+    if not {environment_key(one) for one in environments} <= set(proof.get("environments") or []):
         return False
     return (proof.get("l4t"), proof.get("toolkit")) == (l4t, toolkit)
 
@@ -213,7 +254,7 @@ def work(
         held = known.get(image["reference"])
         if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
             todo.append(f"pull {image['reference']}")
-        elif not proof_holds(held["proof"], require_gpu, host.get("l4t"), toolkit):
+        elif not proof_holds(held["proof"], require_gpu, host.get("l4t"), toolkit, image["environments"]):
             todo.append(f"prove {image['reference']}")
         elif lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append(f"look for Python packages in {image['reference']}")

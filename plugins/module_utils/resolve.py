@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.jetson.thor.plugins.module_utils import gpu_evidence
+from ansible_collections.jetson.thor.plugins.module_utils import gpu_evidence, images
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
 from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, SERVICE, Catalogue, merge
 from ansible_collections.jetson.thor.plugins.module_utils.probe import API_PATHS
@@ -185,6 +185,8 @@ def _service(
     flags = catalogue.flags.get((profile["engine"], version))
     argv = _argv(engine, artifact, served_name, address, port, {**fraction, **chosen}, flags)
     environment = _environment(engine, profile, entry, _closed(engine, remote_media))
+    if engine["kind"] == "container":
+        environment = images.container_environment(environment)
     for key, words in (("options", argv), ("environment", [*environment, *environment.values()])):
         size = sum(len(word.encode(errors="replace")) + 1 for word in words)
         if size > LONGEST:

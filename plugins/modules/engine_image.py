@@ -49,6 +49,11 @@ options:
       bytes:
         description: An estimate of the space that it takes.
         type: int
+      environments:
+        description: Environments that containers of it are run with; it is proven in each of them.
+        type: list
+        elements: dict
+        default: []
       extras:
         description: Sets of Python packages that services need in it, each a list of C(NAME==VERSION).
         type: list
@@ -196,6 +201,7 @@ ARGUMENTS: dict[str, Any] = {
             "engine": {"type": "str", "required": True},
             "version": {"type": "str", "required": True},
             "bytes": {"type": "int"},
+            "environments": {"type": "list", "elements": "dict", "default": []},
             "extras": {"type": "list", "elements": "list", "default": []},
         },
     },

@@ -346,6 +346,17 @@ def test_collection_takes_what_is_ours_and_nobody_names(host: Host) -> None:
     assert "changed=0" in brought(service(), engine_image_collect=True)
 
 
+def test_an_image_that_wants_a_newer_driver_is_proven_as_its_service_runs(host: Host) -> None:
+    host.proxy()
+    # The variables of an image, here of the service: the runtime sees no difference.
+    wants = {"NVIDIA_REQUIRE_CUDA": "cuda>=99.0"}
+    output = refused({**service(), "environment": wants})
+    assert "THOR-GPU-HIDDEN" in output and "unsatisfied condition: cuda>=99.0" in output
+    assert "NVIDIA_DISABLE_REQUIRE" in output
+    brought({**service(), "environment": {**wants, "NVIDIA_DISABLE_REQUIRE": "1"}})
+    assert len(host.record()["images"][f"{LINE}/{NAME}:1"]["proof"]["environments"]) == 1
+
+
 def test_a_container_that_sees_no_gpu(host: Host) -> None:
     host.proxy()
     output = refused(service(), engine_image_require_gpu=True)

@@ -30,9 +30,61 @@ dependencies of a package of the NVIDIA Container Toolkit, and none of its conte
 """
 
 RUNTIME = """\
-#!/bin/sh
-# Stand-in: NVIDIA's runtime changes a container's specification and hands over to runc. This one only hands over.
-exec runc "$@"
+#!/usr/bin/python3
+# Stand-in: NVIDIA's runtime changes a container's specification and hands over to runc. This one decides as NVIDIA's does in
+# mode csv, which a Thor resolves to (internal/modifier/csv.go, internal/config/image, internal/requirements of its sources), and
+# tells a container that would get the devices so: STANDIN_GPU=all. CUDA of the stand-in driver is 13.0.
+import json, os, re, sys
+
+CUDA = (13, 0)
+
+
+def value(words, *names):
+    for position, word in enumerate(words):
+        name, equals, after = word.partition("=")
+        if name in names:
+            return after if equals else words[position + 1]
+    return None
+
+
+def satisfied(requirement):
+    # Blanks part alternatives, commas what has to hold together.
+    return any(all(map(holds, one.split(","))) for one in requirement.split())
+
+
+def holds(condition):
+    match = re.fullmatch(r"(\\w+)(>=|<=|!=|==|=|>|<)([\\d.]+)", condition)
+    if not match or match[1].lower() != "cuda":
+        return True
+    wanted = tuple(int(part) for part in match[3].split("."))[:2]
+    wanted += (0,) * (2 - len(wanted))
+    compare = (CUDA > wanted) - (CUDA < wanted)
+    return {">=": compare >= 0, "<=": compare <= 0, ">": compare > 0, "<": compare < 0, "!=": compare != 0}.get(match[2], compare == 0)
+
+
+def changed(specification):
+    environment = dict(one.partition("=")[::2] for one in specification["process"].get("env") or [])
+    devices = environment.get("NVIDIA_VISIBLE_DEVICES", "")
+    if devices in ("", "void", "none"):
+        return
+    if set(devices.split(",")) - {"all", "0"}:
+        sys.exit(f"nvidia-container-runtime: unsupported device in mode csv: {devices}")
+    if environment.get("NVIDIA_DISABLE_REQUIRE", "").lower() not in ("1", "t", "true"):
+        for name, requirement in environment.items():
+            if name.startswith("NVIDIA_REQUIRE_") and name != "NVIDIA_REQUIRE_JETPACK" and not satisfied(requirement):
+                sys.exit(f"requirements not met: unsatisfied condition: {requirement} (cuda={'.'.join(map(str, CUDA))})")
+    specification["process"]["env"].append(f"STANDIN_GPU={devices}")
+
+
+words = sys.argv[1:]
+if "create" in words or "run" in words:
+    path = os.path.join(value(words, "--bundle", "-b") or ".", "config.json")
+    with open(path) as stream:
+        specification = json.load(stream)
+    changed(specification)
+    with open(path, "w") as stream:
+        json.dump(specification, stream)
+os.execvp("runc", ["runc", *words])
 """
 
 CTK = """\

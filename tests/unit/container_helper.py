@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.jetson.thor.plugins.module_utils.images import container_environment
 
 LABEL = "thor.service=thor-chat.service"
 TEMPLATE = Path(__file__).resolve().parents[2] / "roles" / "serving" / "templates" / "docker_run.json.j2"
@@ -100,7 +101,7 @@ def docker_run(
         "image": "hub:5000/nvidia/vllm:25.10-py3",
         "image_digest": "sha256:aa",
         "argv": ["vllm", "serve", '{"a": "b c"}'],
-        "environment": {"VLLM_USE_MODELSCOPE": "true"},
+        "environment": container_environment({"VLLM_USE_MODELSCOPE": "true"}),
         "generation_config": None,
     }
     templar = Templar(

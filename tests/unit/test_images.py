@@ -24,6 +24,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import (
     images,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
+from container_helper import docker_run
 from fake_dockerd import CONTAINERD, Dockerd
 
 VLLM, SGLANG = "hub:5000/nvidia/vllm:25.10-py3", "hub:5000/nvidia/sglang:25.10-py3"
@@ -127,18 +128,33 @@ def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
     return {"engine": "vllm", "version": "25.10", "image": reference, "image_digest": digest, "image_bytes": 5}
 
 
+PLAIN = images.container_environment({})
+KEYS = [images.environment_key(PLAIN)]
+
+
 def test_each_image_is_needed_once() -> None:
     services = [service(VLLM), service(None), service(VLLM, ONE), {"engine": "llama.cpp", "version": "1"}]
     assert images.needed(services) == [
-        {"reference": VLLM, "digest": ONE, "engine": "vllm", "version": "25.10", "bytes": 5, "extras": []}
+        {
+            "reference": VLLM,
+            "digest": ONE,
+            "engine": "vllm",
+            "version": "25.10",
+            "bytes": 5,
+            "extras": [],
+            "environments": [PLAIN],
+        }
     ]
     listens = {**service(VLLM), "python_packages": ["soundfile==2", "librosa==1"]}
     (needed,) = images.needed([service(VLLM), listens, listens])
     assert needed["extras"] == [["librosa==1", "soundfile==2"]], "once, whatever their order"
+    other = {**service(VLLM), "environment": {"NVIDIA_DISABLE_REQUIRE": "1"}}
+    (needed,) = images.needed([service(VLLM), other, service(VLLM), other])
+    assert needed["environments"] == [PLAIN, {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}], "each once"
 
 
 def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
-    proof = {"gpu": True, "l4t": "38.2.0", "toolkit": "1.18.1-1"}
+    proof = {"gpu": True, "l4t": "38.2.0", "toolkit": "1.18.1-1", "environments": KEYS}
     held = {"digest": ONE, "present": True, "architecture": "arm64", "proof": proof}
     host: dict[str, Any] = {
         "images": {VLLM: held, SGLANG: {**held, "digest": TWO}},
@@ -156,11 +172,14 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
         {"container_packages": {}},
         {"images": {VLLM: {**held, "proof": None}}},
         {"images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}},
+        {"images": {VLLM: {**held, "proof": {**proof, "environments": []}}}},
     ]
     for change in changes:
         assert images.work(services, {**host, **change})["todo"] == [f"prove {VLLM}"]
     assert images.work(services, {**host, "images": {VLLM: {**held, "present": False}}})["todo"] == [f"pull {VLLM}"]
     assert images.work(services, {})["todo"] == [f"pull {VLLM}"], "a fresh host"
+    elsewhere = {**service(VLLM), "environment": {"NVIDIA_VISIBLE_DEVICES": "0"}}
+    assert images.work([elsewhere], host)["todo"] == [f"prove {VLLM}"], "it was proven with other devices"
     unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
     assert images.work(services, unproven, require_gpu=False)["todo"] == []
 
@@ -565,6 +584,38 @@ def test_the_proof_has_no_privilege_and_leaves_no_container(dockerd: Dockerd, tm
     assert proof["gpu"] is True and proof["output"] == "GPU 0: NVIDIA Thor" and proof["toolkit"] == "1.18.1-1"
     result = run(tmp_path, spec(image(), require_gpu=True, toolkit="1.20.0-1"))
     assert (result["changed"], result["proven"]) == (False, [VLLM])
+
+
+def test_the_proof_is_the_services_container(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls = [pulled()]
+    environment = images.container_environment({"NVIDIA_DISABLE_REQUIRE": "1", "VLLM_USE_MODELSCOPE": "true"})
+    run(tmp_path, spec({**image(), "environments": [PLAIN, environment]}, require_gpu=True))
+    first, second = [json.loads(body) for body in dockerd.bodies if b"HostConfig" in body]
+    assert "NVIDIA_VISIBLE_DEVICES=all" in first["Env"] and "NVIDIA_DISABLE_REQUIRE=1" not in first["Env"]
+    # As the role serving starts it.
+    words = docker_run(service={"environment": environment})
+    assert sorted(second["Env"]) == sorted(word[len("--env=") :] for word in words if word.startswith("--env="))
+    host = second["HostConfig"]
+    assert f"--runtime={host['Runtime']}" in words
+    assert [f"--cap-drop={one}" for one in host["CapDrop"]] == [word for word in words if word.startswith("--cap-")]
+    assert [f"--security-opt={one}" for one in host["SecurityOpt"]] == [
+        word for word in words if word.startswith("--security-opt")
+    ]
+    record = images.read_record()["images"][VLLM]["proof"]
+    assert record["environments"] == sorted([*KEYS, images.environment_key(environment)])
+    assert "true" not in json.dumps(record["environments"]), "values may be nobody's business"
+    again = run(tmp_path, spec({**image(), "environments": [environment]}, require_gpu=True))
+    assert again["proven"] == []
+    more = images.container_environment({"NVIDIA_VISIBLE_DEVICES": "0"})
+    again = run(tmp_path, spec({**image(), "environments": [environment, more]}, require_gpu=True))
+    assert again["proven"] == [VLLM]
+
+
+def test_an_image_that_wants_a_newer_driver_is_told_so(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls = [pulled()]
+    dockerd.exit_code, dockerd.log = 128, "requirements not met: unsatisfied condition: cuda>=13.4 (cuda=13.2)"
+    said = failed(tmp_path, spec(image(), require_gpu=True))
+    assert "THOR-GPU-HIDDEN" in said and "cuda>=13.4" in said and 'NVIDIA_DISABLE_REQUIRE: "1"' in said
 
 
 @pytest.mark.parametrize("how", ["ends with 1", "no runtime", "hangs"])

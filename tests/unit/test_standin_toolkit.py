@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +68,48 @@ def test_ctk_tells_its_version_and_writes_a_description(tmp_path: Path) -> None:
     assert "kind: nvidia.com/gpu" in target.read_text()
     assert "toolkit 1.18.1 for L4T" in target.read_text()
     assert ctk("runtime", "nosuch").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "devices", "said"),
+    [
+        ([], None, ""),
+        (["NVIDIA_REQUIRE_CUDA=cuda>=99.0"], None, ""),
+        (["NVIDIA_VISIBLE_DEVICES=void"], None, ""),
+        (["NVIDIA_VISIBLE_DEVICES=all"], "all", ""),
+        (["NVIDIA_VISIBLE_DEVICES=0", "NVIDIA_REQUIRE_CUDA=cuda>=12.8"], "0", ""),
+        (["NVIDIA_VISIBLE_DEVICES=1"], None, "unsupported device"),
+        (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=13.4"], None, "unsatisfied condition: cuda>=13.4"),
+        (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=13.4 brand=x,cuda>=12.0"], "all", ""),
+        (["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=13.4", "NVIDIA_DISABLE_REQUIRE=1"], "all", ""),
+        (
+            ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=13.4", "NVIDIA_DISABLE_REQUIRE=0"],
+            None,
+            "unsatisfied",
+        ),
+    ],
+)
+def test_its_runtime_decides_as_that_of_a_thor(
+    tmp_path: Path, environment: list[str], devices: str | None, said: str
+) -> None:
+    base = next(one for one in toolkit.packages("1.18.1") if one.name == "nvidia-container-toolkit-base")
+    (tmp_path / "runtime").write_text(base.files["/usr/bin/nvidia-container-runtime"])
+    (tmp_path / "runc").write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/handed\n')
+    (tmp_path / "runc").chmod(0o755)
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "config.json").write_text(json.dumps({"process": {"env": ["PATH=/bin", *environment]}}))
+    words = ["--root", "/run/runc", "create", "--bundle", str(bundle), "--pid-file", "pid", "id"]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "runtime"), *words],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in done.stderr and (done.returncode == 0) is (not said), done.stderr
+    if not said:
+        assert (tmp_path / "handed").read_text().split() == words
+        seen = json.loads((bundle / "config.json").read_text())["process"]["env"]
+        assert [one for one in seen if one.startswith("STANDIN_GPU")] == ([f"STANDIN_GPU={devices}"] if devices else [])
