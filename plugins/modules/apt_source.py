@@ -18,8 +18,9 @@ description:
   - Reads the repository's lists with that key and no other, and looks whether they have O(packages).
   - Only then key and source appear under their final names, the key for this source alone (C(Signed-By)). Where anything is wrong, key and
     sources stay as they were.
-  - A source of the same repository that is there already, in whatever file, is used as it is when its own key has O(fingerprint). Two
-    entries with different keys would keep apt from working at all.
+  - A source of the same repository that is there already, in whatever file, is used as it is when its own key has O(fingerprint), be it
+    in keyring files, written into the source itself, or chosen by its fingerprint (C(Signed-By) in all its forms). Two entries with
+    different keys would keep apt from working at all.
 options:
   name:
     description:
@@ -132,13 +133,20 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
 from ansible_collections.jetson.thor.plugins.module_utils import words
+from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import (
+    Entry,
+    SignedBy,
+    entries,
+    fingerprints_of,
+    signed_by,
+)
 
 SOURCES = Path("/etc/apt")
 KEYRINGS = Path("/etc/apt/keyrings")
@@ -202,8 +210,8 @@ class Source:
             raise self.unreadable("key_url", url, reason, remedy, str(info["msg"]))
         return bytes(content)
 
-    def check_key(self, key: Path, where: str) -> str | None:
-        """The fingerprint of the key file. None without gpg, in check mode. Raises Failed where it is another."""
+    def fingerprints(self, keys: Sequence[Path], where: str) -> dict[str, str] | None:
+        """Fingerprints in key files, each with that of its primary key. None without gpg, in check mode. Raises Failed."""
         program = self.module.get_bin_path("gpg")
         if program is None:
             if self.module.check_mode:
@@ -212,26 +220,34 @@ class Source:
                 f"THOR-REPOSITORY-FAILED: {self.host}: gpg is missing, which reads the key {where}. Install the package gpg."
             )
         with tempfile.TemporaryDirectory(prefix="thor-gpg-") as home:
-            argv = [program, "--homedir", home, "--batch", "--show-keys", "--with-colons", str(key)]
+            argv = [program, "--homedir", home, "--batch", "--show-keys", "--with-colons", *map(str, keys)]
             _code, out, err = self.module.run_command(argv)
-        found = primary_fingerprints(out)
+        found = fingerprints_of(out)
         if not found:
             reason = f"{where} is no key: {' '.join(err.split()) or 'gpg finds none in it'}."
             raise self.failed(
                 "THOR-KEY-WRONG", "fingerprint", self.fingerprint, reason, "Look at what the address answers."
             )
-        if set(found) != {self.fingerprint}:
-            reason = (
-                f"{where} has the fingerprint {', '.join(found)}. It was not installed and nothing was fetched with it."
-            )
+        return found
+
+    def check_key(self, where: str, *keys: Path) -> str | None:
+        """The fingerprint of the key in the files. None without gpg, in check mode. Raises Failed where there is another."""
+        found = self.fingerprints(keys, where)
+        return None if found is None else self.check_fingerprints(where, set(found.values()))
+
+    def check_fingerprints(self, where: str, found: set[str]) -> str:
+        """The fingerprint, where it is the only one of ``found``. Raises Failed."""
+        if found != {self.fingerprint}:
+            told = ", ".join(sorted(found))
+            reason = f"{where} has the fingerprint {told}. It was not installed and nothing was fetched with it."
             remedy = "Find out at the publisher which is right before you change the variable."
             raise self.failed("THOR-KEY-WRONG", "fingerprint", self.fingerprint, reason, remedy)
         return self.fingerprint
 
     # --- The repository ---
 
-    def present(self) -> tuple[Path, Path | None] | None:
-        """The file that has this repository already, and its key; None where none has."""
+    def present(self) -> tuple[Path, Entry] | None:
+        """The file that has this repository already, and its entry there; None where none has."""
         files = sorted(
             [
                 SOURCES / "sources.list",
@@ -241,12 +257,44 @@ class Source:
         )
         for path in files:
             with contextlib.suppress(OSError):
-                for url, key in entries(
-                    path.read_text(encoding="utf-8", errors="replace"), self.wanted["architecture"]
-                ):
-                    if url.rstrip("/") == self.wanted["url"].rstrip("/"):
-                        return path, Path(key) if key else None
+                for entry in entries(path.read_text(encoding="utf-8", errors="replace"), self.wanted["architecture"]):
+                    if entry.url.rstrip("/") == self.wanted["url"].rstrip("/"):
+                        return path, entry
         return None
+
+    def check_entry(self, path: Path, entry: Entry) -> str | None:
+        """The fingerprint of the key that an entry of somebody else is held to. None without gpg, in check mode. Raises Failed."""
+        named = signed_by(entry.signed_by)
+        missing = [name for name in named.files if not Path(name).is_file()]
+        reason = ""
+        if entry.unsigned:
+            reason = f"{path} tells apt to do without a signature of this repository (trusted, allow-insecure)."
+        elif named.unclear:
+            reason = f"Signed-By in {path} names {', '.join(named.unclear)}: neither an absolute path nor a whole fingerprint."
+        elif missing:
+            reason = f"Signed-By in {path} names {', '.join(missing)}, and there is no such file."
+        elif named == SignedBy():
+            reason = (
+                f"{path} has this repository without a key of its own (signed-by), so any key that apt trusts would do."
+            )
+        if reason:
+            remedy = "Mend it there, or remove the entry: this role writes one with its key."
+            raise self.failed("THOR-KEY-WRONG", "url", self.wanted["url"], reason, remedy)
+        files = [Path(name) for name in named.files]
+        if named.key:
+            with tempfile.TemporaryDirectory(prefix="thor-gpg-") as folder:
+                key = Path(folder) / "embedded.asc"
+                key.write_text(named.key, encoding="utf-8")
+                return self.check_key(f"the key in {path}", key)
+        if not named.fingerprints:
+            return self.check_key(f"{' and '.join(named.files)}, which {path} names,", *files)
+        # They choose among the keys in the files, so that whatever else lies there does not count.
+        chosen = set(named.fingerprints)
+        if chosen != {self.fingerprint}:
+            keyrings = files or [place for place in trusted() if place.is_file()]
+            known = (self.fingerprints(keyrings, f"Signed-By in {path}") if keyrings else {}) or {}
+            chosen = {known.get(one, one) for one in chosen}
+        return self.check_fingerprints(f"Signed-By in {path}", chosen)
 
     def read_lists(self, sources: Path) -> None:
         """Have apt read the lists of the sources in a folder, and of no other. Raises Failed."""
@@ -289,39 +337,6 @@ def options(sources: Path) -> list[str]:
     return ["-oDir::Etc::sourcelist=/dev/null", f"-oDir::Etc::sourceparts={sources}"]
 
 
-def primary_fingerprints(colons: str) -> list[str]:
-    """Fingerprints of the primary keys, from ``gpg --with-colons``: the first ``fpr`` after each ``pub``."""
-    found = []
-    primary = False
-    for line in colons.splitlines():
-        fields = line.split(":")
-        if fields[0] in {"pub", "sub"}:
-            primary = fields[0] == "pub"
-        elif fields[0] == "fpr" and primary:
-            found.append(fields[9])
-            primary = False
-    return found
-
-
-def entries(text: str, architecture: str) -> Iterator[tuple[str, str | None]]:
-    """Addresses of the package repositories in a sources file of either form, each with the key file it is signed by."""
-    for match in re.finditer(r"^deb\s+(?:\[([^\]]*)\]\s+)?(\S+)", text, re.MULTILINE):
-        settings = dict(one.split("=", 1) for one in (match[1] or "").split() if "=" in one)
-        yield _expand(match[2], architecture), settings.get("signed-by")
-    for stanza in re.split(r"\n\s*\n", text):
-        fields = {
-            key.lower(): value.strip()
-            for key, value in re.findall(r"^([\w-]+):(.*(?:\n[ \t].*)*)", stanza, re.MULTILINE)
-        }
-        if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() != "no":
-            for url in fields.get("uris", "").split():
-                yield _expand(url, architecture), fields.get("signed-by")
-
-
-def _expand(url: str, architecture: str) -> str:
-    return url.replace("$(ARCH)", architecture)
-
-
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Do it; returns the module's result. Raises Failed."""
     source = Source(module)
@@ -335,7 +350,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         key = scratch / source.key_path.name
         key.write_bytes(source.fetch_key())
         key.chmod(0o644)
-        fingerprint = source.check_key(key, f"the key of {source.wanted['key_url']}")
+        fingerprint = source.check_key(f"the key of {source.wanted['key_url']}", key)
         before, key_before = _content(source.path), _content(source.key_path)
         result = {
             "changed": before != text.encode() or key_before != key.read_bytes(),
@@ -369,16 +384,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _use_present(source: Source, path: Path, key: Path | None) -> dict[str, Any]:
+def trusted() -> list[Path]:
+    """The keyrings of all sources that name none."""
+    return [SOURCES / "trusted.gpg", *sorted((SOURCES / "trusted.gpg.d").glob("*"))]
+
+
+def _use_present(source: Source, path: Path, entry: Entry) -> dict[str, Any]:
     """Take the source that somebody else has put there, if it is what it should be."""
-    fingerprint = None
-    if key is None or not key.is_absolute() or not key.is_file():
-        reason = (
-            f"{path} has this repository without a key of its own (signed-by), so any key that apt trusts would do."
-        )
-        remedy = "Add signed-by there, or remove the entry: this role writes one with its key."
-        raise source.failed("THOR-KEY-WRONG", "url", source.wanted["url"], reason, remedy)
-    fingerprint = source.check_key(key, f"{key}, which {path} names,")
+    fingerprint = source.check_entry(path, entry)
     if not source.module.check_mode:
         # apt reads a list file where a link has its name: the folder holds this one source.
         with tempfile.TemporaryDirectory(prefix="thor-apt-") as folder:
