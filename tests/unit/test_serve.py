@@ -12,8 +12,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -333,6 +335,20 @@ def test_an_engine_that_answers_only_errors_is_given_up(run: Run, notified: list
     assert status == 1
     assert "READY=1" in notified
     assert "THOR-ENGINE-HUNG: the engine failed 3 requests in a row" in journal
+
+
+def test_it_finds_all_that_it_imports_on_a_device(tmp_path: Path) -> None:
+    role = ROOT / "roles" / "serving"
+    for item in yaml.safe_load((role / "vars" / "main.yml").read_text(encoding="utf-8"))["__serving_files"]:
+        if item["path"].startswith("/opt/thor/"):
+            source = re.findall(r"'/\.\./\.\./(\S+)'|file', '(\S+)'", item["content"])[0]
+            path = tmp_path / item["path"].removeprefix("/opt/thor/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source[0] if source[0] else role / "files" / source[1], path)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", tmp_path / "bin" / "thor-serve"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and done.stderr.startswith("usage: thor-serve"), done.stderr
 
 
 def test_a_signal_is_heard_at_any_moment() -> None:
