@@ -362,7 +362,11 @@ def readers_of_device_files(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("plugins/module*/*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(ROOT.glob("plugins/module*/*.py")), ROOT / "roles/serving/files/thor-serve"],
+    ids=lambda path: path.stem,
+)
 def test_files_below_sys_and_proc_are_read_by_look_alone(path: Path) -> None:
     assert readers_of_device_files(path.read_text(encoding="utf-8")) == []
 

@@ -27,7 +27,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.jetson.thor.plugins.filter.systemd_argv import quote, systemd_argv
-from ansible_collections.jetson.thor.plugins.module_utils import docker_api, gpu_evidence, probe
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api, gpu_evidence, look, probe
 from container_helper import LABEL, Dockerd, docker_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +42,7 @@ def load() -> Any:
     sys.modules["probe"] = probe
     sys.modules["docker_api"] = docker_api
     sys.modules["gpu_evidence"] = gpu_evidence
+    sys.modules["look"] = look
     path = str(ROOT / "roles" / "serving" / "files" / "thor-serve")
     loader = importlib.machinery.SourceFileLoader("thor_serve", path)
     spec = importlib.util.spec_from_loader("thor_serve", loader)
@@ -729,6 +730,16 @@ def test_an_image_that_was_extended_is_known_by_its_id_and_only_for_those_who_ne
     assert "hub:5000/nvidia/vllm@sha256:bb" in docker_run(images=known)
     known[image]["extras"]["librosa==1 soundfile==2"]["id"] = None  # type: ignore[index]
     assert "hub:5000/nvidia/vllm@sha256:bb" in docker_run(service=listens, images=known)
+
+
+def test_memory_that_is_not_told_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serve.free_memory().endswith(" GiB") and serve.memory_bytes("MemFree", "MemAvailable") > 0
+    monkeypatch.setattr(look, "memory", lambda _root: {"MemTotal": GIB, "MemFree": 0})
+    assert serve.free_memory() == "0.0 GiB" and serve.memory_bytes("MemFree", "MemAvailable") == 0
+    monkeypatch.setattr(look, "memory", lambda _root: {})
+    assert serve.free_memory() == "not known" and serve.memory_bytes("MemFree") is None
+    argv = ["engine", "--share", "0.5"]
+    assert serve.fit_memory(argv, {"option": "--share", "of": "free", "budget_bytes": GIB}, None) == argv
 
 
 def test_the_hosts_ipc_needs_no_size_of_its_own() -> None:
