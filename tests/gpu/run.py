@@ -37,6 +37,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 MODULES = "ansible_collections.jetson.thor.plugins.modules"
 SECONDS = 540  # for all of it
+REHEARSAL_SECONDS = 7200  # on few cores, and with whatever else they do
 WHISPER_SECONDS = 200  # are needed for whisper.cpp
 # What this makes, and removes in the end; none of it may be there before.
 OURS = ("/opt/thor", "/etc/thor", "/var/lib/thor", "/var/cache/thor", "/run/thor", "/models")
@@ -207,7 +208,7 @@ class Checks:
 
     def left(self) -> float:
         """Seconds that are left for all of it."""
-        return SECONDS - (time.monotonic() - self.begin)
+        return (REHEARSAL_SECONDS if self.cpu else SECONDS) - (time.monotonic() - self.begin)
 
     def check(self, name: str, work: Callable[[], str]) -> bool:
         """Run one check and print its line."""
@@ -307,7 +308,7 @@ class Checks:
     def build(self, engine: str) -> str:
         """Build with the collection's module, and see that a second run has nothing to do."""
         arguments = self.build_arguments(engine)
-        found = self.module("cmake_build", arguments, 7200 if self.cpu else self.left())
+        found = self.module("cmake_build", arguments, self.left())
         again = self._module("cmake_build", arguments)
         if again["changed"]:
             raise Failed("a second run would build again")
@@ -336,6 +337,8 @@ class Checks:
         """The files of the role and the models, where a device has them."""
         for item in self.plan["files"]:
             path = Path(item["path"])
+            if "/tmpfiles.d/" in item["path"]:
+                self.apply(item["content"])
             if not item["path"].startswith(OURS):
                 continue  # systemd's
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -353,6 +356,16 @@ class Checks:
             shutil.copy(HERE / path.name, path)
         Path("/var/lib/thor").mkdir(parents=True, exist_ok=True)
         return f"{len(self.plan['files'])} files, {len(self.units)} services"
+
+    def apply(self, tmpfiles: str) -> None:
+        """What systemd-tmpfiles makes of it: folders (d) and files (f)."""
+        for kind, path, mode, owner, group in re.findall(r"^([df]) (\S+) (\d+) (\S+) (\S+)", tmpfiles, re.MULTILINE):
+            if kind == "d":
+                Path(path).mkdir(parents=True, exist_ok=True)
+            else:
+                Path(path).touch()
+            shutil.chown(path, owner, group)
+            Path(path).chmod(int(mode, 8))
 
     def write_large(self) -> None:
         """In a thread, beside the build: the large model. Each block of 32 weights is a scale (float16) and 32 random bytes."""
@@ -549,6 +562,10 @@ def prepared() -> Iterator[None]:
     try:
         yield
     finally:
+        for noted in (HERE / "units").glob("*"):
+            # A job that has not ended in time. setsid made it the first of its group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(noted.read_text()), signal.SIGKILL)
         for folder in OURS:
             shutil.rmtree(folder, ignore_errors=True)
         if not had_account:
