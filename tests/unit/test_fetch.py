@@ -503,7 +503,7 @@ def test_a_listing_that_was_cut_is_asked_for_again(
         self.close_connection = True
 
     monkeypatch.setattr(hub_server.Handler, "answer", once)
-    monkeypatch.setattr(fetch_hub.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     assert set(fetch_hub.list_files(model(hub, place))) == set(FILES)
 
 

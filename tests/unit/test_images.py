@@ -394,7 +394,7 @@ def test_a_rate_limit_says_when_to_come_back(words: str, told: str, dockerd: Doc
 
 def test_a_short_rate_limit_is_waited_for(dockerd: Dockerd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(image_pull.time, "sleep", waited.append)
+    monkeypatch.setattr("time.sleep", waited.append)
     limit = (500, "toomanyrequests: retry-after: 226.294µs, allowed: 44000/minute")
     dockerd.pulls = [[limit], [(500, "429 Too Many Requests, retry after 90s")], pulled()]
     assert run(tmp_path, spec(image(), attempts=3))["pulled"] == [VLLM]
