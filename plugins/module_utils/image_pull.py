@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import http.client
 import io
 import itertools
 import json
@@ -342,7 +343,9 @@ class Puller:
             if isinstance(error.__cause__, TimeoutError):
                 raise self._stalled(image, tracker) from error
             if error.status is None:
-                raise ImageError(_docker_failed(error), transient=True) from error  # restarted under our hands
+                # Restarted under our hands, where the connection broke; an answer of another shape stays what it is.
+                broke = isinstance(error.__cause__, (OSError, http.client.HTTPException))
+                raise ImageError(_docker_failed(error), transient=broke) from error
             raise explain(error.message, image, self.spec, tracker.text() if tracker.order else "") from error
         except Stalled as error:
             raise self._stalled(image, tracker) from error

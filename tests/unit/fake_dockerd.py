@@ -1,6 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A dockerd of a few lines on a unix socket: images, pulls that go as a test says, and one container at a time."""
+"""A dockerd of a few lines on a unix socket: images, pulls that go as a test says, and one container at a time.
+
+Its refusals have the statuses and words of moby 29: daemon/errors.go (No such container), daemon/images/image.go (No such
+image), daemon/names.go (a name that is taken), daemon/images/image_delete.go (an image in use), daemon/server/middleware/
+version.go (an old client), daemon/server (page not found). Events of a pull are those that Docker 26.1 was seen to send; what
+a pull is refused with is given by each test, in the words that image_words.py names the sources of.
+"""
 
 from __future__ import annotations
 
@@ -120,12 +126,21 @@ class Handler(BaseHTTPRequestHandler):
         self.server.bodies.append(body)
         return path, {key: values[0] for key, values in parse_qs(parts.query).items()}
 
+    def lacks(self, path: str) -> bool:
+        """Whether a path is that of a container that is not there; then it is answered."""
+        name = path.split("/")[2] if path.startswith("/containers/") else ""
+        if name and name not in self.server.containers:
+            self.answer(404, {"message": f"No such container: {name}"})
+            return True
+        return False
+
     def do_GET(self) -> None:
         version = self.path.split("/")[1].removeprefix("v")
         path, query = self.begin()
         server = self.server
         if server.minimum and version < server.minimum:
-            words = f"client version {version} is too old. Minimum supported API version is {server.minimum}, please upgrade"
+            words = f"client version {version} is too old. Minimum supported API version is {server.minimum}"
+            words += ", please upgrade your client to a newer version"
             self.answer(400, {"message": words})
             return
         if server.broken:
@@ -142,20 +157,23 @@ class Handler(BaseHTTPRequestHandler):
                 [one for one in found if name is None or any(tag.startswith(f"{name}:") for tag in one["RepoTags"])],
             )
         elif path.startswith("/images/"):
-            image = server.find(path.removeprefix("/images/").removesuffix("/json"))
+            name = path.removeprefix("/images/").removesuffix("/json")
+            image = server.find(name)
             more = {
                 "Config": {"Cmd": ["bash"], "Env": ["A=b"]},
                 "Architecture": server.architecture,
                 "RootFS": {"Layers": (image or {}).get("layers", [])},
             }
-            self.answer(200, {**image, **more}) if image else self.answer(404, {"message": "No such image"})
+            self.answer(200, {**image, **more}) if image else self.answer(404, {"message": f"No such image: {name}"})
+        elif self.lacks(path):
+            pass
         elif path.endswith("/logs"):
             self.answer(200, server.says())
         elif path.startswith("/containers/"):
             code = server.pip_exit_code if server.pip_runs() else server.exit_code
             self.answer(200, {"State": {"Running": False, "ExitCode": code}})
         else:
-            self.answer(404, {"message": f"page not found: {path}"})
+            self.answer(404, {"message": "page not found"})
 
     def do_POST(self) -> None:
         path, query = self.begin()
@@ -174,20 +192,30 @@ class Handler(BaseHTTPRequestHandler):
             if body["HostConfig"].get("Runtime", "runc") not in server.runtimes:
                 self.answer(400, {"message": "unknown or invalid runtime name: nvidia"})
                 return
+            if server.find(body["Image"]) is None:
+                self.answer(404, {"message": f"No such image: {body['Image']}"})
+                return
+            if query["name"] in server.containers:
+                words = f'Conflict. The container name "/{query["name"]}" is already in use by container "c0ffee". '
+                words += "You have to remove (or rename) that container to be able to reuse that name."
+                self.answer(409, {"message": words})
+                return
             server.containers.append(query["name"])
             server.running = [*(body.get("Entrypoint") or []), *(body.get("Cmd") or [])]
-            self.answer(201, {"Id": "c0ffee"})
+            self.answer(201, {"Id": "c0ffee", "Warnings": []})
         elif path == "/commit":
             server.add(f"{query['repo']}:{query['tag']}", image_id=f"sha256:{'d' * 64}")
             server.lacking = server.lacking if server.stubborn else {}
             self.answer(201, {"Id": f"sha256:{'d' * 64}"})
+        elif self.lacks(path):
+            pass
         elif path.endswith("/start"):
             self.answer(204)
         elif path.endswith("/wait"):
             time.sleep(server.runs_for)
             self.answer(200, {"StatusCode": server.exit_code})
         else:
-            self.answer(404, {"message": f"page not found: {path}"})
+            self.answer(404, {"message": "page not found"})
 
     def do_PUT(self) -> None:
         """A file for a container that has not been started."""
@@ -206,14 +234,25 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/containers/"):
             known = path.removeprefix("/containers/") in server.containers
             server.containers = [name for name in server.containers if not path.endswith(name)]
-            self.answer(*((204, None) if known else (404, {"message": "No such container"})))
+            self.answer(
+                *(
+                    (204, None)
+                    if known
+                    else (404, {"message": f"No such container: {path.removeprefix('/containers/')}"})
+                )
+            )
             return
         name = path.removeprefix("/images/")
         image = server.find(name)
         if image is None:
             self.answer(404, {"message": f"No such image: {name}"})
         elif name in server.in_use:
-            self.answer(409, {"message": f"conflict: unable to remove {name}, a container is using it"})
+            self.answer(
+                409,
+                {
+                    "message": f'conflict: unable to remove repository reference "{name}" (must force) - container c0ffee is using it'
+                },
+            )
         else:
             for group in (image["RepoTags"], image["RepoDigests"]):
                 if name in group:

@@ -26,11 +26,11 @@ def test_a_request_answers_json_text_or_nothing(dockerd: Dockerd) -> None:
     docker = Docker(dockerd.path)
     dockerd.add("a/b:1")
     assert docker.get("/images/json")[0]["RepoTags"] == ["a/b:1"]
+    created = docker.request("POST", "/containers/create?name=x", {"Image": "a/b:1", "HostConfig": {"Runtime": "runc"}})
+    assert created["Id"] and dockerd.headers[-1]["Content-Type"] == "application/json"
     dockerd.log = "plain words"
     assert docker.get("/containers/x/logs") == "plain words"
     assert docker.request("POST", "/containers/x/start") is None
-    docker.request("POST", "/containers/create?name=x", {"HostConfig": {"Runtime": "runc"}})
-    assert dockerd.headers[-1]["Content-Type"] == "application/json"
     docker.request("POST", "/images/load", b"archive")
     assert (dockerd.headers[-1]["Content-Type"], dockerd.bodies[-1]) == ("application/x-tar", b"archive")
 
@@ -38,7 +38,7 @@ def test_a_request_answers_json_text_or_nothing(dockerd: Dockerd) -> None:
 def test_a_refusal_has_its_status_and_dockerds_words(dockerd: Dockerd) -> None:
     with pytest.raises(DockerError) as error:
         Docker(dockerd.path).get("/images/nosuch/json")
-    assert (error.value.status, error.value.message) == (404, "No such image")
+    assert (error.value.status, error.value.message) == (404, "No such image: nosuch")
     dockerd.broken = True
     with pytest.raises(DockerError) as error:
         Docker(dockerd.path).get("/info")
@@ -93,6 +93,7 @@ def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
     with pytest.raises(DockerError) as error:
         list(Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1"))
     assert (error.value.status, error.value.message) == (404, "manifest unknown")
+    dockerd.containers.append("x")
     dockerd.log = "no json\n"
     with pytest.raises(DockerError, match="no JSON object"):
         list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
@@ -100,6 +101,7 @@ def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
 
 def test_an_answer_without_an_end_is_not_read_to_it(dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_api, "MOST_BYTES", 1000)
+    dockerd.containers.append("x")
     dockerd.log = "x" * 1000
     assert Docker(dockerd.path).get("/containers/x/logs") == dockerd.log
     dockerd.log = "x" * 1001

@@ -25,7 +25,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import (
 )
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from container_helper import docker_run
-from fake_dockerd import CONTAINERD, Dockerd
+from fake_dockerd import CONTAINERD, Dockerd, Handler
 
 VLLM, SGLANG = "hub:5000/nvidia/vllm:25.10-py3", "hub:5000/nvidia/sglang:25.10-py3"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -368,6 +368,23 @@ def test_only_what_is_known_to_pass_is_tried_again(words: str, asked: int, docke
     dockerd.pulls = [[(500, words)] for _number in range(9)]
     assert words in failed(tmp_path, spec(image(), attempts=3))
     assert 9 - len(dockerd.pulls) == asked
+
+
+@pytest.mark.usefixtures("dockerd")
+@pytest.mark.parametrize(("content", "asked"), [(b"[7]\n", 1), (b"x" * 100, 1), (None, 3)])
+def test_a_connection_that_broke_is_made_again_and_a_strange_answer_is_not(
+    content: bytes | None, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulls: list[int] = []
+
+    def pull(self: Handler, _query: dict[str, str]) -> None:
+        pulls.append(1)
+        if content is not None:  # else it ends without an answer
+            self.answer(200, content.decode())
+
+    monkeypatch.setattr(Handler, "pull", pull)
+    assert failed(tmp_path, spec(image(), attempts=3)).startswith("THOR-IMAGE-DOCKER: ")
+    assert len(pulls) == asked
 
 
 @pytest.mark.parametrize(

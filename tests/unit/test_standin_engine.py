@@ -324,6 +324,17 @@ def test_a_model_of_another_name_is_not_there(vllm: Engine) -> None:
     assert (status, answer["error"]["message"]) == (404, "The model `other` does not exist.")
 
 
+def test_each_writes_its_errors_as_it_does(vllm: Engine, sglang: Engine) -> None:
+    told = {"message": "max_tokens must be at least 1, got -1.", "type": "BadRequestError", "param": None, "code": 400}
+    asked = {**QUESTION, "model": "qwen3", "max_tokens": -1}
+    assert vllm.ask("/v1/chat/completions", asked) == (400, {"error": told})
+    assert sglang.ask("/v1/chat/completions", asked) == (400, {"object": "error", **told})
+    assert vllm.ask("/nosuch") == sglang.ask("/nosuch") == (404, {"detail": "Not Found"})
+    for engine in (vllm, sglang):
+        with pytest.raises(probe.ProbeError, match="HTTP 400: max_tokens must be"):
+            probe.chat(engine.service, "Hi", max_tokens=-1, timeout=5)
+
+
 def test_a_stream_holds_the_same_words(vllm: Engine) -> None:
     whole = vllm.chat()["choices"][0]["message"]["content"]
     _, stream = vllm.ask(

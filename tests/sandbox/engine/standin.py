@@ -766,11 +766,14 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, {"fault": self.engine.fault})
 
     def error(self, problem: BadRequest) -> None:
-        """An error in the shape of OpenAI's interface."""
-        self.reply(
-            problem.status,
-            {"error": {"message": str(problem), "type": problem.kind, "param": None, "code": problem.status}},
-        )
+        """An error as the engine writes it (vLLM 0.11.0 and SGLang 0.5.3, entrypoints/openai/protocol.py and their HTTP servers)."""
+        told = {"message": str(problem), "type": problem.kind, "param": None, "code": problem.status}
+        document: dict[str, Any] = {"error": told} if self.engine.kind == "vllm" else {"object": "error", **told}
+        if problem.kind == "Unauthorized":  # their middleware
+            document = {"error": "Unauthorized"}
+        elif str(problem) == "Not Found":  # Starlette's own
+            document = {"detail": "Not Found"}
+        self.reply(problem.status, document)
 
     def reply(self, status: int, document: dict[str, Any]) -> None:
         """Send a JSON document."""
