@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.module_utils.judge import Settings, judge
+from ansible_collections.jetson.thor.plugins.module_utils.judge import Settings, judge, unsaid
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
 
 ARGUMENTS: dict[str, Any] = {
@@ -38,11 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         services, host, found = args.pop("services"), args.pop("host"), args.pop("problems")
         args["cuda"] = {role: boolean(value) for role, value in args["cuda"].items()}
         problems = [Problem(**one) for one in found]
-        said = {problem.code for problem in problems}
-        # An option that the stored list does not know is unknown to the built program too: once is enough.
-        problems += [
-            one for one in judge(services, host, Settings(**args)) if one.code not in said & {"THOR-FLAG-UNKNOWN"}
-        ]
+        problems += unsaid(judge(services, host, Settings(**args)), problems)
         result["changed"] = False
         if problems:
             name = (task_vars or {}).get("inventory_hostname", "")

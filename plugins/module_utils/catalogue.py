@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import shapes
+from ansible_collections.jetson.thor.plugins.module_utils import own_entries, shapes
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.module_utils.shapes import (
     Field,
@@ -241,13 +241,26 @@ NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PR
 
 @dataclass
 class Catalogue:
-    """The merged catalogue. ``flags`` maps (engine, version) to the options that this version knows."""
+    """The merged catalogue. ``flags`` maps (engine, version) to the options that this version knows.
+
+    ``refused``: entries (noun, name) with a problem that is told already; ``refused_nouns``: all of a person's of one noun.
+    ``foreign``: versions (engine, version) that are a person's, wholly or in what they are made of; the catalogue knows nothing of
+    how they fare. ``own_status``: profiles whose status is a person's statement.
+    """
 
     engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     lock: dict[str, Any] = field(default_factory=dict)
     flags: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    refused_nouns: set[str] = field(default_factory=set)
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    foreign: set[tuple[str, str]] = field(default_factory=set)
+    own_status: set[str] = field(default_factory=set)
+
+    def is_refused(self, noun: str, name: Any) -> bool:
+        """Whether an entry is not there because of a problem that is told already."""
+        return noun in self.refused_nouns or (noun, name) in self.refused
 
 
 def merge(base: Any, extra: Any) -> Any:
@@ -279,9 +292,11 @@ def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue,
                 )
             )
             own = {}
+            catalogue.refused_nouns.add(noun)
         for name in {**data[noun], **own}:
             if found := check_name(name, shapes.NAME, variable):
                 problems += found
+                catalogue.refused.add((noun, name))
                 continue
             place = f"{variable}[{shown(name)}]" if name in own else f"{noun}.yml: {name}"
             entry = data[noun].get(name)
@@ -291,8 +306,12 @@ def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue,
             if not found:
                 found = _references(noun, name, entry, place)
             problems += found
-            if not found:
-                target[name] = entry
+            if found:
+                catalogue.refused.add((noun, name))
+                continue
+            target[name] = entry
+    own_entries.note(catalogue, data, extra)
+    problems += own_entries.useless_nulls(catalogue, data, extra)
     problems += _links(catalogue, extra.get("profiles"))
     return catalogue, problems
 
@@ -348,7 +367,10 @@ def _links(catalogue: Catalogue, own: Any) -> list[Problem]:
         is_own = isinstance(own, Mapping) and name in own
         place = f"thor_extra_profiles[{name!r}]" if is_own else f"profiles.yml: {name}"
         found: list[Problem] = []
-        if profile["engine"] not in catalogue.engines:
+        models = [profile["model"], *(profile.get("files") or []), *(profile.get("files_not_thinking") or [])]
+        # What is missing only because it was refused is no problem of the profile's.
+        follows = profile["engine"] not in catalogue.engines or any(one not in catalogue.models for one in models)
+        if profile["engine"] not in catalogue.engines and not catalogue.is_refused("engines", profile["engine"]):
             reason = "There is no such engine."
             found.append(
                 Problem(
@@ -362,18 +384,19 @@ def _links(catalogue: Catalogue, own: Any) -> list[Problem]:
         for key in ("model", "files", "files_not_thinking"):
             wanted = profile.get(key) or []
             for model in [wanted] if isinstance(wanted, str) else wanted:
-                if model not in catalogue.models:
+                if model not in catalogue.models and not catalogue.is_refused("models", model):
                     reason = "There is no such model."
                     found.append(
                         Problem("THOR-MODEL-UNKNOWN", f"{place}.{key}", model, reason, nearest(model, catalogue.models))
                     )
-        if not found and _takes_a_file(catalogue.engines[profile["engine"]]):
+        if not found and not follows and _takes_a_file(catalogue.engines[profile["engine"]]):
             model = profile["model"]
             if not catalogue.models[model].get("file"):
                 reason = f"{profile['engine']} is started with one file, and the model {model} does not name its own."
                 remedy = f"Name it: thor_extra_models[{model!r}].file."
                 found.append(Problem("THOR-KEY-MISSING", f"{place}.model", model, reason, remedy))
-        if found:
+        if found or follows:
             del catalogue.profiles[name]
+            catalogue.refused.add(("profiles", name))
         problems += found
     return problems

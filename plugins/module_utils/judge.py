@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,6 +53,16 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_disk(services, host, settings),
         *_ports(services, host),
     ]
+
+
+def unsaid(judged: Iterable[Problem], said: Iterable[Problem]) -> list[Problem]:
+    """Without options that are unknown to the built program, where the stored list has said that already."""
+    known = {
+        match[1]
+        for problem in said
+        if problem.code == "THOR-FLAG-UNKNOWN" and (match := re.search(r"options\['(.+)'\]$", problem.variable))
+    }
+    return [one for one in judged if one.code != "THOR-FLAG-UNKNOWN" or str(one.value).lstrip("-") not in known]
 
 
 def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
@@ -166,6 +177,8 @@ def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> 
     def is_built(service: Mapping[str, Any]) -> bool:
         build = host["builds"].get(service["engine"], {}).get(service["version"])
         made_with = (build or {}).get("inputs") or {}
+        if service["version"] is None:
+            return True  # refused as such
         return build is not None and all(
             made_with.get(key) in (None, toolchain.get(key)) for key in ("cuda", "compiler")
         )
@@ -187,6 +200,8 @@ def over_memory(
     services: Sequence[Mapping[str, Any]], device_gib: float, reserve_gib: float, source: str = ""
 ) -> list[Problem]:
     """Budgets that are more together than the device's memory less the reserve. ``source``: the variable that tells that memory."""
+    # A budget of which it is not known what it is to be (None) was refused as such.
+    services = [service for service in services if service["memory_gib"] is not None]
     wanted = sum(service["memory_gib"] for service in services)
     over = wanted + reserve_gib - device_gib
     if not services or over <= 0:

@@ -68,10 +68,15 @@ def fail_text(host: str, problems: Iterable[Problem]) -> str:
     return "\n".join([f"{host}: {count}, nothing was changed (each code is explained in docs/errors.md)", *lines])
 
 
+def closest(word: object, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    return next(iter(difflib.get_close_matches(str(word), sorted(known), n=1)), None)
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """A hint such as ``Did you mean 'port'?``, or the known names where none is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(word), names, n=1)
+    close = closest(word, names)
     if close:
-        return f"Did you mean {close[0]!r}?"
+        return f"Did you mean {close!r}?"
     return f"Known: {', '.join(names)}." if names else "None is known."

@@ -12,17 +12,17 @@ import json
 import math
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.jetson.thor.plugins.module_utils import gpu_evidence, images
+from ansible_collections.jetson.thor.plugins.module_utils import gpu_evidence, images, named_files, own_entries
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
 from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, SERVICE, Catalogue, merge
 from ansible_collections.jetson.thor.plugins.module_utils.probe import API_PATHS
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 from ansible_collections.jetson.thor.plugins.module_utils.shapes import URL_PATH, check
 
 MODELS_ROOT = "/models"
@@ -75,7 +75,7 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
         result.problems.append(Problem("THOR-TYPE-INVALID", "thor_profiles", inputs.profiles, reason, remedy))
         return result
     for engine in inputs.engine_versions:
-        if engine not in catalogue.engines:
+        if engine not in catalogue.engines and not catalogue.is_refused("engines", engine):
             place = f"thor_engine_versions[{engine!r}]"
             reason = "There is no such engine."
             result.problems.append(
@@ -87,28 +87,45 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
             place = f"thor_allow_unsafe_options[{index}]"
             reason = "No engine has an option or a variable of this name that is refused."
             result.problems.append(Problem("THOR-VALUE-INVALID", place, name, reason, nearest(name, known)))
+    doubts: list[set[str]] = []
     for index, written in enumerate(inputs.profiles):
         place = f"thor_profiles[{index}]"
         entry = {"profile": written} if isinstance(written, str) else written
         result.problems += check(entry, SERVICE, place)
         # What is right in an entry is looked at all the same, so that a person hears of everything at once.
+        doubtful = _doubtful_keys(entry)
         entry = _right_keys(entry)
         if not entry.get("profile"):
             continue
         if entry["profile"] not in catalogue.profiles:
             reason = "There is no such profile."
             remedy = nearest(entry["profile"], catalogue.profiles)
-            result.problems.append(
-                Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy)
-            )
+            if not catalogue.is_refused("profiles", entry["profile"]):
+                result.problems.append(
+                    Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy)
+                )
             continue
-        service, problems = _service(entry, place, inputs, catalogue)
+        service, problems = _service(entry, place, inputs, catalogue, doubtful)
         result.services.append(service)
+        doubts.append(doubtful)
         result.problems += problems
-    result.problems += _clashes(result.services)
+    result.problems += _clashes(result.services, doubts)
     if not inputs.allow_unbounded_memory:
         result.problems += _unbounded(result.services, catalogue)
+    # What is wrong with a variable of the host is wrong once, and not with each service.
+    result.problems = list({problem.text(): problem for problem in result.problems}.values())
     return result
+
+
+def _doubtful_keys(entry: Any) -> set[str]:
+    """Keys of an entry of which it is not known what they are to be: theirs is the wrong shape, or their name is mistyped.
+
+    Whatever would follow from the default in their place is no problem of its own.
+    """
+    if not isinstance(entry, Mapping):
+        return set()
+    wrong = set(entry) & set(SERVICE_KEYS) - set(_right_keys(entry))
+    return wrong | {closest(key, SERVICE_KEYS) or "" for key in entry if key not in SERVICE_KEYS}
 
 
 def _right_keys(entry: Any) -> dict[str, Any]:
@@ -121,9 +138,13 @@ def _right_keys(entry: Any) -> dict[str, Any]:
 
 
 def _service(
-    entry: Mapping[str, Any], place: str, inputs: Inputs, catalogue: Catalogue
+    entry: Mapping[str, Any], place: str, inputs: Inputs, catalogue: Catalogue, doubtful: set[str]
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """One resolved service, and what is wrong with it."""
+    """One resolved service, and what is wrong with it.
+
+    ``doubtful``: keys of which it is not known what they are to be; those that are found here are added. Such a field of the service
+    is None, so that nobody draws a conclusion from it.
+    """
     problems: list[Problem] = []
     profile = catalogue.profiles[entry["profile"]]
     engine = catalogue.engines[profile["engine"]]
@@ -133,8 +154,10 @@ def _service(
         reason = f"The unit thor-{name}.service cannot have that name."
         remedy = "Use up to 48 lower-case letters, digits and inner hyphens, and neither drop-caches nor job-..."
         problems.append(Problem("THOR-NAME-INVALID", f"{place}.name", name, reason, remedy))
+        doubtful.add("name")
     version, found = _version(entry, place, inputs, profile["engine"], engine)
     problems += found
+    doubtful |= {"version"} if found else set()
     thinking, found = _thinking(entry, place, profile, model)
     problems += found
     address = entry.get("address", inputs.address)
@@ -144,7 +167,9 @@ def _service(
     if not 1024 <= port <= 65535:
         reason = "Services run without privileges: ports 1024 to 65535 are open to them."
         problems.append(Problem("THOR-PORT-INVALID", f"{place}.port", port, reason, "Choose one of those."))
-    status = _status(profile, version)
+        doubtful.add("port")
+    tried = (profile["engine"], version) not in catalogue.foreign or entry["profile"] in catalogue.own_status
+    status = _status(profile if tried and "version" not in doubtful else {}, version)
     if status["state"] == "broken" and not inputs.allow_broken:
         problems.append(
             Problem(
@@ -160,28 +185,40 @@ def _service(
     known = engine["versions"].get(version) or {}
     chosen = _options(entry, engine, known, profile, thinking)
     api = profile.get("api") or model.get("api") or engine["api"]
+    of_options = _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue, doubtful)
+    refused = [name for name in chosen if any(one.variable.endswith(f"options[{name!r}]") for one in of_options)]
+
+    def beside(found: Iterable[Problem]) -> list[Problem]:
+        """Without what is wrong with an option that is refused as such."""
+        return [one for one in found if not any(one.variable.endswith(f"options[{name!r}]") for name in refused)]
+
+    inherited = _options({}, engine, known, profile, thinking)
+    of_options += beside(own_entries.nulls(entry.get("options"), inherited, f"{place}.options"))
     vision, found = _vision(engine, model, chosen, artifact, place)
-    problems += found
+    problems += beside(found)
     api_path = _api_path(engine, api, chosen)
     if check(api_path, URL_PATH, ""):
         option = next(one for one in engine["api_path_options"] if chosen.get(one))
         where = f"{place}.options[{option!r}]"
         remedy = f"Write {quote('/' + api_path.lstrip('/'))}."
-        problems.append(Problem("THOR-VALUE-INVALID", where, api_path, f"It has to be {URL_PATH.wants}.", remedy))
+        problems += beside([Problem("THOR-VALUE-INVALID", where, api_path, f"It has to be {URL_PATH.wants}.", remedy)])
     remote_media, found = _remote_media(entry, place, profile, engine, vision, address)
     problems += found
-    problems += _check_options(chosen, entry, place, inputs, engine, profile["engine"], version, catalogue)
+    problems += of_options
     served_name = entry.get("served_name", profile["served_name"])
     files = list(profile.get("files") or [])
     if thinking is False:
         files += profile.get("files_not_thinking") or []
     artifacts = [artifact_of(key, catalogue.models[key], catalogue.lock) for key in files]
-    problems += _templates(chosen, place, engine["kind"], [artifact, *artifacts])
+    problems += beside(_templates(chosen, place, engine["kind"], [artifact, *artifacts]))
+    filled = {key: _fill(value, artifact) if isinstance(value, str) else value for key, value in chosen.items()}
+    problems += beside(named_files.problems(filled, place, engine["kind"], [artifact, *artifacts]))
     memory_gib = entry.get("memory_gib", profile["memory_gib"])
     variable = f"{place}.memory_gib" if "memory_gib" in entry else f"{place} (from the profile) memory_gib"
     memory, fraction, found = _memory(engine.get("memory"), memory_gib, variable, inputs)
     problems += found
-    image = _image(engine, known, version)
+    doubtful |= {"memory_gib"} if found else set()
+    image = _image(engine, known, version) if "version" not in doubtful else None
     flags = catalogue.flags.get((profile["engine"], version))
     argv = _argv(engine, artifact, served_name, address, port, {**fraction, **chosen}, flags)
     environment = _environment(engine, profile, entry, _closed(engine, remote_media))
@@ -240,6 +277,7 @@ def _service(
         "progress": engine.get("progress"),
         "gpu": _gpu(engine.get("gpu"), argv, environment),
     }
+    service.update(dict.fromkeys(doubtful & {"version", "port", "memory_gib"}))
     return service, problems
 
 
@@ -376,6 +414,8 @@ def _covers(statement: Mapping[str, Any], version: str) -> bool:
     start, end = statement.get("from"), statement.get("before")
     if start is None and end is None:
         return "versions" not in statement
+    if not re.match(r"v?\d+\.\d", version):
+        return False  # a name, which is neither before nor after a number
     return (start is None or _number(version) >= _number(start)) and (end is None or _number(version) < _number(end))
 
 
@@ -409,6 +449,7 @@ def _check_options(
     engine_name: str,
     version: str,
     catalogue: Catalogue,
+    doubtful: set[str],
 ) -> list[Problem]:
     flags = catalogue.flags.get((engine_name, version))
     written = set(entry.get("options") or {})
@@ -421,7 +462,7 @@ def _check_options(
             if name in written
         ]
         # A native engine is asked for its options when it is built; an engine without a role is not served at all.
-        unchecked = engine["kind"] == "native" or not engine.get("role") or version not in engine["versions"]
+        unchecked = engine["kind"] == "native" or not engine.get("role") or "version" in doubtful
         if not unchecked and not inputs.allow_unchecked_flags:
             reason = f"There is no list of the options of {engine_name} {version}, so flags cannot be checked."
             remedy = "Make one with script/flags, or set thor_allow_unchecked_flags: true."
@@ -541,7 +582,7 @@ def _vision(
     given = chosen.get(named)
     folder = posixpath.normpath(_fill(given, artifact)) if isinstance(given, str) else None
     vision = {"folder": folder, "file_url": ways.get("file_url")}
-    if folder is not None and _unseen(folder, engine["kind"]):
+    if folder is not None and named_files.unseen(folder, engine["kind"]):
         reason = "The service does not see this folder: a container has only /models, and a unit of ours neither homes nor relative paths."
         problem = Problem(
             "THOR-MEDIA-FOLDER", f"{place}.options[{named!r}]", given, reason, "Name a folder below /models."
@@ -566,14 +607,6 @@ def _vision(
         reason = "Nothing brings the file of the projector there: it is none of the model's files."
         return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
     return vision, []
-
-
-def _unseen(folder: str, kind: str) -> bool:
-    """Whether a service cannot see a folder (the unit has ProtectHome and PrivateTmp)."""
-    if f"{folder}/".startswith(f"{MODELS_ROOT}/"):
-        return False
-    hidden = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")
-    return kind == "container" or not folder.startswith("/") or f"{folder}/".startswith(hidden)
 
 
 def _remote_media(
@@ -732,7 +765,7 @@ def _unbounded(services: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> l
     problems: list[Problem] = []
     for service in services:
         others = [other["name"] for other in services if other is not service]
-        if not service["unbounded_memory"] or not others:
+        if not service["unbounded_memory"] or not others or service["version"] is None:
             continue
         versions = catalogue.engines[service["engine"]]["versions"]
         better = [
@@ -772,12 +805,14 @@ def _source(engine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, An
     return source
 
 
-def _clashes(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
+def _clashes(services: Sequence[Mapping[str, Any]], doubts: Sequence[set[str]]) -> list[Problem]:
     """Names and ports that two services of one host want."""
     problems: list[Problem] = []
     for key, code in (("name", "THOR-NAME-DUPLICATE"), ("port", "THOR-PORT-DUPLICATE")):
         holders: dict[Any, list[str]] = {}
-        for service in services:
+        for service, doubtful in zip(services, doubts, strict=True):
+            if key in doubtful:
+                continue
             holders.setdefault(service[key], []).append(str(service["profile"] if key == "name" else service["name"]))
         for value, names in holders.items():
             if len(names) > 1:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 
 # No text of an inventory is longer: Linux takes 128 KiB for one argument, and systemd 1 MiB for one line of a unit.
 LONGEST = 32768
@@ -141,15 +141,17 @@ def check(value: Any, spec: Field, place: str) -> list[Problem]:
         return _free(value, spec, place, 0)
     problems: list[Problem] = []
     if isinstance(value, Mapping) and spec.keys is not None:
+        unknown = [key for key in value if key not in spec.keys]
         problems += [
             Problem("THOR-KEY-UNKNOWN", f"{place}{_key(key)}", None, "There is no such key.", nearest(key, spec.keys))
-            for key in value
-            if key not in spec.keys
+            for key in unknown
         ]
+        # A key that is missing because its name was mistyped is one problem, not two.
+        meant = {closest(key, spec.keys) for key in unknown}
         for key, inner in spec.keys.items():
             if key in value:
                 problems += check(value[key], inner, f"{place}.{key}")
-            elif inner.required:
+            elif inner.required and key not in meant:
                 problems.append(Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "This key is required.", "Add it."))
     if isinstance(value, Mapping):
         for key, one in value.items():

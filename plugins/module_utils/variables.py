@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 
 # What roles and playbooks read. A test holds this list equal to what they really read.
 KNOWN = (
@@ -64,19 +63,19 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
     for name in sorted(map(str, names)):
         if re.match(r"thor[_-]", name, re.IGNORECASE):
             if name not in KNOWN and name not in FACTS:
-                near = difflib.get_close_matches(name.lower().replace("-", "_"), KNOWN, n=1)
-                _add(result, name, near, nearest(near[0] if near else name, KNOWN))
+                near = closest(name.lower().replace("-", "_"), KNOWN)
+                _add(result, name, near, nearest(near or name, KNOWN))
         elif name not in role_variables and any(name.startswith(f"{role}_") for role in roles):
-            near = sorted(known for known in role_variables if _within(name, known, EDITS))[:1]
+            near = min((known for known in role_variables if _within(name, known, EDITS)), default=None)
             if near:
-                _add(result, name, near, nearest(near[0], near))
+                _add(result, name, near, nearest(near, [near]))
     return result
 
 
-def _add(result: Unknown, name: str, near: list[str], remedy: str) -> None:
+def _add(result: Unknown, name: str, near: str | None, remedy: str) -> None:
     reason = "Nothing reads a variable of this name."
     result.problems.append(Problem("THOR-VARIABLE-UNKNOWN", name, None, reason, remedy))
-    result.meant.update(near)
+    result.meant.update([near] if near else [])
 
 
 def _within(one: str, other: str, limit: int) -> bool:

@@ -267,7 +267,6 @@ def test_all_problems_are_said_at_once() -> None:
         "THOR-KEY-UNKNOWN",
         "THOR-FLAG-UNKNOWN",
         "THOR-STATUS-BROKEN",
-        "THOR-PORT-DUPLICATE",
     ]
 
 
