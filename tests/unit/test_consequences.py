@@ -179,7 +179,7 @@ LLAMA = "/models/Qwen/Qwen3-8B-GGUF"
         (CHAT, {"lora-scaled": "/models/adapters/a.gguf:0.5"}, None),
         (CHAT, {"lora-scaled": "/models/no.gguf:0.5"}, "/models/no.gguf"),
         (CHAT, {"lora": "/opt/mine/a.gguf"}, None),
-        (CHAT, {"lora": "/home/me/a.gguf"}, "/home/me/a.gguf"),
+        (CHAT, {"lora": "/root/a.gguf"}, "/root/a.gguf"),
         (CHAT, {"lora": "a.gguf"}, "a.gguf"),
         (CHAT, {"lora": "{path}/no.gguf"}, f"{LLAMA}/no.gguf"),
         (CHAT, {"control-vector": "/models/no.gguf"}, "/models/no.gguf"),

@@ -640,7 +640,7 @@ def test_variables_that_do_the_same_are_refused_too(profile: str, environment: A
 @pytest.mark.parametrize(
     "entry",
     [
-        {"profile": CHAT, "options": {"agent": False, "tools": None, "ui-mcp-proxy": False}},
+        {"profile": CHAT, "options": {"agent": False, "tools": False, "ui-mcp-proxy": False}},
         {"profile": CHAT, "environment": {"LLAMA_ARG_AGENT": "0"}},
         {"profile": CHAT, "options": {"media-path": "/models/pictures"}},
         {"profile": EYES, "options": {"media-path": "{path}/pictures"}},
