@@ -83,6 +83,8 @@ NOT_THERE = (
     10990101007,  # no such file
 )
 NOT_FOR_ALL = (10010200001,)  # private without a token, or gated
+# Classes of modelscope-hub, requests, urllib3 and Python one of which is at the root of whatever a line or a server does.
+PASSING = {"HubError", "RequestException", "HTTPError", "HTTPException", "OSError", "_IncompleteBodyError"}
 _DATABASE = re.compile(r"Error \d{4}\b")
 
 # Runs in the hub client's environment. One JSON object on stdin; one JSON object per line on stdout. It dies with its
@@ -110,6 +112,7 @@ def bring(item):
             chain.append(cause)
             cause = cause.__cause__ or cause.__context__
         say(path=item["path"], kinds=[c.__name__ for c in type(error).__mro__], message=str(error)[:2000],
+            root=[c.__name__ for c in type(chain[-1]).__mro__],
             status=next((e.status_code for e in chain if getattr(e, "status_code", None)), None),
             errno=next((e.errno for e in chain if isinstance(e, OSError) and e.errno), None))
     else:
@@ -426,6 +429,11 @@ def _stalled(spec: Mapping[str, Any], stage: Staging, missing: list[str], failur
     """The error for a round that brought not one byte."""
     status = next((failure["status"] for failure in failures if failure["status"]), None)
     said = f"{failures[0]['kinds'][0]}: {failures[0]['message']}" if failures else "nothing"
+    root = failures[0]["root"] if failures else []
+    if "MemoryError" in root:
+        return bad_answer(spec, f"its answer for {failures[0]['path']} has no end.")
+    if root and not status and not PASSING.intersection(root):
+        return bad_client(spec, f"it failed at {failures[0]['path']} for a reason not known here: {said}.")
     if status:
         return bad_answer(spec, f"HTTP {status} for {failures[0]['path']}, {spec['retries'] + 1} times.")
     if any(size_of(stage.tree / (name + PARTIAL)) for name in missing) or stage.journal["verified"]:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from ansible_collections.jetson.thor.plugins.module_utils import bounded
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.job import Reporter
 
@@ -80,9 +81,13 @@ def lacking(docker: Docker, name: str, packages: Iterable[str]) -> dict[str, str
     with _container(docker, name, ["python3", "-c", LOOK, *modules], {"NetworkMode": "none", "CapDrop": ["ALL"]}):
         status, output = _ended(docker, LOOK_SECONDS, None)
     told = re.search(r"^failed: (\{.*\})\s*\Z", output, re.MULTILINE)
-    if status != 0 or told is None:
+    try:
+        failed = bounded.parse(told[1]) if told else None
+    except ValueError:
+        failed = None
+    if status != 0 or not isinstance(failed, dict) or not failed.keys() <= modules.keys():
         raise CannotExtend(f"its Python cannot be asked for {', '.join(modules)}: {_tail(output)}")
-    return {modules[module]: str(reason) for module, reason in json.loads(told[1]).items()}
+    return {modules[module]: str(reason) for module, reason in failed.items()}
 
 
 def add(

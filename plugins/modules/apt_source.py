@@ -128,6 +128,7 @@ trial:
 """
 
 import contextlib
+import http.client
 import os
 import platform
 import re
@@ -139,7 +140,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.jetson.thor.plugins.module_utils import words
+from ansible_collections.jetson.thor.plugins.module_utils import bounded, words
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import (
     Entry,
     SignedBy,
@@ -200,14 +201,17 @@ class Source:
         """The key file from its server. Raises Failed."""
         url = self.wanted["key_url"]
         response, info = fetch_url(self.module, url, timeout=self.wanted["timeout"], use_proxy=True)
-        content = b""
+        content, said = b"", info["msg"]
         if info["status"] == 200:
-            with contextlib.suppress(OSError):
-                content = response.read(KEY_BYTES)
+            said = "the answer is empty"
+            try:
+                content = bounded.read(response, KEY_BYTES, self.wanted["timeout"])
+            except (OSError, bounded.TooMuch, http.client.HTTPException) as error:
+                said = str(error)
         if not content:
-            reason = f"the key cannot be fetched: {info['msg'] if info['status'] != 200 else 'the answer is empty'}."
+            reason = f"the key cannot be fetched: {said}."
             remedy = "Check network, name service and proxy of the host, or name a copy of yours: its fingerprint is checked."
-            raise self.unreadable("key_url", url, reason, remedy, str(info["msg"]))
+            raise self.unreadable("key_url", url, reason, remedy, str(said))
         return bytes(content)
 
     def fingerprints(self, keys: Sequence[Path], where: str) -> dict[str, str] | None:

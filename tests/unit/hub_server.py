@@ -45,7 +45,7 @@ class Hub:
     ranges: bool = True
     etag: bool = True
     corrupt: set[str] = field(default_factory=set)  # other bytes of the same number
-    endless: str = ""  # "listing" or "files": not announced, and without an end
+    endless: str = ""  # "listing", "files" or "errors" (of files): not announced, and without an end
     private: bool = False
     retry_after: str | None = None  # beside a status of error
     silent: bool = False  # takes the request and never answers
@@ -123,9 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         body = {"Code": code, "Data": None, "Message": message, "RequestId": "x", "Success": False}
         self.answer(404, json.dumps(body).encode())
 
-    def pour(self) -> None:
+    def pour(self, status: int = 200) -> None:
         """An answer without an end, until the client goes."""
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         block = b"x" * 65536
@@ -172,6 +172,9 @@ class Handler(BaseHTTPRequestHandler):
     def file(self, name: str, content: bytes) -> None:
         """A file's bytes, or those of a range of it, with the fault that is asked for."""
         hub = self.hub
+        if hub.endless == "errors":
+            self.pour(500)
+            return
         if hub.endless == "files":
             self.pour()
             return

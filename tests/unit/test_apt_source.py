@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,6 +179,15 @@ def test_the_real_gpg_reads_a_key_in_the_source_itself(tmp_path: Path) -> None:
     made.module.run_command = run_command
     (entry,) = apt_sources.entries(f"Types: deb\nURIs: {URL}\nSigned-By:\n{FIELD}\n", "arm64")
     assert made.check_entry(tmp_path / "a.sources", entry) == "4E8C1C5DD96FF4C7DAC9D586DDA9000AD3DBBF68"
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "is empty"), (b"x" * (apt_source.KEY_BYTES + 1), "more than")])
+def test_a_key_has_an_end(content: bytes, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = (io.BytesIO(content), {"status": 200, "msg": "OK"})
+    monkeypatch.setattr(apt_source, "fetch_url", lambda *_arguments, **_more: answer)
+    with pytest.raises(apt_source.Failed, match="THOR-REPOSITORY-FAILED") as failure:
+        source().fetch_key()
+    assert words in str(failure.value)
 
 
 def test_fingerprints_choose_among_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

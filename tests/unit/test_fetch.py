@@ -480,6 +480,25 @@ def test_a_file_without_an_end_stops_at_its_size(hub: hub_server.Hub, place: Pat
     assert sum(path.stat().st_size for path in place.parents[1].rglob("config.json*")) <= len(FILES["config.json"])
 
 
+def test_an_error_without_an_end_takes_no_memory(
+    hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_hub, "CLIENT_CODE", fetch_hub.CLIENT_CODE.replace("1 << 31", "1 << 28"))
+    hub.endless = "errors"
+    problem = fails(model(hub, place, retries=0, include=["config.json"]))
+    assert problem["code"] == "THOR-HUB-ANSWER"
+    assert hub.poured < 4 << 28
+
+
+def test_a_client_that_fails_for_its_own_reason_is_not_taken_for_the_line(
+    hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = fetch_hub.CLIENT_CODE.replace("        api.download_file(", "        {}['nosuch']; api.download_file(")
+    monkeypatch.setattr(fetch_hub, "CLIENT_CODE", broken)
+    problem = fails(model(hub, place, retries=0))
+    assert problem["code"] == "THOR-HUB-CLIENT" and "KeyError: 'nosuch'" in problem["reason"]
+
+
 def test_an_answer_that_drips_is_given_up(hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_hub, "LISTING_SECONDS", -1.0)
     assert fails(model(hub, place, retries=0))["code"] == "THOR-HUB-UNREACHABLE"

@@ -835,3 +835,13 @@ def test_a_derived_image_that_does_not_help_is_removed_again(dockerd: Dockerd, t
     dockerd.stubborn = True
     assert "it lacks" in failed(tmp_path, spec(listening()))
     assert dockerd.find(DERIVED) is None
+
+
+@pytest.mark.parametrize(
+    "log", ["failed: [", "failed: {x}", 'failed: {"nosuch": "why"}', "failed: " + '{"a":' * 20_000 + "}", "nothing"]
+)
+def test_what_an_image_prints_is_not_believed(log: str, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
+    dockerd.add("a:1")
+    monkeypatch.setattr(Dockerd, "says", lambda _self: log)
+    with pytest.raises(image_extend.CannotExtend, match="cannot be asked for soundfile"):
+        image_extend.lacking(docker_api.Docker(dockerd.path), "a:1", ["soundfile==1"])
