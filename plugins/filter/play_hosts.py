@@ -54,6 +54,8 @@ _value:
 # Tags of tasks that --tags may name: there are none. The two that Ansible brings along leave nothing out here.
 TAGS: frozenset[str] = frozenset()
 EVERYTHING = frozenset({"all", "untagged"})
+# molecule skips these by itself in each of its runs, also of people who test their own playbooks.
+SKIPPED_BY_MOLECULE = frozenset({"molecule-notest", "notest"})
 SHOWN = 5
 
 
@@ -63,7 +65,7 @@ def play_hosts(group: str, groups: Mapping[str, Sequence[str]], reached: Collect
     # No run: a playbook is to be read without an inventory too.
     if asked.get("syntax") or asked.get("listhosts") or asked.get("listtasks") or asked.get("listtags"):
         return group
-    for option, allowed in (("tags", TAGS | EVERYTHING), ("skip_tags", TAGS)):
+    for option, allowed in (("tags", TAGS | EVERYTHING), ("skip_tags", TAGS | SKIPPED_BY_MOLECULE)):
         wrong = sorted({str(tag) for tag in asked.get(option) or ()} - allowed)
         if wrong:
             raise AnsibleFilterError(_no_tags(f"--{option.replace('_', '-')}", wrong))

@@ -292,6 +292,7 @@ class Checks:
             **recipe,
             "engine": engine,
             "version": source["version"],
+            "libraries": self.plan["libraries"],
             "source": {
                 "archive": (HERE / source["archive"]).as_uri(),
                 "sha256": source["sha256"],
