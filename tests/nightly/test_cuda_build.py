@@ -114,10 +114,18 @@ def architectures(listing: str) -> set[str]:
     return set(re.findall(r"\.(sm_\w+)\.(?:cubin|ptx)$", listing, re.MULTILINE))
 
 
-def play(host: Host) -> str:
-    """Run the roles that build, as an inventory without ``llama_cpp_cuda: false`` has them; what Ansible printed."""
+def play(host: Host, engine: str) -> str:
+    """Run the role that builds an engine, as an inventory without ``llama_cpp_cuda: false`` has it; what Ansible printed."""
     inventory = ["-i", "inventories/sandbox", "-i", "tests/nightly/cuda.yml"]
-    command = ["ansible-playbook", *inventory, "--limit", host.name, "tests/nightly/build.yml"]
+    command = [
+        "ansible-playbook",
+        *inventory,
+        "--limit",
+        host.name,
+        "tests/nightly/build.yml",
+        "-e",
+        f"nightly_role={role_of(engine)}",
+    ]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
     lines = []
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -129,14 +137,20 @@ def play(host: Host) -> str:
     return "".join(lines)
 
 
+def role_of(engine: str) -> str:
+    """The role that builds the tree of an engine."""
+    return Path(engine).parent.name.replace(".", "_")
+
+
 def test_the_toolkit_compiles_for_thor(host: Host) -> None:
     host.run('echo "__global__ void one(float * x) { *x = 1; } int main() { one<<<1, 1>>>(nullptr); }" >/tmp/one.cu')
     host.run("cd /tmp; /usr/local/cuda/bin/nvcc -arch=sm_110 -o one one.cu")
     assert architectures(host.run("/usr/local/cuda/bin/cuobjdump -lelf /tmp/one")) == {"sm_110"}
 
 
-def test_the_roles_build_for_thor(host: Host) -> None:
-    assert re.search(rf"^{host.name}\s+:.*changed=[1-9]", play(host), re.MULTILINE)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_its_role_builds_for_thor(host: Host, engine: str) -> None:
+    assert re.search(rf"^{host.name}\s+:.*changed=[1-9]", play(host, engine), re.MULTILINE)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -156,5 +170,6 @@ def test_its_programs_hold_kernels_for_thor(host: Host, engine: str) -> None:
         assert "/stubs" not in host.run(f"ldd {engine}/bin/{program}; readelf -d {engine}/bin/{program} | grep -i path")
 
 
-def test_the_second_run_changes_nothing(host: Host) -> None:
-    assert re.search(rf"^{host.name}\s+:.*changed=0 ", play(host), re.MULTILINE)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_second_run_changes_nothing(host: Host, engine: str) -> None:
+    assert re.search(rf"^{host.name}\s+:.*changed=0 ", play(host, engine), re.MULTILINE)
