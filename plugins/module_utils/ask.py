@@ -200,7 +200,7 @@ def _result(service: Service, what: str, problems: Sequence[Problem] = (), state
 
 
 def _problem(code: str, service: Service, value: object, reason: str) -> Problem:
-    journal = f"Look into journalctl -u {service['unit']}, then run the play again."
+    journal = f"Look into sudo journalctl -u {service['unit']}, then run the play again."
     remedy = {
         "THOR-ANSWER-MISSING": journal,
         "THOR-ANSWER-WRONG": "Look whether playbooks/plan.yml knows this combination as broken, and choose another "
@@ -208,9 +208,9 @@ def _problem(code: str, service: Service, value: object, reason: str) -> Problem
         "THOR-ANSWER-THINKING": "The profile's options_not_thinking do not work with this version of the engine: "
         "choose another, or report it.",
         "THOR-AUDIO-FAILED": "Send another format (verify_audio_file; a WAV file of 16 bits is understood by all), have whisper-server "
-        f"convert it (options: {{convert: true}}), or see what the engine lacks: journalctl -u {service['unit']}.",
+        f"convert it (options: {{convert: true}}), or see what the engine lacks: sudo journalctl -u {service['unit']}.",
         "THOR-MEDIA-FAILED": "Check that the device reaches the address, and that it is an image; "
-        f"journalctl -u {service['unit']} has the engine's words.",
+        f"sudo journalctl -u {service['unit']} has the engine's words.",
         "THOR-MEDIA-FOLDER": "Make the folder, or name one that is there in the option of the profile (media-path of llama.cpp, "
         "allowed-local-media-path of vLLM).",
         "THOR-MEDIA-OPEN": "The kernel or this version of the engine does not hold it back: block it in the network, or choose another "

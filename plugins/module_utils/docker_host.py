@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, look, packages, records
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, job, look, packages
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 DAEMON_JSON = Path("/etc/docker/daemon.json")
@@ -264,8 +264,10 @@ def has_raw_table(config: str, nft: bool) -> bool:
 
 
 def _record(path: Path) -> dict[str, Any] | None:
-    data = records.read(path, {})
-    return None if data is None else {key: value for key, value in data.items() if key != "schema"}
+    with contextlib.suppress(OSError, ValueError):
+        data = job.read_json(path)
+        return data if isinstance(data, dict) else None
+    return None
 
 
 def _version(text: str) -> str | None:
@@ -369,7 +371,7 @@ def _unproven(host: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[
             if docker.get("runtimes")
             else "It does not run, or does not answer."
         )
-        remedy = "Look at its journal on the host: journalctl -u docker."
+        remedy = "Look at its journal on the host: sudo journalctl -u docker."
         reason = f"The runtime nvidia is not registered with the running dockerd. {there}"
         yield Problem("THOR-RUNTIME-MISSING", "thor_host.docker.runtimes", docker.get("runtimes"), reason, remedy)
     # nvidia-ctk is in the second of the packages.

@@ -141,7 +141,7 @@ def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_f
             f"Choose a version of {engine} whose image there is (thor_engine_versions), or mend its image or digest."
         )
         return error("THOR-IMAGE-UNKNOWN", f"{registry} has no such image", remedy)
-    remedy = "Look for these words in journalctl -u docker. Where it is the network, run the play again: it goes on from there."
+    remedy = "Look for these words in sudo journalctl -u docker. Where it is the network, run the play again: it goes on from there."
     return error(
         "THOR-IMAGE-FAILED", f"the pull failed{far}, for a reason not known here, so it was not tried again", remedy
     )

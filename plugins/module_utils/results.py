@@ -395,8 +395,8 @@ def problems(entries: Iterable[Entry]) -> list[Problem]:
         place = f"thor_services[{service['name']}]"
         if entry.failed:
             remedy = (
-                f"Look into journalctl -u thor-{service['name']}.service; where it was too much for it, ask for less (bench_concurrency, "
-                "bench_input_tokens). Then measure again."
+                f"Look into sudo journalctl -u thor-{service['name']}.service; where it was too much for it, ask for less "
+                "(bench_concurrency, bench_input_tokens). Then measure again."
             )
             found.append(Problem("THOR-BENCH-FAILED", place, service["profile"], entry.reason, remedy))
         elif verdict.state == "slow":

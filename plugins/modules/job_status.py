@@ -26,11 +26,6 @@ options:
     description: Seconds to wait for the end of the job before its progress is returned.
     type: float
     default: 0
-  digest:
-    description:
-      - What the job was asked for, as the module that started it returned it.
-      - Another play may have started a job of that name since, with other arguments; its result is not returned then.
-    type: str
 attributes:
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.
@@ -51,9 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description:
-    - V(running), V(ended), or V(lost) for a job that ended without a result.
-    - V(replaced) where the job of that name was asked for something else than O(digest).
+  description: V(running), V(ended), or V(lost) for a job that ended without a result.
   type: str
   returned: always
 progress:
@@ -73,22 +66,16 @@ log:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import job, records
+from ansible_collections.jetson.thor.plugins.module_utils import job
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "wait": {"type": "float", "default": 0},
-            "digest": {"type": "str"},
-        },
+        argument_spec={"name": {"type": "str", "required": True}, "wait": {"type": "float", "default": 0}},
         supports_check_mode=True,
     )
-    found = job.status(module.params["name"], module.params["wait"], module.params["digest"])
-    records.tell(module)
-    module.exit_json(changed=False, **found)
+    module.exit_json(changed=False, **job.status(module.params["name"], module.params["wait"]))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.module_utils.common import validation
 from ansible_collections.jetson.thor.plugins.module_utils import shapes
-from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, NAMES, SWITCH
+from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, NAMES, SWITCH, WORDS
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.shapes import (
     PROSE,
@@ -146,7 +146,7 @@ VARIABLES: dict[str, Field] = {
     "preflight_minimum_l4t": text(r"\d+(\.\d+)*", "a version of Linux for Tegra, such as 38.2"),
     "preflight_packages_timeout": whole(0, 86400),
     "preflight_supported_os": Field((list,), items=text(r"[a-z0-9._-]+ [0-9.]+", "such as ubuntu 24.04")),
-    "rollout_first": NAMES,
+    "rollout_first": WORDS,
     "rollout_max_failures": whole(0, 100000),
     "rollout_waves": _WAVES,
     "serving_container_ipc": Field((str,), choices=("private", "host")),
@@ -175,7 +175,7 @@ VARIABLES: dict[str, Field] = {
     "thor_ngc_key": SECRET,
     "thor_pip_extra_args": TEXT,
     "thor_plan_file": TEXT,
-    "thor_rollout_first": NAMES,
+    "thor_rollout_first": WORDS,
     "thor_rollout_max_failures": whole(0, 100000),
     "thor_rollout_waves": _WAVES,
     "verify_audio_file": TEXT,

@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import argparse
 import base64
-import hashlib
 import itertools
 import json
-import os
-import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import gguf
 import numpy
@@ -29,6 +25,7 @@ import numpy.typing
 import speech
 import vision
 import yaml
+from publish import link_or_copy, publish, sha256
 
 Matrix = numpy.typing.NDArray[numpy.float32]
 
@@ -64,63 +61,6 @@ TEMPLATE = """\
 {%- endif %}
 {%- endif %}
 """
-
-
-def sha256(path: Path) -> str:
-    """Return a file's digest in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def listing(directory: Path, revision: str) -> list[dict[str, Any]]:
-    """Describe every file and folder below a directory as ModelScope's `repo/files` does."""
-    entries: list[dict[str, Any]] = []
-    for path in sorted(directory.rglob("*")):
-        relative = path.relative_to(directory)
-        entry: dict[str, Any] = {"Name": path.name, "Path": relative.as_posix(), "Revision": revision}
-        if path.is_dir():
-            entry |= {"Type": "tree", "Size": 0, "Sha256": ""}
-        else:
-            entry |= {"Type": "blob", "Size": path.stat().st_size, "Sha256": sha256(path)}
-        entries.append(entry)
-    return entries
-
-
-def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, dict[str, Any]] | None = None) -> None:
-    """Copy `source` (hard links where possible) to the hub as `revision` of `model`.
-
-    `lies` overrides fields of the listing by file path: a hub whose files are not what it says.
-    """
-    target = www / "models" / model / revision
-    shutil.rmtree(target, ignore_errors=True)
-    files = target / "files"
-    shutil.copytree(source, files, copy_function=_link_or_copy)
-    entries = listing(files, revision)
-    for entry in entries:
-        entry.update((lies or {}).get(entry["Path"], {}))
-        if entry["Type"] == "blob":
-            # nginx does not decode a query: a file is asked for under the literal text that a client sends.
-            for sent in {quote(entry["Path"], safe=""), quote_plus(entry["Path"])} - {entry["Path"]}:
-                (files / sent).symlink_to(entry["Path"])
-    _write(target / "files.json", {"Files": entries, "IsVisual": 0, "LatestCommitter": {"Id": "", "ShortId": ""}})
-    # What modelscope.cn answers for a revision that a model does not have, with HTTP 200 (recorded in November 2026).
-    _write(target.parent / "no-revision.json", {"Files": None, "IsVisual": 0, "LatestCommitter": None})
-    revisions = sorted(path.name for path in target.parent.iterdir() if path.is_dir())
-    branches = [{"Revision": name, "CreatedAt": 1760000000} for name in revisions]
-    _write(target.parent / "revisions.json", {"RevisionMap": {"Branches": branches, "Tags": []}})
-    owner, name = model.split("/")
-    _write(target.parent / "model.json", {"Path": owner, "Name": name, "Revision": "master"})
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps({"Code": 200, "Success": True, "Message": "success", "Data": data}, indent=1) + "\n")
 
 
 def byte_alphabet() -> list[str]:
@@ -350,7 +290,7 @@ def make_all(www: Path, scratch: Path) -> None:
     publish(www, "sandbox/tiny-next-GGUF", "master", second)
     sighted = scratch / "sighted"
     sighted.mkdir()
-    _link_or_copy(str(tiny / "tiny-q8_0.gguf"), str(sighted / "tiny-q8_0.gguf"))
+    link_or_copy(str(tiny / "tiny-q8_0.gguf"), str(sighted / "tiny-q8_0.gguf"))
     vision.make_projector(sighted / "mmproj-tiny.gguf", WIDTH, seed=3)
     publish(www, "sandbox/tiny-vision-GGUF", "master", sighted)
 
@@ -410,20 +350,10 @@ def make_all(www: Path, scratch: Path) -> None:
 
 
 def main() -> None:
-    """Make the models, or put a directory on the hub."""
+    """Make the models and put them on the hub."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    actions = parser.add_subparsers(dest="action", required=True)
-    for name, text in (("models", "make and publish all models"), ("publish", "publish a directory as a model")):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("www", type=Path, help="the hub's document root")
-    action.add_argument("model", help="OWNER/NAME")
-    action.add_argument("revision")
-    action.add_argument("directory", type=Path)
-    arguments = parser.parse_args()
-    www: Path = arguments.www
-    if arguments.action == "publish":
-        publish(www, arguments.model, arguments.revision, arguments.directory)
-        return
+    parser.add_argument("www", type=Path, help="the hub's document root")
+    www: Path = parser.parse_args().www
     www.mkdir(parents=True, exist_ok=True)
     # On the same file system, so that publishing links instead of copying.
     with tempfile.TemporaryDirectory(dir=www.parent) as scratch:

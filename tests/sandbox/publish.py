@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Put a directory on a hub as a revision of a model: the files, and the documents by which ModelScope lists them.
+
+It needs nothing but Python. Whatever serves files can serve the folder, as nginx.conf beside this one does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+
+def sha256(path: Path) -> str:
+    """Return a file's digest in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def listing(directory: Path, revision: str) -> list[dict[str, Any]]:
+    """Describe every file and folder below a directory as ModelScope's `repo/files` does."""
+    entries: list[dict[str, Any]] = []
+    for path in sorted(directory.rglob("*")):
+        relative = path.relative_to(directory)
+        entry: dict[str, Any] = {"Name": path.name, "Path": relative.as_posix(), "Revision": revision}
+        if path.is_dir():
+            entry |= {"Type": "tree", "Size": 0, "Sha256": ""}
+        else:
+            entry |= {"Type": "blob", "Size": path.stat().st_size, "Sha256": sha256(path)}
+        entries.append(entry)
+    return entries
+
+
+def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, dict[str, Any]] | None = None) -> None:
+    """Copy `source` (hard links where possible) to the hub as `revision` of `model`.
+
+    `lies` overrides fields of the listing by file path: a hub whose files are not what it says.
+    """
+    target = www / "models" / model / revision
+    shutil.rmtree(target, ignore_errors=True)
+    files = target / "files"
+    shutil.copytree(source, files, copy_function=link_or_copy)
+    entries = listing(files, revision)
+    for entry in entries:
+        entry.update((lies or {}).get(entry["Path"], {}))
+        if entry["Type"] == "blob":
+            # nginx does not decode a query: a file is asked for under the literal text that a client sends.
+            for sent in {quote(entry["Path"], safe=""), quote_plus(entry["Path"])} - {entry["Path"]}:
+                (files / sent).symlink_to(entry["Path"])
+    _write(target / "files.json", {"Files": entries, "IsVisual": 0, "LatestCommitter": {"Id": "", "ShortId": ""}})
+    # What modelscope.cn answers for a revision that a model does not have, with HTTP 200 (recorded in November 2026).
+    _write(target.parent / "no-revision.json", {"Files": None, "IsVisual": 0, "LatestCommitter": None})
+    revisions = sorted(path.name for path in target.parent.iterdir() if path.is_dir())
+    branches = [{"Revision": name, "CreatedAt": 1760000000} for name in revisions]
+    _write(target.parent / "revisions.json", {"RevisionMap": {"Branches": branches, "Tags": []}})
+    owner, name = model.split("/")
+    _write(target.parent / "model.json", {"Path": owner, "Name": name, "Revision": "master"})
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Link a file where the file system can, else copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps({"Code": 200, "Success": True, "Message": "success", "Data": data}, indent=1) + "\n")
+
+
+def main() -> None:
+    """Publish what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("www", type=Path, help="the hub's document root")
+    parser.add_argument("model", help="OWNER/NAME")
+    parser.add_argument("revision", help="the name of a branch, such as master")
+    parser.add_argument("directory", type=Path, help="what is put there")
+    arguments = parser.parse_args()
+    publish(arguments.www, arguments.model, arguments.revision, arguments.directory)
+
+
+if __name__ == "__main__":
+    main()

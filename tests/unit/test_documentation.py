@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every command block of the pages says where it is run, and every inventory that they show can be planned."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import blocks
+import pytest
+import yaml
+from blocks import ROOT, Block
+
+ALL = blocks.blocks()
+# What only a device or a person can run. One more wants a reason, and this number.
+PERSONS = 3
+INVENTORIES = [block for block in ALL if block.language == "yaml" and block.kind == "here"]
+
+
+def ansible(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook with the collection of this checkout."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_there_are_blocks() -> None:
+    assert {"README.md", "docs/operations.md", "docs/catalogue.md"} <= {block.page for block in ALL}
+    assert any(block.page == "README.md" and "playbooks/verify.yml\n" in block.text for block in ALL), "a table"
+
+
+@pytest.mark.parametrize("block", ALL, ids=lambda block: block.place)
+def test_a_block_says_where_it_is_run(block: Block) -> None:
+    assert block.kind, "write <!-- run: here -->, <!-- run: ci PART --> or <!-- run: person: REASON --> before it"
+    assert block.language in ("sh", "yaml"), "sh for commands, yaml for an inventory"
+    if block.kind == "person":
+        assert len(block.detail) > 10, "say why"
+
+
+def test_what_a_person_has_to_run_is_little() -> None:
+    assert [block.place for block in ALL if block.kind == "person"][PERSONS:] == []
+
+
+@pytest.mark.parametrize("block", [one for one in ALL if one.kind == "ci"], ids=lambda block: block.place)
+def test_a_part_of_ci_runs_it(block: Block) -> None:
+    script = (ROOT / "script/test").read_text(encoding="utf-8")
+    parts = set(re.findall(r"^part_(\w+)\(\)", script, re.MULTILINE))
+    for line in block.text.splitlines():
+        words = line.split("#")[0].split()
+        if words[0] == "script/test":
+            assert not words[1:] or words[1].replace("-", "_") in parts, line
+        else:
+            assert words[0] == f"script/{block.detail}" and (ROOT / words[0]).exists(), line
+
+
+@pytest.mark.parametrize("block", [one for one in ALL if one.language == "sh"], ids=lambda block: block.place)
+def test_commands_are_the_shells(block: Block) -> None:
+    done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_inventory_can_be_planned(tmp_path: Path) -> None:
+    hosts: dict[str, Any] = {}
+    for block in INVENTORIES:
+        shown = list(blocks.files_of(block).values()) or [block.text]
+        document = {key: value for text in shown for key, value in yaml.safe_load(text).items()}
+        # What a block adds to the catalogue alone is planned with the profile of the example.
+        hosts[block.place] = {
+            "thor_profiles": ["qwen3-8b-q5-k-m-llama-cpp"],
+            **{key: value for key, value in document.items() if key.startswith("thor_")},
+        }
+    assert len(hosts) > 10
+    (tmp_path / "hosts.yml").write_text(json.dumps({"thor": {"hosts": hosts}}), encoding="utf-8")
+    done = ansible("-i", "hosts.yml", ROOT / "playbooks/plan.yml", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_examples_of_modules_are_tasks(tmp_path: Path) -> None:
+    tasks = [task for block in blocks.blocks_of(blocks.MODULES) for task in yaml.safe_load(block.text)]
+    assert len(tasks) > 10
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    done = ansible("--syntax-check", "-i", "localhost,", "play.yml", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
