@@ -308,9 +308,9 @@ def test_what_apt_would_remove_is_refused_before_anything_is_changed(
 
 @pytest.fixture(name="installer")
 def _installer(device: Host) -> Iterator[str]:
-    """A unit in the place of JetPack's installer of Docker, at work for some seconds."""
+    """A unit in the place of JetPack's installer of Docker, at work for less than a minute."""
     unit = "nv-install-docker.service"
-    text = f"[Service]\nType=oneshot\nExecStart=/bin/sleep 8\nExecStartPost=/bin/rm /etc/systemd/system/{unit}"
+    text = f"[Service]\nType=oneshot\nExecStart=/bin/sleep 40\nExecStartPost=/bin/rm /etc/systemd/system/{unit}"
     device.write(f"/etc/systemd/system/{unit}", text)
     device.run(f"systemctl daemon-reload; systemctl start --no-block {unit}")
     yield unit
