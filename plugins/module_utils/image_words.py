@@ -40,7 +40,7 @@ _RETRY_AFTER = re.compile(
 )
 _UNITS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PLATFORM = re.compile(
-    r"no matching manifest|no match for platform|does not match the specified platform|cannot be used on this platform",
+    r"no matching manifest|no match for platform|does not (match|provide) the specified platform|cannot be used on this platform",
     re.IGNORECASE,
 )
 _PROXY = re.compile(r"proxy authentication required|\b407 Proxy", re.IGNORECASE)

@@ -30,7 +30,7 @@ _DOWN = re.compile(
     r"connection refused|no such host|server misbehaving|temporary failure|could not resolve|network is unreachable|"
     r"no route to host|host is down|(i/o|connection|operation|read|request|gateway).? ?time-?d? ?out|TLS handshake timeout|"
     r"timeout (awaiting|exceeded)|deadline exceeded|request canceled|lookup \S+.*: timeout|code = unavailable|"
-    r"\bstatus\b[^\n]{0,80}?[: ]5\d\d\b|\bHTTP(/\d\.\d)?( error)? 5\d\d\b|returned error: 5\d\d\b|"
+    r"\bstatus\b[^\n]{0,80}?[: ]5\d\d\b|\bcode:? 5\d\d\b|\bHTTP(/\d\.\d)?( error)? 5\d\d\b|returned error: 5\d\d\b|"
     r"\b5\d\d (Internal|Bad|Service|Gateway)|internal server error|bad gateway|service (temporarily )?unavailable|"
     r"\b408 Request",
     re.IGNORECASE,
@@ -39,7 +39,7 @@ _DOWN = re.compile(
 _CUT = re.compile(
     r"\bEOF\b|connection reset|reset by peer|broken pipe|use of closed network connection|server closed idle connection|"
     r"connection (was )?(closed|lost|aborted)|software caused connection abort|stream error: |server sent GOAWAY|"
-    r"client connection lost|remote end hung up|short read|transfer closed|tls: bad record MAC",
+    r"client connection lost|context canceled|remote end hung up|short read|transfer closed|tls: bad record MAC",
     re.IGNORECASE,
 )
 CLOCK_REMEDY = (

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,7 @@ def test_an_answer_without_an_end_is_not_read_to_it(dockerd: Dockerd, monkeypatc
     with pytest.raises(DockerError, match=r"has no end.*1,000 bytes"):
         Docker(dockerd.path).get("/containers/x/logs")
     monkeypatch.setattr(docker_api, "LONGEST_LINE", 1000)
+    dockerd.log = json.dumps({"status": "x" * 1000})
     with pytest.raises(DockerError, match="no JSON object"):
         list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
     dockerd.pulls = [[(500, "y" * 5000)]]

@@ -329,6 +329,13 @@ def test_an_image_that_is_there_is_adopted_without_a_registry(dockerd: Dockerd, 
             "INTERRUPTED",
         ),
         ((500, "stream error: stream ID 3; INTERNAL_ERROR; received from peer"), "INTERRUPTED"),
+        ((500, "context canceled"), "INTERRUPTED"),  # dockerd was restarted
+        ((500, "unexpected http code: 502"), "DOWN"),
+        (
+            (404, "image with reference x was found but does not provide the specified platform (linux/arm64)"),
+            "PLATFORM",
+        ),
+        ((500, "error from registry: unauthorized"), "DENIED"),
         # Nobody has met these: they are shown as they are.
         ((500, "error from registry: unknown error"), "FAILED"),
         ((500, "error from registry: the moon is in the wrong house"), "FAILED"),
