@@ -22,6 +22,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import look, power
 _FAN = re.compile(r"fan", re.IGNORECASE)
 # Trip points at which the kernel slows down (sysfs-class-thermal); "active" ones start fans.
 _SLOWING = ("passive", "hot", "critical")
+SMI_SECONDS = 10
 LOCKED = 0.98  # of the highest clock: from here on the lowest one counts as locked to it
 
 
@@ -113,11 +114,19 @@ def mig() -> bool | None:
 
 
 def _smi(*arguments: str) -> str | None:
+    """What nvidia-smi prints; None where it is missing, fails, or hangs in a driver that does not answer, kill or no kill."""
     try:
-        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
+        asked = subprocess.Popen(
+            ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    except OSError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    try:
+        output = asked.communicate(timeout=SMI_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        asked.kill()
+        return None
+    return output if asked.returncode == 0 else None
 
 
 class Watch:

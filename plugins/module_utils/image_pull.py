@@ -401,9 +401,7 @@ class Puller:
 
 
 def _docker_failed(error: DockerError) -> Problem:
-    remedy = (
-        "Look at it with `systemctl status docker` and `sudo journalctl -u docker` (the role container_runtime installs it)."
-    )
+    remedy = "Look at it with `systemctl status docker` and `sudo journalctl -u docker` (the role container_runtime installs it)."
     return Problem("THOR-IMAGE-DOCKER", "thor_host.docker", None, f"images need dockerd: {error.message}", remedy)
 
 

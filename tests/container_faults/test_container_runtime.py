@@ -318,7 +318,7 @@ def _installer(device: Host) -> Iterator[str]:
 
 
 def test_jetpacks_installer_of_docker_is_waited_for_by_name(device: Host, installer: str) -> None:
-    output = converge(wait_for_packages=True)
+    output = converge()
     assert f"waiting until packages are installed: {installer} (activating)" in output
     assert device.show(installer, "ActiveState") == "inactive"
 
@@ -327,7 +327,7 @@ def test_a_lock_that_is_not_given_back_ends_the_wait_with_a_code(device: Host) -
     hold = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(60)"
     device.run(f'systemd-run --unit=fault-lock python3 -c "{hold}"')
     try:
-        output = refused("THOR-PACKAGES-BUSY", wait_for_packages=True, timeout=3)
+        output = refused("THOR-PACKAGES-BUSY", container_runtime_timeout=3)
         assert "python3" in output and "/var/lib/dpkg/lock-frontend" in output
     finally:
         device.run("systemctl stop fault-lock")

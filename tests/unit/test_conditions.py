@@ -161,6 +161,17 @@ def test_mig_is_read_from_nvidia_smi(
     assert conditions.mig() is divided
 
 
+def test_an_nvidia_smi_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    # What it has started keeps the pipe, as a process in the driver does that no signal reaches.
+    tool.write_text("#!/bin/sh\nsleep 5 &\nsleep 5\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(conditions, "SMI_SECONDS", 0.3)
+    begun = time.monotonic()
+    assert conditions.mig() is None and time.monotonic() - begun < 3
+
+
 def test_without_nvidia_smi_mig_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert conditions.mig() is None

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.jetson.thor.plugins.action.package_work import ActionModule
 from ansible_collections.jetson.thor.plugins.module_utils import packages
 from ansible_collections.jetson.thor.plugins.modules import package_work
 
+ROOT = Path(__file__).resolve().parents[2]
 EXACT = ", ".join(f"{name} (= 1.18.0-1)" for name in packages.TOOLKIT)
 LOOSE = "libnvidia-container1 (>= 1.18.0-1), nvidia-container-toolkit"
 
@@ -165,3 +167,22 @@ def test_what_a_simulation_would_remove_is_read() -> None:
     )
     assert packages.removed(text) == ["nvidia-jetpack 7.1-b10", "docker.io 26.1"]
     assert packages.complaints("Reading...\nE: Unable to correct problems\n") == "E: Unable to correct problems"
+
+
+def test_others_are_waited_for_and_apt_is_asked_before_the_first_change() -> None:
+    tasks = yaml.safe_load((ROOT / "roles/preflight/tasks/refuse.yml").read_text(encoding="utf-8"))
+    words = ["catalog", "package_work", "host_facts", "preflight", "simulate"]
+    does = [
+        task.get("ansible.builtin.import_role") or {key: 1 for key in task if key.startswith("jetson.thor")}
+        for task in tasks
+    ]
+    order = [
+        next((word for word in reversed(words) if f".{word}" in str(one) or f"'{word}'" in str(one)), "")
+        for one in does
+    ]
+    assert [word for word in order if word] == words
+    for playbook in ("site", "rollout"):
+        plays = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text(encoding="utf-8"))
+        (refusing,) = [index for index, play in enumerate(plays) if "'refuse'" in str(play)]
+        (changing,) = [index for index, play in enumerate(plays) if "jetson.thor.container_runtime" in str(play)]
+        assert refusing < changing, playbook
