@@ -33,7 +33,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.jetson.thor.plugins.module_utils import elf, flags, look
+from ansible_collections.jetson.thor.plugins.module_utils import builds, elf, flags, look, records
 from ansible_collections.jetson.thor.plugins.module_utils import words as network
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
@@ -165,12 +165,8 @@ def tree_of(prefix: str, engine: str, version: str, print_: str) -> Path:
 
 
 def read_build(tree: Path) -> dict[str, Any] | None:
-    """The build.json of a finished tree; None where there is none."""
-    try:
-        content = json.loads((tree / "build.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+    """The build.json of a finished tree; None where there is none, or where the tree is damaged."""
+    return builds.read(tree)
 
 
 def is_current(tree: Path, version: str) -> bool:
@@ -562,12 +558,12 @@ def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) 
         "schema": 1,
         "fingerprint": fingerprint(wanted),
         "inputs": wanted,
-        "programs": {path.name: path.stat().st_size for path in sorted((stage / "bin").iterdir())},
+        "programs": {path.name: builds.measure(path) for path in sorted((stage / "bin").iterdir())},
         "libraries": libraries,
         "version_output": version_output,
         "options": options,
     }
-    (stage / "build.json").write_text(_pretty(content), encoding="utf-8")
+    records.write(stage / builds.NAME, content, 0o644)
     for path in (*stage.rglob("*"), stage):
         _sync(path)
     # A tree without its build.json is no build: somebody took it apart.

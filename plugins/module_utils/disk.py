@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import records
+
 # The first line of every unit that is ours to remove.
 MARKER = "# A service of jetson.thor:"
 UNITS = "etc/systemd/system"
@@ -144,12 +146,15 @@ class Disk:
 
     def place(self, absolute: str) -> None:
         """Give a staged file its name."""
+        records.clear_place(self.path(absolute))
         self.beside(absolute, "new").replace(self.path(absolute))
 
     def save(self, absolute: str) -> bool:
         """Keep a file beside its place, under a second name; returns whether there is one."""
         kept = self.beside(absolute, "old")
         kept.unlink(missing_ok=True)
+        if self.path(absolute).is_dir():
+            return False
         try:
             os.link(self.path(absolute), kept)
         except FileNotFoundError:

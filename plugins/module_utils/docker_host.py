@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, job, look, packages
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, look, packages, records
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 DAEMON_JSON = Path("/etc/docker/daemon.json")
@@ -264,10 +264,8 @@ def has_raw_table(config: str, nft: bool) -> bool:
 
 
 def _record(path: Path) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError):
-        data = job.read_json(path)
-        return data if isinstance(data, dict) else None
-    return None
+    data = records.read(path, {})
+    return None if data is None else {key: value for key, value in data.items() if key != "schema"}
 
 
 def _version(text: str) -> str | None:

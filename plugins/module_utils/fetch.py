@@ -65,6 +65,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import (
     url_result,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.problems import nearest
+from ansible_collections.jetson.thor.plugins.module_utils.records import tell
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -97,6 +98,7 @@ def run_module(module: AnsibleModule, spec_of: Callable[[Mapping[str, Any]], dic
         job.start(module, job_name(spec), "fetch", spec, timeout=spec["timeout"])
     for warning in done.pop("warnings"):
         module.warn(warning)
+    tell(module)
     module.exit_json(**done)
 
 

@@ -53,7 +53,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import (
     record_of,
     silent,
     size_of,
-    sync,
     trust,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import (
@@ -63,6 +62,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_url import (
     refuse_limit,
     why,
 )
+from ansible_collections.jetson.thor.plugins.module_utils.records import sync
 
 # The SDK's own DEFAULT_ENDPOINT.
 ENDPOINT = "https://modelscope.cn"

@@ -21,9 +21,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_errors import FetchError, bad_path, existing, what
+from ansible_collections.jetson.thor.plugins.module_utils.records import sync
 
 MANIFEST = ".thor-manifest.json"
+FILES_SHAPE = {str: {"size": int, "mtime_ns": int, "sha256": str}}
+MANIFEST_SHAPE = {
+    "source": str,
+    "id": (str, type(None)),
+    "revision": (str, type(None)),
+    "include": [str],
+    "lock?": str,
+    "files": FILES_SHAPE,
+}
+JOURNAL_SHAPE = {
+    "of?": list,
+    "expected?": {str: list},
+    "verified?": FILES_SHAPE,
+    "present?": FILES_SHAPE,
+    "url?": str,
+    "validator?": (str, dict, list, type(None)),
+}
 SCHEMA = 1
 BLOCK = 4 * 1024 * 1024
 # A file system that is filled to the last byte serves nobody.
@@ -96,22 +115,12 @@ def lock_digest(sha256: Mapping[str, str]) -> str:
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of a directory; None where none can be read (the files are then checked like a person's)."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("schema") != SCHEMA
-        or not isinstance(manifest.get("files"), dict)
-    ):
-        return None
-    return manifest
+    return records.read(path / MANIFEST, MANIFEST_SHAPE)
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest into a directory, durable, in one rename, readable by everybody."""
-    _write_json(path / MANIFEST, manifest, 0o644)
+    records.write(path / MANIFEST, manifest, 0o644, durable=True)
 
 
 def is_intact(path: Path, record: Mapping[str, Any]) -> bool:
@@ -184,8 +193,7 @@ class Staging:
         self.tree.mkdir(parents=True, exist_ok=True)
         self.home.mkdir(exist_ok=True)
         self.tree.chmod(0o755)
-        with contextlib.suppress(OSError, ValueError):
-            self.journal = json.loads((self.root / "journal.json").read_text(encoding="utf-8"))
+        self.journal = records.read(self.root / "journal.json", JOURNAL_SHAPE) or {}
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -206,7 +214,7 @@ class Staging:
 
     def record(self) -> None:
         """Make the journal durable."""
-        _write_json(self.root / "journal.json", self.journal, 0o600)
+        records.write(self.root / "journal.json", self.journal, durable=True)
 
     def remove(self) -> None:
         """Nothing is staged any more."""
@@ -392,25 +400,6 @@ def recover(stage: Staging, target: Path) -> None:
     old = stage.root / "old"
     if old.is_dir() and not target.exists():
         old.rename(target)
-
-
-def sync(path: Path) -> None:
-    """Make a file or a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_json(path: Path, data: Mapping[str, Any], mode: int) -> None:
-    partial = path.with_name(f"{path.name}{PARTIAL}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as stream:
-        json.dump(data, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
-    sync(path.parent)
 
 
 def trust(spec: Mapping[str, Any], name: str, entry: Entry) -> str:

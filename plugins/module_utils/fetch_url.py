@@ -47,9 +47,9 @@ from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import (
     refuse_full,
     silent,
     size_of,
-    sync,
     write_manifest,
 )
+from ansible_collections.jetson.thor.plugins.module_utils.records import sync
 
 # What a file may have whose size nobody has told.
 UNSAID_BYTES = 2 * 1024**3

@@ -23,11 +23,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import look
+from ansible_collections.jetson.thor.plugins.module_utils import look, records
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.job import read_json, write_json
 
 RECORD = Path("/var/lib/thor/images.json")
+IMAGE_SHAPE = {
+    "digest": str,
+    "architecture?": (str, type(None)),
+    "proof?": (dict, type(None)),
+    "extras?": {str: {"id": (str, type(None))}},
+}
+SHAPE = {"images?": {str: IMAGE_SHAPE}, "superseded?": [{"reference": str, "digest": str}]}
 PID_FILE = Path("/run/docker.pid")
 TOOLKIT = "nvidia-container-toolkit"
 Record = dict[str, Any]
@@ -69,26 +75,19 @@ def dockerd_runs() -> bool:
 
 def read_record() -> Record:
     """The record; an empty one where there is none, or none that can be read."""
-    try:
-        found = read_json(RECORD)
-    except (OSError, ValueError):
-        found = None
-    found = found if isinstance(found, dict) else {}
-    images = found.get("images")
+    found = records.read(RECORD, SHAPE) or {}
     entries = {
         reference: {"architecture": None, "proof": None, "extras": {}, **entry}
-        for reference, entry in (images.items() if isinstance(images, dict) else ())
-        if isinstance(entry, dict) and str(entry.get("digest", "")).startswith("sha256:")
+        for reference, entry in found.get("images", {}).items()
+        if entry["digest"].startswith("sha256:")
     }
-    superseded = found.get("superseded")
-    old = [one for one in superseded if isinstance(one, dict)] if isinstance(superseded, list) else []
-    return {"images": entries, "superseded": [one for one in old if {"reference", "digest"} <= set(one)]}
+    return {"images": entries, "superseded": found.get("superseded", [])}
 
 
 def write_record(record: Record) -> None:
     """Write the record in one rename. It holds no secret."""
     RECORD.parent.mkdir(parents=True, exist_ok=True)
-    write_json(RECORD, record, 0o644)
+    records.write(RECORD, record, 0o644, durable=True)
 
 
 def note(record: Record, reference: str, digest: str, architecture: str | None) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import ctypes
-import json
 import os
 import platform
 import re
@@ -31,12 +30,13 @@ from ansible_collections.jetson.thor.plugins.module_utils import (
     mounts,
     power,
 )
+from ansible_collections.jetson.thor.plugins.module_utils.builds import read as read_build
+from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import MANIFEST, read_manifest
 
 ENGINES = Path("/opt/thor/engines")
 UNITS = Path("/etc/systemd/system")
 HUB_CLIENT = Path("/opt/thor/venv/modelscope")
 MODELS = Path("/models")
-MANIFEST = ".thor-manifest.json"
 # What engines start beside themselves.
 PROGRAMS = ("ffmpeg",)
 # Facts: the module of a Thor is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so that L4T alone says nothing.
@@ -209,19 +209,12 @@ def _staged_bytes() -> int:
     )
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def _builds() -> dict[str, dict[str, Any]]:
     """Complete builds: the tree that the link of each version points to."""
     builds: dict[str, dict[str, Any]] = {}
     for link in ENGINES.glob("*/*"):
         tree = link.resolve()
-        info = _json(tree / "build.json") if link.is_symlink() else None
+        info = read_build(tree) if link.is_symlink() else None
         if info:
             builds.setdefault(link.parent.name, {})[link.name] = {
                 "path": str(tree),
@@ -237,8 +230,8 @@ def _models() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
         for path in MODELS.glob(pattern):
-            manifest = _json(path)
-            if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            manifest = read_manifest(path.parent)
+            if manifest is None:
                 continue
             files: dict[str, Any] = manifest["files"]
             found[str(path.parent)] = {

@@ -17,7 +17,6 @@ anything; ``run_job`` (a job, see job.py) brings it about, a group of services a
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import subprocess
@@ -27,6 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn, Protocol
 
+from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.disk import Definition, Disk, File, Service, paths_of
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.systemctl import Systemctl
@@ -34,6 +34,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.transaction import Tra
 
 # All services as they were before the last switch, and whether that has come to its end.
 BEFORE = "/var/lib/thor/before.json"
+BEFORE_SHAPE = {"services": [{"name": str, "unit": str, "config": str}], "complete?": bool}
 JOURNAL_LINES = 30  # shown
 START_FAILED = "THOR-SERVICE-START"
 BROKEN = "THOR-SWITCH-BROKEN"
@@ -406,13 +407,13 @@ def reason_of(journal: Sequence[str]) -> tuple[str | None, str]:
 
 def before(disk: Disk) -> list[dict[str, str]]:
     """The services as they were before the last switch; raises JobFailed where there was none."""
-    text = disk.read(BEFORE)
-    if text is None:
+    record = records.read(disk.path(BEFORE), BEFORE_SHAPE)
+    if record is None:
         raise JobFailed(
             f"{NOTHING_BEFORE}: {socket.gethostname()}: {BEFORE} is not there: nothing was switched on this host yet that could be "
             "taken back. Set what it should serve in thor_profiles, and run site.yml."
         )
-    found: list[dict[str, str]] = json.loads(text)["services"]
+    found: list[dict[str, str]] = record["services"]
     return found
 
 
@@ -469,13 +470,13 @@ def carry_out(wanted: Wanted, restore: bool, disk: Disk, systemctl: Systemctl, r
     result = {"changed": recovered or bool(difference), "diff": difference.diff, **difference.result()}
     if not difference:
         return result
-    record = json.loads(disk.read(BEFORE) or "{}")
+    record = records.read(disk.path(BEFORE), BEFORE_SHAPE) or {}
     # A way back that was begun, and a switch that failed, both leave it as it is: it is where all of this came from.
     if not restore and record.get("complete", True):
         record = {"services": present(disk)}
     try:
-        disk.write(File(BEFORE, json.dumps({**record, "complete": False}), "0600"))
-        disk.stage(File(BEFORE, json.dumps({**record, "complete": True}), "0600"))  # at the end there may be no room
+        disk.write(File(BEFORE, records.text({**record, "complete": False}), "0600"))
+        disk.stage(File(BEFORE, records.text({**record, "complete": True}), "0600"))  # at the end there may be no room
         Switch(wanted, difference, disk, systemctl, report).run()
         disk.place(BEFORE)
     except JobFailed as error:

@@ -19,17 +19,19 @@ So what is enabled at boot is one consistent set, whichever of the renames the d
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import job
+from ansible_collections.jetson.thor.plugins.module_utils import job, records
 from ansible_collections.jetson.thor.plugins.module_utils.disk import UNITS, Disk, File, Service, paths_of
 from ansible_collections.jetson.thor.plugins.module_utils.systemctl import Systemctl
 
 RECORD = "/var/lib/thor/switch.json"
-SCHEMA = 1
+SHAPE = {
+    "files": {str: bool},
+    "services": {str: {"files": {str: bool}, "enabled": bool, "active": str, "invocation": str}},
+}
 # Not named thor-*: those names belong to services.
 RECOVERY = "jetson-thor-recovery.service"
 RECOVERY_LINK = f"/{UNITS}/sysinit.target.wants/{RECOVERY}"
@@ -116,7 +118,7 @@ class Transaction:
     @classmethod
     def pending(cls, disk: Disk, systemctl: Systemctl) -> Transaction | None:
         """What a run has left that was cut off; None in the ordinary case."""
-        record = _read(disk)
+        record = records.read(disk.path(RECORD), SHAPE)
         if record is None:
             return None
         return cls(disk, systemctl, record["files"], {name: Touched(**one) for name, one in record["services"].items()})
@@ -199,11 +201,5 @@ class Transaction:
 
     def _write(self) -> None:
         services = {name: asdict(one) for name, one in self.services.items()}
-        record = {"schema": SCHEMA, "files": self.files, "services": services}
-        self.disk.write(File(RECORD, json.dumps(record), "0600"))
+        self.disk.write(File(RECORD, records.text({"files": self.files, "services": services}), "0600"))
         self.disk.flush([RECORD])
-
-
-def _read(disk: Disk) -> dict[str, Any] | None:
-    text = disk.read(RECORD)
-    return json.loads(text) if text else None

@@ -186,7 +186,7 @@ import platform
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import cmake, job, observe
+from ansible_collections.jetson.thor.plugins.module_utils import cmake, job, observe, records
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 ARGUMENTS: dict[str, Any] = {
@@ -247,8 +247,10 @@ def main() -> None:
             refuse(module, problems)
         if not current and not module.check_mode:
             cmake.make_current(tree, params["version"])
+        records.tell(module)
         module.exit_json(**{**cmake.summary(tree), **result})
     if module.check_mode:
+        records.tell(module)
         module.exit_json(**result)
     spec = {
         "inputs": wanted,

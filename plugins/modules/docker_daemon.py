@@ -85,7 +85,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_host, job
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_host, records
 
 UNIT = "docker.service"
 # dockerd loads its containers before it answers.
@@ -265,7 +265,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     since = time.time()
     if action in {"reload", "restart"}:
         docker_host.PENDING.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        job.write_json(docker_host.PENDING, {"action": action, "pid": pid, "keys": keys})
+        records.write(docker_host.PENDING, {"action": action, "pid": pid, "keys": keys})
     if text != daemon.before:
         daemon.write(daemon.file, text)
     if drop_in != daemon.drop_in_before:

@@ -187,7 +187,7 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import image_pull, images, job
+from ansible_collections.jetson.thor.plugins.module_utils import image_pull, images, job, records
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
 
 ARGUMENTS: dict[str, Any] = {
@@ -250,6 +250,7 @@ def main() -> None:
     if module.check_mode or not any(todo.values()):
         for line in notes:
             module.warn(line)
+        records.tell(module)
         module.exit_json(**result)
     job.start(module, "images", "image_pull", spec, timeout=module.params["timeout"])
 

@@ -68,6 +68,7 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.observe import observe
 
 
@@ -77,7 +78,9 @@ def main() -> None:
         argument_spec={"facts_root": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, ansible_facts={"thor_host": observe(module.params["facts_root"])})
+    found = observe(module.params["facts_root"])
+    records.tell(module)
+    module.exit_json(changed=False, ansible_facts={"thor_host": found})
 
 
 if __name__ == "__main__":

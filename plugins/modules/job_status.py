@@ -26,6 +26,11 @@ options:
     description: Seconds to wait for the end of the job before its progress is returned.
     type: float
     default: 0
+  digest:
+    description:
+      - What the job was asked for, as the module that started it returned it.
+      - Another play may have started a job of that name since, with other arguments; its result is not returned then.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.
@@ -46,7 +51,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 state:
-  description: V(running), V(ended), or V(lost) for a job that ended without a result.
+  description:
+    - V(running), V(ended), or V(lost) for a job that ended without a result.
+    - V(replaced) where the job of that name was asked for something else than O(digest).
   type: str
   returned: always
 progress:
@@ -66,16 +73,22 @@ log:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import job
+from ansible_collections.jetson.thor.plugins.module_utils import job, records
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"name": {"type": "str", "required": True}, "wait": {"type": "float", "default": 0}},
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "wait": {"type": "float", "default": 0},
+            "digest": {"type": "str"},
+        },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, **job.status(module.params["name"], module.params["wait"]))
+    found = job.status(module.params["name"], module.params["wait"], module.params["digest"])
+    records.tell(module)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

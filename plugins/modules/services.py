@@ -171,7 +171,7 @@ serving:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import disk, job, switch, systemctl
+from ansible_collections.jetson.thor.plugins.module_utils import disk, job, records, switch, systemctl
 
 JOB = "switch"
 
@@ -204,6 +204,7 @@ def main() -> None:
         try:
             params["services"] = switch.before(disk.Disk())
         except job.JobFailed as error:
+            records.tell(module)
             module.fail_json(msg=str(error))
     on_disk, manager = disk.Disk(), systemctl.Systemctl()
     wanted = switch.Wanted.from_spec(params)
@@ -217,6 +218,7 @@ def main() -> None:
     if not (module.check_mode or difference or job.is_running(JOB)):
         switch.tidy(wanted, on_disk)
     if module.check_mode or not difference:
+        records.tell(module)
         module.exit_json(changed=bool(difference), diff=difference.diff, **difference.result())
     job.start(
         module,

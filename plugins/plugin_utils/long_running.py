@@ -36,7 +36,9 @@ class LongRunning(ActionBase):  # type: ignore[misc]
         if not job or started.get("failed"):
             result.update(started)
             return result
-        result.update(self._follow(job["name"], task_vars))
+        result.update(self._follow(job["name"], job.get("digest"), task_vars))
+        if started.get("warnings"):
+            result["warnings"] = [*started["warnings"], *result.get("warnings", [])]
         if "diff" in started:
             result.setdefault("diff", started["diff"])
         return result
@@ -45,7 +47,7 @@ class LongRunning(ActionBase):  # type: ignore[misc]
         """What the module is given: the task's arguments, unless an action makes something else of them."""
         return dict(self._task.args)
 
-    def _follow(self, name: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _follow(self, name: str, digest: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         host = (task_vars or {}).get("inventory_hostname", "")
         begun = time.monotonic()
         heard = begun
@@ -53,7 +55,9 @@ class LongRunning(ActionBase):  # type: ignore[misc]
             wait = POLL_SECONDS[min(question, len(POLL_SECONDS) - 1)]
             try:
                 status = self._execute_module(
-                    module_name="jetson.thor.job_status", module_args={"name": name, "wait": wait}, task_vars=task_vars
+                    module_name="jetson.thor.job_status",
+                    module_args={"name": name, "wait": wait, "digest": digest},
+                    task_vars=task_vars,
                 )
             except AnsibleConnectionFailure:
                 if time.monotonic() - heard > PATIENCE_SECONDS:
@@ -66,6 +70,13 @@ class LongRunning(ActionBase):  # type: ignore[misc]
                 return dict(status)
             if status["state"] == "ended":
                 return dict(status["result"])
+            if status["state"] == "replaced":
+                return {
+                    "failed": True,
+                    "changed": True,
+                    "msg": f"THOR-JOB-REPLACED: {host}: another play has started thor-job-{name}.service anew with other arguments, and "
+                    "the result of this one is gone. Run one play at a time for a host, then this one again.",
+                }
             if status["state"] == "lost":
                 return {
                     "failed": True,

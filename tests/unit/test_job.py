@@ -70,7 +70,7 @@ def test_a_job_starts_bounded_and_below_what_serves(jobs: Path) -> None:
     assert {"--property=RuntimeMaxSec=60", "--property=Nice=10"} <= set(command)
     assert "secret" not in " ".join(command)
     assert (jobs / "fetch-x" / "spec.json").stat().st_mode & 0o777 == 0o600
-    assert module.result["job"] == {"name": "fetch-x", "attached": False}
+    assert module.result["job"]["attached"] is False
 
 
 def test_the_same_work_is_attached_to_and_other_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,8 @@ def test_progress_is_told_while_it_runs(monkeypatch: pytest.MonkeyPatch, jobs: P
     job.Reporter(jobs / "fetch-x").progress(5, 10, "B", "x")
     progress = {"done": 5, "total": 10, "unit": "B", "text": "x"}
     assert job.status("fetch-x", 0) == {"state": "running", "progress": progress}
-    assert json.loads((jobs / "fetch-x" / "progress.json").read_text()) == progress
+    written = json.loads((jobs / "fetch-x" / "progress.json").read_text())
+    assert written.items() >= progress.items()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.jetson.thor.plugins.action import host_facts
-from ansible_collections.jetson.thor.plugins.module_utils import observe
+from ansible_collections.jetson.thor.plugins.module_utils import fetch_store, observe
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_model_is_intact_until_one_of_its_files_changes(tmp_path: Path, monkey
         "include": ["*"],
         "files": {"w.gguf": recorded},
     }
-    (folder / observe.MANIFEST).write_text(json.dumps(manifest))
+    (folder / fetch_store.MANIFEST).write_text(json.dumps(manifest))
     found = observe.observe()["models"][str(folder)]
     assert (found["intact"], found["bytes"], found["revision"]) == (True, 4, "master")
     weights.write_bytes(b"12345")

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The records that the collection keeps on a host, as JSON: the one place where they are read and written.
+
+A record that is damaged - truncated, of another type or shape, not UTF-8, a folder in its place, from a later version of
+the collection - is as good as none, and never a reason to stop: whoever reads it does what it does where there is none,
+and a person is warned (``warnings``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+SCHEMA = 1
+# What a value has to be: a type; a tuple of types; a dict of keys, of which those that end with ``?`` may be missing; a dict
+# whose only key is ``str`` holds values by any name; a list of one shape holds any number of them.
+Shape = Any
+
+_damaged: dict[str, str] = {}
+
+
+def read(path: Path, shape: Shape, schema: int = SCHEMA) -> dict[str, Any] | None:
+    """A record; None where there is none, or where it is damaged."""
+    try:
+        data = json.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _none(path, f"it cannot be read ({error.strerror})")
+    except UnicodeDecodeError:
+        return _none(path, "it is not UTF-8")
+    except (ValueError, RecursionError):
+        return _none(path, "it is not JSON")
+    if not isinstance(data, dict):
+        return _none(path, f"it holds a {type(data).__name__}, and no object")
+    if data.get("schema", schema) != schema:
+        return _none(path, f"it is of schema {data['schema']!r}, and this version of the collection knows {schema}")
+    wrong = _wrong(data, shape, "")
+    return _none(path, wrong) if wrong else data
+
+
+def write(path: Path, data: Mapping[str, Any], mode: int = 0o600, durable: bool = False) -> None:
+    """Write a record under its final name in one rename; ``durable``: a power cut right after leaves it there."""
+    for stale in path.parent.glob(f".{path.name}.*"):
+        if _is_gone(stale.name.rpartition(".")[2]):
+            stale.unlink(missing_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text(data))
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        clear_place(path)
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync(path.parent)
+
+
+def text(data: Mapping[str, Any]) -> str:
+    """A record as it is written."""
+    return json.dumps({"schema": SCHEMA, **data}, indent=1)
+
+
+def clear_place(path: Path) -> None:
+    """Move a folder aside that lies where a file belongs: a rename cannot take its place."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.damaged.{os.getpid()}"))
+
+
+def sync(path: Path) -> None:
+    """Make a file or a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def warnings(before: Iterable[str] = ()) -> list[str]:
+    """``before``, and a sentence for each record that this process has found damaged."""
+    found = (f"{path} is damaged and counts as absent: {reason}." for path, reason in _damaged.items())
+    return list(dict.fromkeys([*before, *found]))
+
+
+def tell(module: AnsibleModule) -> None:
+    """Show these warnings to the person."""
+    for warning in warnings():
+        module.warn(warning)
+
+
+def damaged(path: Path, reason: str) -> None:
+    """Have a person warned of a record, or of what it vouches for."""
+    _damaged[str(path)] = reason
+
+
+def _is_gone(process: str) -> bool:
+    """Whether this is the number of a process that is no more."""
+    try:
+        os.kill(int(process), 0)
+    except ValueError:
+        return False
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _none(path: Path, reason: str) -> dict[str, Any] | None:
+    damaged(path, reason)
+    return None
+
+
+def _wrong(value: Any, shape: Shape, where: str) -> str | None:
+    """What is wrong with a value, or None. A bool is no number here."""
+    if isinstance(shape, type | tuple):
+        kinds = shape if isinstance(shape, tuple) else (shape,)
+        if isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds):
+            return None
+        return f"{where or 'it'} is a {type(value).__name__}, and no {' or '.join(kind.__name__ for kind in kinds)}"
+    if not isinstance(value, type(shape)):
+        return f"{where or 'it'} is a {type(value).__name__}, and no {type(shape).__name__}"
+    if isinstance(shape, list):
+        parts = [(one, shape[0], f"{where}[{index}]") for index, one in enumerate(value)]
+    elif set(shape) == {str}:
+        parts = [(one, shape[str], _join(where, key)) for key, one in value.items()]
+    else:
+        parts = []
+        for key, of in shape.items():
+            name = key.removesuffix("?")
+            if name in value:
+                parts.append((value[name], of, _join(where, name)))
+            elif not key.endswith("?"):
+                return f"{_join(where, name)} is missing"
+    return next(filter(None, (_wrong(*part) for part in parts)), None)
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
