@@ -7,6 +7,7 @@ probe.py knows the requests, is deployed alone and imports nothing of ours; here
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,10 +43,12 @@ def ask_all(
     services: Sequence[Service],
     questions: Questions,
     missing: Callable[[Service], Problem | None] = lambda _service: None,
+    listening: Sequence[Mapping[str, Any]] = (),
 ) -> list[Result]:
     """Send all requests of all services side by side; an entry for each, in their order (shape: RETURN of the module verify).
 
-    ``missing`` says why a service need not be asked at all.
+    ``missing`` says why a service need not be asked at all. ``listening``: the sockets of the host that listen
+    (observe.listening); a service on another address than its own is told of, however well it answers.
     """
     requests: list[Callable[[], Result]] = []
     for service in services:
@@ -53,10 +56,36 @@ def ask_all(
         requests += (
             [partial(_result, service, "is it there", [problem])] if problem else requests_of(service, questions)
         )
+        if open_to := exposed(service, listening):
+            requests.append(partial(_result, service, "where it listens", [open_to]))
     if not requests:
         return []
     with ThreadPoolExecutor(max_workers=len(requests)) as pool:
         return list(pool.map(lambda request: request(), requests))
+
+
+def exposed(service: Service, listening: Sequence[Mapping[str, Any]]) -> Problem | None:
+    """What is wrong where a service listens on more than its address. Loopback is never more."""
+    wanted = ipaddress.ip_address(service["address"])
+    found = {
+        str(address)
+        for socket in listening
+        if socket["port"] == service["port"] and socket["unit"] in {None, service["unit"]}
+        if not (address := _plain(socket["address"])).is_loopback
+        if address != wanted and not wanted.is_unspecified
+    }
+    if not found:
+        return None
+    reason = (
+        f"{service['unit']} listens on {', '.join(sorted(found))} as well or instead: whoever reaches that may use it."
+    )
+    return _problem("THOR-LISTENS-OPEN", service, service["address"], reason)
+
+
+def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address; an IPv4 one that a socket of IPv6 shows as ::ffff:a.b.c.d as itself."""
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def requests_of(service: Service, questions: Questions) -> list[Callable[[], Result]]:
@@ -202,6 +231,7 @@ def _result(service: Service, what: str, problems: Sequence[Problem] = (), state
 def _problem(code: str, service: Service, value: object, reason: str) -> Problem:
     journal = f"Look into sudo journalctl -u {service['unit']}, then run the play again."
     remedy = {
+        "THOR-LISTENS-OPEN": f"sudo systemctl cat {service['unit']} shows who changes it; remove that, then run site.yml.",
         "THOR-ANSWER-MISSING": journal,
         "THOR-ANSWER-WRONG": "Look whether playbooks/plan.yml knows this combination as broken, and choose another "
         "version of the engine, another precision or another model.",

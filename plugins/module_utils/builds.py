@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import records
 
 NAME = "build.json"
-# ``programs``: size and time of each file in bin; earlier versions noted the size alone.
+# ``programs``: size, time, mode and owner of each file in bin; earlier versions noted the size alone.
 SHAPE = {
     "fingerprint": str,
     "inputs": dict,
@@ -22,7 +22,7 @@ SHAPE = {
 def measure(path: Path) -> dict[str, int]:
     """What a build's record says of a program."""
     found = path.stat()
-    return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
+    return {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "mode": found.st_mode, "owner": found.st_uid}
 
 
 def read(tree: Path) -> dict[str, Any] | None:
@@ -39,6 +39,6 @@ def read(tree: Path) -> dict[str, Any] | None:
             records.damaged(path, f"it is part of a build and cannot be read ({error.strerror})")
             return None
         if found != built:
-            records.damaged(path, "it is not the program that was built: its size or its time is another one")
+            records.damaged(path, "it is not the program that was built: its size, time, mode or owner is another one")
             return None
     return record

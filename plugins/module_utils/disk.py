@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,14 +108,29 @@ class Disk:
             return None
 
     def same(self, item: File) -> bool:
-        """Whether a file is as it should be."""
-        path = self.path(item.path)
-        return self.read(item.path) == item.content and (path.stat().st_mode & 0o7777) == int(item.mode, 8)
+        """Whether a file is as it should be: its text, its mode, its owner, and that it is a file."""
+        if self.read(item.path) != item.content:
+            return False
+        found = self.path(item.path).lstat()
+        expected = (stat.S_IFREG | int(item.mode, 8), os.geteuid(), os.getegid())
+        return (found.st_mode, found.st_uid, found.st_gid) == expected
 
     def definition(self, name: str) -> Definition:
         """What is on the disk of a service."""
         unit, config = paths_of(name)
         return Definition(self.read(unit), self.read(config))
+
+    def drop_ins(self, unit: str) -> list[str]:
+        """Files in /etc that change a unit of ours, or all of them, whether systemd has read them or not."""
+        folders = [f"/{UNITS}/{unit}.d"]
+        if unit.startswith("thor-"):
+            folders.append(f"/{UNITS}/thor-.{unit.rpartition('.')[2]}.d")
+        return [
+            f"{folder}/{path.name}"
+            for folder in folders
+            for path in sorted(self.path(folder).glob("*.conf"))
+            if not path.is_dir()
+        ]
 
     def ours(self) -> list[str]:
         """Names of the services whose units we once wrote: by name and by their first line."""

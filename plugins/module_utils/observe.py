@@ -70,7 +70,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "builds": _builds(),
         "models": _models(),
         "units": units(),
-        "listening": _listening((docker["docker"] or {}).get("containers") or []),
+        "listening": listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
         "hub_client": _hub_client(),
@@ -276,7 +276,7 @@ def units() -> dict[str, Any]:
     return found
 
 
-def _listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """TCP sockets that listen, with the process and the unit that holds them (root sees all of them)."""
     owners = {one["id"]: one["service"] for one in containers}
     sockets: dict[str, dict[str, Any]] = {}

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn, Protocol
 
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import drop_ins, records
 from ansible_collections.jetson.thor.plugins.module_utils.disk import Definition, Disk, File, Service, paths_of
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.systemctl import Systemctl
@@ -89,12 +89,15 @@ class Difference:
     removed: list[str] = field(default_factory=list)  # names of services
     switched: list[str] = field(default_factory=list)  # new, or with another definition
     started: list[str] = field(default_factory=list)  # as they should be, and not running or not enabled
+    drift: list[str] = field(default_factory=list)  # what somebody else has changed, and only a person may take away
     pending: bool = False  # a run was cut off, and what it had begun is still to be taken back
     diff: list[dict[str, str]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether anything would be done."""
-        return bool(self.files or self.units or self.removed or self.switched or self.started or self.pending)
+        return bool(
+            self.files or self.units or self.removed or self.switched or self.started or self.drift or self.pending
+        )
 
     def result(self) -> dict[str, Any]:
         """The difference as a module returns it."""
@@ -104,6 +107,7 @@ class Difference:
             "removed": self.removed,
             "switched": self.switched,
             "started": self.started,
+            "drift": self.drift,
         }
 
 
@@ -117,7 +121,7 @@ def compare(wanted: Wanted, disk: Disk, systemctl: Systemctl) -> Difference:
             result.files.append(item)
             result.diff.append(_diff(item.path, disk.read(item.path), item.content))
     for unit in wanted.units:
-        if not states[unit].runs:
+        if not states[unit].runs or states[unit].stale:
             result.units.append(unit)
     for name in disk.ours():
         if name not in names:
@@ -129,8 +133,20 @@ def compare(wanted: Wanted, disk: Disk, systemctl: Systemctl) -> Difference:
             for item in service.files():
                 if (present := disk.read(item.path)) != item.content:
                     result.diff.append(_diff(item.path, present, item.content))
-        elif not states[service.unit_name].runs:
+            continue
+        state = states[service.unit_name]
+        if state.runs and state.stale:
+            result.switched.append(service.name)
+            continue
+        result.files += [item for item in service.files() if not disk.same(item)]  # mode or owner: nothing is restarted
+        if not state.runs:
             result.started.append(service.name)
+    result.drift = [
+        text
+        for unit, state in states.items()
+        for path in dict.fromkeys([*state.drop_ins, *disk.drop_ins(unit)])
+        if (text := drop_ins.drift(unit, path, disk.read(path)))
+    ]
     return result
 
 

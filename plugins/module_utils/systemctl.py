@@ -8,23 +8,35 @@ import os
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from ansible_collections.jetson.thor.plugins.module_utils import look
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 
 SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
 JOURNAL_READ = 1000  # the cause of a Python engine's end may stand far above its last words
 LOOK_SECONDS = 2
+PROPERTIES = (
+    *("ActiveState", "UnitFileState", "InvocationID", "NeedDaemonReload", "DropInPaths"),
+    *("MainPID", "ExecStart"),
+)
 
 
 @dataclass(frozen=True)
 class State:
-    """What systemd says of a unit; ``invocation`` is another one after each start."""
+    """What systemd says of a unit; ``invocation`` is another one after each start.
+
+    ``stale``: its file has changed since systemd read it, or what runs is not the command that systemd has read.
+    ``drop_ins``: files that change it, as far as systemd has read them.
+    """
 
     active: str = "inactive"
     enabled: str = ""
     invocation: str = ""
+    stale: bool = False
+    drop_ins: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -46,14 +58,20 @@ class Systemctl:
         """The state of each unit, also of one that systemd does not know."""
         if not units:
             return {}
-        done = self.run("show", "--property=ActiveState,UnitFileState,InvocationID", "--", *units, check=False)
+        done = self.run("show", f"--property={','.join(PROPERTIES)}", "--", *units, check=False)
         blocks = [
             dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip("\n").split("\n\n")
         ]
         if len(blocks) != len(units):
             raise _systemd_failed("systemctl show does not answer", done.stderr)
         return {
-            unit: State(*(block.get(name, "") for name in ("ActiveState", "UnitFileState", "InvocationID")))
+            unit: State(
+                block.get("ActiveState", ""),
+                block.get("UnitFileState", ""),
+                block.get("InvocationID", ""),
+                block.get("NeedDaemonReload") == "yes" or runs_another(block),
+                tuple(block.get("DropInPaths", "").split()),
+            )
             for unit, block in zip(units, blocks, strict=True)
         }
 
@@ -113,6 +131,18 @@ class Systemctl:
             check=False,
         )
         return done.stdout.splitlines()
+
+
+def runs_another(properties: Mapping[str, str]) -> bool:
+    """Whether the main process was started with another command than the one that systemd would start now.
+
+    False where that cannot be told: systemctl shows arguments without their quotes, and variables before they are replaced.
+    """
+    command = re.search(r" argv\[\]=(.*) ; ignore_errors=", properties.get("ExecStart", ""))
+    runs = look.content(Path(f"/proc/{properties.get('MainPID', '0')}/cmdline"))
+    if command is None or not runs or "$" in command[1]:
+        return False
+    return runs.decode(errors="replace").rstrip("\0").replace("\0", " ") != command[1].rstrip()
 
 
 def _systemd_failed(what: str, stderr: str) -> JobFailed:

@@ -15,6 +15,8 @@ author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Makes the C(thor-*.service) units of a host those that are wanted, and has them serve.
+  - A unit is as it should be when its text, its mode and its owner are, when systemd has read it as it is, when that is the
+    command that runs, and when nobody else changes it by a drop-in. Wrong modes and owners are put right without a restart.
   - Units that carry the first line of this collection and are not in O(services) are stopped and removed first.
   - Then, in order, each service whose unit or configuration differs is restarted, and each one that does not run is
     started. The units are of C(Type=notify), so that this waits until the service has answered a real request.
@@ -141,10 +143,17 @@ units:
   type: list
   elements: str
   returned: always
+drift:
+  description:
+    - Drop-ins of somebody else that change what a service is, each as a sentence with V(THOR-UNIT-DRIFT) and the way out.
+    - Nothing is changed where there is one. In check mode they are warnings.
+  type: list
+  elements: str
+  returned: always
 code:
-  description: V(THOR-SERVICE-START).
+  description: V(THOR-SERVICE-START), or V(THOR-UNIT-DRIFT).
   type: str
-  returned: when a service did not answer
+  returned: when a service did not answer, or somebody else has changed a unit
 cause:
   description: Code of the reason, where thor-serve knew it, see C(docs/errors.md).
   type: str
@@ -171,7 +180,7 @@ serving:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import disk, job, records, switch, systemctl
+from ansible_collections.jetson.thor.plugins.module_utils import disk, drop_ins, job, records, switch, systemctl
 
 JOB = "switch"
 
@@ -215,6 +224,10 @@ def main() -> None:
         difference = switch.compare(wanted, on_disk, manager)
     except job.JobFailed as error:
         module.fail_json(msg=str(error))
+    if difference.drift and not module.check_mode:
+        module.fail_json(msg="\n".join(difference.drift), code=drop_ins.CODE, **difference.result())
+    for line in difference.drift:
+        module.warn(line)
     if not (module.check_mode or difference or job.is_running(JOB)):
         switch.tidy(wanted, on_disk)
     if module.check_mode or not difference:

@@ -139,7 +139,7 @@ import base64
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import ask, deployed
+from ansible_collections.jetson.thor.plugins.module_utils import ask, deployed, observe
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
@@ -161,7 +161,8 @@ def main() -> None:
         **{key: given[key] for key in ("prompt", "image_prompt", "max_tokens", "timeout", "image_url")},
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
-    module.exit_json(changed=False, results=ask.ask_all(given["services"], questions, deployed.missing))
+    results = ask.ask_all(given["services"], questions, deployed.missing, observe.listening())
+    module.exit_json(changed=False, results=results)
 
 
 if __name__ == "__main__":

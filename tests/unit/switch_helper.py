@@ -26,7 +26,9 @@ class Systemd(Systemctl):
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
         self.active: dict[str, str] = {}
-        self.loaded: dict[str, str] = {}
+        self.loaded: dict[str, str | None] = {}
+        self.launched: dict[str, str | None] = {}
+        self.drop_ins: dict[str, tuple[str, ...]] = {}
         self.orders: list[str] = []
         self.starts = 0
         self.invocations: dict[str, str] = {}
@@ -46,6 +48,8 @@ class Systemd(Systemctl):
                 "active" if unit in self.active else "inactive",
                 "enabled" if unit in self.enabled else "",
                 self.invocations.get(unit, ""),
+                unit in self.active and not self.launched[unit] == self.loaded[unit] == self._text(unit),
+                self.drop_ins.get(unit, ()),
             )
             for unit in units
         }
@@ -55,7 +59,7 @@ class Systemd(Systemctl):
 
     def reload(self) -> None:
         self.orders.append("reload")
-        self.loaded = {unit: self._text(unit) or "" for unit in self.active}
+        self.loaded = {unit: self._text(unit) for unit in self.active}
 
     def enable(self, unit: str, reload: bool = False) -> None:
         if self._text(unit) is None and not unit.endswith(".target"):
@@ -89,6 +93,7 @@ class Systemd(Systemctl):
         self.active.pop(unit, None)
         if unit.endswith((".target", ".socket")):
             self.active[unit] = unit
+            self.loaded[unit] = self.launched[unit] = text
             return True
         config = self.disk.definition(unit.removeprefix("thor-").removesuffix(".service"))
         listens = re.search(r"--port (\d+)", text or "")
@@ -97,7 +102,7 @@ class Systemd(Systemctl):
         if listens[1] in self.active.values():
             return False
         self.active[unit] = listens[1]
-        self.loaded[unit] = text or ""
+        self.loaded[unit] = self.launched[unit] = text
         self.starts += 1
         self.invocations[unit] = str(self.starts)
         return True

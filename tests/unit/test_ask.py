@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import struct
 import threading
 import time
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.jetson.thor.plugins.filter.junit_xml import junit_xml
-from ansible_collections.jetson.thor.plugins.module_utils import ask, media
+from ansible_collections.jetson.thor.plugins.module_utils import ask, media, observe
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 
 QUESTIONS = ask.Questions(prompt="Hi", max_tokens=8, timeout=5, sound_name="speech.ogg", sound=b"RIFF")
@@ -320,3 +321,43 @@ def test_junit_xml_tells_of_each_request(engine: Engine) -> None:
     assert failure is not None and failure.get("type") == "THOR-ANSWER-MISSING"
     assert "nothing listens" in (failure.text or "") and cases[2].find("skipped") is not None
     assert re.search("<system-out>.? &lt;b&gt;&amp;amp;</system-out>", document)
+
+
+@pytest.mark.parametrize(
+    ("address", "listens", "named"),
+    [
+        ("127.0.0.1", ["127.0.0.1"], None),
+        ("127.0.0.1", ["0.0.0.0"], "0.0.0.0"),
+        ("127.0.0.1", ["0000:0000:0000:0000:0000:0000:0000:0000"], "::"),
+        ("127.0.0.1", ["127.0.0.1", "192.168.1.5"], "192.168.1.5"),
+        ("127.0.0.1", ["0000:0000:0000:0000:0000:ffff:7f00:0001"], None),
+        ("::1", ["0000:0000:0000:0000:0000:0000:0000:0001"], None),
+        ("192.168.1.5", ["192.168.1.5", "127.0.0.1"], None),
+        ("192.168.1.5", ["0000:0000:0000:0000:0000:ffff:c0a8:0105"], None),
+        ("192.168.1.5", ["0.0.0.0"], "0.0.0.0"),
+        ("0.0.0.0", ["0.0.0.0"], None),
+        ("0.0.0.0", ["0000:0000:0000:0000:0000:0000:0000:0000"], None),
+        ("127.0.0.1", [], None),
+    ],
+)
+def test_a_service_that_listens_on_more_than_its_address_is_seen(
+    address: str, listens: list[str], named: str | None, engine: Engine
+) -> None:
+    service = engine.service(address=address)
+    sockets = [{"address": one, "port": service["port"], "unit": service["unit"]} for one in listens]
+    problem = ask.exposed(service, sockets)
+    assert (problem.code if problem else None) == ("THOR-LISTENS-OPEN" if named else None)
+    assert named is None or named in str(problem and problem.reason)
+    # Another service's port, and another service at the same port, are no affair of this one.
+    assert ask.exposed(service, [{**one, "port": 1} for one in sockets]) is None
+    assert ask.exposed(service, [{**one, "unit": "thor-else.service"} for one in sockets]) is None
+
+
+def test_verify_fails_for_an_open_port_however_well_the_service_answers(engine: Engine) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        service = engine.service(port=server.getsockname()[1], api="other")
+        listening = [{**one, "unit": None} for one in observe.listening()]
+        results = {one["request"]: one for one in ask.ask_all([service], QUESTIONS, listening=listening)}
+    assert results["where it listens"]["state"] == "failed"
+    assert "THOR-LISTENS-OPEN" in results["where it listens"]["messages"][0]
+    assert len(ask.ask_all([engine.service(api="other")], QUESTIONS, listening=observe.listening())) == 1

@@ -232,7 +232,6 @@ OTHERS = {
     "module_utils/disk.py": "thor-serve's configuration, which may be a person's by now",
     "module_utils/fetch_hub.py": "answers of the hub, and of its client",
     "module_utils/flags.py": "files of this collection",
-    "module_utils/image_extend.py": "what a program in a container prints",
     "module_utils/image_pull.py": "a round trip in memory",
     "module_utils/named_files.py": "values of the inventory",
     "module_utils/options.py": "values of the inventory",
@@ -250,4 +249,4 @@ def test_nobody_else_reads_records() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in {"load", "loads"} and ast.unparse(node.value) == "json":
                 found.add(str(path.relative_to(ROOT / "plugins")))
-    assert found == set(OTHERS)
+    assert found <= set(OTHERS), "read records with module_utils/records.py; what is none belongs into the list above"

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.disk import File, Service
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.switch import before, first_exception, reason_of
+from ansible_collections.jetson.thor.plugins.module_utils.systemctl import runs_another
 from switch_helper import Host, service
 
 
@@ -257,3 +259,99 @@ def test_who_gives_up_memory_is_stopped_before_another_one_takes_it(host: Host) 
     orders = host.systemd.orders
     assert orders.index("stop thor-b.service") < orders.index("restart thor-a.service")
     assert host.serving == ["thor-a.service", "thor-b.service"]
+
+
+TOOL = File("/opt/thor/bin/tool", "x\n", "0755")
+UNIT = "/etc/systemd/system/thor-chat.service"
+
+
+@pytest.mark.parametrize("path", [TOOL.path, UNIT, "/etc/thor/services/chat.json"])
+@pytest.mark.parametrize("spoil", ["mode", "owner", "link"])
+def test_wrong_modes_and_owners_are_put_right_without_a_restart(host: Host, path: str, spoil: str) -> None:
+    if spoil == "owner" and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    host.carry_out(service("chat", 8000), files=[TOOL])
+    place = host.disk.path(path)
+    mode, invocation = place.stat().st_mode, host.systemd.invocations["thor-chat.service"]
+    if spoil == "mode":
+        place.chmod(0o666)
+    elif spoil == "owner":
+        os.chown(place, 12345, 0)
+    else:
+        place.rename(host.disk.root / "elsewhere")
+        place.symlink_to(host.disk.root / "elsewhere")
+    assert [item.path for item in host.difference(service("chat", 8000), files=[TOOL]).files] == [path]
+    assert host.carry_out(service("chat", 8000), files=[TOOL])["changed"] is True
+    assert (place.lstat().st_mode, place.lstat().st_uid) == (mode, os.geteuid())
+    assert host.systemd.invocations["thor-chat.service"] == invocation
+    assert not host.difference(service("chat", 8000), files=[TOOL])
+
+
+def test_a_unit_that_systemd_has_not_read_is_read_and_restarted(host: Host) -> None:
+    host.carry_out(service("chat", 8000))
+    good = host.unit("chat")
+    # Edited, read and started; then put back, and not read.
+    host.disk.write(File(UNIT, good.replace("good", "edited")))
+    host.systemd.reload()
+    host.systemd.start("thor-chat.service", True, lambda _status: None)
+    host.disk.write(File(UNIT, good))
+    assert host.difference(service("chat", 8000)).switched == ["chat"]
+    host.systemd.reload()  # read by now, and the command that runs is still the edited one
+    assert host.difference(service("chat", 8000)).switched == ["chat"]
+    host.carry_out(service("chat", 8000))
+    assert "restart thor-chat.service" in host.systemd.orders
+    assert not host.difference(service("chat", 8000))
+
+
+OPEN = "[Service]\nExecStart=\nExecStart=/usr/bin/llama-server \\\n  --host 0.0.0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "text", "named"),
+    [
+        ("thor-chat.service.d", OPEN, "ExecStart"),
+        ("thor-.service.d", OPEN, "ExecStart"),
+        ("thor.target.d", "[Unit]\nConflicts=ssh.service\n", "Conflicts"),
+        ("thor-chat.service.d", "[Service]\n Environment = X=1\nUser=root\n", "Environment, User"),
+        (
+            "thor-chat.service.d",
+            "[Service]\n# ExecStart=x\nCPUWeight=10\nMemoryMax=1G\nLimitNOFILE=9\n[Unit]\nAfter=x\n",
+            None,
+        ),
+        ("thor-chat.service.d", "", None),
+        ("service.d", OPEN, None),  # of all units of the host
+        ("thor-else.service.d", OPEN, None),
+    ],
+)
+def test_a_drop_in_that_makes_another_service_of_it_is_drift(
+    host: Host, folder: str, text: str, named: str | None
+) -> None:
+    host.carry_out(service("chat", 8000))
+    path = f"/etc/systemd/system/{folder}/override.conf"
+    host.disk.write(File(path, text))
+    (host.disk.path(path).parent / "folder.conf").mkdir()
+    drift = host.difference(service("chat", 8000)).drift
+    assert [f"{path} = {named}" in line and line.startswith("THOR-UNIT-DRIFT: ") for line in drift] == [True] * bool(
+        named
+    )
+    # The same where systemd has read it, and it lies elsewhere.
+    host.disk.path(path).unlink()
+    elsewhere = f"/run/systemd/system/{folder}/override.conf"
+    host.disk.write(File(elsewhere, text))
+    host.systemd.drop_ins = {
+        unit: (elsewhere,) for unit in ("thor-chat.service", "thor.target") if folder != "thor-else.service.d"
+    }
+    assert bool(host.difference(service("chat", 8000)).drift) == bool(named)
+
+
+def test_another_command_than_the_one_that_systemd_would_start_is_seen() -> None:
+    mine = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+    shown = "{{ path=/x ; argv[]={} ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; status=0/0 }}"
+    process = str(os.getpid())
+    assert runs_another({"MainPID": process, "ExecStart": shown.format(mine)}) is False
+    assert runs_another({"MainPID": process, "ExecStart": shown.format(f"{mine} --host 0.0.0.0")}) is True
+    # What cannot be told is no reason to restart anything.
+    assert runs_another({"MainPID": process, "ExecStart": shown.format("/x $$HOME")}) is False
+    assert runs_another({"MainPID": process, "ExecStart": "{ path=/x ; argv[]=two"}) is False
+    assert runs_another({"MainPID": "0", "ExecStart": shown.format("/x")}) is False
+    assert runs_another({}) is False
