@@ -133,7 +133,7 @@ install_packages() {
     as_root apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 }
 
-# The controller's Python: ansible-core 2.19 runs on 3.11, 3.12 and 3.13.
+# The Python of demo and tests, which have ansible-core 2.19: it runs on 3.11, 3.12 and 3.13.
 find_python() {
     local name
     for name in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
