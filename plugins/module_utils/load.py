@@ -72,7 +72,8 @@ def words_for(service: Service, tokens: int, source: random.Random, timeout: flo
     """
 
     def count(words: int) -> int:
-        return stream_chat(service, random_prompt(source, words), 1, timeout).input_tokens
+        # The one token need not be text: where thinking is off, llama.cpp begins with the end of a thought.
+        return stream_chat(service, random_prompt(source, words), 1, timeout, silent=True).input_tokens
 
     few = max(1, tokens // 8)  # as long as the whole may be where a word is eight tokens
     counted_few = count(few)
@@ -83,8 +84,8 @@ def words_for(service: Service, tokens: int, source: random.Random, timeout: flo
     return max(1, round(many + (tokens - counted_many) * (many - few) / (counted_many - counted_few)))
 
 
-def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float) -> Sample:
-    """Have ``output_tokens`` tokens generated and note when they come; raise ProbeError."""
+def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float, *, silent: bool = False) -> Sample:
+    """Have ``output_tokens`` tokens generated and note when they come; raise ProbeError. ``silent``: none need be text."""
     body = {
         "model": service["served_name"],
         "messages": [{"role": "user", "content": prompt}],
@@ -103,10 +104,10 @@ def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: floa
             raise probe.ProbeError(
                 "status", probe.error_text(response.status, response.read(probe.MAX_BODY)), response.status
             )
-        return _read_stream(response, begin, MOST_PIECES * output_tokens)
+        return _read_stream(response, begin, MOST_PIECES * output_tokens, silent=silent)
 
 
-def _read_stream(response: HTTPResponse, begin: float, most: int) -> Sample:
+def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: bool = False) -> Sample:
     first = last = 0.0
     pieces = 0
     usage: Mapping[str, Any] = {}
@@ -122,7 +123,7 @@ def _read_stream(response: HTTPResponse, begin: float, most: int) -> Sample:
         usage = _mapping(event.get("usage")) or usage
         told = _mapping(event.get("timings")).get("predicted_per_second")
         rate = float(told) if isinstance(told, int | float) else rate
-    if not pieces:
+    if not pieces and not silent:
         raise probe.ProbeError("shape", "the stream ended without a piece of an answer")
     return Sample(
         seconds=time.monotonic() - begin,

