@@ -69,7 +69,9 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
             else:
                 argv += [flag, *texts]
         else:
-            argv += [flag, text(value)]
+            word = text(value)
+            # argparse may take such a word for an option, and vLLM does so with -0.5 (utils/argparse_utils.py).
+            argv += [f"{flag}={word}"] if list_style == "space" and word.startswith("-") else [flag, word]
     return argv
 
 
@@ -152,6 +154,14 @@ def _value(value: Any, entry: Mapping[str, Any], list_style: str) -> tuple[str, 
     if isinstance(value, list):
         if not value:
             return "THOR-FLAG-VALUE", "needs at least one value", "Write one, or null to take the option away."
+        if list_style == "space" and any(
+            OPTION_LIKE.fullmatch(text(one)) or re.match(r"-.*\.", text(one)) for one in value
+        ):
+            return (
+                "THOR-FLAG-VALUE",
+                "would take one of these values for the next option",
+                "Write values that do not begin so.",
+            )
         if list_style == "comma" and any("," in text(one) for one in value):
             return "THOR-FLAG-VALUE", "would take one of these values for two", "Write values without commas."
         if takes != "many" and list_style == "space":

@@ -32,8 +32,7 @@ class Problem:
     def text(self) -> str:
         """The problem in one line, without the host."""
         value = "" if self.value is None else f" = {_shown(self.value)}"
-        text = f"{self.code}: {self.variable}{value}: {_sentence(self.reason)} {_sentence(self.remedy)}"
-        return text.encode(errors="backslashreplace").decode()
+        return _printable(f"{self.code}: {self.variable}{value}: {_sentence(self.reason)} {_sentence(self.remedy)}")
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain data, for facts and results: a value that JSON cannot hold is a text."""
@@ -42,10 +41,12 @@ class Problem:
             json.dumps(self.value, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError):
             plain["value"] = _shown(self.value)
-        return {
-            key: one.encode(errors="backslashreplace").decode() if isinstance(one, str) else one
-            for key, one in plain.items()
-        }
+        return {key: _printable(one) if isinstance(one, str) else one for key, one in plain.items()}
+
+
+def _printable(text: str) -> str:
+    """A text without what moves a terminal's cursor or cannot be written: ``\\x1b`` and the like stand for themselves."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _shown(value: Any) -> str:
@@ -70,7 +71,10 @@ def fail_text(host: str, problems: Iterable[Problem]) -> str:
 
 def closest(word: object, known: Iterable[str]) -> str | None:
     """The known name that was probably meant."""
-    return next(iter(difflib.get_close_matches(str(word), sorted(known), n=1)), None)
+    try:
+        return next(iter(difflib.get_close_matches(str(word), sorted(known), n=1)), None)
+    except ValueError:  # an integer of thousands of digits
+        return None
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

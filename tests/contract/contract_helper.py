@@ -37,7 +37,7 @@ def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
     environment = {**os.environ, "PYTHONPATH": str(sources), "HF_HUB_OFFLINE": "1"}
     command = [str(PREPARED / "venv/bin/python"), str(script), *arguments]
     done = subprocess.run(
-        command, input=text, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, input=text, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Options by chance, as the collection renders them, through the engines' real parsers: each arrives as it was meant, and no text
+becomes an option of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from contract_helper import ROOT, STORED, arguments_of, run
+from hypothesis import assume, given
+from random_inventories import plausible_services, resolved
+
+
+@pytest.mark.parametrize("name", sorted(STORED))
+def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
+    engine, version = STORED[name]["engine"], STORED[name]["version"]
+    services: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    @given(plausible_services((engine,), most=1, version=version))
+    def collect(inputs: dict[str, Any]) -> None:
+        resolution = resolved(inputs)
+        assume(not resolution.problems)
+        services.append((inputs["profiles"][0]["options"], resolution.services[0]))
+
+    collect()
+    argvs = [arguments_of(service) for _options, service in services]
+    program = ROOT / "script/real_parser.py"
+    answer = run(STORED[name]["package"], program, "parse", engine, text=json.dumps(argvs))
+    compared = 0
+    for (chosen, service), said in zip(services, answer["answers"], strict=True):
+        values = said["values"]
+        if said["error"] is not None:
+            # A parser may mind a value for what it means; it always knows which word is an option and which is its value.
+            structure = re.search("unrecognized|expected (one|at least)|ambiguous|required|index", said["error"])
+            assert not structure, (said["error"], service["argv"])
+            continue
+        assert (values["host"], values["port"]) == (service["address"], service["port"])
+        for key, value in chosen.items():
+            flag = STORED[name]["options"][f"--{key}"]
+            read = values.get(key.replace("-", "_"))
+            if isinstance(value, str) and isinstance(read, str):
+                assert read == value, (key, service["argv"])
+                compared += 1
+            elif isinstance(value, dict) and isinstance(read, dict) and flag.get("kind") == "json":
+                assert set(read) == set(value), (key, service["argv"])
+                compared += 1
+            elif isinstance(value, int | float) and isinstance(read, int | float) and flag.get("takes") != "none":
+                assert read == pytest.approx(value), (key, service["argv"])
+                compared += 1
+    assert compared > len(services) / 3, "too little was compared"
