@@ -17,7 +17,7 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Ansible's own format of results, JSON, shows the line breaks of a text as C(\\n), and a list item by item. YAML
+  - Ansible's own format of results, JSON, shows the line breaks of a text as C(\n), and a list item by item. YAML
     (C(callback_result_format=yaml)) shows a text as it stands, and wraps and quotes the items of a list.
 options:
   _input:

@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan, line by line - Ansible's own format of results shows the line breaks of one text as C(\\n).
+  description: The plan, line by line - Ansible's own format of results shows the line breaks of one text as C(\n).
   type: list
   elements: str
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 
 from ansible import context
 from ansible.errors import AnsibleFilterError
@@ -57,6 +58,7 @@ EVERYTHING = frozenset({"all", "untagged"})
 # molecule skips these by itself in each of its runs, also of people who test their own playbooks.
 SKIPPED_BY_MOLECULE = frozenset({"molecule-notest", "notest"})
 SHOWN = 5
+EXAMPLE = Path(__file__).absolute().parents[2] / "inventories" / "example"
 
 
 def play_hosts(group: str, groups: Mapping[str, Sequence[str]], reached: Collection[str]) -> str:
@@ -107,8 +109,8 @@ def _no_group(group: str, groups: Mapping[str, Sequence[str]], sources: Sequence
     near = difflib.get_close_matches(group, [name.lower() for name in own], n=1)
     hint = f" Its groups are {_some(own)}{': rename the one that you mean' if near else ''}." if own else ""
     return (
-        f"THOR-HOSTS-NONE: {reason}, so nothing would be done.{hint} Copy inventories/example of the collection, set the address in "
-        f"hosts.yml, and name the copy: -i INVENTORY."
+        f"THOR-HOSTS-NONE: {reason}, so nothing would be done.{hint} Copy {EXAMPLE}, set the address in the copy's hosts.yml, "
+        "and name the copy: -i COPY."
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -148,7 +149,7 @@ def test_a_run_that_would_do_nothing_is_refused_with_the_way_out(command_line: C
     absent = why(groups={"all": ["a"], "ungrouped": [], "Thors": ["a"]})
     assert absent.startswith("THOR-HOSTS-NONE: The inventory (hosts.yml) has no group thor, ")
     assert "Its groups are Thors: rename the one that you mean." in absent
-    assert "Copy inventories/example" in absent
+    assert "/inventories/example, set the address" in absent
     assert "The group thor of the inventory (hosts.yml) has no hosts" in why(groups={"all": [], "thor": []})
     command_line(subset="build01")
     assert why(reached=("build01",)).startswith(
@@ -186,6 +187,22 @@ def test_every_playbook_refuses_tags_that_no_task_has(playbook: str) -> None:
     result = play(playbook, "--tags", "build")
     assert result.returncode != 0
     assert "THOR-TAGS-UNKNOWN: --tags build" in result.stderr
+
+
+def test_an_installed_collection_without_an_inventory_says_where_the_example_is(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    result = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "jetson.thor.site"],
+        cwd=tmp_path,
+        env={**environment, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode != 0
+    (example,) = re.findall(r"Copy (\S+), set the address", result.stderr)
+    assert (Path(example) / "hosts.yml").exists()
 
 
 def test_in_the_checkout_a_missing_inventory_and_a_missing_host_are_errors(tmp_path: Path) -> None:
