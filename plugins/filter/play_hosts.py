@@ -56,7 +56,7 @@ _value:
 TAGS: frozenset[str] = frozenset()
 EVERYTHING = frozenset({"all", "untagged"})
 # molecule skips these by itself in each of its runs, also of people who test their own playbooks.
-SKIPPED_BY_MOLECULE = frozenset({"molecule-notest", "notest"})
+SKIPPED_BY_MOLECULE = frozenset({"molecule-notest", "molecule-idempotence-notest", "notest"})
 SHOWN = 5
 EXAMPLE = Path(__file__).absolute().parents[2] / "inventories" / "example"
 

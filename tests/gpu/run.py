@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of ``script/test gpu``, on a machine with an NVIDIA GPU: from the bundle, without network, systemd or Docker.
 
-    python3 run.py [--cpu] [--json FILE]
+    python3 run.py [--cpu] [--ccache FOLDER] [--json FILE]
 
 The collection's own module builds llama.cpp for the GPU at hand. The real supervisor (thor-serve) then serves, at the paths
 of a device, with the configurations that the role renders. systemd-run, systemctl and, where it is missing, ccache are
@@ -196,8 +196,9 @@ class Service:
 class Checks:
     """All checks, in order, with what they share."""
 
-    def __init__(self, cpu: bool) -> None:
+    def __init__(self, cpu: bool, ccache: Path | None) -> None:
         self.cpu = cpu
+        self.ccache = ccache
         self.begin = time.monotonic()
         self.results: list[dict[str, Any]] = []
         self.plan = json.loads((HERE / "plan.json").read_text(encoding="utf-8"))
@@ -299,6 +300,8 @@ class Checks:
                 "subdirectory": source["subdirectory"],
             },
         }
+        if self.ccache:
+            given["ccache"] = str(self.ccache)
         if self.cpu:
             return {**given, "cuda": False, "options": {**given["options"], "GGML_CUDA": False}}
         thor = str(given["architectures"])
@@ -577,6 +580,9 @@ def main() -> int:
     """Run the checks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cpu", action="store_true", help="rehearse without a GPU")
+    parser.add_argument(
+        "--ccache", type=Path, help="a folder of ccache that outlives this run: the next one compiles little"
+    )
     parser.add_argument("--json", type=Path, help="write the results here, too")
     arguments = parser.parse_args()
     if reason := refuse():
@@ -584,7 +590,7 @@ def main() -> int:
         return 2
     # An end from outside is one like any other: what was laid out is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    checks = Checks(arguments.cpu)
+    checks = Checks(arguments.cpu, arguments.ccache and arguments.ccache.resolve())
     with prepared():
         checks.run()
     states = [one["state"] for one in checks.results]
