@@ -34,12 +34,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         extra = {noun: args[f"extra_{noun}"] for noun in catalogue.NOUNS}
-        merged, found = catalogue.build(catalogue_action.files(args["catalogue"]), extra)
+        unread = catalogue_action.unknown_variables(task_vars or {})
+        in_doubt = frozenset(name.removeprefix("thor_") for name in unread.meant)
+        nouns = {noun for noun in catalogue.NOUNS if f"extra_{noun}" in in_doubt}
+        merged, found = catalogue.build(catalogue_action.files(args["catalogue"]), extra, nouns)
         merged.flags = catalogue_action.flags(args["catalogue"])
         given = {key: role_variables.coerce(args[key], spec) for key, spec in catalogue.HOST.items()}
-        resolution = resolve(Inputs(args["profiles"], **given), merged)
+        resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
         found += role_variables.problems(task_vars or {}, self._templar.template)
-        unread = catalogue_action.unknown_variables(task_vars or {})
         # A variable that is missing because its name was mistyped is one problem, not two.
         found += [problem for problem in resolution.problems if problem.variable not in unread.meant]
         found = unread.problems + found

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -270,12 +270,16 @@ def merge(base: Any, extra: Any) -> Any:
     return extra
 
 
-def build(data: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Catalogue, list[Problem]]:
+def build(
+    data: Mapping[str, Any], extra: Mapping[str, Any], in_doubt: Collection[str] = ()
+) -> tuple[Catalogue, list[Problem]]:
     """Merge a person's entries (``{"engines": {...}, ...}``) over the catalogue's and check every entry.
+
+    ``in_doubt``: nouns of which a person has entries that could not be read, which is told already.
 
     An entry with a problem is left out, so that what refers to it says that it is unknown instead of failing.
     """
-    catalogue = Catalogue(lock=dict(data.get("lock") or {}))
+    catalogue = Catalogue(lock=dict(data.get("lock") or {}), refused_nouns=set(in_doubt))
     problems: list[Problem] = []
     for noun, spec in NOUNS.items():
         target: dict[str, dict[str, Any]] = getattr(catalogue, noun)

@@ -51,6 +51,9 @@ class Inputs:
     allow_unbounded_memory: bool = False
     allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
+    in_doubt: frozenset[str] = (
+        frozenset()
+    )  # of these fields it is not known what they are to be, and that is told already
     device_memory_gib: float = 122.0  # facts: MemTotal of a Jetson AGX Thor is about 122 GiB
 
 
@@ -65,23 +68,36 @@ class Resolution:
 def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
     """Resolve every entry of ``thor_profiles``; a problem in one entry does not hide those of the next."""
     result = Resolution()
+    known = sorted({name for engine in catalogue.engines.values() for name in engine.get("unsafe_options") or {}})
+    given = inputs.engine_versions
+    in_doubt = set(inputs.in_doubt)
     for key, spec in HOST.items():
         if found := check(getattr(inputs, key), spec, f"thor_{key}"):
             result.problems += found
             inputs = replace(inputs, **{key: getattr(Inputs([]), key)})
+            in_doubt.add(key)
+    # What would be allowed is not refused beside that.
+    allowed: dict[str, Any] = {key: True for key in in_doubt & set(HOST) if key.startswith("allow_")}
+    if "allow_unsafe_options" in allowed:
+        allowed["allow_unsafe_options"] = known
+    inputs = replace(inputs, **allowed)
     if not isinstance(inputs.profiles, list):
         reason = "A list of profile names, or of mappings with the key profile, belongs here."
         remedy = f"For example: thor_profiles: [{next(iter(catalogue.profiles), 'PROFILE')}]"
         result.problems.append(Problem("THOR-TYPE-INVALID", "thor_profiles", inputs.profiles, reason, remedy))
         return result
+    # Engines whose version a person has set, and in a way that does not tell which.
+    unsure = set(catalogue.engines) if "engine_versions" in inputs.in_doubt or not isinstance(given, Mapping) else set()
+    if "engine_versions" in in_doubt and isinstance(given, Mapping):
+        unsure |= set(given)
     for engine in inputs.engine_versions:
+        unsure |= {closest(engine, catalogue.engines) or ""} if engine not in catalogue.engines else set()
         if engine not in catalogue.engines and not catalogue.is_refused("engines", engine):
             place = f"thor_engine_versions[{engine!r}]"
             reason = "There is no such engine."
             result.problems.append(
                 Problem("THOR-ENGINE-UNKNOWN", place, None, reason, nearest(engine, catalogue.engines))
             )
-    known = sorted({name for engine in catalogue.engines.values() for name in engine.get("unsafe_options") or {}})
     for index, name in enumerate(inputs.allow_unsafe_options):
         if name not in known:
             place = f"thor_allow_unsafe_options[{index}]"
@@ -105,6 +121,8 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
                     Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", entry["profile"], reason, remedy)
                 )
             continue
+        if "version" not in entry and catalogue.profiles[entry["profile"]]["engine"] in unsure:
+            doubtful.add("version")
         service, problems = _service(entry, place, inputs, catalogue, doubtful)
         result.services.append(service)
         doubts.append(doubtful)

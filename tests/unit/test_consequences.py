@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import judge
 from test_judge import HOST, SETTINGS
 from test_judge import service as judged
+from test_nothing_done import play
 from test_resolve import CHAT, CODER, codes, only, run
 
 FP8 = "qwen3-8b-fp8-vllm"  # broken before 26.05
@@ -224,3 +227,49 @@ def test_an_option_that_the_list_and_the_program_do_not_know_is_said_once_and_ot
     host = {**HOST, "builds": {"llama.cpp": {"0c1e570": build}}}
     found = judge.unsaid(judge.judge(result.services, host, SETTINGS), result.problems)
     assert [(one.code, one.value) for one in found] == [("THOR-FLAG-UNKNOWN", "--ctx-size")]
+
+
+TWO = [FP8, OTHER]
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [
+        ({"engine_versions": {"vllm": 26.05}}, "thor_engine_versions['vllm']"),
+        ({"engine_versions": ["vllm"]}, "thor_engine_versions"),
+        ({"engine_versions": {"vlm": "26.05"}}, "thor_engine_versions['vlm']"),
+        ({"allow_broken": "yes please", "allow_unbounded_memory": True}, "thor_allow_broken"),
+        ({"allow_broken": True, "allow_unbounded_memory": 7}, "thor_allow_unbounded_memory"),
+    ],
+)
+def test_a_wrong_variable_of_the_host_is_one_problem(settings: dict[str, Any], variable: str) -> None:
+    assert only(run(*TWO, **settings)).variable == variable
+
+
+def test_a_version_of_another_engine_hides_nothing() -> None:
+    found = codes(run(*TWO, engine_versions={"sglang": 25.1}, allow_unbounded_memory=True))
+    assert found == ["THOR-TYPE-INVALID", "THOR-STATUS-BROKEN"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("thor_engine_version", {"vllm": "26.05"}),
+        ("thor_allow_brokn", True),
+        ("thor_extra_profile", {"mine": {}}),
+        ("thor_extra_modls", {"mine": {}}),
+    ],
+)
+def test_what_a_mistyped_variable_was_to_allow_or_to_add_is_not_listed(
+    tmp_path: Path, variable: str, value: Any
+) -> None:
+    mine = {"engine": "vllm", "model": "mine", "served_name": "m", "memory_gib": 9}
+    host: dict[str, Any] = {"thor_profiles": [FP8], variable: value}
+    if "extra" in variable:
+        host["thor_profiles"] = ["mine"]
+        host |= {"thor_extra_profiles": {"mine": mine}} if variable == "thor_extra_modls" else {}
+    (tmp_path / "hosts.json").write_text(json.dumps({"thor": {"hosts": {"thor01": host}}}), encoding="utf-8")
+    result = play("playbooks/plan.yml", inventory=str(tmp_path))
+    assert result.returncode != 0
+    assert "thor01: 1 problem, " in result.stdout
+    assert f"THOR-VARIABLE-UNKNOWN: {variable}: " in result.stdout
