@@ -110,8 +110,9 @@ def test_work_that_ended_without_a_result_is_lost(jobs: Path) -> None:
 def test_a_result_of_an_earlier_run_is_not_taken_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     start()
     run(monkeypatch, lambda _spec, _report: {"changed": True})
-    start()
+    digest = start().result["job"]["digest"]
     assert job.status("fetch-x", 0)["state"] == "lost"
+    assert job.status("fetch-x", 0, digest)["state"] == "lost", "although the same was asked for before"
 
 
 def test_progress_is_told_while_it_runs(monkeypatch: pytest.MonkeyPatch, jobs: Path) -> None:
