@@ -28,6 +28,7 @@ NAMES = Field((list,), items=shapes.NAME)
 # The engine's own flags: checked against the engine's own list.
 OPTIONS = Field((dict,), names=shapes.OPTION, free=True, lines=True)
 ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
+SECRETS = Field((dict,), names=shapes.VARIABLE, values=shapes.HANDED_OVER, secret=True)
 API = Field((str,), choices=("chat", "transcription"))
 PORT = Field((int,))  # its range has a code of its own
 
@@ -104,6 +105,8 @@ ENGINE = Field(
                 "outside_gib": needed(shapes.number(0, 4096)),
             },
         ),
+        # Options that take a secret, and the variable that does the same; null where there is none.
+        "secret_options": Field((dict,), names=shapes.OPTION, values=nullable(shapes.VARIABLE)),
         # Options and variables that let a client run or read things on the device. With "value" only this one does, with "below"
         # none does that names a folder below it.
         "unsafe_options": Field(
@@ -200,6 +203,7 @@ PROFILE = Field(
         "start_timeout": shapes.SECONDS,
         "api": API,
         "environment": ENVIRONMENT,
+        "secrets": SECRETS,
         "port": PORT,
         "remote_media": SWITCH,
         "status": Field((list,), items=STATUS),
@@ -219,6 +223,7 @@ SERVICE = Field(
         "port": PORT,
         "options": OPTIONS,
         "environment": ENVIRONMENT,
+        "secrets": SECRETS,
         "remote_media": SWITCH,
         "memory_gib": shapes.GIBIBYTES,
         "start_timeout": shapes.SECONDS,

@@ -29,6 +29,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import (
     look,
     mounts,
     power,
+    secret_files,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.builds import read as read_build
 from ansible_collections.jetson.thor.plugins.module_utils.fetch_store import MANIFEST, read_manifest
@@ -70,6 +71,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "builds": _builds(),
         "models": _models(),
         "units": units(),
+        "secret_files": len(list(Path("/", secret_files.FOLDER).glob("*"))),
         "listening": listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# What stands under such a name is not shown, and is not written where others read it.
+# "bucket-time-to-first-token" and "experts-per-token" count something.
+_SECRET = re.compile(
+    r"(?:^|(?<!per)(?<!first)[-_])(?:token|secret|password|passwd|passphrase|apikey|key)$", re.IGNORECASE
+)
 LONGEST = 400  # characters of a value that are shown
 
 
@@ -31,17 +37,31 @@ class Problem:
 
     def text(self) -> str:
         """The problem in one line, without the host."""
-        value = "" if self.value is None else f" = {_shown(self.value)}"
+        value = "" if self.value is None or self._hidden() else f" = {_shown(self.value)}"
         return _printable(f"{self.code}: {self.variable}{value}: {_sentence(self.reason)} {_sentence(self.remedy)}")
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain data, for facts and results: a value that JSON cannot hold is a text."""
         plain = asdict(self)
+        if self._hidden():
+            plain["value"] = None
+            return plain
         try:
             json.dumps(self.value, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError):
             plain["value"] = _shown(self.value)
         return {key: _printable(one) if isinstance(one, str) else one for key, one in plain.items()}
+
+    def _hidden(self) -> bool:
+        """Whether the value may be a secret, by the name that it has."""
+        return is_secret((re.findall(r"[\w-]+", self.variable) or [""])[-1], self.value)
+
+
+def is_secret(name: str, value: Any) -> bool:
+    """Whether a value is a secret by its name: HF_TOKEN and api-key are, MAX_TOKEN=512 and TOKENIZERS_PARALLELISM are not."""
+    return bool(_SECRET.search(name)) and not (
+        value is None or isinstance(value, bool | int | float) or re.fullmatch(r"\d*|true|false", str(value).casefold())
+    )
 
 
 def _printable(text: str) -> str:

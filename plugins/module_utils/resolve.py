@@ -22,7 +22,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import gpu_evidence, i
 from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
 from ansible_collections.jetson.thor.plugins.module_utils.catalogue import HOST, SERVICE, Catalogue, merge
 from ansible_collections.jetson.thor.plugins.module_utils.probe import API_PATHS
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, is_secret, nearest
 from ansible_collections.jetson.thor.plugins.module_utils.shapes import URL_PATH, check
 
 MODELS_ROOT = "/models"
@@ -247,10 +247,12 @@ def _service(
         if size > LONGEST:
             reason = f"Together they make {size} bytes, and {LONGEST} is the most that a process is given."
             problems.append(Problem("THOR-VALUE-INVALID", f"{place}.{key}", None, reason, "Shorten them."))
+    secrets, found = _secrets(chosen, environment, entry, place, profile, engine)
+    problems += found
     said = {problem.variable for problem in problems}
     problems += [
         problem
-        for problem in _unsafe(chosen, environment, entry, place, inputs, engine, flags)
+        for problem in _unsafe(chosen, dict.fromkeys(secrets, "set") | environment, entry, place, inputs, engine, flags)
         if problem.variable not in said
     ]
     service = {
@@ -268,6 +270,7 @@ def _service(
         "source": _source(engine, known),
         "argv": argv,
         "environment": environment,
+        "secrets": secrets,  # their names alone: what they are stands in no fact
         "model": artifact,
         "files": artifacts,
         "api": api,
@@ -499,6 +502,41 @@ def _check_options(
         *option_list.check(own, flags, reserved, label, f"{place}.options", style),
         *option_list.check(inherited, flags, reserved, label, profiles_place, style),
     ]
+
+
+def _secrets(
+    chosen: Mapping[str, Any],
+    environment: Mapping[str, str],
+    entry: Mapping[str, Any],
+    place: str,
+    profile: Mapping[str, Any],
+    engine: Mapping[str, Any],
+) -> tuple[list[str], list[Problem]]:
+    """The names of the service's secrets, and secrets that stand where everybody reads them: in argv and in its unit."""
+    problems: list[Problem] = []
+    names = sorted({**(profile.get("secrets") or {}), **(entry.get("secrets") or {})})
+    instead: Mapping[str, str | None] = engine.get("secret_options") or {}
+    for part, values in (("options", chosen), ("environment", environment)):
+        for name, value in values.items():
+            if part == "environment" and name in names:
+                where, reason = f"{place}.secrets[{name!r}]", "The environment has a variable of this name, too."
+                problems.append(Problem("THOR-VALUE-INVALID", where, None, reason, "Give it once."))
+            elif is_secret(name, value):
+                own = name in (entry.get(part) or {})
+                where = (
+                    f"{place}.{part}[{name!r}]"
+                    if own
+                    else f"{place} (from the profile {entry['profile']}) {part}[{name!r}]"
+                )
+                variable = instead.get(name) if part == "options" else name
+                reason = "It would stand in the service's unit and command line, which everybody on the device reads, and in diffs."
+                remedy = (
+                    f"Hand it over as a secret: secrets: {{{variable}: ...}}, with the value from a vault."
+                    if variable
+                    else "Leave it out: the engine takes it in no other way. Keep the service on its loopback, behind a gateway that asks."
+                )
+                problems.append(Problem("THOR-SECRET-PLAIN", where, None, reason, remedy))
+    return names, problems
 
 
 def _unsafe(

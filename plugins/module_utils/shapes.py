@@ -75,6 +75,8 @@ def nullable(field: Field) -> Field:
 
 TEXT = Field((str,))
 SECRET = Field((str,), secret=True)
+# Handed to a service. One of a few characters is not a secret, and Ansible would blot them out of everything that it shows.
+HANDED_OVER = Field((str,), secret=True, pattern=r".{8,4096}", wants="a secret of 8 to 4096 characters")
 PROSE = Field((str,), lines=True)  # shown to people, and rendered nowhere
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 # Not a folder that begins with a dot: neither . nor .. nor our own .thor.

@@ -139,7 +139,9 @@ def test_a_run_that_reaches_a_host_is_let_through(command_line: Callable[..., No
     assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
     command_line(tags=["untagged"])
     assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
-    command_line(skip_tags=["molecule-notest", "notest", "molecule-idempotence-notest"])  # as molecule calls every playbook
+    command_line(
+        skip_tags=["molecule-notest", "notest", "molecule-idempotence-notest"]
+    )  # as molecule calls every playbook
     assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
     command_line(subset="localhost,thor01")
     assert play_hosts("localhost", {}, []) == "localhost"

@@ -3,7 +3,8 @@
 """The units that the role serving writes for hosts, by Ansible's own templating of the role's own files.
 
 A program, because Ansible's loader of collections stays in the process that it was set up in: it reads a list of hosts, each
-``{"services": thor_services, "host": thor_host}``, as JSON from its input, and prints the role's list of units for each.
+``{"services": thor_services, "host": thor_host}`` (and further "variables"), as JSON from its input, and prints the role's list of
+units for each.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ def main() -> None:
     rendered = []
     for one in json.load(sys.stdin):
         facts = {"thor_services": one["services"], "thor_host": one["host"]}
-        given = {**variables, "ansible_facts": facts, "role_path": str(ROLE), "ansible_search_path": [str(ROLE)]}
+        given = {
+            **variables,
+            **one.get("variables", {}),
+            "ansible_facts": facts,
+            "role_path": str(ROLE),
+            "ansible_search_path": [str(ROLE)],
+        }
         templar = Templar(loader=loader, variables=given)
         rendered.append(templar.template(variables["__serving_services"]))
     json.dump(rendered, sys.stdout)

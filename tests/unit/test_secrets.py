@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets of services: in no fact, no unit, no argument and no message; handed over by a file that is root's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
+from ansible_collections.jetson.thor.plugins.filter.service_secrets import service_secrets
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
+from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, Resolution, resolve
+from ansible_collections.jetson.thor.plugins.module_utils.secret_files import FOLDER, SecretFiles, render
+from ansible_collections.jetson.thor.plugins.modules import service_secrets as module
+from hypothesis import given
+from hypothesis import strategies as st
+from random_inventories import BUILT_IN, load, texts
+from test_judge import HOST
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "serving"
+CHAT, VLLM = "qwen3-8b-q5-k-m-llama-cpp", "qwen3-8b-vllm"
+TOKEN = "hf_veryverysecret"
+
+
+def run(*profiles: Any, **settings: Any) -> Resolution:
+    return resolve(Inputs(list(profiles), **settings), BUILT_IN)
+
+
+def test_a_service_has_the_names_of_its_secrets_alone() -> None:
+    resolution = run({"profile": VLLM, "secrets": {"HF_TOKEN": TOKEN, "MY_KEY": TOKEN}}, CHAT)
+    assert {problem.code for problem in resolution.problems} == {"THOR-PORT-DUPLICATE", "THOR-MEMORY-UNBOUNDED"}
+    assert [service["secrets"] for service in resolution.services] == [["HF_TOKEN", "MY_KEY"], []]
+    assert TOKEN not in json.dumps(resolution.services)
+    assert TOKEN not in str(plan_text(resolution.services, 122, 8))
+
+
+def test_a_profile_has_secrets_too() -> None:
+    extra = {
+        "mine": {
+            "engine": "vllm",
+            "model": "qwen3-8b",
+            "served_name": "q",
+            "memory_gib": 30,
+            "secrets": {"A_KEY": TOKEN},
+        }
+    }
+    catalogue, problems = load({"profiles": extra})
+    assert problems == []
+    entry = {"profile": "mine", "secrets": {"HF_TOKEN": TOKEN}}
+    assert resolve(Inputs([entry]), catalogue).services[0]["secrets"] == ["A_KEY", "HF_TOKEN"]
+    assert service_secrets([entry, CHAT], extra) == {"mine": {"A_KEY": TOKEN, "HF_TOKEN": TOKEN}}
+    assert service_secrets([{**entry, "name": "chat"}, "mine"], extra) == {
+        "chat": {"A_KEY": TOKEN, "HF_TOKEN": TOKEN},
+        "mine": {"A_KEY": TOKEN},
+    }
+
+
+@pytest.mark.parametrize(
+    ("profile", "change", "instead"),
+    [
+        (CHAT, {"options": {"hf-token": TOKEN}}, "secrets: {HF_TOKEN: ...}"),
+        (CHAT, {"options": {"api-key": TOKEN}}, "gateway"),
+        (VLLM, {"options": {"hf-token": TOKEN}}, "secrets: {HF_TOKEN: ...}"),
+        (VLLM, {"options": {"api-key": [TOKEN]}}, "gateway"),
+        (VLLM, {"environment": {"HF_TOKEN": TOKEN}}, "secrets: {HF_TOKEN: ...}"),
+        (VLLM, {"environment": {"AWS_SECRET_ACCESS_KEY": TOKEN}}, "secrets: {AWS_SECRET_ACCESS_KEY: ...}"),
+        (VLLM, {"environment": {"DB_PASSWORD": TOKEN}}, "secrets: {DB_PASSWORD: ...}"),
+        (VLLM, {"environment": {"MY_SECRET": TOKEN}}, "secrets: {MY_SECRET: ...}"),
+    ],
+)
+def test_secrets_in_the_open_are_refused_and_not_repeated(profile: str, change: dict[str, Any], instead: str) -> None:
+    (problem,) = run({"profile": profile, **change}).problems
+    part, values = next(iter(change.items()))
+    assert (problem.code, problem.variable) == ("THOR-SECRET-PLAIN", f"thor_profiles[0].{part}[{next(iter(values))!r}]")
+    assert instead in problem.remedy
+    assert TOKEN not in problem.text() and TOKEN not in json.dumps(problem.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"secrets": TOKEN}, "THOR-TYPE-INVALID"),
+        ({"secrets": {"HF_TOKEN": [TOKEN]}}, "THOR-TYPE-INVALID"),
+        ({"secrets": {"HF_TOKEN": f"{TOKEN}\n"}}, "THOR-VALUE-INVALID"),
+        ({"secrets": {"HF_TOKEN": "short"}}, "THOR-VALUE-INVALID"),
+        ({"secrets": {"HF TOKEN": TOKEN}}, "THOR-NAME-INVALID"),
+        ({"secrets": {"LLAMA_ARG_TOOLS": TOKEN}}, "THOR-OPTION-UNSAFE"),
+        ({"secrets": {"X": TOKEN}, "environment": {"X": "1"}}, "THOR-VALUE-INVALID"),
+        ({"environment": {"HF_TOKEN": f"{TOKEN}\n"}}, "THOR-VALUE-INVALID"),
+        ({"options": {"hf-tokn": TOKEN, "api-key": TOKEN}}, "THOR-FLAG-UNKNOWN"),
+    ],
+)
+def test_no_message_repeats_a_secret(change: dict[str, Any], code: str) -> None:
+    problems = run({"profile": CHAT, **change}).problems
+    assert code in [problem.code for problem in problems]
+    hidden = [problem for problem in problems if "tokn" not in problem.variable]
+    assert TOKEN not in "".join(problem.text() + json.dumps(problem.as_dict()) for problem in hidden)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("HF_TOKEN", TOKEN, True),
+        ("api-key", TOKEN, True),
+        ("OPENAI_API_KEY", TOKEN, True),
+        ("OPENAI_APIKEY", TOKEN, True),
+        ("PGPASSWORD", TOKEN, False),
+        ("DB_PASSWD", TOKEN, True),
+        ("TOKENIZERS_PARALLELISM", "false", False),
+        ("VLLM_MAX_TOKENS", "many", False),
+        ("MAX_TOKEN", "512", False),
+        ("USE_TOKEN", "true", False),
+        ("MONKEY", "banana", False),
+        ("ssl-key-file", "/etc/key", False),
+        ("hf-token", True, False),
+    ],
+)
+def test_what_is_a_secret_by_its_name(name: str, value: Any, secret: bool) -> None:
+    assert is_secret(name, value) is secret
+    assert (Problem("THOR-X", f"thor_x[0].environment[{name!r}]", value, "r", "m").as_dict()["value"] is None) is secret
+
+
+def test_no_other_option_of_an_engine_counts_as_a_secret() -> None:
+    names = {name[2:] for flags in BUILT_IN.flags.values() for name in flags}
+    assert {name for name in names if is_secret(name, "x")} == {"api-key", "hf-token"}
+    environments = {
+        name: value for engine in BUILT_IN.engines.values() for name, value in (engine.get("environment") or {}).items()
+    }
+    assert not [name for name, value in environments.items() if is_secret(name, value)]
+
+
+# On the device
+
+
+def test_a_file_is_root_s_alone_and_is_never_changed(tmp_path: Path) -> None:
+    os.umask(0o022)
+    files = SecretFiles(tmp_path)
+    first = files.write("chat", {"HF_TOKEN": TOKEN})
+    path = tmp_path / FOLDER / f"chat-{first}.env"
+    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
+    assert files.tag("chat", {"HF_TOKEN": TOKEN}) == first
+    assert files.tag("chat", {"HF_TOKEN": "another-one"}) is None
+    assert files.tag("cha", {"HF_TOKEN": TOKEN}) is None
+    second = files.write("chat", {"HF_TOKEN": "another-one"})
+    assert second != first and TOKEN in path.read_text(encoding="utf-8")
+    path.chmod(0o644)
+    assert files.tag("chat", {"HF_TOKEN": TOKEN}) is None, "a file that others have read is not used again"
+
+
+def test_files_that_no_definition_names_are_removed(tmp_path: Path) -> None:
+    files = SecretFiles(tmp_path)
+    tags = [files.write("chat", {"A_KEY": f"{TOKEN}{number}"}) for number in range(4)]
+    unit = tmp_path / "etc/systemd/system/thor-chat.service"
+    record = tmp_path / "var/lib/thor/before.json"
+    for place, tag in ((unit, tags[0]), (record, tags[1])):
+        place.parent.mkdir(parents=True)
+        place.write_text(f"EnvironmentFile=/{FOLDER}/chat-{tag}.env\n", encoding="utf-8")
+    (tmp_path / FOLDER / "chat-00000000.partial").write_text("cut off", encoding="utf-8")
+    unused = [path.name for path in files.unused({"chat": tags[2]})]
+    assert unused == sorted(["chat-00000000.partial", f"chat-{tags[3]}.env"])
+    assert list(SecretFiles(tmp_path / "nowhere").unused({})) == []
+
+
+@given(st.dictionaries(st.sampled_from(["A_KEY", "B"]), texts().map(lambda one: one.replace("\n", "")), min_size=1))
+def test_a_file_says_what_was_meant(values: dict[str, str]) -> None:
+    # systemd reads such a file as a shell does (systemd.exec(5), EnvironmentFile=).
+    script = render(values) + b"".join(b'printf "%%s\\0" "$%s"\n' % key.encode() for key in sorted(values))
+    done = subprocess.run(["sh"], input=script, capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == [values[key] for key in sorted(values)] and done.stderr == b""
+
+
+def test_a_unit_names_the_file_and_a_container_the_variable() -> None:
+    entries = [
+        {"profile": CHAT, "name": "a", "secrets": {"HF_TOKEN": TOKEN}},
+        {"profile": VLLM, "name": "b", "port": 8001, "secrets": {"HF_TOKEN": TOKEN}},
+    ]
+    services = run(*entries, allow_unbounded_memory=True).services
+    host = {**HOST, "groups": [], "device_nodes": []}
+    text = json.dumps(
+        [{"services": services, "host": host, "variables": {"__serving_handed_over": {"tags": {"a": "0a", "b": "0b"}}}}]
+    )
+    program = Path(__file__).with_name("unit_renderer.py")
+    done = subprocess.run([sys.executable, program], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    native, container = json.loads(done.stdout)[0]
+    assert f"\nEnvironmentFile=/{FOLDER}/a-0a.env\n" in native["unit"]
+    assert f"\nEnvironmentFile=/{FOLDER}/b-0b.env\n" in container["unit"]
+    command = next(line for line in container["unit"].splitlines() if line.startswith("ExecStart="))
+    assert "--env=HF_TOKEN" in shlex.split(command)
+    assert TOKEN not in done.stdout
+
+
+def test_the_module_says_what_changed_and_never_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "SecretFiles", lambda: SecretFiles(tmp_path))
+
+    def ask(value: str, check: bool = False) -> dict[str, Any]:
+        arguments = {"services": {"chat": {"HF_TOKEN": value}}, "_ansible_check_mode": check}
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        output = capsys.readouterr().out
+        assert value not in output
+        result: dict[str, Any] = json.loads(output)
+        return result
+
+    foreseen = ask(TOKEN, check=True)
+    assert (foreseen["changed"], foreseen["tags"]) == (True, {"chat": "new"}) and not (tmp_path / FOLDER).exists()
+    written = ask(TOKEN)
+    assert written["changed"] and (tmp_path / FOLDER / f"chat-{written['tags']['chat']}.env").exists()
+    again = ask(TOKEN)
+    assert (again["changed"], again["tags"]) == (False, written["tags"])
+    other = ask("another-secret")
+    assert other["changed"] and other["tags"] != written["tags"]
+    assert len(list((tmp_path / FOLDER).iterdir())) == 1, "nothing names the first one any more"
+
+
+def test_the_role_keeps_what_it_hands_over_out_of_the_log() -> None:
+    tasks = [task for path in ROLE.glob("tasks/*.yml") for task in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    ours = [task for task in tasks if "jetson.thor.service_secrets" in task]
+    assert len(ours) == 2 and all(task["no_log"] is True for task in ours)
