@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import conditions, load, observe, probe
+from ansible_collections.jetson.thor.plugins.module_utils import conditions, load, observe, probe, secret_files
 from ansible_collections.jetson.thor.plugins.module_utils.job import Reporter
 
 Service = Mapping[str, Any]
@@ -70,6 +70,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     request and ``timeout_all`` in seconds, ``tools`` (whether the engines' own tools are run, too) and ``facts_root``.
     """
     services, begun = spec["services"], time.monotonic()
+    secret_files.learn_keys(services)
     audio = base64.b64decode(spec["audio"]) if spec["audio"] else None
     method = {
         **spec["method"],

@@ -97,6 +97,10 @@ def where(address: str, port: int, path: str = "") -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 
+# By port: the key that the engine there asks for, and that every request to it carries.
+keys: dict[int, str] = {}
+
+
 @contextlib.contextmanager
 def exchange(
     address: str, port: int, path: str, *, content: bytes | None = None, kind: str = JSON, timeout: float
@@ -123,6 +127,7 @@ def exchange(
         connection.connect()
         sockets.append(connection.sock)
         headers = {"Connection": "close", **({} if content is None else {"Content-Type": kind})}
+        headers |= {"Authorization": f"Bearer {keys[port]}"} if keys.get(port) else {}
         connection.request("GET" if content is None else "POST", path, body=content, headers=headers)
         yield connection.getresponse()
         if expired.is_set():  # what came before the end looks like the whole

@@ -271,6 +271,9 @@ def _service(
         "argv": argv,
         "environment": environment,
         "secrets": secrets,  # their names alone: what they are stands in no fact
+        "api_key": next(
+            (name for name in [(engine.get("secret_options") or {}).get("api-key")] if name in secrets), None
+        ),
         "model": artifact,
         "files": artifacts,
         "api": api,

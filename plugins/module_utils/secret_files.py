@@ -9,9 +9,13 @@ a definition that is brought back finds the secret that it had. The name is made
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import probe
 
 FOLDER = "etc/thor/secrets"
 # Definitions that name such a file: those in force, and those that a restore brings back.
@@ -50,6 +54,19 @@ class SecretFiles:
         partial.rename(path)
         return tag
 
+    def value(self, name: str, variable: str) -> str | None:
+        """What the file that the service's unit names says of a variable."""
+        try:
+            unit = (self.root / f"etc/systemd/system/thor-{name}.service").read_text(encoding="utf-8")
+            for path in re.findall(rf"^EnvironmentFile=/({FOLDER}/\S+)$", unit, re.MULTILINE):
+                for line in (self.root / path).read_text(encoding="utf-8").splitlines():
+                    key, _, quoted = line.partition("=")
+                    if key == variable:
+                        return re.sub(r"\\(.)", r"\1", quoted[1:-1])
+        except OSError:
+            return None
+        return None
+
     def unused(self, tags: Mapping[str, str]) -> Iterator[Path]:
         """Files that neither these tags nor a definition on the host name."""
         kept = {f"{name}-{tag}.env" for name, tag in tags.items()}
@@ -71,3 +88,10 @@ def render(values: Mapping[str, str]) -> bytes:
         quoted = "".join(f"\\{one}" if one in '"\\`$' else one for one in value)
         lines.append(f'{key}="{quoted}"\n')
     return "".join(lines).encode()
+
+
+def learn_keys(services: Iterable[Mapping[str, Any]]) -> None:
+    """Let requests to services that ask for a key carry it, as far as this process may read it."""
+    for service in services:
+        if service.get("api_key") and (key := SecretFiles().value(service["name"], service["api_key"])):
+            probe.keys[service["port"]] = key

@@ -139,7 +139,7 @@ import base64
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import ask, deployed, observe
+from ansible_collections.jetson.thor.plugins.module_utils import ask, deployed, observe, secret_files
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
@@ -161,6 +161,7 @@ def main() -> None:
         **{key: given[key] for key in ("prompt", "image_prompt", "max_tokens", "timeout", "image_url")},
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
+    secret_files.learn_keys(given["services"])
     results = ask.ask_all(given["services"], questions, deployed.missing, observe.listening())
     module.exit_json(changed=False, results=results)
 

@@ -9,6 +9,8 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.filter.service_secrets import service_secrets
+from ansible_collections.jetson.thor.plugins.module_utils import probe, secret_files
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
 from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, Resolution, resolve
 from ansible_collections.jetson.thor.plugins.module_utils.secret_files import FOLDER, SecretFiles, render
@@ -68,9 +71,10 @@ def test_a_profile_has_secrets_too() -> None:
     ("profile", "change", "instead"),
     [
         (CHAT, {"options": {"hf-token": TOKEN}}, "secrets: {HF_TOKEN: ...}"),
-        (CHAT, {"options": {"api-key": TOKEN}}, "gateway"),
+        (CHAT, {"options": {"api-key": TOKEN}}, "secrets: {LLAMA_API_KEY: ...}"),
         (VLLM, {"options": {"hf-token": TOKEN}}, "secrets: {HF_TOKEN: ...}"),
-        (VLLM, {"options": {"api-key": [TOKEN]}}, "gateway"),
+        (VLLM, {"options": {"api-key": [TOKEN]}}, "secrets: {VLLM_API_KEY: ...}"),
+        ("qwen3-8b-sglang", {"options": {"api-key": TOKEN}}, "gateway"),
         (VLLM, {"environment": {"HF_TOKEN": TOKEN}}, "secrets: {HF_TOKEN: ...}"),
         (VLLM, {"environment": {"AWS_SECRET_ACCESS_KEY": TOKEN}}, "secrets: {AWS_SECRET_ACCESS_KEY: ...}"),
         (VLLM, {"environment": {"DB_PASSWORD": TOKEN}}, "secrets: {DB_PASSWORD: ...}"),
@@ -228,3 +232,45 @@ def test_the_role_keeps_what_it_hands_over_out_of_the_log() -> None:
     tasks = [task for path in ROLE.glob("tasks/*.yml") for task in yaml.safe_load(path.read_text(encoding="utf-8"))]
     ours = [task for task in tasks if "jetson.thor.service_secrets" in task]
     assert len(ours) == 2 and all(task["no_log"] is True for task in ours)
+
+
+# Keys that engines ask for
+
+
+@pytest.mark.parametrize(("profile", "variable"), [(CHAT, "LLAMA_API_KEY"), (VLLM, "VLLM_API_KEY")])
+def test_a_service_that_asks_for_a_key_says_where_it_is(profile: str, variable: str) -> None:
+    service = run({"profile": profile, "secrets": {variable: TOKEN}}).services[0]
+    assert (service["api_key"], service["secrets"]) == (variable, [variable])
+    assert run({"profile": profile, "secrets": {"HF_TOKEN": TOKEN}}).services[0]["api_key"] is None
+
+
+def test_requests_carry_the_key_of_the_port_that_they_go_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        """Asks for a key."""
+
+        def do_GET(self) -> None:
+            """Answer who has it."""
+            heard.append(self.headers["Authorization"])
+            self.send_response(200 if heard[-1] == f"Bearer {TOKEN}$" else 401)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            """Say nothing."""
+
+    monkeypatch.setattr(probe, "keys", {})
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        port = server.server_address[1]
+        assert probe.request("127.0.0.1", port, "/v1/models", timeout=5)[0] == 401
+        files = SecretFiles(tmp_path)
+        tag = files.write("chat", {"LLAMA_API_KEY": f"{TOKEN}$"})
+        unit = tmp_path / "etc/systemd/system/thor-chat.service"
+        unit.parent.mkdir(parents=True)
+        unit.write_text(f"[Service]\nEnvironmentFile=/{FOLDER}/chat-{tag}.env\n", encoding="utf-8")
+        monkeypatch.setattr(secret_files, "SecretFiles", lambda: files)
+        secret_files.learn_keys([{"name": "chat", "port": port, "api_key": "LLAMA_API_KEY"}, {"name": "x", "port": 1}])
+        assert probe.request("127.0.0.1", port, "/v1/models", timeout=5)[0] == 200
+        server.shutdown()
+    assert heard == [None, f"Bearer {TOKEN}$"] and probe.keys == {port: f"{TOKEN}$"}

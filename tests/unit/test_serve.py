@@ -788,3 +788,23 @@ def test_a_command_is_a_list() -> None:
         systemd_argv("one text")
     with pytest.raises(AnsibleFilterError, match="NUL"):
         systemd_argv(["\0"])
+
+
+def test_thor_serve_s_own_requests_carry_the_key_that_its_engine_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Supervisor:
+        def __init__(self, config: dict[str, Any], argv: list[str]) -> None:
+            assert "very-secret" not in str(config) + str(argv)
+
+        def run(self) -> int:
+            return 0
+
+    monkeypatch.setattr(serve, "Supervisor", Supervisor)
+    monkeypatch.setattr(probe, "keys", {})
+    monkeypatch.setenv("LLAMA_API_KEY", "very-secret")
+    config = tmp_path / "chat.json"
+    for more, keys in (({}, {}), ({"api_key": "LLAMA_API_KEY"}, {8000: "very-secret"})):
+        config.write_text(json.dumps({"port": 8000, **more}), encoding="utf-8")
+        assert serve.main(["--config", str(config), "--", "llama-server"]) == 0
+        assert probe.keys == keys
