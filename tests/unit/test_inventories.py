@@ -124,14 +124,14 @@ def words(line: str) -> list[str]:
 
 
 def dumped(text: str) -> dict[str, dict[str, list[str]]]:
-    """The units of a dump: ``{unit: {key: [values]}}``; commands stand under the names of their directives."""
+    """The units of a dump: ``{unit: {key: [values]}}``; commands stand under the names of their directives. systemd 257 draws arrows."""
     units: dict[str, dict[str, list[str]]] = {}
     current: dict[str, list[str]] = {}
     command = ""
     for line in text.splitlines():
-        if match := re.fullmatch(r"\t-> Unit (\S+):", line):
+        if match := re.fullmatch(r"\t(?:->|→) Unit (\S+):", line):
             current = units.setdefault(match[1], {})
-        elif match := re.fullmatch(r"\t\t-> (Exec\w+):", line):
+        elif match := re.fullmatch(r"\t\t(?:->|→) (Exec\w+):", line):
             command = match[1]
         elif match := re.fullmatch(r"\t+(Command Line|\w+): (.*)", line):
             current.setdefault(command if match[1] == "Command Line" else match[1], []).append(match[2])
