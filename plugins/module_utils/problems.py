@@ -65,8 +65,8 @@ def is_secret(name: str, value: Any) -> bool:
 
 
 def _printable(text: str) -> str:
-    """A text without what moves a terminal's cursor or cannot be written: ``\\x1b`` and the like stand for themselves."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    """A text without what moves a terminal's cursor or cannot be written; lines stay, since programs' words have them."""
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
 
 
 def _shown(value: Any) -> str:
