@@ -469,7 +469,7 @@ def _prove_in(
         return output
     ended = "did not come to an end" if status is None else f"ended with {status}"
     what = "no GPU was seen in" if spec["require_gpu"] else "no program runs in"
-    reason = f"{what} a container under --runtime={images.RUNTIME}: it {ended}: {output or 'without a word'}"
+    reason = f"{what} a container under --runtime={images.RUNTIME}: it {ended}: {' '.join(output.split()) or 'without a word'}"
     remedy = (
         "Look for the cause in this order: nvidia-smi on the host; ls -l /dev/nv*; nvidia-container-toolkit 1.17.7 or "
         "later (role container_runtime); `docker info` must list the runtime nvidia. engine_image_require_gpu: false "

@@ -168,7 +168,7 @@ def _limited(words: str, image: Mapping[str, Any]) -> ImageError:
 
 
 def _said(words: str) -> str:
-    return f"dockerd says: {words.strip() or 'nothing'}"
+    return f"dockerd says: {' '.join(words.split()) or 'nothing'}"
 
 
 def _variable(image: Mapping[str, Any]) -> str:
