@@ -50,6 +50,8 @@ NEEDLESS = frozenset(
         "gguf-py",
     }
 )
+# Of those: whisper.cpp's CMakeLists.txt makes another file of it, whatever it is to build.
+NEEDED = frozenset({"bindings/javascript/package-tmpl.json"})
 WHISPER_MODEL = "models/for-tests-ggml-tiny.en.bin"
 # Qwen3-8B, as its config.json has it.
 LAYERS, WIDTH, FEED_FORWARD, HEADS, KV_HEADS, HEAD, WORDS = 36, 4096, 12288, 32, 8, 128, 151936
@@ -89,7 +91,7 @@ def repack(archive: Path, subdirectory: str, target: Path) -> dict[str, str]:
             inside = member.name.removeprefix(prefix)
             if not member.name.startswith(prefix) or not inside or not (member.isfile() or member.isdir()):
                 continue
-            if inside.split("/")[0] in NEEDLESS or ".git" in inside.split("/"):
+            if inside not in NEEDED and (inside.split("/")[0] in NEEDLESS or ".git" in inside.split("/")):
                 continue
             content = source.extractfile(member) if member.isfile() else None
             member.name = f"{top}/{inside}"

@@ -41,6 +41,7 @@ REHEARSAL_SECONDS = 7200  # on few cores, and with whatever else they do
 WHISPER_SECONDS = 200  # are needed for whisper.cpp
 # What this makes, and removes in the end; none of it may be there before.
 OURS = ("/opt/thor", "/etc/thor", "/var/lib/thor", "/var/cache/thor", "/run/thor", "/models")
+UNITS = Path("/etc/systemd/system")  # nothing reads them here but the modules, which ask whether they are there
 # Accounts that a unit or a job names, made for the time of the checks.
 ACCOUNT = "thor"
 BENCH_LIMIT = 0.02  # of the engine's own figure
@@ -347,7 +348,9 @@ class Checks:
                 continue  # systemd's
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(item["content"], encoding="utf-8")
+        UNITS.mkdir(parents=True, exist_ok=True)
         for one in self.plan["definitions"]:
+            (UNITS / f"thor-{one['name']}.service").write_text(one["unit"], encoding="utf-8")
             config = json.loads(one["config"])
             if self.cpu:
                 config["require_gpu"] = False
@@ -541,7 +544,7 @@ def refuse() -> str | None:
     """Why this must not run here, or None."""
     if os.geteuid() != 0:
         return "it lays files out as on a device: run it as root"
-    there = [path for path in OURS if Path(path).exists()]
+    there = [path for path in OURS if Path(path).exists()] + [str(path) for path in UNITS.glob("thor-*")]
     if there:
         return f"{', '.join(there)} exist: this is a provisioned device, or an earlier run was cut off. It runs on a bare machine alone"
     return None
@@ -572,6 +575,8 @@ def prepared() -> Iterator[None]:
                 os.killpg(int(noted.read_text()), signal.SIGKILL)
         for folder in OURS:
             shutil.rmtree(folder, ignore_errors=True)
+        for unit in UNITS.glob("thor-*.service"):
+            unit.unlink()
         if not had_account:
             subprocess.run(["userdel", ACCOUNT], capture_output=True, check=False)
 
