@@ -295,7 +295,7 @@ def build(
                 Problem(
                     "THOR-TYPE-INVALID",
                     variable,
-                    own,
+                    None if isinstance(own, list) else own,  # a list may hold secrets
                     f"A mapping belongs here, not {described(own)}.",
                     "See docs/catalogue.md.",
                 )

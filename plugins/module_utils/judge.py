@@ -42,6 +42,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         return [unfit or deployed.no_root(), *of_services]
     return [
         *of_services,
+        *_account(services, host),
         *_gpu(services, host, settings),
         *_clock(services, host),
         *_mounts(services, host),
@@ -90,6 +91,13 @@ def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
             yield Problem(
                 "THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy
             )
+
+
+def _account(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    if services and host.get("person_thor"):
+        reason = "Somebody logs in with the account thor, and the role serving would make it one that nobody can log in with."
+        remedy = "Give that person another account (usermod --login NAME thor, groupmod --new-name NAME thor)."
+        yield Problem("THOR-ACCOUNT-TAKEN", "thor_host.person_thor", True, reason, remedy)
 
 
 def _gpu(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:

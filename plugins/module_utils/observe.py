@@ -13,6 +13,7 @@ import csv
 import ctypes
 import os
 import platform
+import pwd
 import re
 import struct
 import subprocess
@@ -75,6 +76,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "listening": listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
+        "person_thor": _is_person("thor"),
         "hub_client": _hub_client(),
         **docker,
         **images.observe(),
@@ -342,6 +344,15 @@ def _device_nodes(root: Path | None) -> list[str]:
 def _groups() -> list[str]:
     names = {line.split(":")[0] for line in (look.read(None, "/etc/group") or "").splitlines()}
     return sorted(names & {"render", "video"})
+
+
+def _is_person(name: str) -> bool:
+    """Whether an account is one that somebody logs in with."""
+    try:
+        shell = pwd.getpwnam(name).pw_shell
+    except KeyError:
+        return False
+    return Path(shell).name not in {"nologin", "false"}
 
 
 def _hub_client() -> str | None:

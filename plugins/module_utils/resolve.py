@@ -84,7 +84,9 @@ def resolve(inputs: Inputs, catalogue: Catalogue) -> Resolution:
     if not isinstance(inputs.profiles, list):
         reason = "A list of profile names, or of mappings with the key profile, belongs here."
         remedy = f"For example: thor_profiles: [{next(iter(catalogue.profiles), 'PROFILE')}]"
-        result.problems.append(Problem("THOR-TYPE-INVALID", "thor_profiles", inputs.profiles, reason, remedy))
+        # A mapping may hold secrets.
+        quoted = None if isinstance(inputs.profiles, Mapping) else inputs.profiles
+        result.problems.append(Problem("THOR-TYPE-INVALID", "thor_profiles", quoted, reason, remedy))
         return result
     # Engines whose version a person has set, and in a way that does not tell which.
     unsure = set(catalogue.engines) if "engine_versions" in inputs.in_doubt or not isinstance(given, Mapping) else set()

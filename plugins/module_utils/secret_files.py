@@ -18,8 +18,14 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import probe
 
 FOLDER = "etc/thor/secrets"
-# Definitions that name such a file: those in force, and those that a restore brings back.
-DEFINITIONS = ("etc/systemd/system/thor-*.service", "var/lib/thor/*.json", "var/lib/thor/*/*.json")
+# Definitions that name such a file: those in force, those that a switch under way would put back (transaction.py), and those that a
+# restore brings back.
+DEFINITIONS = (
+    "etc/systemd/system/thor-*.service",
+    "etc/systemd/system/.thor-*.service.*",
+    "var/lib/thor/*.json",
+    "var/lib/thor/*/*.json",
+)
 
 
 class SecretFiles:
@@ -40,7 +46,10 @@ class SecretFiles:
 
     def write(self, name: str, values: Mapping[str, str]) -> str:
         """Make a file of the service and return its tag."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Every service reads its configuration beside this folder, whatever root's umask is.
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.chmod(0o755)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         self.folder.chmod(0o700)
         tag = secrets.token_hex(4)
         path = self.folder / f"{name}-{tag}.env"

@@ -128,7 +128,8 @@ def check(value: Any, spec: Field, place: str) -> list[Problem]:
     """Hold ``value`` against ``spec``; ``place`` is where a person finds it."""
     if value is None and spec.null:
         return []
-    quoted = None if spec.secret else value
+    # A list or a mapping may hold a secret further down.
+    quoted = None if spec.secret or isinstance(value, Mapping | list) else value
     if not isinstance(value, spec.types) or (isinstance(value, bool) and bool not in spec.types):
         names = " or ".join(type_name(one) for one in spec.types)
         # YAML takes 26.10 for the number 26.1.

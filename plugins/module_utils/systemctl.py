@@ -18,6 +18,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
 JOURNAL_READ = 1000  # the cause of a Python engine's end may stand far above its last words
 LOOK_SECONDS = 2
+# A unit without a file, of which systemd can only say what it says of all.
+NEVER_EDITED = "init.scope"
 PROPERTIES = (
     *("ActiveState", "UnitFileState", "InvocationID", "NeedDaemonReload", "DropInPaths"),
     *("MainPID", "ExecStart"),
@@ -49,7 +51,7 @@ class Systemctl:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run systemctl; with ``check`` a failure raises JobFailed."""
-        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, errors="replace", check=False)
         if check and done.returncode != 0:
             raise _systemd_failed(f"systemctl {' '.join(arguments)} failed", done.stderr)
         return done
@@ -58,18 +60,21 @@ class Systemctl:
         """The state of each unit, also of one that systemd does not know."""
         if not units:
             return {}
-        done = self.run("show", f"--property={','.join(PROPERTIES)}", "--", *units, check=False)
+        done = self.run("show", f"--property={','.join(PROPERTIES)}", "--", *units, NEVER_EDITED, check=False)
         blocks = [
             dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip("\n").split("\n\n")
         ]
-        if len(blocks) != len(units):
+        if len(blocks) != len(units) + 1:
             raise _systemd_failed("systemctl show does not answer", done.stderr)
+        # From 255 on, systemd says it of every unit once anybody has enabled or disabled one without a reload (snapd does), and
+        # then it tells nothing of ours (manager->unit_file_state_outdated in unit_need_daemon_reload, src/core/unit.c).
+        told_of_all = blocks.pop().get("NeedDaemonReload") == "yes"
         return {
             unit: State(
                 block.get("ActiveState", ""),
                 block.get("UnitFileState", ""),
                 block.get("InvocationID", ""),
-                block.get("NeedDaemonReload") == "yes" or runs_another(block),
+                (block.get("NeedDaemonReload") == "yes" and not told_of_all) or runs_another(block),
                 tuple(block.get("DropInPaths", "").split()),
             )
             for unit, block in zip(units, blocks, strict=True)
@@ -128,6 +133,7 @@ class Systemctl:
             ],
             capture_output=True,
             text=True,
+            errors="replace",  # an engine may print anything, and long lines are cut within a character
             check=False,
         )
         return done.stdout.splitlines()

@@ -180,10 +180,11 @@ class Transaction:
         for path, existed in self.files.items():
             if existed:  # a new one harms nobody
                 attempt(self.disk.put_back, path, existed)
-        attempt(self.systemctl.reload)
         for name, was in self.services.items():
             if was.enabled:
                 attempt(self.systemctl.enable, units[name])
+        # After those, which leave systemd unaware of what they did.
+        attempt(self.systemctl.reload)
         back: list[str] = []
         lost: list[str] = []
         for name in touched:

@@ -108,6 +108,7 @@ class Simulation:
     """apt with folders of its own."""
 
     def __init__(self, module: AnsibleModule, scratch: Path) -> None:
+        os.umask(0o022)  # apt reads keys and lists as the user _apt, whatever root's umask is
         self.module = module
         self.host = platform.node()
         self.scratch = scratch

@@ -81,6 +81,11 @@ def only(problems: list[Problem]) -> Problem:
     return problems[0]
 
 
+def test_the_account_of_a_person_is_left_alone() -> None:
+    problem = only(judge([service()], host(person_thor=True), SETTINGS))
+    assert problem.code == "THOR-ACCOUNT-TAKEN" and "usermod --login" in problem.remedy
+
+
 def test_a_thor_with_room_is_accepted() -> None:
     assert judge([service()], HOST, SETTINGS) == []
 

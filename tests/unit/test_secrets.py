@@ -94,6 +94,8 @@ def test_secrets_in_the_open_are_refused_and_not_repeated(profile: str, change: 
     [
         ({"secrets": TOKEN}, "THOR-TYPE-INVALID"),
         ({"secrets": {"HF_TOKEN": [TOKEN]}}, "THOR-TYPE-INVALID"),
+        ({"secrets": [{"HF_TOKEN": TOKEN}]}, "THOR-TYPE-INVALID"),
+        ({"environment": [{"HF_TOKEN": TOKEN}]}, "THOR-TYPE-INVALID"),
         ({"secrets": {"HF_TOKEN": f"{TOKEN}\n"}}, "THOR-VALUE-INVALID"),
         ({"secrets": {"HF_TOKEN": "short"}}, "THOR-VALUE-INVALID"),
         ({"secrets": {"HF TOKEN": TOKEN}}, "THOR-NAME-INVALID"),
@@ -108,6 +110,14 @@ def test_no_message_repeats_a_secret(change: dict[str, Any], code: str) -> None:
     assert code in [problem.code for problem in problems]
     hidden = [problem for problem in problems if "tokn" not in problem.variable]
     assert TOKEN not in "".join(problem.text() + json.dumps(problem.as_dict()) for problem in hidden)
+
+
+def test_nor_does_one_that_speaks_of_what_the_secret_stands_in() -> None:
+    entry = {"profile": CHAT, "secrets": {"HF_TOKEN": TOKEN}}
+    for written in ({"chat": entry}, [[entry]]):
+        problems = resolve(Inputs(written), BUILT_IN).problems
+        assert [problem.code for problem in problems] == ["THOR-TYPE-INVALID"]
+        assert TOKEN not in problems[0].text() + json.dumps(problems[0].as_dict())
 
 
 @pytest.mark.parametrize(
@@ -158,6 +168,25 @@ def test_a_file_is_root_s_alone_and_is_never_changed(tmp_path: Path) -> None:
     assert second != first and TOKEN in path.read_text(encoding="utf-8")
     path.chmod(0o644)
     assert files.tag("chat", {"HF_TOKEN": TOKEN}) is None, "a file that others have read is not used again"
+
+
+def test_services_read_beside_the_folder_whatever_root_s_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        SecretFiles(tmp_path).write("chat", {"HF_TOKEN": TOKEN})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "etc/thor").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / FOLDER).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_a_switch_would_bring_back_stays(tmp_path: Path) -> None:
+    files = SecretFiles(tmp_path)
+    tag = files.write("chat", {"A_KEY": TOKEN})
+    old = tmp_path / "etc/systemd/system/.thor-chat.service.old"
+    old.parent.mkdir(parents=True)
+    old.write_text(f"EnvironmentFile=/{FOLDER}/chat-{tag}.env\n", encoding="utf-8")
+    assert not list(files.unused({}))
 
 
 def test_files_that_no_definition_names_are_removed(tmp_path: Path) -> None:
