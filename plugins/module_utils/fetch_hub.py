@@ -153,7 +153,7 @@ def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator
     if len(entries) < LISTING_LIMIT:
         yield from (entry for entry in entries if entry.get("Type") != "tree")
         return
-    if next(pages) > MOST_FOLDERS:
+    if next(pages, MOST_FOLDERS + 1) > MOST_FOLDERS:
         raise bad_answer(
             spec, f"the listing has more than {MOST_FOLDERS} folders with {LISTING_LIMIT} entries or more."
         )

@@ -24,7 +24,7 @@ def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str
     found: dict[str, Any] = {"none": [], "part": [], "layers": {}}
     for kind in ("none", "part"):
         for entry in known.get(kind) or []:
-            name, _, wanted = entry.partition(" ")
+            name, _blank, wanted = entry.partition(" ")
             text, value = _given(name, argv, environment)
             if text and (value == wanted if wanted else not _is_off(value)):
                 found[kind].append(text)

@@ -69,7 +69,7 @@ class SecretFiles:
             unit = (self.root / f"etc/systemd/system/thor-{name}.service").read_text(encoding="utf-8")
             for path in re.findall(rf"^EnvironmentFile=/({FOLDER}/\S+)$", unit, re.MULTILINE):
                 for line in (self.root / path).read_text(encoding="utf-8").splitlines():
-                    key, _, quoted = line.partition("=")
+                    key, _equals, quoted = line.partition("=")
                     if key == variable:
                         return re.sub(r"\\(.)", r"\1", quoted[1:-1])
         except OSError:

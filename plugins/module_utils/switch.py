@@ -450,7 +450,12 @@ def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
 
 def recover() -> None:
     """Take back what a run has begun that was cut off: after its end (ExecStopPost=), and at boot."""
-    take_back(Disk(), Systemctl(), lambda line: print(line, file=sys.stderr, flush=True))
+    take_back(Disk(), Systemctl(), _tell)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def take_back(disk: Disk, systemctl: Systemctl, say: Callable[[str], None]) -> bool:
