@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import grp
 import hashlib
-import json
 import os
 import random
 import statistics
@@ -292,22 +291,29 @@ def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -
                 env={"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent"},
                 **_as_service(),
             )
-        documents = json.loads(done.stdout) if done.returncode == 0 else None
+        tests = _tests(probe.parse_json(done.stdout)) if done.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return {**tool, "state": "failed", "reason": str(error)}
-    if documents is None:
+    if tests is None:
         last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
         return {**tool, "state": "failed", "reason": f"it ended with code {done.returncode}: {last}"}
-    tests = [
-        {
-            "input_tokens": one["n_prompt"],
-            "output_tokens": one["n_gen"],
-            "tokens_per_s": round(one["avg_ts"], 3),
-            "deviation": round(one["stddev_ts"], 3),
-        }
-        for one in documents
-    ]
     return {**tool, "state": "measured", "tests": tests}
+
+
+def _tests(documents: Any) -> list[dict[str, Any]]:
+    """What llama-bench has measured; raises ValueError where that is none."""
+    tests = []
+    for one in documents if isinstance(documents, list) else [documents]:
+        told = one if isinstance(one, dict) else {}
+        lengths = [probe.count(told.get(key)) for key in ("n_prompt", "n_gen")]
+        speeds = [probe.rate(told.get(key)) for key in ("avg_ts", "stddev_ts")]
+        if None in (*lengths, *speeds):
+            raise ValueError(f"what it says is no measurement: {' '.join(repr(one).split())[:100]}")
+        speed, deviation = (round(value or 0.0, 3) for value in speeds)
+        tests.append(
+            {"input_tokens": lengths[0], "output_tokens": lengths[1], "tokens_per_s": speed, "deviation": deviation}
+        )
+    return tests
 
 
 def _as_service() -> dict[str, Any]:

@@ -58,7 +58,7 @@ GPU = Field(
         "partial": REGEXES,
         "layers": COUNTS,
         "needs": COUNTS,
-        "options": Field((dict,), keys={"none": WORDS, "part": WORDS, "layers": NAMES}),
+        "options": Field((dict,), keys={"none": WORDS, "part": WORDS, "layers": WORDS, "draft_layers": WORDS}),
     },
 )
 ENGINE = Field(

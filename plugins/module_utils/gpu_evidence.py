@@ -18,33 +18,39 @@ def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str
     """What options and variables of a service say about the GPU: the catalogue's ``options``, applied to this service.
 
     ``none`` and ``part`` are those, as text, that keep the whole model, or a part of it, off the GPU; ``layers`` are those that
-    ask for a number of layers, with that number. An entry of the catalogue is a name, or a name and the value that it must have.
+    ask for a number of layers of the model, and ``draft_layers`` those of a draft model, with that number. An entry of the catalogue
+    is a name, or a name and the value that it must have; names that set the same thing stand in one entry, with ``|`` between them.
     """
     known = spec.get("options") or {}
-    found: dict[str, Any] = {"none": [], "part": [], "layers": {}}
+    found: dict[str, Any] = {"none": [], "part": [], "layers": {}, "draft_layers": {}}
     for kind in ("none", "part"):
         for entry in known.get(kind) or []:
-            name, _blank, wanted = entry.partition(" ")
-            text, value = _given(name, argv, environment)
+            names, _blank, wanted = entry.partition(" ")
+            text, value = _given(names.split("|"), argv, environment)
             if text and (value == wanted if wanted else not _is_off(value)):
                 found[kind].append(text)
-    for name in known.get("layers") or []:
-        text, value = _given(name, argv, environment)
-        # auto, all and negative numbers ask for all of them.
-        if value is not None and value.isdecimal():
-            found["layers"][text] = int(value)
+    for kind in ("layers", "draft_layers"):
+        for entry in known.get(kind) or []:
+            text, value = _given(entry.split("|"), argv, environment)
+            # auto, all and negative numbers ask for all of them.
+            if value is not None and value.isdecimal():
+                found[kind][text] = int(value)
     return found
 
 
-def _given(name: str, argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
-    """An option or a variable as it was given, and its value; an empty text where it was not. The last one counts."""
-    if name in environment:
-        return _short(f"{name}={environment[name]}"), environment[name]
-    flag = f"--{name}"
+def _given(names: Sequence[str], argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
+    """An option or a variable as it was given, and its value; an empty text where it was not.
+
+    The last one of ``argv`` counts, and a variable only where there is none (llama.cpp: "will be overwritten by command line argument").
+    """
     for index in range(len(argv) - 1, -1, -1):
-        if argv[index] == flag:
+        flag = argv[index]
+        if flag.startswith("--") and flag[2:] in names:
             value = argv[index + 1] if index + 1 < len(argv) and not argv[index + 1].startswith("--") else None
             return flag if value is None else _short(f"{flag} {value}"), value
+    for name in names:
+        if name in environment:
+            return _short(f"{name}={environment[name]}"), environment[name]
     return "", None
 
 
@@ -72,13 +78,17 @@ def asked_text(gpu: Mapping[str, Any] | None) -> str:
     if found.get("part"):
         return _partly(found)
     # A number may be more than the model has: only the engine knows.
-    return (
-        f"no more layers on the GPU than its options say ({', '.join(found['layers'])})" if found.get("layers") else ""
-    )
+    layers = _layers(found)
+    return f"no more layers on the GPU than its options say ({', '.join(layers)})" if layers else ""
+
+
+def _layers(found: Mapping[str, Any]) -> list[str]:
+    """The options that ask for a number of layers. What an older version of the collection has deployed knows one kind of them."""
+    return [*(found.get("layers") or {}), *(found.get("draft_layers") or {})]
 
 
 def _partly(found: Mapping[str, Any]) -> str:
-    return f"partly on the GPU by its options ({', '.join([*found['part'], *found['layers']])})"
+    return f"partly on the GPU by its options ({', '.join([*found['part'], *_layers(found)])})"
 
 
 def _two_numbers(pattern: re.Pattern[str] | None, line: str) -> tuple[int, int] | None:
@@ -128,12 +138,12 @@ class Evidence:
             return "unused", f"its log has nothing like {self._missing[0].pattern!r}"
         if self._layers is not None and not self._counts:
             return "unused", f"its log has nothing like {self._layers.pattern!r}"
-        wanted = (self._asked.get("layers") or {}).values()
         fewer = [f"{here} of {total} layers" for here, total in self._counts if here < total]
         short = [
             f"{here} of {total} layers"
-            for here, total in self._counts
-            if here < total and here not in [min(number, total) for number in wanted]
+            for index, (here, total) in enumerate(self._counts)
+            # An engine loads the model first (llama.cpp: common_init_from_params, then "loading draft model").
+            if here < total and here not in (self._asked.get("draft_layers" if index else "layers") or {}).values()
         ]
         if short:
             return "partial", f"only {' and '.join(short)} are on the GPU"

@@ -121,17 +121,17 @@ def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: boo
             if pieces > most:
                 raise probe.ProbeError("shape", f"the stream has more than {most} pieces and goes on")
         usage = _mapping(event.get("usage")) or usage
-        told = _mapping(event.get("timings")).get("predicted_per_second")
-        rate = float(told) if isinstance(told, int | float) else rate
+        told = probe.rate(_mapping(event.get("timings")).get("predicted_per_second"))
+        rate = rate if told is None else told
     if not pieces and not silent:
         raise probe.ProbeError("shape", "the stream ended without a piece of an answer")
     return Sample(
         seconds=time.monotonic() - begin,
         first=first,
         last=last,
-        input_tokens=_number(usage.get("prompt_tokens")),
+        input_tokens=probe.count(usage.get("prompt_tokens")) or 0,
         # Without a count a piece is taken for a token, which it is for most engines.
-        output_tokens=_number(usage.get("completion_tokens")) or pieces,
+        output_tokens=probe.count(usage.get("completion_tokens")) or pieces,
         engine_rate=rate,
     )
 
@@ -162,10 +162,6 @@ def _has_text(event: Mapping[str, Any]) -> bool:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def transcription(service: Service, name: str, sound: bytes, timeout: float) -> Sample:

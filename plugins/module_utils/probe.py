@@ -48,6 +48,7 @@ _CUT_CHARACTER = re.compile(r"\ufffd{1,3}\Z")
 # The same piece six times in a row and more, over a stretch that no plain sentence, list or table is made of.
 _REPEATED = re.compile(r"(.{1,60}?)\1{5,}")
 LEAST_REPEATED = 48  # characters
+MOST = 2**53  # the last whole number up to which a double holds all of them
 MOST_READ = 4000  # characters of an answer that are looked at
 
 
@@ -162,6 +163,18 @@ def parse_json(content: bytes | str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def count(value: Any) -> int | None:
+    """How many of something an engine says there are; None where that is no such number."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+    return value if is_count else None
+
+
+def rate(value: Any) -> float | None:
+    """How fast an engine says that it is; None where that is no speed: NaN and Infinity are no JSON, and Python reads them."""
+    is_rate = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
+    return float(value) if is_rate else None
+
+
 def error_text(status: int, content: bytes) -> str:
     """What the service said with an HTTP error, in one short line."""
     text = content.decode("utf-8", "replace")
@@ -204,13 +217,12 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
     usage = document.get("usage")
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise wrong("choices[0].message.content is not a text")
-    if not isinstance(usage, dict) or not isinstance(usage.get("completion_tokens"), int):
-        raise wrong("it has no usage.completion_tokens")
-    tokens: int = usage["completion_tokens"]
-    prompt_tokens = usage.get("prompt_tokens")
+    tokens = count(usage.get("completion_tokens")) if isinstance(usage, dict) else None
+    if tokens is None:
+        raise wrong("it has no usage.completion_tokens that is a number of tokens")
     timings = document.get("timings")
-    speed = timings.get("predicted_per_second") if isinstance(timings, dict) else None
-    if not isinstance(speed, (int, float)):
+    speed = rate(timings.get("predicted_per_second")) if isinstance(timings, dict) else None
+    if speed is None:
         # of the whole request, the prompt included: a lower bound where the engine tells no timings
         speed = tokens / seconds if seconds > 0 and tokens else None
     return Answer(
@@ -218,7 +230,7 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
         reasoning=reasoning,
         finish=str(choices[0].get("finish_reason") or ""),
         model=str(document.get("model") or ""),
-        prompt_tokens=prompt_tokens if isinstance(prompt_tokens, int) else 0,
+        prompt_tokens=count(usage.get("prompt_tokens")) or 0,
         completion_tokens=tokens,
         seconds=seconds,
         tokens_per_second=speed,

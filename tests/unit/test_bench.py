@@ -269,6 +269,14 @@ def test_a_count_that_is_no_number_is_none() -> None:
     assert (sample.input_tokens, sample.output_tokens) == (0, 1)
 
 
+@pytest.mark.parametrize("figure", ["true", "-5", "1" + "0" * 400, "NaN", "Infinity", "1e400", "[]"])
+def test_a_figure_that_is_none_of_a_measurement_is_left_out(figure: str) -> None:
+    told = f'"usage": {{"prompt_tokens": {figure}, "completion_tokens": {figure}}}, "timings": {{"predicted_per_second": {figure}}}'
+    lines = [f'data: {{"choices": [{{"delta": {{"content": "x"}}}}], {told}}}\n'.encode(), b"data: [DONE]\n"]
+    sample = load._read_stream(stream(*lines), 0.0, 8)
+    assert (sample.input_tokens, sample.output_tokens, sample.engine_rate) == (0, 1, None)
+
+
 def test_a_sound_is_repeated_until_it_is_long_enough() -> None:
     longer, seconds = load.lengthen(sound(0.7), 3)
     with wave.open(io.BytesIO(longer)) as read:
@@ -451,6 +459,10 @@ def test_the_engines_own_tool_is_asked_for_the_same_lengths(engine: Engine, tool
     assert measures(engine.service())["reason"] == "it ended with code 3: cannot load the model"
     tool.write_text("#!/bin/sh\necho no json\n")
     assert measures(engine.service())["state"] == "failed"
+    good = '{"n_prompt": 64, "n_gen": 0, "avg_ts": 900, "stddev_ts": 1}'
+    for wrong in (good.replace("900", "NaN"), good.replace("64", "true"), good.replace("1}", "1e400}"), "5", "{}"):
+        tool.write_text(f"#!/bin/sh\necho '[{wrong}]'\n")
+        assert "no measurement" in measures(engine.service())["reason"]
 
 
 def test_it_does_not_wait_for_ever_for_engines_that_start(

@@ -128,6 +128,13 @@ def test_the_gpu_is_used_when_the_model_is_there_and_nothing_failed(
         ("8/37", "--n-gpu-layers -1", "partial", "only 8 of 37"),
         ("37/37 0/29", "--spec-draft-ngl 0", "asked", "(--spec-draft-ngl 0): 0 of 29 layers"),
         ("8/37 0/29", "--spec-draft-ngl 0", "partial", "only 8 of 37 layers are"),
+        # The number of another model's option says nothing about this one.
+        ("8/37", "--spec-draft-ngl 8", "partial", "only 8 of 37"),
+        ("8/37 29/29", "--spec-draft-ngl 8", "partial", "only 8 of 37"),
+        ("8/37 8/29", "--n-gpu-layers 8", "partial", "only 8 of 29"),
+        ("8/37 4/29", "--n-gpu-layers 8 --gpu-layers-draft 4", "asked", "8 of 37 layers, 4 of 29 layers"),
+        ("8/37", "--gpu-layers 8 --n-gpu-layers 99", "partial", "only 8 of 37"),
+        ("8/37", "--n-gpu-layers 0 --gpu-layers 99", "partial", "only 8 of 37"),
         ("37/37", "--cpu-moe --jinja", "asked", "partly on the GPU by its options (--cpu-moe)"),
         ("8/37", "--cpu-moe --jinja", "partial", "only 8 of 37"),
         ("8/37", "--n-cpu-moe 0", "partial", "only 8 of 37"),
@@ -151,7 +158,27 @@ def test_variables_ask_as_options_do() -> None:
     assert (found, why.partition(": ")[2]) == ("asked", "20 of 37 layers")
     assert "LLAMA_ARG_N_GPU_LAYERS=20" in why
     spec = ENGINES["llama.cpp"]["gpu"]
-    assert asked(spec, [], {"LLAMA_ARG_CPU_MOE": "off"}) == {"none": [], "part": [], "layers": {}}
+    assert asked(spec, [], {"LLAMA_ARG_CPU_MOE": "off"}) == {
+        "none": [],
+        "part": [],
+        "layers": {},
+        "draft_layers": {},
+    }
+
+
+@pytest.mark.parametrize("number", ["0", "8"])
+def test_an_option_overrides_its_variable(number: str) -> None:
+    told = [BUFFER, "load_tensors: offloaded 8/37 layers to GPU"]
+    for option in ("--n-gpu-layers 99", "--gpu-layers auto"):
+        found, why = judged("llama.cpp", told, option, LLAMA_ARG_N_GPU_LAYERS=number)
+        assert found == "partial" and "only 8 of 37" in why
+    assert judged("llama.cpp", told, "--device CUDA0", LLAMA_ARG_DEVICE="none")[0] == "partial"
+    # These add to each other.
+    assert judged("llama.cpp", [BUFFER, FULL], "--n-cpu-moe 0", LLAMA_ARG_N_CPU_MOE="5")[0] == "asked"
+
+
+def test_a_cut_model_is_not_what_was_asked_of_its_draft_model() -> None:
+    assert judged("llama.cpp", log("llama-partial-offload.txt"), "--spec-draft-ngl 8")[0] == "partial"
 
 
 def test_what_was_asked_is_told_on_one_line() -> None:

@@ -112,6 +112,25 @@ def test_without_timings_the_speed_is_that_of_the_request() -> None:
     assert probe.parse_chat(json.dumps(document).encode(), 2.0).tokens_per_second == 2.0
 
 
+FIGURES = ["true", "-5", "1" + "0" * 400, "9007199254740993", "NaN", "Infinity", "1e400", '"4"', "null"]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_count_that_is_none_is_refused(figure: str) -> None:
+    content = json.dumps(GOOD).replace('"completion_tokens": 4', f'"completion_tokens": {figure}').encode()
+    with pytest.raises(probe.ProbeError, match=r"no usage\.completion_tokens") as caught:
+        probe.parse_chat(content, 1.0)
+    assert caught.value.kind == "shape"
+    content = json.dumps(GOOD).replace('"prompt_tokens": 9', f'"prompt_tokens": {figure}').encode()
+    assert probe.parse_chat(content, 1.0).prompt_tokens == 0
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_speed_that_is_none_is_not_believed(figure: str) -> None:
+    content = json.dumps(GOOD).replace("37.4", figure).encode()
+    assert probe.parse_chat(content, 2.0).tokens_per_second == 2.0
+
+
 @pytest.mark.parametrize(
     ("status", "content", "text"),
     [
