@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import options as option_list
 from ansible_collections.jetson.thor.plugins.module_utils import own_entries, shapes
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret, nearest
 from ansible_collections.jetson.thor.plugins.module_utils.shapes import (
     Field,
     check,
@@ -313,7 +314,7 @@ def build(
                 entry = own[name] if entry is None else merge(entry, own[name])
             found = check(entry, spec, place)
             if not found:
-                found = _references(noun, name, entry, place)
+                found = _references(noun, name, entry, place) or _open_secrets(noun, entry, place)
             problems += found
             if found:
                 catalogue.refused.add((noun, name))
@@ -349,6 +350,30 @@ def _references(noun: str, name: str, entry: Mapping[str, Any], place: str) -> l
         for key in wanted
         if not entry.get(key)
     ] or (_sources(entry, place) if noun == "engines" and entry["kind"] == "native" else [])
+
+
+def _open_secrets(noun: str, entry: Mapping[str, Any], place: str) -> list[Problem]:
+    """Secrets in addresses and in an engine's command, which stand in files that everybody on the device reads."""
+    problems: list[Problem] = []
+    sources = [("source", entry.get("source"))] if noun == "engines" else []
+    sources += [
+        (f"versions[{one!r}].source", known.get("source")) for one, known in (entry.get("versions") or {}).items()
+    ]
+    addresses = [(f"{where}.{key}", (source or {}).get(key)) for where, source in sources for key in ("git", "archive")]
+    for where, address in [("url", entry.get("url")), *addresses]:
+        if is_secret("", address):
+            reason = "The address holds a user or a password, and it is written where everybody on the device reads it, and into diffs."
+            remedy = "Take that out. There is no way to hand over a password for a fetch: name a mirror in your network that asks for none."
+            problems.append(Problem("THOR-SECRET-PLAIN", f"{place}.{where}", None, reason, remedy))
+    for key in ("command", "bench"):
+        for name, value in option_list.words(entry.get(key) or ()):
+            if is_secret(name, value) or is_secret("", value):
+                reason = f"It gives --{name} a secret, which would stand in the service's unit, and in diffs."
+                remedy = (
+                    "Take it out, and hand it over as a variable: secrets of the service, with the value from a vault."
+                )
+                problems.append(Problem("THOR-SECRET-PLAIN", f"{place}.{key}", None, reason, remedy))
+    return problems
 
 
 def _sources(engine: Mapping[str, Any], place: str) -> list[Problem]:

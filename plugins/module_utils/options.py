@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,18 @@ def find(flags: Flags, name: str) -> str | None:
         if flag in entry.get("aliases", ()) or flag == entry.get("negation"):
             return canonical
     return None
+
+
+def words(argv: Iterable[str]) -> list[tuple[str, Any]]:
+    """The options in a command: names as people write them, with the value behind ``=`` or in the next word, else ``True``."""
+    found: list[tuple[str, Any]] = []
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and len(name) > 2:
+            found.append((name[2:].replace("_", "-"), value if equals else True))
+        elif found and found[-1][1] is True:
+            found[-1] = (found[-1][0], word)
+    return found
 
 
 def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> list[str]:

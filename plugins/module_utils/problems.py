@@ -7,19 +7,28 @@ Every code is documented in docs/errors.md; a unit test holds the two together.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# What stands under such a name is not shown, and is not written where others read it.
-# "bucket-time-to-first-token" and "experts-per-token" count something.
-_SECRET = re.compile(
-    r"(?:^|(?<!per)(?<!first)[-_])(?:token|secret|password|passwd|passphrase|apikey|key)$", re.IGNORECASE
+# What stands under such a name is not shown, and is not written where others read it. These are secrets whatever the value.
+_CERTAIN = re.compile(
+    r"(?:^|[-_])(?:api[-_]?keys?|(?:hf|hugging[-_]?face[-_]hub)[-_]token)$|(?:^|[-_])secret[-_](?:access[-_])?key",
+    re.IGNORECASE,
 )
+# And these unless they count or switch something. "bucket-time-to-first-token" and "experts-per-token" do, and "allow-credentials".
+_SECRET = re.compile(
+    r"(?:^|(?<!per)(?<!first)(?<!allow)(?<!cors)[-_])(?:token|secrets?|passwd|pass|passphrases?|pat|credentials?|keys?)$|passwords?$",
+    re.IGNORECASE,
+)
+# The user's part of an address: a password, or a token alone.
+_USER = re.compile(r"https?://[^/?#@\s]+@|://[^/?#@\s]*:[^/?#@\s]*@", re.IGNORECASE)
 LONGEST = 400  # characters of a value that are shown
+DEEPEST = 16  # levels of a value that are looked through
 
 
 @dataclass(frozen=True)
@@ -53,15 +62,30 @@ class Problem:
         return {key: _printable(one) if isinstance(one, str) else one for key, one in plain.items()}
 
     def _hidden(self) -> bool:
-        """Whether the value may be a secret, by the name that it has."""
-        return is_secret((re.findall(r"[\w-]+", self.variable) or [""])[-1], self.value)
+        """Whether the value may be a secret, by one of the names in the path to it or by itself."""
+        return any(is_secret(name, self.value) for name in re.findall(r"[\w-]+", self.variable) or [""])
 
 
-def is_secret(name: str, value: Any) -> bool:
-    """Whether a value is a secret by its name: HF_TOKEN and api-key are, MAX_TOKEN=512 and TOKENIZERS_PARALLELISM are not."""
-    return bool(_SECRET.search(name)) and not (
-        value is None or isinstance(value, bool | int | float) or re.fullmatch(r"\d*|true|false", str(value).casefold())
-    )
+def is_secret(name: str, value: Any, depth: int = 0) -> bool:
+    """Whether a value is or holds a secret: HF_TOKEN and api-key are, MAX_TOKEN=512 and TOKENIZERS_PARALLELISM are not."""
+    if value in (None, False, "") or depth > DEEPEST:
+        return False
+    if _CERTAIN.search(name):
+        if value is True:
+            return name.casefold() != "hf-token"  # vLLM then takes the token that the account has
+        return not (isinstance(value, str) and value.casefold() == "false")
+    if isinstance(value, Mapping):
+        return any(is_secret(str(key), one, depth + 1) for key, one in value.items())
+    if isinstance(value, list):
+        return any(is_secret(name, one, depth + 1) for one in value)
+    if not isinstance(value, str):
+        return False
+    if value.lstrip().startswith(("{", "[")):
+        with contextlib.suppress(ValueError, RecursionError):
+            return is_secret(name, json.loads(value), depth + 1)
+    # <|image|> stands for something in a prompt.
+    harmless = re.fullmatch(r"\d+|true|false|<.*>", value.casefold())
+    return bool(_USER.search(value) or (_SECRET.search(name) and not harmless))
 
 
 def _printable(text: str) -> str:

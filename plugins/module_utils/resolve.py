@@ -37,6 +37,9 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
 # Units of ours that are no services: thor-drop-caches.socket, thor-job-*.service.
 TAKEN_NAMES = re.compile(r"drop-caches|job-.*")
 
+# Variables by which the loader, shells and Python take code or programs from elsewhere.
+STEERS = r"LD_\w+|PATH|HOME|SHELL|IFS|ENV|BASH_ENV|GCONV_PATH|PYTHON\w*"
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -520,13 +523,17 @@ def _secrets(
     """The names of the service's secrets, and secrets that stand where everybody reads them: in argv and in its unit."""
     problems: list[Problem] = []
     names = sorted({**(profile.get("secrets") or {}), **(entry.get("secrets") or {})})
+    for name in names:
+        if re.fullmatch(STEERS, name):
+            reason = "This variable steers how programs start: it is no secret."
+            problems.append(Problem("THOR-NAME-INVALID", f"{place}.secrets[{name!r}]", None, reason, "Leave it out."))
     instead: Mapping[str, str | None] = engine.get("secret_options") or {}
     for part, values in (("options", chosen), ("environment", environment)):
         for name, value in values.items():
             if part == "environment" and name in names:
                 where, reason = f"{place}.secrets[{name!r}]", "The environment has a variable of this name, too."
                 problems.append(Problem("THOR-VALUE-INVALID", where, None, reason, "Give it once."))
-            elif is_secret(name, value):
+            elif is_secret(name, value) or (part == "options" and name in instead and value not in (None, False, True)):
                 own = name in (entry.get(part) or {})
                 where = (
                     f"{place}.{part}[{name!r}]"

@@ -79,6 +79,9 @@ def test_a_profile_has_secrets_too() -> None:
         (VLLM, {"environment": {"AWS_SECRET_ACCESS_KEY": TOKEN}}, "secrets: {AWS_SECRET_ACCESS_KEY: ...}"),
         (VLLM, {"environment": {"DB_PASSWORD": TOKEN}}, "secrets: {DB_PASSWORD: ...}"),
         (VLLM, {"environment": {"MY_SECRET": TOKEN}}, "secrets: {MY_SECRET: ...}"),
+        (VLLM, {"environment": {"HTTPS_PROXY": f"http://me:{TOKEN}@proxy"}}, "secrets: {HTTPS_PROXY: ...}"),
+        (VLLM, {"options": {"model-loader-extra-config": {"aws_secret_access_key": TOKEN}}}, "Leave it out"),
+        (VLLM, {"options": {"additional-config": {"api_key": TOKEN}}}, "Leave it out"),
     ],
 )
 def test_secrets_in_the_open_are_refused_and_not_repeated(profile: str, change: dict[str, Any], instead: str) -> None:
@@ -87,6 +90,70 @@ def test_secrets_in_the_open_are_refused_and_not_repeated(profile: str, change: 
     assert (problem.code, problem.variable) == ("THOR-SECRET-PLAIN", f"thor_profiles[0].{part}[{next(iter(values))!r}]")
     assert instead in problem.remedy
     assert TOKEN not in problem.text() and TOKEN not in json.dumps(problem.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("profile", "change"),
+    [
+        (CHAT, {"options": {"api-key": "123456789012"}}),
+        (CHAT, {"options": {"api-key": 123456789012}}),
+        (VLLM, {"environment": {"HF_TOKEN": "987654321098"}}),
+        (CHAT, {"environment": {"LLAMA_API_KEY": 1234567890}}),
+        (VLLM, {"environment": {"VLLM_API_KEY": "true"}}),
+    ],
+)
+def test_a_key_of_digits_is_a_key(profile: str, change: dict[str, Any]) -> None:
+    problems = run({"profile": profile, **change}).problems
+    assert "THOR-SECRET-PLAIN" in [problem.code for problem in problems]
+    value = str(next(iter(next(iter(change.values())).values())))
+    assert f"= {value}" not in "".join(problem.text() for problem in problems).replace('"', "")
+    assert not [problem for problem in problems if problem.as_dict()["value"] is not None]
+
+
+@pytest.mark.parametrize(
+    ("noun", "entry", "key"),
+    [
+        (
+            "models",
+            {"source": "url", "url": f"https://me:{TOKEN}@example.org/x.gguf", "path": "a", "file": "x.gguf"},
+            "url",
+        ),
+        (
+            "models",
+            {"source": "url", "url": f"https://{TOKEN}@example.org/x.gguf", "path": "a", "file": "x.gguf"},
+            "url",
+        ),
+        ("engines", {"source": {"git": f"https://me:{TOKEN}@example.org/x.git", "commit": "0c1e570"}}, "source.git"),
+        (
+            "engines",
+            {"versions": {"0c1e570": {"source": {"archive": f"https://{TOKEN}@example.org/x", "sha256": "0" * 64}}}},
+            "source.archive",
+        ),
+        ("engines", {"command": ["llama-server", "--model", "{file}", "--api-key", TOKEN]}, "command"),
+        ("engines", {"command": ["llama-server", "--model", "{file}", f"--api_key={TOKEN}"]}, "command"),
+    ],
+)
+def test_secrets_in_the_catalogue_are_refused_and_not_repeated(noun: str, entry: dict[str, Any], key: str) -> None:
+    name = "llama.cpp" if noun == "engines" else "mine"
+    _catalogue, problems = load({noun: {name: {"bytes": 5, **entry} if noun == "models" else entry}})
+    found = [problem for problem in problems if problem.code == "THOR-SECRET-PLAIN"]
+    assert [
+        problem.variable.startswith(f"thor_extra_{noun}") and problem.variable.endswith(key) for problem in found
+    ] == [True]
+    assert TOKEN not in "".join(problem.text() + json.dumps(problem.as_dict()) for problem in problems)
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "PYTHONPATH"])
+def test_what_steers_programs_is_no_secret(name: str) -> None:
+    (problem,) = run({"profile": CHAT, "secrets": {name: TOKEN}}).problems
+    assert (problem.code, problem.variable) == ("THOR-NAME-INVALID", f"thor_profiles[0].secrets[{name!r}]")
+
+
+def test_an_option_that_an_own_engine_calls_a_secret_is_one() -> None:
+    own = {"llama.cpp": {"secret_options": {"jinja-word": "MY_WORD"}}}
+    catalogue, _problems = load({"engines": own})
+    found = resolve(Inputs([{"profile": CHAT, "options": {"jinja-word": "12345678"}}]), catalogue).problems
+    assert "THOR-SECRET-PLAIN" in [problem.code for problem in found]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +194,27 @@ def test_nor_does_one_that_speaks_of_what_the_secret_stands_in() -> None:
         ("api-key", TOKEN, True),
         ("OPENAI_API_KEY", TOKEN, True),
         ("OPENAI_APIKEY", TOKEN, True),
-        ("PGPASSWORD", TOKEN, False),
+        ("PGPASSWORD", TOKEN, True),
+        ("HF_TOKEN", "987654321098", True),
+        ("VLLM_API_KEY", "true", True),
+        ("api-key", 123456789012, True),
+        ("HUGGING_FACE_HUB_TOKEN", "1", True),
+        ("HF_TOKEN", "false", False),
+        ("api-key", False, False),
+        ("GITHUB_PAT", TOKEN, True),
+        ("DB_PASS", TOKEN, True),
+        ("MY_CREDENTIALS", TOKEN, True),
+        ("SECRET_KEY_BASE", TOKEN, True),
+        ("OPENAI_API_KEYS", TOKEN, True),
+        ("DATABASE_URL", f"postgres://me:{TOKEN}@db/x", True),
+        ("HTTPS_PROXY", f"http://me:{TOKEN}@proxy:3128", True),
+        ("HTTPS_PROXY", "http://proxy:3128/?a=b@c", False),
+        ("GIT_BASE", "ssh://git@example.org/x", False),
+        ("model-loader-extra-config", {"a": [{"aws_secret_access_key": TOKEN}]}, True),
+        ("additional-config", f'{{"api_key": "{TOKEN}"}}', True),
+        ("hf-overrides", {"image_token": "<|image|>", "head_key": 5}, False),
+        ("json-schema", '{"properties": {"token": {"type": "string"}}}', False),
+        ("override-kv", "{not json", False),
         ("DB_PASSWD", TOKEN, True),
         ("TOKENIZERS_PARALLELISM", "false", False),
         ("VLLM_MAX_TOKENS", "many", False),
