@@ -192,3 +192,13 @@ def test_the_supervisors_of_containers_and_nobody_else_may_use_docker(host: Any)
     assert len(accounts) == len(CONTAINERS) + 1
     assert not accounts & {"0", host.check_output("id -u thor")}
     assert "docker" not in host.check_output("id -nG thor").split()
+
+
+def test_a_secret_reaches_the_container_and_no_command_line(host: Any) -> None:
+    secret = "hf_known-to-everybody-0123456789"
+    told = json.loads(host.check_output("docker inspect thor-chat"))[0]["Config"]
+    assert f"HF_TOKEN={secret}" in told["Env"]
+    assert "HF_TOKEN" not in " ".join(told["Cmd"])
+    unit = host.file("/etc/systemd/system/thor-chat.service").content_string
+    assert "--env=HF_TOKEN" in unit and secret not in unit
+    assert host.check_output(f"ps -eo args | grep -c {secret[:10]}'{secret[10:]}' || :") == "0"

@@ -91,3 +91,23 @@ def test_its_exposure_is_bounded(host: Any, name: str) -> None:
 
 def test_no_job_is_left(host: Any) -> None:
     assert host.check_output("systemctl list-units --all --no-legend --plain 'thor-job-*'") == ""
+
+
+def test_a_secret_reaches_its_engine_and_nobody_else(host: Any) -> None:
+    secret = "hf_known-to-everybody-0123456789"
+    unit = host.file("/etc/systemd/system/thor-eyes.service").content_string
+    place = re.search(r"^EnvironmentFile=(/etc/thor/secrets/\S+)$", unit, re.MULTILINE)
+    assert place is not None and secret not in unit
+    file = host.file(place[1])
+    assert (file.user, file.mode) == ("root", 0o600) and secret in file.content_string
+    assert host.file("/etc/thor/secrets").mode == 0o700
+    for name, there in (("eyes", True), ("chat", False)):
+        main = host.check_output(f"systemctl show -P MainPID thor-{name}.service")
+        engine = host.check_output(f"cat /proc/{main}/task/{main}/children").split()[0]
+        environment = host.file(f"/proc/{engine}/environ").content_string
+        assert (f"HF_TOKEN={secret}" in environment.split("\0")) is there
+    # Put together, so that the search does not find itself.
+    search = f"{secret[:10]}'{secret[10:]}'"
+    assert host.check_output(f"ps -eo args | grep -c {search} || :") == "0"
+    assert host.check_output(f"journalctl --no-pager | grep -c {search} || :") == "0"
+    assert host.check_output(f"grep -rlc {search} /etc/thor/services /var/lib/thor --include=*.json || :") == ""
