@@ -201,4 +201,4 @@ def test_a_secret_reaches_the_container_and_no_command_line(host: Any) -> None:
     assert "HF_TOKEN" not in " ".join(told["Cmd"])
     unit = host.file("/etc/systemd/system/thor-chat.service").content_string
     assert "--env=HF_TOKEN" in unit and secret not in unit
-    assert host.check_output(f"ps -eo args | grep -c {secret[:10]}'{secret[10:]}' || :") == "0"
+    assert secret not in host.check_output("ps -eo args")
