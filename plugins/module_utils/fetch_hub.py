@@ -188,7 +188,8 @@ def _list_page(spec: Mapping[str, Any], root: str, recursive: bool) -> list[dict
     except ValueError:
         answer = None
     _refuse(spec, url, status, answer, body)
-    entries = answer["Data"]["Files"] if isinstance(answer, dict) and isinstance(answer.get("Data"), dict) else False
+    data = answer.get("Data") if isinstance(answer, dict) else None
+    entries = data.get("Files", False) if isinstance(data, dict) else False
     if entries is None and not root:
         # What modelscope.cn answers for a revision that it does not have: 200, Success, and no files.
         raise not_found(spec)
@@ -227,7 +228,11 @@ def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple
             raise bad_answer(spec, f"{url}: {error}, and a listing is smaller.") from error
         except urllib.error.HTTPError as error:
             with error:
-                answer = (error.code, bounded.start(error, EXCERPT_BYTES, spec["idle_timeout"]))
+                body = b""
+                # The status counts, whatever becomes of the body.
+                with contextlib.suppress(*TRANSPORT):
+                    body = bounded.start(error, EXCERPT_BYTES, spec["idle_timeout"])
+                answer = (error.code, body)
                 if error.code != 429 and error.code < 500:
                     return answer
                 refuse_limit(spec, error)

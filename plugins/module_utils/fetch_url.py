@@ -68,7 +68,7 @@ def open_url(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> A
             # A token is for the hub, and not for the store of blobs that it may redirect to.
             unredirected_headers=["Cookie"],
         )
-    except (urls.ConnectionError, ValueError) as error:  # the client's own class, and an unknown kind of URL
+    except (urls.ConnectionError, ValueError, OverflowError) as error:  # the client's own class, an unknown URL or port
         raise urllib.error.URLError(str(error)) from error
 
 
@@ -353,11 +353,12 @@ def _ask(spec: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, str 
     etag = response.headers.get("ETag", "")
     # A weak ETag cannot say that bytes are the same (RFC 9110, 13.1.5).
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-    length = response.headers.get("Content-Length")
+    length = response.headers.get("Content-Length", "")
     if status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         response.close()
         return 416, None, None, None
-    return status, validator, int(length) if length and length.isdigit() else None, response
+    # Python takes neither 5000 digits nor those that only look like some (\u00b2).
+    return status, validator, int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None, response
 
 
 def _refuse_place(spec: Mapping[str, Any], path: Path) -> None:

@@ -117,14 +117,14 @@ class Tracker:
             if status == "Already exists":
                 self._finish(layer, self.complete)
         elif layer in self.order:
-            self._advance(layer, status, event.get("progressDetail") or {})
+            self._advance(layer, status, event.get("progressDetail"))
         if time.monotonic() - self.moved > self.allowed():
             raise Stalled
 
-    def _advance(self, layer: str, status: str, detail: Mapping[str, Any]) -> None:
+    def _advance(self, layer: str, status: str, detail: Any) -> None:
         if status == "Downloading":
-            self.totals[layer] = max(self.totals.get(layer, 0), int(detail.get("total") or 0))
-            current = int(detail.get("current") or 0)
+            self.totals[layer] = max(self.totals.get(layer, 0), _count(detail, "total"))
+            current = _count(detail, "current")
             if current > self.done.get(layer, -1):
                 self.done[layer] = current
                 self.moved = time.monotonic()
@@ -198,7 +198,7 @@ class Store:
     def begin(self, name: str) -> None:
         """See what an earlier run has held of the image that ``name`` stands for."""
         self.held, self.tried, self.seen = [], [], 0
-        with contextlib.suppress(DockerError):
+        with contextlib.suppress(DockerError, KeyError, TypeError):
             self.held = list(self.docker.get(f"/images/{PARTIAL}:{name}/json")["RootFS"]["Layers"])
 
     def hold(self, name: str, layers: list[str]) -> bool:
@@ -240,6 +240,12 @@ class Store:
                 if keep is None or keep not in (image.get("RepoTags") or []):
                     with contextlib.suppress(DockerError):
                         self.docker.request("DELETE", f"/images/{image['Id']}?force=1")
+
+
+def _count(detail: Any, key: str) -> int:
+    """A number of bytes in an event; 0 where it tells none."""
+    value = detail.get(key) if isinstance(detail, dict) else None
+    return value if isinstance(value, int) else 0
 
 
 def _short(reference: str) -> str:

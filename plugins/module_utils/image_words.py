@@ -28,14 +28,16 @@ COLLECT = "engine_image_collect: true removes images of ours that nobody uses."
 PLATFORM_WAY_OUT = "Choose a version whose image is made for aarch64 devices (arm64), or mend the image's name."
 
 # The first that matches counts, in the order of explain().
-_DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_DISK = re.compile(r"no space left on device|disk quota (has been )?exceeded", re.IGNORECASE)
 _LIMIT = re.compile(
-    r"too ?many ?requests|rate.?limit|rate exceeded|quota exceeded|throttl|\b(status|HTTP)\b[^\n]{0,80}?[: ]429\b",
+    r"too ?many ?requests|rate.?limit|pull limit|(rate|QPS|quota|(pulls?|requests?) limit) (has been |was |is )?exceeded|throttl|"
+    r"(reached|exceeded) (its|your|the|their) (?![^\n]{0,40}\b(size|memory)\b)[^\n]{0,40}?\b(limit|quota)\b|"
+    r"\bretry.?after: [^\n]{1,40}\ballowed: \d|\b(status|HTTP)\b[^\n]{0,80}?[: ]429\b",
     re.IGNORECASE,
 )
 # ghcr.io: "toomanyrequests: retry-after: 226.294µs, allowed: 44000/minute"; containerd 2: "(Retry-After: 2026-11-26T10:00:00Z)".
 _RETRY_AFTER = re.compile(
-    r"retry.?after[: ]+(?:(\d+(?:\.\d+)?)(µs|us|ms|s|m|h)?\b(?!-)|(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?))",
+    r"retry.?after[: ]+(?:(\d{1,9}(?:\.\d+)?)(µs|us|ms|s|m|h)?\b(?!-)|(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?))",
     re.IGNORECASE,
 )
 _UNITS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -48,11 +50,15 @@ _TRUST = re.compile(
     r"x509|certificate|server gave HTTP response to HTTPS client|\btls: |does not look like a TLS handshake",
     re.IGNORECASE,
 )
-# "permission denied" is the kernel's, and about a file.
+# "permission denied" is the kernel's, and about a file or a socket, unless a registry says it.
 _DENIED = re.compile(
-    r"unauthori[sz]ed|unauthenticated|not authori[sz]ed|authentication (is )?required|authorization failed|insufficient.?scope|"
-    r"(?<!permission )\bdenied\b|\bforbidden\b|payment required|no basic auth|incorrect username or password|"
-    r"authorization token|invalid (username|credentials?|token)|may require (authorization|'docker login')|"
+    r"unauthori[sz]ed|unauthenticated|not authori[sz]ed|(authentication|login) (is )?required|"
+    r"requires (authentication|authori[sz]ation|login)|"
+    r"(authentication|authorization) failed|insufficient.?(scope|permission|privilege)|(does|do) not have (the )?permission|"
+    r"(?<!permission )\bdenied\b|permission_?denied|from registry: permission denied|\bforbidden\b|payment required|no basic auth|"
+    r"incorrect username or password|authorization token|(invalid|bad|wrong|expired) (username|credentials?|token|api.?key)|"
+    r"token (has |is )?expired|(must|have to|need to) (first )?(be logged|log|sign|authenticate)|"
+    r"may require (authorization|'docker login')|"
     r"\b(status|HTTP)\b[^\n]{0,80}?[: ]40[123]\b|not subscribed|subscription|accept the (license|terms)",
     re.IGNORECASE,
 )
@@ -122,8 +128,12 @@ def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_f
             "in container_runtime_daemon_options: {insecure-registries: [...]}."
         )
         return error("THOR-REGISTRY-DOWN", f"{registry} cannot be talked to", remedy)
-    if _PROXY.search(text):
-        remedy = "Give dockerd the proxy with user and password (container_runtime_daemon_options: {proxies: ...})."
+    # What is refused there no registry has seen.
+    if _PROXY.search(text) or ("proxyconnect" in text and _DENIED.search(text)):
+        remedy = (
+            f"Have the proxy let this host through to {registry}; where it wants user and password, give them to dockerd "
+            "(container_runtime_daemon_options: {proxies: ...})."
+        )
         return error("THOR-REGISTRY-DOWN", f"the proxy of dockerd lets nobody through to {registry}", remedy)
     if _DENIED.search(text):
         if sends_key(spec, reference):

@@ -200,14 +200,16 @@ class Source:
     def fetch_key(self) -> bytes:
         """The key file from its server. Raises Failed."""
         url = self.wanted["key_url"]
-        response, info = fetch_url(self.module, url, timeout=self.wanted["timeout"], use_proxy=True)
-        content, said = b"", info["msg"]
-        if info["status"] == 200:
-            said = "the answer is empty"
-            try:
+        content = b""
+        try:
+            # It reads the body of an error by itself, and that may break off.
+            response, info = fetch_url(self.module, url, timeout=self.wanted["timeout"], use_proxy=True)
+            said = info["msg"]
+            if info["status"] == 200:
+                said = "the answer is empty"
                 content = bounded.read(response, KEY_BYTES, self.wanted["timeout"])
-            except (OSError, bounded.TooMuch, http.client.HTTPException) as error:
-                said = str(error)
+        except (OSError, bounded.TooMuch, http.client.HTTPException) as error:
+            said = str(error)
         if not content:
             reason = f"the key cannot be fetched: {said}."
             remedy = "Check network, name service and proxy of the host, or name a copy of yours: its fingerprint is checked."

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import subprocess
 from pathlib import Path
@@ -188,6 +189,15 @@ def test_a_key_has_an_end(content: bytes, words: str, monkeypatch: pytest.Monkey
     with pytest.raises(apt_source.Failed, match="THOR-REPOSITORY-FAILED") as failure:
         source().fetch_key()
     assert words in str(failure.value)
+
+
+def test_an_error_whose_body_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any, **_more: Any) -> None:
+        raise http.client.IncompleteRead(b"Not")  # from within Ansible's own handler of a 404
+
+    monkeypatch.setattr(apt_source, "fetch_url", refuse)
+    with pytest.raises(apt_source.Failed, match=r"THOR-REPOSITORY-FAILED: .*IncompleteRead"):
+        source().fetch_key()
 
 
 def test_fingerprints_choose_among_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -578,6 +578,8 @@ def test_a_listing_is_checked_whole_before_anything_comes(
         b'{"Code":200,"Data":{"Files":{"a":1}}}',
         b'{"Code":200,"Data":{"Files":[null]}}',
         b'{"Code":[],"Data":{"Files":[]}}',
+        b'{"Code":200,"Success":true,"Data":{}}',
+        b'{"Code":200,"Success":true,"Data":[]}',
         b"[]",
         b"\xff\xfe",
         b"",
@@ -587,6 +589,58 @@ def test_whatever_a_hub_answers_ends_in_a_code(body: bytes, hub: hub_server.Hub,
     hub.listing_body = body
     hub.listing_status = 200 if body else 204
     assert fails(model(hub, place, retries=0))["code"] == "THOR-HUB-ANSWER"
+
+
+BROKEN = b"no number\r\nx"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (404, BROKEN, "THOR-MODEL-NOT-FOUND"),
+        (403, BROKEN, "THOR-MODEL-DENIED"),
+        (500, BROKEN, "THOR-HUB-ANSWER"),
+        (500, b"1\r\nx\r\n" * 100, "THOR-HUB-ANSWER"),  # drips
+    ],
+)
+def test_the_status_of_an_error_counts_whatever_becomes_of_its_body(
+    status: int, body: bytes, code: str, hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(self: Any, *_what: Any) -> None:
+        self.send_response(status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.close_connection = True
+        for byte in body:
+            if self.hub.resume.wait(0 if body == BROKEN else 0.02):
+                break
+            with contextlib.suppress(OSError):
+                self.wfile.write(bytes([byte]))
+
+    monkeypatch.setattr(hub_server.Handler, "listing", answer)
+    assert fails(model(hub, place, retries=0, idle_timeout=1))["code"] == code
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\u00b2", "-1", "many"])
+def test_a_length_that_is_no_number_is_none(
+    length: str, hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(self: Any, *_what: Any) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(BIG)
+        self.close_connection = True
+
+    monkeypatch.setattr(hub_server.Handler, "file", answer)
+    hub.files["/t.jinja"] = BIG
+    run(url(hub, place, checksum=f"sha256:{sha(BIG)}"))
+    assert content(place) == {"t.jinja": BIG}
+
+
+def test_a_port_that_no_machine_has(hub: hub_server.Hub, place: Path) -> None:
+    problem = fails(url(hub, place, url="http://127.0.0.1:99999999999999999999/t.jinja", retries=0))
+    assert problem["code"] == "THOR-HUB-UNREACHABLE"
 
 
 def test_too_many_files(hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -321,6 +321,18 @@ def test_an_image_that_is_there_is_adopted_without_a_registry(dockerd: Dockerd, 
         ),
         ((500, "Get https://hub:5000/v2/: net/http: TLS handshake timeout"), "DOWN"),
         ((500, "proxyconnect tcp: Proxy Authentication Required"), "DOWN"),
+        ((500, 'Get "https://hub:5000/v2/": proxyconnect tcp: Forbidden'), "DOWN"),
+        ((500, 'Get "https://hub:5000/v2/": proxyconnect tcp: Unauthorized'), "DOWN"),
+        ((403, "The client does not have permission for manifest: nvidia/vllm/9/manifest.json"), "DENIED"),
+        ((500, "error from registry: The operation requires authentication"), "DENIED"),
+        ((500, "error from registry: permission_denied: read_package"), "DENIED"),
+        ((500, "error from registry: permission denied"), "DENIED"),
+        ((500, "rpc error: code = PermissionDenied desc = caller lacks the role"), "DENIED"),
+        ((500, "error from registry: insufficient permissions to pull"), "DENIED"),
+        ((500, "error from registry: token expired"), "DENIED"),
+        ((500, "error from registry: the token has expired"), "DENIED"),
+        ((500, "error from registry: Invalid API key"), "DENIED"),
+        ((500, "error from registry: You must be logged in to pull"), "DENIED"),
         (
             (
                 500,
@@ -340,6 +352,8 @@ def test_an_image_that_is_there_is_adopted_without_a_registry(dockerd: Dockerd, 
         ((500, "error from registry: unknown error"), "FAILED"),
         ((500, "error from registry: the moon is in the wrong house"), "FAILED"),
         ((500, "mkdir /var/lib/docker/tmp/GetImageBlob1: permission denied"), "FAILED"),
+        ((500, "dial unix /var/run/docker.sock: connect: permission denied"), "FAILED"),
+        ((500, "error from registry: exceeded the maximum size limit of a manifest"), "FAILED"),
         ((500, "<html>"), "FAILED"),
     ],
 )
@@ -407,6 +421,13 @@ def test_a_connection_that_broke_is_made_again_and_a_strange_answer_is_not(
             "2999-01-01",
         ),
         ("error from registry: Rate exceeded, retry-after: 2h", "come back in 7200 s"),
+        ("You have reached your pull limit. You may increase the limit by authenticating", "within six hours"),
+        ("error from registry: the authenticated pull limit is reached", "within six hours"),
+        ("error from registry: this organization has exceeded its pull limit", "within six hours"),
+        ("error from registry: pull QPS exceeded", "within six hours"),
+        ("error from registry: the quota has been exceeded", "within six hours"),
+        ("error from registry: retry-after: 5h, allowed: 44000/minute", "come back in 18000 s"),
+        (f"toomanyrequests: retry-after: {'9' * 400}s", "within six hours"),
     ],
 )
 def test_a_rate_limit_says_when_to_come_back(words: str, told: str, dockerd: Dockerd, tmp_path: Path) -> None:
@@ -522,6 +543,14 @@ def test_unpacking_may_take_longer_than_a_stall() -> None:
     assert tracker.patience() <= 1
     tracker.see({"status": "Download complete", "id": "aaa"})
     assert tracker.patience() > 1000
+
+
+@pytest.mark.parametrize("detail", [None, [], "x", {"current": "x", "total": []}, {"current": None}])
+def test_progress_that_tells_no_number_is_none(detail: Any) -> None:
+    tracker = image_pull.Tracker(1)
+    tracker.see({"status": "Pulling fs layer", "id": "aaa"})
+    tracker.see({"status": "Downloading", "id": "aaa", "progressDetail": detail})
+    assert (tracker.bytes_done, tracker.bytes_total) == (0, 0)
 
 
 def test_layers_are_held_in_their_order_in_the_classic_store(dockerd: Dockerd, tmp_path: Path) -> None:

@@ -257,7 +257,16 @@ def test_what_cannot_be_read_is_named_and_leaves_the_lock_alone(
 
 
 @pytest.mark.parametrize(
-    "answer", [{"Code": 404, "Message": "no such model"}, {"Data": None}, [], {"Data": {"Files": [{}]}}]
+    "answer",
+    [
+        {"Code": 404, "Message": "no such model"},
+        {"Data": None},
+        [],
+        {"Data": {"Files": [{}]}},
+        {"Data": {}},
+        {"Data": {"Files": [{"Path": "a", "Type": "blob", "Size": float("inf"), "Sha256": "0" * 64}]}},
+        {"Data": {"Files": [{"Path": 7, "Type": "blob", "Size": 1, "Sha256": "0" * 64}]}},
+    ],
 )
 def test_an_answer_that_is_no_listing(answer: Any, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.listings["Owner/Name", "master"] = answer
