@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import look, records
 
 # The first line of every unit that is ours to remove.
 MARKER = "# A service of jetson.thor:"
 UNITS = "etc/systemd/system"
 CONFIGS = "etc/thor/services"
+# Where systemd looks for drop-ins; of one name the first counts (systemd.unit(5)).
+DROP_INS = (
+    *("etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", UNITS),
+    *("run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"),
+)
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,12 @@ class Definition:
     def memory(self) -> float:
         """The budget of the service in GiB; 0 where it is not known."""
         memory = self._of_config("memory_gib")
-        return float(memory) if isinstance(memory, int | float) else 0.0
+        return float(memory) if isinstance(memory, int | float) and 0 <= memory < 2**20 else 0.0
 
     def _of_config(self, key: str) -> Any:
         try:
             return json.loads(self.config or "").get(key)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return None
 
 
@@ -101,11 +106,9 @@ class Disk:
         return self.root / absolute.lstrip("/")
 
     def read(self, absolute: str) -> str | None:
-        """The text of a file, or None."""
-        try:
-            return self.path(absolute).read_text(encoding="utf-8", errors="replace")
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return None
+        """The text of a file; None where there is none that can be read (a folder, links in a circle)."""
+        found = look.content(self.path(absolute))
+        return None if found is None else found.decode(errors="replace")
 
     def same(self, item: File) -> bool:
         """Whether a file is as it should be: its text, its mode, its owner, and that it is a file."""
@@ -121,16 +124,16 @@ class Disk:
         return Definition(self.read(unit), self.read(config))
 
     def drop_ins(self, unit: str) -> list[str]:
-        """Files in /etc that change a unit of ours, or all of them, whether systemd has read them or not."""
-        folders = [f"/{UNITS}/{unit}.d"]
-        if unit.startswith("thor-"):
-            folders.append(f"/{UNITS}/thor-.{unit.rpartition('.')[2]}.d")
-        return [
-            f"{folder}/{path.name}"
-            for folder in folders
-            for path in sorted(self.path(folder).glob("*.conf"))
-            if not path.is_dir()
-        ]
+        """Files that change a unit of ours, or several by the beginning of their names, whether systemd has read them or not."""
+        stem, _dot, kind = unit.rpartition(".")
+        parts = stem.split("-")
+        names = [unit, *(f"{'-'.join(parts[:count])}-.{kind}" for count in range(len(parts) - 1, 0, -1))]
+        found: dict[str, str] = {}
+        for folder in (f"/{root}/{name}.d" for root in DROP_INS for name in names):
+            for path in self.path(folder).glob("*.conf"):
+                if not path.is_dir():
+                    found.setdefault(path.name, f"{folder}/{path.name}")
+        return [found[name] for name in sorted(found)]
 
     def ours(self) -> list[str]:
         """Names of the services whose units we once wrote: by name and by their first line."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The records that the collection keeps on a host, as JSON: the one place where they are read and written.
 
-A record that is damaged - truncated, of another type or shape, not UTF-8, a folder in its place, from a later version of
+A record that is damaged - truncated, of another type or shape, not UTF-8, a folder or a pipe in its place, from a later version of
 the collection - is as good as none, and never a reason to stop: whoever reads it does what it does where there is none,
 and a person is warned (``warnings``).
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ _damaged: dict[str, str] = {}
 def read(path: Path, shape: Shape, schema: int = SCHEMA) -> dict[str, Any] | None:
     """A record; None where there is none, or where it is damaged."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            return _none(path, "it is no file")
         data = json.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return None

@@ -96,7 +96,7 @@ GLOB = replace(FILE, wants="a relative path or a pattern of such paths, without 
 PATH = text(r"/[^\\]*", "an absolute path")
 URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https://, without blanks")
 GIT = text(
-    r"(https?|ssh|git|file)://[^\s\"'<>\\]+|[\w.-]+@[\w.-]+:[\w./~+-]+",
+    r"(https?|ssh|git|file)://(?!-)[^\s\"'<>\\]+|\w[\w.-]*@\w[\w.-]*:[\w./~+-]+",
     "the address of a Git repository, without blanks",
 )
 COMMIT = text(r"[0-9a-f]{7,64}", "a commit as Git writes it, in hexadecimal digits")

@@ -47,6 +47,8 @@ DAMAGE: dict[str, bytes | None] = {
         {"services": [3], "files": {"a": None}, "images": {"a": {"digest": None}}, "digest": [], "of": 1, "source": 1}
     ).encode(),
     "a folder": None,
+    "a pipe": b"pipe",
+    "links in a circle": b"circle",
 }
 
 
@@ -54,6 +56,12 @@ def spoil(path: Path, how: bytes | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if how is None:
         (path / "inside").mkdir(parents=True)
+    elif how == b"pipe":
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    elif how == b"circle":
+        path.unlink(missing_ok=True)
+        path.symlink_to(path)
     else:
         path.write_bytes(how)
 
@@ -236,6 +244,7 @@ OTHERS = {
     "module_utils/named_files.py": "values of the inventory",
     "module_utils/options.py": "values of the inventory",
     "module_utils/probe.py": "answers of engines",
+    "module_utils/problems.py": "values of the inventory",
     "module_utils/records.py": "this is who reads records",
     "module_utils/resolve.py": "values of the inventory",
     "module_utils/results.py": "results of measurements on the controller, which a person may have brought",

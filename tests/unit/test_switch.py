@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.disk import File, Service
+from ansible_collections.jetson.thor.plugins.module_utils.disk import Definition, File, Service, paths_of
 from ansible_collections.jetson.thor.plugins.module_utils.job import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.switch import before, first_exception, reason_of
 from ansible_collections.jetson.thor.plugins.module_utils.systemctl import runs_another
@@ -342,6 +342,38 @@ def test_a_drop_in_that_makes_another_service_of_it_is_drift(
         unit: (elsewhere,) for unit in ("thor-chat.service", "thor.target") if folder != "thor-else.service.d"
     }
     assert bool(host.difference(service("chat", 8000)).drift) == bool(named)
+
+
+@pytest.mark.parametrize("name", ["thor-chat-a.service.d", "thor-chat-.service.d", "thor-.service.d"])
+@pytest.mark.parametrize("root", ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"])
+def test_a_drop_in_counts_wherever_systemd_would_read_it(host: Host, name: str, root: str) -> None:
+    host.carry_out(service("chat-a", 8000))
+    path = f"/{root}/{name}/override.conf"
+    host.disk.write(File(path, OPEN))
+    (line,) = host.difference(service("chat-a", 8000)).drift
+    assert path in line
+    # Of one name the first counts: this is how a person takes a distribution's away.
+    host.disk.link("/dev/null", "/etc/systemd/system.control/thor-chat-a.service.d/override.conf")
+    assert host.difference(service("chat-a", 8000)).drift == []
+
+
+def test_what_cannot_be_read_in_place_of_a_file_is_written_anew(host: Host) -> None:
+    host.carry_out(service("chat", 8000))
+    drop_in = "/etc/systemd/system/thor-chat.service.d/circle.conf"
+    host.disk.link("circle.conf", drop_in)
+    for absolute in paths_of("chat"):
+        place = host.disk.path(absolute)
+        for spoil in (lambda place: place.symlink_to(place), os.mkfifo, lambda place: place.write_text("[" * 100_000)):
+            place.unlink()
+            spoil(place)
+            assert host.difference(service("chat", 8000)).switched == ["chat"]
+            host.carry_out(service("chat", 8000))
+            assert place.is_file() and not host.difference(service("chat", 8000))
+
+
+@pytest.mark.parametrize("config", ["[" * 100_000, '{"memory_gib": 1' + "0" * 400 + "}", '{"memory_gib": NaN}'])
+def test_a_configuration_of_nobody_has_no_memory(config: str) -> None:
+    assert (Definition(None, config).memory, Definition(None, config).port) == (0, None)
 
 
 def test_another_command_than_the_one_that_systemd_would_start_is_seen() -> None:
