@@ -41,8 +41,20 @@ _MUSING = re.compile(
     r"thinking process|here's a thinking|the prompt|the question is|用户|好的\W\s*用户|嗯|首先)",
     re.IGNORECASE,
 )
-# What no engine in order says: bytes that are no text (U+FFFD takes their place), halves of surrogate pairs, control characters.
-_BROKEN = re.compile(r"[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# What no engine in order says: bytes that are no text (U+FFFD takes their place), halves of surrogate pairs, control characters,
+# characters of private use, and code points that are none.
+_BROKEN = re.compile(
+    r"[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010ffff]"
+)
+# Tokens that frame a chat or fill a batch, as the vocabularies of Qwen, Llama, Gemma, Mistral, DeepSeek and GLM spell them. An answer
+# that has one went past its end, or the model has no idea of its template. One in quotes is spoken of.
+_SPECIAL_TOKEN = re.compile(
+    r"(?<![`\"'\w])(?:<\|(?:\w{4,40}|pad|eos|bos|eot|eom|end|sep|unk)\|>|<\uff5c[^\uff5c<>\n]{1,40}\uff5c>|"
+    r"<(?:pad|unk|eos|bos|start_of_turn|end_of_turn|unused\d+|0x[0-9A-F]{2})>|\[(?:PAD\d*|UNK|/?INST|gMASK|unused\d+)\])"
+)
+# How an answer ends: at its end, or at the limit of tokens. Engines also say abort, error, repetition (vLLM, v1/engine) and nothing.
+_ENDS = ("stop", "length")
+LEAST_ALIKE = 8  # characters
 # A token may hold a part of a character: an answer that is cut there ends in what stands for it.
 _CUT_CHARACTER = re.compile(r"\ufffd{1,3}\Z")
 # The same piece six times in a row and more, over a stretch that no plain sentence, list or table is made of.
@@ -195,6 +207,10 @@ def _wrong_shape(what: str, reason: str, content: bytes) -> ProbeError:
     return ProbeError("shape", f"the answer is no {what}: {reason} (it begins: {start})")
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def parse_chat(content: bytes, seconds: float) -> Answer:
     """Read the body of a chat completion; raise ProbeError of kind ``shape`` when it is none."""
 
@@ -228,8 +244,8 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
     return Answer(
         text=text,
         reasoning=reasoning,
-        finish=str(choices[0].get("finish_reason") or ""),
-        model=str(document.get("model") or ""),
+        finish=_text(choices[0].get("finish_reason")),
+        model=_text(document.get("model")),
         prompt_tokens=count(usage.get("prompt_tokens")) or 0,
         completion_tokens=tokens,
         seconds=seconds,
@@ -380,9 +396,18 @@ def wrong_text(answer: Answer) -> str | None:
     broken = _BROKEN.findall(_without_cut(answer, answer.text) + _without_cut(answer, answer.reasoning))
     if broken:
         return f"the answer has {len(broken)} characters that are no text (such as {broken[0]!r}): the engine computes garbage"
-    if len(written) >= 8 and set(written) == {"!"}:
-        # token 0 of Qwen's vocabulary, which is what NaN logits decode to: vllm#27364
-        return "the answer is nothing but exclamation marks: the engine computes garbage"
+    # A transcription of music or silence may be nothing but notes or dots.
+    is_chat = answer.completion_tokens is not None
+    for part in (written, without_thought(answer.text), answer.reasoning.strip()):
+        # "!" is token 0 of Qwen's vocabulary, which is what NaN logits decode to: vllm#27364
+        alike = set("".join(part.split())) if len(part) >= LEAST_ALIKE else set()
+        if alike == {"!"} or (is_chat and len(alike) == 1 and not next(iter(alike)).isalpha()):
+            return f"the answer is nothing but {alike.pop()!r}: the engine computes garbage"
+    special = _SPECIAL_TOKEN.search(answer.text) if is_chat else None
+    if special:
+        return f"the answer has the special token {special[0]!r}: the model does not know where to stop, or not its template"
+    if is_chat and answer.finish not in _ENDS:
+        return f"the answer did not come to its end (finish reason {answer.finish[:40]!r})"
     repeated = _REPEATED.search(" ".join(written[:MOST_READ].split()))
     if repeated and len(repeated[0]) >= LEAST_REPEATED:
         return f"the answer repeats itself ({repeated[1]!r}, {len(repeated[0]) // len(repeated[1])} times in a row)"

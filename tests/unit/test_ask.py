@@ -184,6 +184,10 @@ def test_answers_are_judged_and_not_only_their_status(engine: Engine) -> None:
     assert "journalctl -u thor-eyes.service" in results[3]["messages"][0]
     engine.text, engine.reasoning = "!" * 30, ""
     assert codes(ask.ask_all([engine.service()], QUESTIONS)) == [["THOR-ANSWER-WRONG"]]
+    # Of a picture too. A model without trained weights may end as it likes.
+    engine.text, engine.finish = "A picture of", "abort"
+    looking = engine.service(vision={"folder": "", "file_url": ""}, remote_media=True)
+    assert codes(ask.ask_all([looking, engine.service(trained=False)], QUESTIONS)) == [["THOR-ANSWER-WRONG"]] * 2 + [[]]
 
 
 def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> None:

@@ -91,7 +91,7 @@ def chat(server: Server, timeout: float = 5) -> probe.Answer:
     return probe.chat(service(server), "Hi", max_tokens=7, timeout=timeout)
 
 
-def answer(finish: str = "stop", **message: Any) -> probe.Answer:
+def answer(finish: Any = "stop", **message: Any) -> probe.Answer:
     document = {**GOOD, "choices": [{"finish_reason": finish, "message": {"role": "assistant", **message}}]}
     return probe.parse_chat(json.dumps(document).encode(), 1.0)
 
@@ -255,6 +255,85 @@ def test_what_is_no_text_is_seen(message: dict[str, str], finish: str, wrong: bo
     assert (probe.wrong_text(answer(finish, **message)) is not None) == wrong
 
 
+@pytest.mark.parametrize("reason", ["abort", "error", "repetition", "eos", "", None, ["stop"], {"type": "stop"}, True])
+def test_an_answer_that_ends_otherwise_than_answers_do_is_seen(reason: Any) -> None:
+    assert "did not come to its end" in (probe.wrong_text(answer(reason, content="Hello there.")) or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "! ! ! ! ! !",
+        "?" * 40,
+        "." * 16,
+        "-\n" * 8,
+        "0" * 8,
+        "<think>Hm.</think>" + "!" * 8,
+        "Hello\x85there",
+        "\x9b31mHello",
+        "Hello \ue000",
+        "Hello \uf8ff",
+        "Hello \ufdd0",
+        "Hello \uffff",
+        "Hello \U0010fffd",
+        "Hello there.<|endoftext|>",
+        "Hello.<|im_end|>\n<|im_start|>user\nHi",
+        "<|eot_id|>",
+        "Hello.<\uff5cend\u2581of\u2581sentence\uff5c>",
+        "Hello.<end_of_turn>",
+        "[PAD]",
+        "Hello [PAD151935]",
+        "Hello <unk> there",
+        "<unused7><0xE2><0x96>",
+        "[INST] Hi [/INST]",
+    ],
+)
+def test_more_garbage_is_seen(text: str) -> None:
+    assert probe.wrong_text(answer(content=text)) is not None
+
+
+def test_garbage_beside_a_thought_is_seen() -> None:
+    assert probe.wrong_text(answer(content="!" * 8, reasoning_content="Hm."))
+    assert probe.wrong_text(answer(content="Hello.", reasoning_content="?" * 8))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello there!!!",
+        "...",
+        "42",
+        "1000000000",
+        "\U0001f44b\U0001f3fd \u2764\ufe0f \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea \U0001f44d\U0001f44d\U0001f44d",
+        "你好\uff0c很高兴见到你。",
+        "こんにちは。お元気ですか\uff1f",
+        "안녕하세요!",
+        "Привет! Как дела?",
+        "مرحبا، كيف حالك؟",
+        "שלום עולם",
+        "नमस्ते, आप कैसे हैं?",
+        "สวัสดีครับ",
+        "¿Qué tal? ¡Hola! Ça va; naïve œuvre, Straße 10 € £5 ½ © ™",
+        "ああああああああ",
+        "```python\nprint('Hello')  # <b>bold</b> <s>old</s> <mask> a[0] x |> f <|> g <| h |> i <|x|>\n```",
+        "```c\n#include <stdio.h>\nstd::vector<int> v; if (a<b||c>d) { a[PADDING]; }\n```",
+        "# Title\n\n---\n\n* **bold** [link](http://x) ~~no~~\n\n| a | b |\n|:-:|---|\n| 1 | 2 |",
+        'The token `<|endoftext|>` ends a text, and "<|im_start|>user" begins a turn; `[PAD]` fills.',
+        "- [ ] to do\n- [x] done\n[NAME], [1], <your name>, <unknown>",
+        "$\\langle x | y \\rangle \\in \\mathbb{R}$ ∑ ∫ √2 ≠ π ┌─┐ ♪ ⠓⠑⠇⠇⠕",
+        "<think>Hm.</think>Hello there.",
+    ],
+)
+def test_ordinary_answers_are_no_garbage(text: str) -> None:
+    assert probe.wrong_text(answer(content=text)) is None
+    assert probe.wrong_text(answer("length", content=text)) is None
+
+
+@pytest.mark.parametrize("text", ["........", "♪ ♪ ♪ ♪ ♪", "[BLANK_AUDIO]", "[MUSIC]", "And so, my fellow Americans."])
+def test_a_transcription_ends_without_a_reason_and_may_be_notes(text: str) -> None:
+    assert probe.wrong_text(probe.parse_transcription(json.dumps({"text": text}).encode(), 1.0)) is None
+
+
 def test_a_transcription_of_garbage_is_seen() -> None:
     assert probe.wrong_text(probe.parse_transcription(b'{"text": "Hello \xef\xbf\xbd there"}', 1.0))
     assert probe.wrong_text(probe.parse_transcription(b'{"text": "Hello there"}', 1.0)) is None
@@ -277,7 +356,6 @@ def test_a_transcription_of_garbage_is_seen() -> None:
         ({"content": "Hm.</think>Hello."}, "stop", None),
         ({"content": "Hello.", "reasoning_content": "Hm."}, "stop", None),
         ({"content": "Hi"}, "stop", None),
-        ({"content": "Hi"}, "eos", None),
     ],
 )
 def test_an_answer_that_did_not_come_to_its_end_is_seen(
