@@ -108,8 +108,8 @@ ENGINE = Field(
         ),
         # Options that take a secret, and the variable that does the same; null where there is none.
         "secret_options": Field((dict,), names=shapes.OPTION, values=nullable(shapes.VARIABLE)),
-        # Options and variables that let a client run or read things on the device. With "value" only this one does, with "below"
-        # none does that names a folder below it.
+        # Options and variables that let a client run or read things on the device. With "keys" only what stands under these
+        # keys of its JSON counts, with "match" only what the expression finds something in, and with "below" no folder below it.
         "unsafe_options": Field(
             (dict,),
             names=shapes.OPTION,
@@ -119,7 +119,8 @@ ENGINE = Field(
                     "reason": needed(PROSE),
                     "source": needed(PROSE),
                     "environment": Field((list,), items=shapes.VARIABLE),
-                    "value": TEXT,
+                    "keys": WORDS,
+                    "match": shapes.REGEX,
                     "below": shapes.PATH,
                 },
             ),

@@ -26,6 +26,8 @@ ADAPTERS = (
 )
 # Second models and their like. They may also have names for which an engine looks elsewhere: of those nothing is known here.
 SECOND = ("spec-draft-model", "model-draft", "speculative-draft-model-path", "speculative-config", "vad-model")
+# What may lie elsewhere on the device of a native engine, of which nothing is known here, or have a name of a hub.
+OTHERS = ("mmproj", "grammar-file", "json-schema-file", "tokenizer", "tokenizer-path")
 # Keys of JSON that hold a path.
 PATH_KEYS = ("path", "lora_path", "model")
 
@@ -33,8 +35,8 @@ PATH_KEYS = ("path", "lora_path", "model")
 def problems(
     chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[Mapping[str, Any]]
 ) -> Iterable[Problem]:
-    """Paths of adapters and second models that nothing brings to the place where the engine looks for them."""
-    for option in (*ADAPTERS, *SECOND):
+    """Paths of adapters, second models and their like that nothing brings to the place where the engine looks for them."""
+    for option in (*ADAPTERS, *SECOND, *OTHERS):
         value = chosen.get(option)
         for path in dict.fromkeys(_paths(value, option)) if value not in (None, True, False) else ():
             reason = _wrong(path, option, kind, artifacts)
@@ -64,6 +66,8 @@ def _wrong(path: str, option: str, kind: str, artifacts: Sequence[Mapping[str, A
     found = posixpath.normpath(path)
     if unseen(found, kind):
         return "The service does not see this path: a container has only /models, and a unit of ours no homes."
+    if option not in OTHERS and not found.startswith(MODELS):
+        return "It does not lie below /models, where the files of services are fetched to, checked and kept."
     if found.startswith(MODELS) and not any(_brings(one, found) for one in artifacts):
         return "Nothing brings it there: it is none of the files of the service's model, nor of the profile's files."
     return ""

@@ -235,7 +235,9 @@ def _service(
     artifacts = [artifact_of(key, catalogue.models[key], catalogue.lock) for key in files]
     problems += beside(_templates(chosen, place, engine["kind"], [artifact, *artifacts]))
     filled = {key: _fill(value, artifact) if isinstance(value, str) else value for key, value in chosen.items()}
-    problems += beside(named_files.problems(filled, place, engine["kind"], [artifact, *artifacts]))
+    said = {problem.variable for problem in problems}
+    found = beside(named_files.problems(filled, place, engine["kind"], [artifact, *artifacts]))
+    problems += [problem for problem in found if problem.variable not in said]
     memory_gib = entry.get("memory_gib", profile["memory_gib"])
     variable = f"{place}.memory_gib" if "memory_gib" in entry else f"{place} (from the profile) memory_gib"
     memory, fraction, found = _memory(engine.get("memory"), memory_gib, variable, inputs)
@@ -562,15 +564,15 @@ def _unsafe(
 ) -> list[Problem]:
     """Options and variables that let a client run or read things on the device, and that nobody has allowed by name."""
     problems: list[Problem] = []
-    words = {word[2:]: True for word in engine["command"] if word.startswith("--")}
+    written = [*option_list.words(engine["command"]), *chosen.items()]
     for name, unsafe in (engine.get("unsafe_options") or {}).items():
         if name in inputs.allow_unsafe_options:
             continue
         canonical = option_list.find(flags or {}, name) or f"--{name}"
         given = [
             ("options", key, value)
-            for key, value in {**words, **chosen}.items()
-            if value not in (None, False) and _is_option(key, canonical, flags, engine)
+            for key, value in written
+            if value not in (None, False) and _is_option(key.partition(".")[0], canonical, flags, engine)
         ]
         given += [
             ("environment", key, environment[key])
@@ -578,7 +580,9 @@ def _unsafe(
             if environment.get(key, "").casefold() not in ("", "0", "false", "off")
         ]
         for part, key, value in given:
-            if not _is_unsafe(value, unsafe):
+            # vLLM takes --compilation-config.backend for the key of its JSON.
+            inner = key.replace("-", "_").split(".")[1:]
+            if not _is_unsafe({inner[0]: value} if inner else value, unsafe):
                 continue
             own = key in (entry.get(part) or {})
             where = (
@@ -600,8 +604,16 @@ def _is_option(key: str, canonical: str, flags: option_list.Flags | None, engine
 
 
 def _is_unsafe(value: Any, unsafe: Mapping[str, Any]) -> bool:
-    if "value" in unsafe:
-        return unsafe["value"] in (value if isinstance(value, list) else option_list.text(value).split(","))
+    if "keys" in unsafe:
+        try:
+            inside = json.loads(value) if isinstance(value, str) else value
+        except (ValueError, RecursionError):
+            return False  # the engine does not start with it either
+        found = [inside[key] for key in unsafe["keys"] if inside.get(key)] if isinstance(inside, Mapping) else []
+        return any(_is_unsafe(one, {"match": unsafe.get("match", "")}) for one in found)
+    if "match" in unsafe:
+        texts = map(option_list.text, value if isinstance(value, list) else [value])
+        return re.search(unsafe["match"], ",".join(texts)) is not None
     if "below" in unsafe and isinstance(value, str):
         return not f"{posixpath.normpath(value)}/".startswith((f"{unsafe['below']}/", "{path}/"))
     return True
@@ -729,7 +741,7 @@ def _api_path(engine: Mapping[str, Any], api: str, chosen: Mapping[str, Any]) ->
 
 def _set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
     """The flags that the collection writes itself, and what a person sets instead."""
-    flags = {word[2:]: "another profile" for word in engine["command"] if word.startswith("--")}
+    flags = dict.fromkeys((name for name, _value in option_list.words(engine["command"])), "another profile")
     flags[engine["listen"]["address"]] = "the key address"
     flags[engine["listen"]["port"]] = "the key port"
     if engine.get("served_name_option"):

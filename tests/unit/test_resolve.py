@@ -598,6 +598,8 @@ def test_llama_server_answers_no_origin_but_the_device_s_own() -> None:
         (CHAT, {"media-path": "/models/../etc"}),
         (CHAT, {"cors-origins": "*"}),
         (CHAT, {"cors-origins": ["https://chat.example.org", "*"]}),
+        (CHAT, {"cors-origins": "* "}),
+        (CHAT, {"cors-origins": "https://chat.example.org, null"}),
         (CHAT, {"models-preset": "/models/preset.ini"}),
         ("whisper-large-v3-turbo-whisper-cpp", {"public": "/etc"}),
         ("qwen3-8b-vllm", {"trust-remote-code": True}),
@@ -605,7 +607,11 @@ def test_llama_server_answers_no_origin_but_the_device_s_own() -> None:
         ("qwen3-8b-vllm", {"logits-processor-pattern": ".*"}),
         ("qwen3-8b-vllm", {"config": "/models/more.yml"}),
         ("qwen3-8b-vllm", {"tool-server": "demo"}),
+        ("qwen3-8b-vllm", {"distributed-executor-backend": "os.system"}),
+        ("qwen3-8b-vllm", {"compilation-config": {"backend": "os.system"}}),
+        ("qwen3-8b-vllm", {"compilation-config": '{"inductor_passes": {"a": "os.system"}}'}),
         ("qwen3-8b-sglang", {"trust-remote-code": True}),
+        ("qwen3-8b-sglang", {"enable-lora": True}),
     ],
     ids=lambda part: str(part)[:60],
 )
@@ -621,6 +627,34 @@ def test_options_that_let_a_client_run_or_read_things_have_to_be_allowed_by_name
     assert not allowed.problems and f"--{next(iter(options))}" in allowed.services[0]["argv"]
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_plugin_within_json_has_to_be_allowed_too(as_text: bool) -> None:
+    def asked(value: dict[str, Any], **settings: Any) -> list[str]:
+        options = {"structured-outputs-config": json.dumps(value) if as_text else value}
+        return codes(run({"profile": "qwen3-8b-vllm", "version": "26.05", "options": options}, **settings))
+
+    plugin = {"reasoning_parser_plugin": "/models/x.py"}
+    assert asked(plugin) == ["THOR-OPTION-UNSAFE"]
+    assert not asked(plugin, allow_unsafe_options=["structured-outputs-config"])
+    assert not asked({"reasoning_parser_plugin": "", "backend": "xgrammar"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--middleware=os.system"],
+        ["--trust_remote_code"],
+        ["--distributed_executor_backend", "os.system"],
+        ["--compilation-config.backend=os.system"],
+        ['--compilation-config={"backend":"os.system"}'],
+    ],
+    ids=" ".join,
+)
+def test_an_own_command_is_looked_through_as_a_parser_does(words: list[str]) -> None:
+    command = {"engines": {"vllm": {"command": ["vllm", "serve", "{path}", *words]}}}
+    assert codes(run("qwen3-8b-vllm", extra=command)) == ["THOR-OPTION-UNSAFE"]
+
+
 @pytest.mark.parametrize(
     ("profile", "environment"),
     [
@@ -628,6 +662,7 @@ def test_options_that_let_a_client_run_or_read_things_have_to_be_allowed_by_name
         (CHAT, {"LLAMA_ARG_AGENT": 1}),
         (CHAT, {"LLAMA_ARG_STATIC_PATH": "/etc"}),
         (CHAT, {"LLAMA_ARG_CORS_ORIGINS": "*"}),
+        (CHAT, {"LLAMA_ARG_CORS_ORIGINS": " null"}),
         ("qwen3-8b-vllm", {"VLLM_SERVER_DEV_MODE": "1"}),
     ],
 )
@@ -642,6 +677,9 @@ def test_variables_that_do_the_same_are_refused_too(profile: str, environment: A
     [
         {"profile": CHAT, "options": {"agent": False, "tools": False, "ui-mcp-proxy": False}},
         {"profile": CHAT, "environment": {"LLAMA_ARG_AGENT": "0"}},
+        {"profile": CHAT, "options": {"cors-origins": "https://null.example.org"}},
+        {"profile": "qwen3-8b-vllm", "options": {"distributed-executor-backend": "mp"}},
+        {"profile": "qwen3-8b-vllm", "options": {"compilation-config": {"backend": "inductor", "level": 3}}},
         {"profile": CHAT, "options": {"media-path": "/models/pictures"}},
         {"profile": EYES, "options": {"media-path": "{path}/pictures"}},
         {"profile": "qwen2-5-vl-7b-awq-vllm"},  # /models, which the container sees read-only
