@@ -28,7 +28,7 @@ SSH = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config")]
 OLD, NEW = "Hello from the sandbox!", "Hello from the second revision"
 NEXT: dict[str, Any] = {"profile": "tiny-next-llama-cpp", "name": "chat", "thinking": False}
 # It does not start: there is no such file.
-DIES = {**NEXT, "options": {"lora": "/models/none.gguf"}}
+DIES = {**NEXT, "options": {"grammar-file": "/srv/none.gbnf"}}
 # It starts and answers, and thinks where it must not.
 THINKS = {**NEXT, "options": {"reasoning-budget": -1, "chat-template-file": None}}
 
