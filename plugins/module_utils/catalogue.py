@@ -59,6 +59,7 @@ GPU = Field(
         "partial": REGEXES,
         "layers": COUNTS,
         "needs": COUNTS,
+        "silenced_by": WORDS,
         "options": Field((dict,), keys={"none": WORDS, "part": WORDS, "layers": WORDS, "draft_layers": WORDS}),
     },
 )

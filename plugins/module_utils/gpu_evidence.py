@@ -38,6 +38,19 @@ def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str
     return found
 
 
+def silenced(
+    spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str, str]
+) -> list[tuple[list[str], str]]:
+    """What keeps the engine from saying what ``evidence`` looks for (``silenced_by``): names of the same thing, and how it was given."""
+    found = []
+    for entry in spec.get("silenced_by") or []:
+        names, _blank, wanted = entry.partition(" ")
+        text, value = _given(names.split("|"), argv, environment)
+        if text and ((value or "").casefold() == wanted.casefold() if wanted else not _is_off(value)):
+            found.append((names.split("|"), text))
+    return found
+
+
 def _given(names: Sequence[str], argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
     """An option or a variable as it was given, and its value; an empty text where it was not.
 

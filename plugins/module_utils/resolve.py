@@ -254,6 +254,7 @@ def _service(
         if size > LONGEST:
             reason = f"Together they make {size} bytes, and {LONGEST} is the most that a process is given."
             problems.append(Problem("THOR-VALUE-INVALID", f"{place}.{key}", None, reason, "Shorten them."))
+    problems += beside(_silenced(engine.get("gpu"), argv, environment, entry, place))
     secrets, found = _secrets(chosen, environment, entry, place, profile, engine)
     problems += found
     said = {problem.variable for problem in problems}
@@ -316,8 +317,31 @@ def _gpu(spec: Mapping[str, Any] | None, argv: Sequence[str], environment: Mappi
     """What the engine's log must say about the GPU, and how much of it this service's options ask for."""
     if not spec:
         return None
-    expressions = {key: value for key, value in spec.items() if key != "options"}
+    expressions = {key: value for key, value in spec.items() if key not in ("options", "silenced_by")}
     return {**expressions, "asked": gpu_evidence.asked(spec, argv, environment)}
+
+
+def _silenced(
+    spec: Mapping[str, Any] | None,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    entry: Mapping[str, Any],
+    place: str,
+) -> list[Problem]:
+    """Options and variables that keep the engine from logging what shows that it uses the GPU: its start would never count as one."""
+    if not spec or gpu_evidence.asked(spec, argv, environment)["none"]:
+        return []
+    problems = []
+    for names, given in gpu_evidence.silenced(spec, argv, environment):
+        part = "options" if given.startswith("--") else "environment"
+        key = next(name for name in names if given.removeprefix("--").startswith(name))
+        own = key in (entry.get(part) or {})
+        where = f"{place}.{part}[{key!r}]" if own else f"{place} (from the profile {entry['profile']}) {part}[{key!r}]"
+        reason = "The engine then does not log what shows that it uses the GPU: it would never count as started (THOR-GPU-UNUSED)."
+        remedy = "Leave it out, or have it log at info. Where no GPU is wanted, gpu: null of the engine in thor_extra_engines."
+        value = given.removeprefix("--")[len(key) + 1 :] or True
+        problems.append(Problem("THOR-VALUE-INVALID", where, value, reason, remedy))
+    return problems
 
 
 def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:

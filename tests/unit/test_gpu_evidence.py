@@ -22,6 +22,12 @@ from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_actio
 FILES = Path(__file__).parents[2] / "roles" / "catalog" / "files"
 ENGINES = yaml.safe_load((FILES / "engines.yml").read_text(encoding="utf-8"))["engines"]
 LOGS = Path(__file__).with_name("logs")
+_KNOWN = yaml.safe_load((FILES / "profiles.yml").read_text(encoding="utf-8"))["profiles"]
+# Any profile of these engines.
+PROFILES = {
+    engine.upper(): next(name for name, profile in _KNOWN.items() if profile["engine"] == engine)
+    for engine in ("vllm", "sglang")
+}
 
 DEVICE = "ggml_cuda_init: found 1 CUDA devices (Total VRAM: 143155 MiB):"
 NO_DEVICE = "ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected"
@@ -227,6 +233,44 @@ def test_the_plan_says_what_a_service_keeps_off_the_gpu() -> None:
     assert "part: partly on the GPU by its options (--no-mmproj-offload, --n-gpu-layers 20)" in lines
     assert "some: no more layers on the GPU than its options say (--n-gpu-layers 20)" in lines
     assert not [line for line in lines if line.startswith("whole: ")]
+
+
+@pytest.mark.parametrize(
+    ("profile", "given", "place"),
+    [
+        ("qwen3-8b-q5-k-m-llama-cpp", {"options": {"log-disable": True}}, "options['log-disable']"),
+        ("qwen3-8b-q5-k-m-llama-cpp", {"options": {"verbosity": 2}}, "options['verbosity']"),
+        ("qwen3-8b-q5-k-m-llama-cpp", {"options": {"log-verbosity": 0}}, "options['log-verbosity']"),
+        (
+            "qwen3-8b-q5-k-m-llama-cpp",
+            {"environment": {"LLAMA_ARG_LOG_VERBOSITY": 1}},
+            "environment['LLAMA_ARG_LOG_VERBOSITY']",
+        ),
+        ("VLLM", {"environment": {"VLLM_LOGGING_LEVEL": "error"}}, "environment['VLLM_LOGGING_LEVEL']"),
+        ("VLLM", {"environment": {"VLLM_CONFIGURE_LOGGING": "0"}}, "environment['VLLM_CONFIGURE_LOGGING']"),
+        ("SGLANG", {"options": {"log-level": "warning"}}, "options['log-level']"),
+    ],
+)
+def test_what_silences_the_evidence_is_refused(profile: str, given: dict[str, Any], place: str) -> None:
+    service = {"profile": PROFILES.get(profile, profile), "name": "quiet", **given}
+    _, problems = planned(service)
+    (problem,) = problems
+    assert problem.startswith("THOR-VALUE-INVALID") and place in problem and "THOR-GPU-UNUSED" in problem
+
+
+def test_what_lets_the_evidence_be_logged_is_accepted() -> None:
+    llama = "qwen3-8b-q5-k-m-llama-cpp"
+    services = [
+        {"profile": llama, "options": {"verbosity": 3}},
+        {"profile": llama, "options": {"verbosity": 4}, "environment": {"LLAMA_ARG_LOG_VERBOSITY": 1}},
+        {"profile": llama, "options": {"device": "none", "log-disable": True}},
+        {"profile": PROFILES["VLLM"], "environment": {"VLLM_LOGGING_LEVEL": "DEBUG"}},
+        {"profile": PROFILES["SGLANG"], "options": {"log-level": "info"}},
+    ]
+    for service in services:
+        found, problems = planned({**service, "name": "told"})
+        assert not problems
+        assert "silenced_by" not in found[0]["gpu"]
 
 
 @pytest.mark.parametrize(
