@@ -141,10 +141,10 @@ def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_busin
 def test_what_makes_no_sense_is_refused_before_anything_is_measured(folder: Path) -> None:
     kept = sorted(folder.glob("*.json"))
     status, output = bench(folder, thor_bench_floor=90)
-    assert status != 0 and "thor_bench_floor = 90: " in output
+    assert status != 0 and "thor_bench_floor = 90.0: " in output
     status, output = bench(folder, bench_requests=0, bench_concurrency=[0])
     assert status != 0
-    assert "bench_requests = 0" in output and "bench_concurrency = [0]" in output, "all of it in one go"
+    assert "bench_requests = 0: " in output and "bench_concurrency[0] = 0: " in output, "all of it in one go"
     assert sorted(folder.glob("*.json")) == kept
 
 
