@@ -83,7 +83,7 @@ def test_a_swap_that_loses_power_serves_again_without_a_person(device: Device) -
     process.communicate()
     subprocess.run([*docker, "kill", container], check=True, capture_output=True)
     subprocess.run([*docker, "start", container], check=True, capture_output=True)
-    knock = ["ssh", "-F", ROOT / ".sandbox" / "ssh_config", HOST, "true"]
+    knock = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST, "true"]
     eventually(lambda: subprocess.run(knock, capture_output=True, check=False).returncode == 0)
     both_serve_as_before(device, before)
     assert "Back to what served before" in device.run("journalctl -b -u jetson-thor-recovery.service -o cat")
@@ -98,7 +98,7 @@ def test_a_drop_in_is_drift_and_verify_sees_the_open_port(device: Device) -> Non
     device.run(f"mkdir -p {folder}")
     drop_in = f"[Service]\nExecStart=\n{command} --host 0.0.0.0\n"
     subprocess.run(
-        ["ssh", "-F", ROOT / ".sandbox" / "ssh_config", HOST, f"sudo tee {folder}/override.conf"],
+        ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST, f"sudo tee {folder}/override.conf"],
         input=drop_in,
         text=True,
         capture_output=True,
