@@ -110,7 +110,7 @@ def test_a_drop_in_is_drift_and_verify_sees_the_open_port(device: Device) -> Non
     output = refused(ONE, TWO)
     assert f"thor-fault-one.service: {folder}/override.conf = ExecStart" in output
     asked = [
-        BIN / "ansible", f"--inventory={INVENTORY}", HOST, "--become", "--module-name=jetson.thor.verify",
+        str(BIN / "ansible"), f"--inventory={INVENTORY}", HOST, "--become", "--module-name=jetson.thor.verify",
         f"--args={json.dumps({'services': [{**ONE, 'api': 'other', 'api_path': '/'}]})}",
     ]  # fmt: skip
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
