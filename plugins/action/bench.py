@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import bench, results
+from ansible_collections.jetson.thor.plugins.module_utils.clients import bench
 from ansible_collections.jetson.thor.plugins.modules.bench import ARGUMENTS
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
 
 
 class ActionModule(LongRunning):

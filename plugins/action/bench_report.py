@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.module_utils import results
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action, report
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import page as report
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
 
 NO_PLOTTER = (
     "THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible lacks. Install it there: "
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Write the files that were asked for; return the tables and what is wrong with each host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        unread = catalogue_action.unknown_variables(task_vars or {}).problems
+        unread = files.unknown_variables(task_vars or {}).problems
         if unread:
             return {**result, "failed": True, "msg": "\n".join(problem.text() for problem in unread)}
         floors = {"": args["floor"], **args["floors"]}

@@ -8,8 +8,8 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.module_utils.judge import Settings, judge, unsaid
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import Settings, judge, unsaid
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},

@@ -7,18 +7,18 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.module_utils import catalogue, problems
-from ansible_collections.jetson.thor.plugins.module_utils.resolve import Inputs, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action, role_variables
+from ansible_collections.jetson.thor.plugins.module_utils import problems
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, role_variables, schema
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, resolve
 
 ARGUMENTS: dict[str, Any] = {
-    "catalogue": {"type": "path", "required": True},
+    "catalog": {"type": "path", "required": True},
     "profiles": {"type": "raw"},
     "extra_engines": {"type": "raw"},
     "extra_models": {"type": "raw"},
     "extra_profiles": {"type": "raw"},
     # Their types are checked with their ranges, so that both have a code.
-    **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in catalogue.HOST},
+    **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in schema.HOST},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -33,13 +33,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return thor_services and thor_problems as facts; fail with all problems unless told to leave that to preflight."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        extra = {noun: args[f"extra_{noun}"] for noun in catalogue.NOUNS}
-        unread = catalogue_action.unknown_variables(task_vars or {})
+        extra = {noun: args[f"extra_{noun}"] for noun in schema.NOUNS}
+        unread = files.unknown_variables(task_vars or {})
         in_doubt = frozenset(name.removeprefix("thor_") for name in unread.meant)
-        nouns = {noun for noun in catalogue.NOUNS if f"extra_{noun}" in in_doubt}
-        merged, found = catalogue.build(catalogue_action.files(args["catalogue"]), extra, nouns)
-        merged.flags = catalogue_action.flags(args["catalogue"])
-        given = {key: role_variables.coerce(args[key], spec) for key, spec in catalogue.HOST.items()}
+        nouns = {noun for noun in schema.NOUNS if f"extra_{noun}" in in_doubt}
+        merged, found = entries.build(files.files(args["catalog"]), extra, nouns)
+        merged.flags = files.flags(args["catalog"])
+        given = {key: role_variables.coerce(args[key], spec) for key, spec in schema.HOST.items()}
         resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
         found += role_variables.problems(task_vars or {}, self._templar.template)
         # A variable that is missing because its name was mistyped is one problem, not two.

@@ -44,7 +44,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import docker_host
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 
 
 class FilterModule:

@@ -48,7 +48,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import images
+from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
 
 
 class FilterModule:
@@ -56,4 +56,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by their names."""
-        return {"image_work": images.work}
+        return {"image_work": inventory.work}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.jetson.thor.plugins.module_utils.artifacts import is_present, merge
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.artifacts import is_present, merge
 
 DOCUMENTATION = r"""
 name: missing_artifacts

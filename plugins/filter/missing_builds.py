@@ -48,7 +48,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
 
 
 class FilterModule:

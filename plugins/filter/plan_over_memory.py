@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.judge import over_memory
 from ansible_collections.jetson.thor.plugins.module_utils.problems import fail_text
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import over_memory
 
 DOCUMENTATION = r"""
 name: plan_over_memory

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.filter.table import table
-from ansible_collections.jetson.thor.plugins.module_utils.gpu_evidence import asked_text
-from ansible_collections.jetson.thor.plugins.module_utils.judge import over_memory
+from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import over_memory
 
 DOCUMENTATION = r"""
 name: plan_text

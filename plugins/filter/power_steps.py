@@ -42,7 +42,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import power
+from ansible_collections.jetson.thor.plugins.module_utils.observe import power
 
 
 class FilterModule:

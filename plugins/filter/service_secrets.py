@@ -44,7 +44,7 @@ from typing import Any
 
 
 def service_secrets(profiles: Iterable[Any], extra_profiles: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The secrets by service, as module_utils/resolve.py names services."""
+    """The secrets by service, as plugin_utils/catalog/resolve.py names services."""
     found: dict[str, Any] = {}
     for written in profiles or []:
         entry = written if isinstance(written, Mapping) else {"profile": written}

@@ -17,6 +17,10 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
 
+# Where containerd keeps the layers of images, unless its configuration says otherwise.
+CONTAINERD_ROOT = "/var/lib/containerd"
+ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}  # the kernel's word: that of images
+
 SOCKET = "/run/docker.sock"
 VERSION = "1.41"
 # The longest answers list all images of a host (some kilobytes each), or hold what a container has printed.

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The options that one version of an engine has, as data: read out of its ``--help`` or its parser, stored beside the catalogue.
+"""The options that one version of an engine has, as data: read out of its ``--help`` or its parser, stored beside the catalog.
 
 A stored list (roles/catalog/files/flags/<engine>-<version>.json)::
 

@@ -90,7 +90,8 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import packages, words
+from ansible_collections.jetson.thor.plugins.module_utils import network_errors
+from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
 
 SOURCES = Path("/etc/apt/sources.list.d")
 LISTS = Path("/var/lib/apt/lists")
@@ -165,8 +166,8 @@ class Simulation:
     def unreadable(self, what: str, said: str) -> Failed:
         """A message about sources that apt cannot read."""
         code, remedy = "THOR-REPOSITORY-FAILED", "Check network and proxy of the host, or name a mirror of yours."
-        if words.clock_is_behind(said):
-            code, remedy = "THOR-CLOCK-WRONG", words.CLOCK_REMEDY
+        if network_errors.clock_is_behind(said):
+            code, remedy = "THOR-CLOCK-WRONG", network_errors.CLOCK_REMEDY
         return Failed(
             f"{code}: {self.host}: {what}: apt cannot read it: {packages.complaints(said)} Nothing was changed. {remedy}"
         )

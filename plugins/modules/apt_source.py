@@ -140,7 +140,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
-from ansible_collections.jetson.thor.plugins.module_utils import bounded, words
+from ansible_collections.jetson.thor.plugins.module_utils import bounded, network_errors
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import (
     Entry,
     SignedBy,
@@ -191,8 +191,8 @@ class Source:
 
     def unreadable(self, option: str, value: object, reason: str, remedy: str, said: str) -> Failed:
         """A message about a server that cannot be read; a clock in the past is no fault of the server."""
-        if words.clock_is_behind(said):
-            return self.failed("THOR-CLOCK-WRONG", option, value, reason, words.CLOCK_REMEDY)
+        if network_errors.clock_is_behind(said):
+            return self.failed("THOR-CLOCK-WRONG", option, value, reason, network_errors.CLOCK_REMEDY)
         return self.failed("THOR-REPOSITORY-FAILED", option, value, reason, remedy)
 
     # --- The key ---

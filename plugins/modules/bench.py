@@ -125,7 +125,9 @@ file:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import bench, deployed, job
+from ansible_collections.jetson.thor.plugins.module_utils import jobs
+from ansible_collections.jetson.thor.plugins.module_utils.clients import bench
+from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
@@ -157,10 +159,10 @@ def main() -> None:
     wrong = deployed.all_missing(given["services"]) if deployed.is_root() else [deployed.no_root()]
     if wrong:
         module.fail_json(msg="\n".join(problem.text() for problem in wrong))
-    job.start(
+    jobs.start(
         module,
         name="bench",
-        target="bench",
+        target="clients.bench",
         spec={
             "services": given["services"],
             "method": method,

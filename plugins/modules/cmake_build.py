@@ -186,7 +186,9 @@ import platform
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import cmake, job, observe, records
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
+from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.observe import host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 ARGUMENTS: dict[str, Any] = {
@@ -228,7 +230,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    toolchain = observe.toolchain()
+    toolchain = host.toolchain()
     if params["cuda"] and toolchain["nvcc"] is None:
         engine = params["engine"]
         reason = f"{engine} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
@@ -263,12 +265,12 @@ def main() -> None:
         "prefix": params["prefix"],
         "state": params["state"],
         "ccache": params["ccache"],
-        "environment": job.proxies(),
+        "environment": jobs.proxies(),
     }
-    job.start(
+    jobs.start(
         module,
         name=f"build-{params['engine']}-{params['version']}",
-        target="cmake",
+        target="builds.cmake",
         spec=spec,
         timeout=params["timeout"],
     )

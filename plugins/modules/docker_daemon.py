@@ -85,7 +85,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_host, records
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, records
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 
 UNIT = "docker.service"
 # dockerd loads its containers before it answers.

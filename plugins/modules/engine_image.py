@@ -187,8 +187,9 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import image_pull, images, job, records
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
+from ansible_collections.jetson.thor.plugins.module_utils.images import inventory, pull
 
 ARGUMENTS: dict[str, Any] = {
     "images": {
@@ -224,18 +225,18 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     spec = {key: value for key, value in module.params.items() if key != "timeout"}
-    spec["environment"] = job.proxies()
+    spec["environment"] = jobs.proxies()
     for image in spec["images"]:
         if image["digest"] and not re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"]):
             module.fail_json(
                 msg=f"images: the digest {image['digest']!r} of {image['reference']} is none: write sha256: and 64 hex digits."
             )
-    record = images.read_record()
+    record = inventory.read_record()
     # Outside check mode a stopped dockerd may well be started by the question: it is about to be needed.
-    asleep = module.check_mode and not images.dockerd_runs()
-    local = images.Local.recorded(record) if asleep else images.Local.ask(Docker(timeout=60))
-    todo = image_pull.plan(spec, record, local)
-    entries, notes = image_pull.unlocked(spec, record)
+    asleep = module.check_mode and not inventory.dockerd_runs()
+    local = inventory.Local.recorded(record) if asleep else inventory.Local.ask(Docker(timeout=60))
+    todo = pull.plan(spec, record, local)
+    entries, notes = pull.unlocked(spec, record)
     result: dict[str, Any] = {
         "changed": bool(todo["pull"] or todo["extend"] or todo["collect"]),
         "pulled": todo["pull"],
@@ -246,13 +247,13 @@ def main() -> None:
         "images": {name: entry["digest"] for name, entry in record["images"].items()},
     }
     if result["changed"]:
-        result["diff"] = image_pull.diff_of(image_pull.inventory(record), image_pull.forecast(todo, record))
+        result["diff"] = pull.diff_of(pull.inventory(record), pull.forecast(todo, record))
     if module.check_mode or not any(todo.values()):
         for line in notes:
             module.warn(line)
         records.tell(module)
         module.exit_json(**result)
-    job.start(module, "images", "image_pull", spec, timeout=module.params["timeout"])
+    jobs.start(module, "images", "images.pull", spec, timeout=module.params["timeout"])
 
 
 if __name__ == "__main__":

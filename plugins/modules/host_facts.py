@@ -69,7 +69,7 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import records
-from ansible_collections.jetson.thor.plugins.module_utils.observe import observe
+from ansible_collections.jetson.thor.plugins.module_utils.observe.host import observe
 
 
 def main() -> None:

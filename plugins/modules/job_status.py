@@ -73,7 +73,7 @@ log:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import job, records
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = job.status(module.params["name"], module.params["wait"], module.params["digest"])
+    found = jobs.status(module.params["name"], module.params["wait"], module.params["digest"])
     records.tell(module)
     module.exit_json(changed=False, **found)
 

@@ -161,8 +161,8 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import fetch
-from ansible_collections.jetson.thor.plugins.module_utils.fetch_hub import CLIENT, ENDPOINT
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
+from ansible_collections.jetson.thor.plugins.module_utils.models.hub import CLIENT, ENDPOINT
 
 
 def main() -> None:

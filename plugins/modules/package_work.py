@@ -58,7 +58,7 @@ work:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import packages
+from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
 
 # Between two attempts of a unit, and between two locks of one process, there is a moment.
 CALM_SECONDS = 2.0

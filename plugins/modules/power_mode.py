@@ -67,7 +67,7 @@ import socket
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import power
+from ansible_collections.jetson.thor.plugins.module_utils.observe import power
 
 
 class Failed(Exception):

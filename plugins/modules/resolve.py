@@ -14,28 +14,28 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Merges the catalogue with the entries of the inventory, resolves the profiles of a host into services, and checks all
+  - Merges the catalog with the entries of the inventory, resolves the profiles of a host into services, and checks all
     that can be checked without a connection to the host.
   - Returns the facts C(thor_services) and C(thor_problems).
 options:
-  catalogue:
-    description: Folder that holds the catalogue's files.
+  catalog:
+    description: Folder that holds the catalog's files.
     type: path
     required: true
   profiles:
     description: List of profile names, or of mappings that override a profile.
     type: raw
   extra_engines:
-    description: Engines of the inventory, merged over the catalogue's.
+    description: Engines of the inventory, merged over the catalog's.
     type: raw
   extra_models:
-    description: Models of the inventory, merged over the catalogue's.
+    description: Models of the inventory, merged over the catalog's.
     type: raw
   extra_profiles:
-    description: Profiles of the inventory, merged over the catalogue's.
+    description: Profiles of the inventory, merged over the catalog's.
     type: raw
   engine_versions:
-    description: Version of each engine, where it is not to be the catalogue's.
+    description: Version of each engine, where it is not to be the catalog's.
     type: dict
     default: {}
   address:
@@ -97,7 +97,7 @@ attributes:
 EXAMPLES = r"""
 - name: Resolve the profiles of the host
   jetson.thor.resolve:
-    catalogue: "{{ role_path }}/files"
+    catalog: "{{ role_path }}/files"
     profiles:
       - qwen3-coder-30b-a3b-q5-k-m-llama-cpp
       - profile: qwen3-8b-q5-k-m-llama-cpp
@@ -113,7 +113,7 @@ ansible_facts:
   returned: always
   contains:
     thor_services:
-      description: The resolved services; C(docs/catalogue.md) tells their shape.
+      description: The resolved services; C(docs/catalog.md) tells their shape.
       type: list
       elements: dict
       returned: always

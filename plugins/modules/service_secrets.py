@@ -53,7 +53,7 @@ tags:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils.secret_files import SecretFiles
+from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import SecretFiles
 
 
 def main() -> None:

@@ -180,7 +180,8 @@ serving:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import disk, drop_ins, job, records, switch, systemctl
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, records, systemd
+from ansible_collections.jetson.thor.plugins.module_utils.services import definitions, drop_ins, switch
 
 JOB = "switch"
 
@@ -211,35 +212,35 @@ def main() -> None:
     params = dict(module.params)
     if params["restore"]:
         try:
-            params["services"] = switch.before(disk.Disk())
-        except job.JobFailed as error:
+            params["services"] = switch.before(definitions.Disk())
+        except jobs.JobFailed as error:
             records.tell(module)
             module.fail_json(msg=str(error))
-    on_disk, manager = disk.Disk(), systemctl.Systemctl()
+    on_disk, manager = definitions.Disk(), systemd.Systemctl()
     wanted = switch.Wanted.from_spec(params)
     for service in wanted.services:
-        if not service.unit.startswith(disk.MARKER):
-            module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {disk.MARKER!r}")
+        if not service.unit.startswith(definitions.MARKER):
+            module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {definitions.MARKER!r}")
     try:
         difference = switch.compare(wanted, on_disk, manager)
-    except job.JobFailed as error:
+    except jobs.JobFailed as error:
         module.fail_json(msg=str(error))
     if difference.drift and not module.check_mode:
         module.fail_json(msg="\n".join(difference.drift), code=drop_ins.CODE, **difference.result())
     for line in difference.drift:
         module.warn(line)
-    if not (module.check_mode or difference or job.is_running(JOB)):
+    if not (module.check_mode or difference or jobs.is_running(JOB)):
         switch.tidy(wanted, on_disk)
     if module.check_mode or not difference:
         records.tell(module)
         module.exit_json(changed=bool(difference), diff=difference.diff, **difference.result())
-    job.start(
+    jobs.start(
         module,
         name=JOB,
-        target="switch",
+        target="services.switch",
         spec={**wanted.spec(), "restore": params["restore"]},
         timeout=module.params["timeout"],
-        after="switch.recover()",
+        after="services.switch.recover()",
     )
 
 

@@ -116,7 +116,7 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import fetch
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
 
 
 def main() -> None:

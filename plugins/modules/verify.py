@@ -139,7 +139,9 @@ import base64
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import ask, deployed, observe, secret_files
+from ansible_collections.jetson.thor.plugins.module_utils.clients import keys, verify
+from ansible_collections.jetson.thor.plugins.module_utils.observe import host
+from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
@@ -157,12 +159,12 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
-    questions = ask.Questions(
+    questions = verify.Questions(
         **{key: given[key] for key in ("prompt", "image_prompt", "max_tokens", "timeout", "image_url")},
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
-    secret_files.learn_keys(given["services"])
-    results = ask.ask_all(given["services"], questions, deployed.missing, observe.listening())
+    keys.learn_keys(given["services"])
+    results = verify.ask_all(given["services"], questions, deployed.missing, host.listening())
     module.exit_json(changed=False, results=results)
 
 

@@ -23,7 +23,7 @@ RETRY_SECONDS = 5
 
 
 class LongRunning(ActionBase):  # type: ignore[misc]
-    """Action of every module whose work may run as a job (module_utils/job.py)."""
+    """Action of every module whose work may run as a job (module_utils/jobs.py)."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -4,7 +4,7 @@
 
     python tests/benchmarks/build.py --source llama_cpp_python-0.3.36.tar.gz [--only post,cold,warm] [--folder DIR]
 
-All for the CPU. The role's build is the collection's own job (module_utils/cmake.py) with the role's own variables, in
+All for the CPU. The role's build is the collection's own job (module_utils/builds/cmake.py) with the role's own variables, in
 a folder of its own. It takes about 25 minutes on two idle cores; with --folder the parts may be run one by one.
 Prints JSON.
 """
@@ -30,8 +30,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.jetson.thor.plugins.module_utils import cmake, observe
-from ansible_collections.jetson.thor.plugins.module_utils.job import Reporter
+from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
+from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {"cold": 0.65, "warm": 0.02}

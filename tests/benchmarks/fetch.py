@@ -30,7 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.jetson.thor.plugins.module_utils import fetch  # noqa: E402 (after the path to it)
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch  # noqa: E402 (after the path to it)
 
 ID = "bench/large"
 NAME = "model.gguf"

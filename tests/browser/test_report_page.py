@@ -7,22 +7,19 @@ from __future__ import annotations
 import base64
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import made_up_results as made_up
 import pytest
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import page as report
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
 from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "collections"))
-
-from ansible_collections.jetson.thor.plugins.module_utils import results  # noqa: E402 (after the path to it)
-from ansible_collections.jetson.thor.plugins.plugin_utils import report  # noqa: E402
 
 OUTPUT = ROOT / "tests/output"
 PHONE, DESK = (390, 844), (1280, 900)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The catalogue's container profiles, and how the engines' real code is asked about them."""
+"""The catalog's container profiles, and how the engines' real code is asked about them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from typing import Any
 # A conftest would be a second module of that name for mypy, beside that of tests/unit.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
-from ansible_collections.jetson.thor.plugins.module_utils import catalogue, options, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, options, resolve
 
 check, render = options.check, options.render
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles/catalog/files"
 PREPARED = ROOT / ".cache/contract"
-CATALOGUE, PROBLEMS = catalogue.build(catalogue_action.files(str(FILES)), {})
-CATALOGUE.flags = catalogue_action.flags(str(FILES))
+CATALOG, PROBLEMS = entries.build(files.files(str(FILES)), {})
+CATALOG.flags = files.flags(str(FILES))
 STORED: dict[str, dict[str, Any]] = {
     path.stem: content
     for path in sorted((FILES / "flags").glob("*.json"))
@@ -44,19 +43,19 @@ def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
 
 
 def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
-    """Every service that the catalogue's profiles of an engine can become with this version, by a name for people.
+    """Every service that the catalog's profiles of an engine can become with this version, by a name for people.
 
     A profile with an option that the version does not have is left out; what was left out is asserted elsewhere.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name, profile in CATALOGUE.profiles.items():
+    for name, profile in CATALOG.profiles.items():
         if profile["engine"] != engine:
             continue
-        switchable = CATALOGUE.models[profile["model"]].get("thinking") == "switchable"
+        switchable = CATALOG.models[profile["model"]].get("thinking") == "switchable"
         for thinking in (True, False) if switchable else (None,):
             entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
             inputs = resolve.Inputs([entry], engine_versions={engine: version}, allow_broken=True)
-            resolution = resolve.resolve(inputs, CATALOGUE)
+            resolution = resolve.resolve(inputs, CATALOG)
             assert resolution.problems == [], (name, version)
             found[f"{name}, thinking: {thinking}"] = resolution.services[0]
     return found

@@ -49,7 +49,7 @@ def test_sglang_takes_its_chat_defaults_from_the_file_and_not_from_the_option(pa
     found = effective(package, tmp_path, {**OWN, **laid_over}, option)
     assert found["generate"] == option, "the option is for /generate"
     if package == "sglang==0.5.3":
-        # Fixed in its code, whatever the server is told (docs/catalogue.md says so); a client has to ask.
+        # Fixed in its code, whatever the server is told (docs/catalog.md says so); a client has to ask.
         assert found["chat"] == {**found["asked"], "temperature": 0.7} and found["chat"]["repetition_penalty"] == 1.0
         return
     assert found["chat"] == laid_over, "the file is for chat, and the option is not"

@@ -255,8 +255,8 @@ def make_folder_model(
 
 def make_wheels(folder: Path) -> None:
     """Write stand-ins for the Python packages that images may lack (`python_packages` in engines.yml): modules without a content."""
-    catalogue = Path(__file__).resolve().parents[2] / "roles" / "catalog" / "files" / "engines.yml"
-    vllm = yaml.safe_load(catalogue.read_text(encoding="utf-8"))["engines"]["vllm"]
+    catalog = Path(__file__).resolve().parents[2] / "roles" / "catalog" / "files" / "engines.yml"
+    vllm = yaml.safe_load(catalog.read_text(encoding="utf-8"))["engines"]["vllm"]
     entries = [vllm, *vllm["versions"].values()]
     packages = {one for entry in entries for group in (entry.get("python_packages") or {}).values() for one in group}
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import catalogue, options, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, options, resolve, schema
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -35,13 +36,13 @@ settings.load_profile("nightly" if NIGHTLY else "default")
 # What shells, units, argparse, Jinja and JSON read as more than themselves.
 NASTY = "\"'\\$%{}[]();#&|<>`~!*?=,:/@^- \n\tÄ世é\u200b"
 CONTROL = "\x00\x01\x1b\x7f\x85\u2028\ud800"
-HOST_KEYS = tuple(key for key in catalogue.HOST if key != "engine_versions")
+HOST_KEYS = tuple(key for key in schema.HOST if key != "engine_versions")
 
 
-def load(extra: Mapping[str, Any] | None = None) -> tuple[catalogue.Catalogue, list[Any]]:
-    """The catalogue with a person's entries, and what is wrong with them."""
-    merged, problems = catalogue.build(catalogue_action.files(FILES), extra or {})
-    merged.flags = catalogue_action.flags(FILES)
+def load(extra: Mapping[str, Any] | None = None) -> tuple[Catalog, list[Any]]:
+    """The catalog with a person's entries, and what is wrong with them."""
+    merged, problems = catalog.build(files.files(FILES), extra or {})
+    merged.flags = files.flags(FILES)
     return merged, problems
 
 
@@ -71,7 +72,7 @@ PIECES = (
 
 
 def resolved(inputs: Mapping[str, Any]) -> resolve.Resolution:
-    """What the catalogue's own entries make of an inventory."""
+    """What the catalog's own entries make of an inventory."""
     return resolve.resolve(resolve.Inputs(**inputs), BUILT_IN)
 
 
@@ -193,7 +194,7 @@ def wild_inventories(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     if isinstance(inputs["profiles"], list):
         for entry in inputs["profiles"]:
             if isinstance(entry, dict):
-                keys = st.one_of(st.sampled_from(sorted(catalogue.SERVICE.keys or {})), KEYS)
+                keys = st.one_of(st.sampled_from(sorted(schema.SERVICE.keys or {})), KEYS)
                 entry.update(draw(st.dictionaries(keys, WILD, max_size=2)))
     for key in draw(st.lists(st.sampled_from(HOST_KEYS), max_size=2, unique=True)):
         inputs[key] = draw(WILD)
@@ -202,7 +203,7 @@ def wild_inventories(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
             st.one_of(WILD, st.dictionaries(st.sampled_from(sorted(BUILT_IN.engines)), WILD, max_size=2))
         )
     extra: dict[str, Any] = {}
-    for noun, spec in catalogue.NOUNS.items():
+    for noun, spec in schema.NOUNS.items():
         if draw(st.integers(0, 2)):
             continue
         theirs = sorted(getattr(BUILT_IN, noun))

@@ -33,7 +33,7 @@ def ansible(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
 
 
 def test_there_are_blocks() -> None:
-    assert {"README.md", "docs/operations.md", "docs/catalogue.md"} <= {block.page for block in ALL}
+    assert {"README.md", "docs/operations.md", "docs/catalog.md"} <= {block.page for block in ALL}
     assert any(block.page == "README.md" and "playbooks/verify.yml\n" in block.text for block in ALL), "a table"
 
 
@@ -72,7 +72,7 @@ def test_every_inventory_can_be_planned(tmp_path: Path) -> None:
     for block in INVENTORIES:
         shown = list(blocks.files_of(block).values()) or [block.text]
         document = {key: value for text in shown for key, value in yaml.safe_load(text).items()}
-        # What a block adds to the catalogue alone is planned with the profile of the example.
+        # What a block adds to the catalog alone is planned with the profile of the example.
         hosts[block.place] = {
             "thor_profiles": ["qwen3-8b-q5-k-m-llama-cpp"],
             **{key: value for key, value in document.items() if key.startswith("thor_")},

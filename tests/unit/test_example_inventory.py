@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils import catalogue, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, resolve, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
@@ -33,7 +33,7 @@ def _read_by_roles() -> dict[str, Any]:
 def test_the_example_resolves_without_problems() -> None:
     written = yaml.safe_load((EXAMPLE / "group_vars" / "all.yml").read_text(encoding="utf-8"))
     assert set(written) == {"thor_profiles"}, "what is optional is a comment"
-    entries, problems = catalogue.build(catalogue_action.files(str(ROOT / "roles" / "catalog" / "files")), {})
+    entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
     resolution = resolve.resolve(resolve.Inputs(profiles=written["thor_profiles"]), entries)
     assert problems + resolution.problems == []
     assert [service["name"] for service in resolution.services] == ["chat"]
@@ -43,7 +43,7 @@ def test_every_commented_line_is_yaml_that_resolves() -> None:
     text = (EXAMPLE / "group_vars" / "all.yml").read_text(encoding="utf-8")
     head = text.split("# ---- Optional")[0]
     profiles = yaml.safe_load(re.sub(r"^#(?=   \w| - )", " ", head, flags=re.MULTILINE))["thor_profiles"]
-    entries, _problems = catalogue.build(catalogue_action.files(str(ROOT / "roles" / "catalog" / "files")), {})
+    entries, _problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
     resolution = resolve.resolve(resolve.Inputs(profiles=profiles), entries)
     assert resolution.problems == []
     assert [(one["name"], one["port"]) for one in resolution.services] == [("chat", 8001), ("coder", 8002)]
@@ -68,13 +68,13 @@ def test_the_address_is_one_for_documentation() -> None:
 
 
 def test_every_inventory_in_the_documentation_resolves() -> None:
-    text = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
     assert len(blocks) > 4
     for block in blocks:
-        own = {noun: block.pop(f"thor_extra_{noun}", {}) for noun in catalogue.NOUNS}
-        entries, problems = catalogue.build(catalogue_action.files(str(ROOT / "roles" / "catalog" / "files")), own)
-        entries.flags = catalogue_action.flags(str(ROOT / "roles" / "catalog" / "files"))
+        own = {noun: block.pop(f"thor_extra_{noun}", {}) for noun in schema.NOUNS}
+        entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), own)
+        entries.flags = files.flags(str(ROOT / "roles" / "catalog" / "files"))
         inputs = {name.removeprefix("thor_"): value for name, value in block.items()}
         resolution = resolve.resolve(resolve.Inputs(**inputs), entries)
         assert problems + resolution.problems == []

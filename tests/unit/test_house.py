@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils import catalogue, shapes
-from ansible_collections.jetson.thor.plugins.module_utils.variables import FACTS, KNOWN
-from ansible_collections.jetson.thor.plugins.plugin_utils import role_variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, schema, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables import FACTS, KNOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -163,8 +162,8 @@ def test_documentation_names_no_variable_that_nothing_reads() -> None:
         assert unread <= {"thor_rollout_done", "thor_rollout_left"}, page.relative_to(ROOT)
 
 
-# Arguments that roles pass to each other, and those that module_utils/resolve.py checks under the inventory's names.
-PASSED_ON = {"cmake_build_builds", "catalog_refuse", *(f"catalog_{key}" for key in catalogue.HOST)}
+# Arguments that roles pass to each other, and those that plugin_utils/catalog/resolve.py checks under the inventory's names.
+PASSED_ON = {"cmake_build_builds", "catalog_refuse", *(f"catalog_{key}" for key in schema.HOST)}
 PASSED_ON |= {"serving_profiles", "serving_extra_profiles"}
 PASSED_ON |= {f"catalog_{noun}" for noun in ("profiles", "extra_engines", "extra_models", "extra_profiles")}
 TYPES = {"bool": bool, "int": int, "float": float, "list": list, "dict": dict, "str": str, "path": str, "raw": list}
@@ -177,7 +176,7 @@ def test_every_variable_of_a_role_has_a_range_or_a_pattern(role: str) -> None:
             if name in PASSED_ON:
                 continue
             shape = role_variables.VARIABLES.get(name)
-            assert shape, f"{name}: say in plugins/plugin_utils/role_variables.py what it may be"
+            assert shape, f"{name}: say in plugins/plugin_utils/catalog/role_variables.py what it may be"
             assert TYPES[option["type"]] in shape.types, name
             assert set(shape.choices) == set(option.get("choices") or ()), name
             unbounded = shape.types in {(bool,), (list,), (dict,)} or shape in {
@@ -198,9 +197,9 @@ def test_every_variable_of_an_inventory_has_a_shape() -> None:
         "thor_extra_engines",
         "thor_extra_models",
         "thor_extra_profiles",
-    }  # those of the catalogue
+    }  # those of the catalog
     assert set(KNOWN) - entries <= set(role_variables.VARIABLES), (
-        "say in plugins/plugin_utils/role_variables.py what it may be"
+        "say in plugins/plugin_utils/catalog/role_variables.py what it may be"
     )
 
 
@@ -231,13 +230,12 @@ def test_a_module_keeps_what_its_attributes_promise(module: str) -> None:
     declared = "supports_check_mode=True" in source or (action.exists() and "AnsibleModule(" not in source)
     assert (attributes["check_mode"]["support"] != "none") == declared
     if attributes["diff_mode"]["support"] in {"full", "partial"}:
-        imported = re.findall(r"module_utils import (\w+)|module_utils\.(\w+) import", source)
+        imported = re.findall(r"plugins\.module_utils((?:\.\w+)*) import ([\w, ]+)", source)
         sources = [source, action.read_text(encoding="utf-8") if action.exists() else ""]
-        sources += [
-            (ROOT / "plugins/module_utils" / f"{a or b}.py").read_text(encoding="utf-8")
-            for a, b in imported
-            if (ROOT / "plugins/module_utils" / f"{a or b}.py").exists()  # not those of ansible-core
-        ]
+        for package, names in imported:
+            folder = ROOT / "plugins/module_utils" / package.strip(".").replace(".", "/")
+            paths = [folder.with_suffix(".py"), *(folder / f"{name.strip()}.py" for name in names.split(","))]
+            sources += [file.read_text(encoding="utf-8") for file in paths if file.is_file()]
         assert re.search(r"""\bdiff=|["']diff["']""", "\n".join(sources)), "documents a diff and returns none"
 
 
@@ -326,7 +324,7 @@ def test_files_carry_a_licence_and_name_no_machine() -> None:
         if found := home.search(text):
             wrong.append(f"{name} names a path of one machine: {found[0]}")
         can_hold_one = path.suffix not in {".json", ".md", ".txt", ".wav"} and name not in without_header
-        can_hold_one = can_hold_one and not name.startswith("tests/sandbox/facts/")
+        can_hold_one = can_hold_one and text != "" and not name.startswith("tests/sandbox/facts/")
         if can_hold_one and "SPDX-License-Identifier" not in "\n".join(text.splitlines()[:6]):
             wrong.append(f"{name} has no licence header")
     assert wrong == []
@@ -370,10 +368,10 @@ def readers_of_device_files(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [*sorted(ROOT.glob("plugins/module*/*.py")), ROOT / "roles/serving/files/thor-serve"],
+    [*sorted(ROOT.glob("plugins/module*/**/*.py")), ROOT / "roles/serving/files/thor-serve"],
     ids=lambda path: path.stem,
 )
-def test_files_below_sys_and_proc_are_read_by_look_alone(path: Path) -> None:
+def test_files_below_sys_and_proc_are_read_by_files_alone(path: Path) -> None:
     assert readers_of_device_files(path.read_text(encoding="utf-8")) == []
 
 

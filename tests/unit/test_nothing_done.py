@@ -18,8 +18,8 @@ from ansible import context
 from ansible.errors import AnsibleFilterError
 from ansible.utils.context_objects import CLIArgs
 from ansible_collections.jetson.thor.plugins.filter.play_hosts import play_hosts
-from ansible_collections.jetson.thor.plugins.module_utils.variables import FACTS, KNOWN, unknown
-from ansible_collections.jetson.thor.plugins.plugin_utils import catalogue_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables import FACTS, KNOWN, unknown
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {"all": ["thor01", "build01"], "ungrouped": [], "thor": ["thor01", "thor02"], "builders": ["build01"]}
@@ -27,7 +27,7 @@ GROUPS = {"all": ["thor01", "build01"], "ungrouped": [], "thor": ["thor01", "tho
 
 def refused(*names: str) -> dict[str, str]:
     """The names that are refused, each with the way out."""
-    return {problem.variable: problem.remedy for problem in catalogue_action.unknown_variables(names).problems}
+    return {problem.variable: problem.remedy for problem in files.unknown_variables(names).problems}
 
 
 def play(playbook: str, *arguments: str, inventory: str = "inventories/example") -> subprocess.CompletedProcess[str]:
@@ -78,8 +78,8 @@ def test_people_own_names_too() -> None:
 
 
 def test_what_is_read_and_what_the_modules_return_is_not_refused() -> None:
-    assert refused(*KNOWN, *FACTS, *catalogue_action.role_variables()) == {}
-    assert "serving_require_gpu" in catalogue_action.role_variables()
+    assert refused(*KNOWN, *FACTS, *files.role_variables()) == {}
+    assert "serving_require_gpu" in files.role_variables()
 
 
 def test_three_edits_of_a_roles_variable_are_a_name_of_ones_own() -> None:

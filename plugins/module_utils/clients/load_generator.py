@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Requests whose speed is measured: a streamed chat with a random prompt of a given length, and the transcription of a sound.
+
+A client of our own, because it runs on the device, beside what it measures: the engines' own clients and those that are kept for this
+(vllm bench serve, GenAI-Perf, guidellm) bring a tokenizer library and hundreds of megabytes, and fetch tokenizers by name.
+Here the service itself counts the tokens. The method is that of ``vllm bench serve --dataset-name random``: random prompts, the end of
+the text ignored, so that each answer has as many tokens as asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import struct
+import time
+import wave
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+
+Service = Mapping[str, Any]
+# Short and common, so that most are one token of most vocabularies. What they mean does not matter.
+_COMMON = """
+about after again all also any back been before big black blue book both boy but call came can car city cold come day did door down each
+earth end even eye far few find first fish five food for form four from game girl give glass good great green had half hand hard have
+head hear help here high hill him home hot house idea into iron just keep kind know land large last late learn left less letter life
+"""
+WORDS = _COMMON.split()
+# No engine generates faster for one client: what seems to was read out of a buffer, because this process had to wait.
+FASTEST_TOKENS_PER_S = 10_000
+# A piece has a token or more: this many times as many pieces as tokens were asked for is a stream without an end.
+MOST_PIECES = 16
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured answer; times are seconds since the request was sent.
+
+    ``first`` and ``last`` are when the first and the last piece of the answer came; equal where it came in one piece.
+    ``engine_rate`` is what the engine itself says of its speed of generation, in tokens per second, where it does.
+    """
+
+    seconds: float
+    first: float = 0.0
+    last: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    engine_rate: float | None = None
+
+    @property
+    def decode_rate(self) -> float | None:
+        """Tokens per second after the first: (n - 1) / (last - first). None for an answer that came in one piece."""
+        spent = self.last - self.first
+        rate = (self.output_tokens - 1) / spent if spent > 0 else 0.0
+        return rate if 0 < rate < FASTEST_TOKENS_PER_S else None
+
+
+def random_prompt(source: random.Random, words: int) -> str:
+    """Words without sense; no two prompts begin alike, so that no cache knows them."""
+    return " ".join([str(source.getrandbits(64)), *source.choices(WORDS, k=max(0, words - 1))])
+
+
+def words_for(service: Service, tokens: int, source: random.Random, timeout: float) -> int:
+    """How many words make a prompt of about ``tokens`` tokens, the chat's own around it included, as the service counts them.
+
+    Two requests tell; raises ProbeError, of kind ``shape`` where the service does not count the tokens of a prompt.
+    """
+
+    def count(words: int) -> int:
+        # The one token need not be text: where thinking is off, llama.cpp begins with the end of a thought.
+        return stream_chat(service, random_prompt(source, words), 1, timeout, silent=True).input_tokens
+
+    few = max(1, tokens // 8)  # as long as the whole may be where a word is eight tokens
+    counted_few = count(few)
+    many = max(few + 1, few * tokens // max(1, counted_few))
+    counted_many = count(many)
+    if counted_many <= counted_few:
+        raise api.ProbeError("shape", "the service does not count the tokens of a prompt (usage.prompt_tokens)")
+    return max(1, round(many + (tokens - counted_many) * (many - few) / (counted_many - counted_few)))
+
+
+def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float, *, silent: bool = False) -> Sample:
+    """Have ``output_tokens`` tokens generated and note when they come; raise ProbeError. ``silent``: none need be text."""
+    body = {
+        "model": service["served_name"],
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": output_tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    begin = time.monotonic()
+    content = json.dumps(body).encode()
+    with api.exchange(
+        service["address"], service["port"], service["api_path"], content=content, timeout=timeout
+    ) as response:
+        if response.status != 200:
+            raise api.ProbeError(
+                "status", api.error_text(response.status, response.read(api.MAX_BODY)), response.status
+            )
+        return _read_stream(response, begin, MOST_PIECES * output_tokens, silent=silent)
+
+
+def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: bool = False) -> Sample:
+    first = last = 0.0
+    pieces = 0
+    usage: Mapping[str, Any] = {}
+    rate: float | None = None
+    for event in _events(response):
+        now = time.monotonic() - begin
+        if isinstance(event.get("error"), dict):
+            raise api.ProbeError("status", f"the answer broke off: {event['error'].get('message')}", 500)
+        if _has_text(event):
+            first, last, pieces = first or now, now, pieces + 1
+            if pieces > most:
+                raise api.ProbeError("shape", f"the stream has more than {most} pieces and goes on")
+        usage = _mapping(event.get("usage")) or usage
+        told = api.rate(_mapping(event.get("timings")).get("predicted_per_second"))
+        rate = rate if told is None else told
+    if not pieces and not silent:
+        raise api.ProbeError("shape", "the stream ended without a piece of an answer")
+    return Sample(
+        seconds=time.monotonic() - begin,
+        first=first,
+        last=last,
+        input_tokens=api.count(usage.get("prompt_tokens")) or 0,
+        # Without a count a piece is taken for a token, which it is for most engines.
+        output_tokens=api.count(usage.get("completion_tokens")) or pieces,
+        engine_rate=rate,
+    )
+
+
+def _events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The documents of a stream of server-sent events; raises ProbeError where it breaks off before its end."""
+    while line := response.readline(api.MAX_BODY):
+        if not line.startswith(b"data:"):
+            continue
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return
+        try:
+            document = api.parse_json(data)
+        except ValueError:
+            raise api.ProbeError("shape", f"a piece of the stream is no JSON: {data[:100]!r}") from None
+        if isinstance(document, dict):
+            yield document
+    raise api.ProbeError("unreachable", "the stream broke off before its end")
+
+
+def _has_text(event: Mapping[str, Any]) -> bool:
+    """Whether a piece of the answer is in here, thinking included."""
+    choices = event.get("choices")
+    delta = _mapping(_mapping(choices[0] if isinstance(choices, list) and choices else None).get("delta"))
+    return any(delta.get(key) for key in ("content", "reasoning_content", "reasoning"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def transcription(service: Service, name: str, sound: bytes, timeout: float) -> Sample:
+    """Have a sound written down; raise ProbeError."""
+    answer = api.transcribe(service, name, sound, timeout=timeout)
+    return Sample(seconds=answer.seconds)
+
+
+def lengthen(sound: bytes, seconds: float) -> tuple[bytes, float]:
+    """A WAV file with the sound again and again until it lasts ``seconds``, and how long it lasts.
+
+    Raises ValueError where the sound is no WAV file of samples.
+    """
+    try:
+        with wave.open(io.BytesIO(sound)) as given:
+            parameters = given.getparams()
+            frames = given.readframes(parameters.nframes)
+        # Its header may promise more than there is: who writes into a pipe does not know the length.
+        count = len(frames) // (parameters.nchannels * parameters.sampwidth)
+        if not count:
+            raise ValueError("it holds no sound")
+        times = max(1, round(seconds * parameters.framerate / count))
+        stream = io.BytesIO()
+        with wave.open(stream, "wb") as longer:
+            longer.setparams(parameters._replace(nframes=0))
+            longer.writeframes(frames * times)
+    except (wave.Error, EOFError, struct.error, ZeroDivisionError) as error:
+        raise ValueError(str(error) or "it ends too soon") from None
+    return stream.getvalue(), times * count / parameters.framerate

@@ -1,0 +1,356 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a host is and has: ``thor_host``, read in one go.
+
+``facts_root`` is a folder whose files are read in place of the device's own where they exist: /proc/device-tree cannot be
+made up in a container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import ctypes
+import os
+import platform
+import pwd
+import re
+import struct
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import files as look
+from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
+from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.models.store import MANIFEST, read_manifest
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, mounts, power, throttling
+from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, secret_files
+
+ENGINES = Path("/opt/thor/engines")
+UNITS = Path("/etc/systemd/system")
+HUB_CLIENT = Path("/opt/thor/venv/modelscope")
+MODELS = Path("/models")
+# What engines start beside themselves.
+PROGRAMS = ("ffmpeg",)
+# Facts: the module of a Thor is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so that L4T alone says nothing.
+THOR_COMPATIBLE = "nvidia,tegra264"
+# L4T to JetPack, as published up to November 2026.
+JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
+
+
+def observe(facts_root: str = "") -> dict[str, Any]:
+    """Everything that the roles want to know of this host. Only reads."""
+    root = Path(facts_root) if facts_root else None
+    disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
+    disks["/models"]["staged_bytes"] = _staged_bytes()
+    docker = docker_host.observe(root)
+    disks |= {path: _disk(Path(path)) for path in docker_host.disk_paths(docker)}
+    return {
+        "root": deployed.is_root(),
+        "unmounted": mounts.missing(disks, root),
+        "mig": throttling.mig(),
+        "device": _device(root),
+        "l4t": (l4t := _l4t(root)),
+        "jetpack": _jetpack(l4t),
+        "architecture": platform.machine(),
+        "os": _os(root),
+        "systemd": _systemd(),
+        "cpus": os.cpu_count() or 1,
+        "memory": _memory(root),
+        "toolchain": toolchain(),
+        "programs": {name: next((str(path) for path in _on_path(name) if path.exists()), None) for name in PROGRAMS},
+        "disks": disks,
+        "builds": _builds(),
+        "models": _models(),
+        "units": units(),
+        "secret_files": len(list(Path("/", secret_files.FOLDER).glob("*"))),
+        "listening": listening((docker["docker"] or {}).get("containers") or []),
+        "device_nodes": _device_nodes(root),
+        "groups": _groups(),
+        "person_thor": _is_person("thor"),
+        "hub_client": _hub_client(),
+        **docker,
+        **inventory.observe(),
+        **power.observe(root),
+        "clock": _clock(),
+    }
+
+
+def identity(root: Path | None) -> dict[str, str | None]:
+    """What a device is, in a few words, for the record of a measurement."""
+    l4t = _l4t(root)
+    return {
+        "model": _device(root)["model"],
+        "l4t": l4t,
+        "jetpack": _jetpack(l4t),
+        "cuda": toolchain()["cuda"],
+        "architecture": platform.machine(),
+    }
+
+
+def _run(*command: str) -> str:
+    """The output of a program; empty where it is missing or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _device(root: Path | None) -> dict[str, Any]:
+    model = look.read(root, "/proc/device-tree/model")
+    compatible = [one for one in (look.read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
+    return {
+        "model": model.rstrip("\0\n") if model else None,
+        "compatible": compatible,
+        "thor": THOR_COMPATIBLE in compatible,
+    }
+
+
+def _l4t(root: Path | None) -> str | None:
+    """Version of Linux for Tegra: ``# R38 (release), REVISION: 2.0, ...`` is 38.2.0."""
+    match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", look.read(root, "/etc/nv_tegra_release") or "")
+    return f"{match[1]}.{match[2]}" if match else None
+
+
+def _jetpack(l4t: str | None) -> str | None:
+    return JETPACKS.get(".".join(l4t.split(".")[:2])) if l4t else None
+
+
+def _os(root: Path | None) -> dict[str, str]:
+    pairs = re.findall(r'^(\w+)="?([^"\n]*)"?$', look.read(root, "/etc/os-release") or "", re.MULTILINE)
+    values = dict(pairs)
+    return {
+        "id": values.get("ID", ""),
+        "version_id": values.get("VERSION_ID", ""),
+        "name": values.get("PRETTY_NAME", ""),
+    }
+
+
+def _systemd() -> int | None:
+    """Version of systemd where it is the running init."""
+    if not Path("/run/systemd/system").is_dir():
+        return None
+    match = re.match(r"systemd (\d+)", _run("systemctl", "--version"))
+    return int(match[1]) if match else None
+
+
+def _memory(root: Path | None) -> dict[str, int | None]:
+    values = look.memory(root)
+    return {"total_bytes": values.get("MemTotal"), "available_bytes": values.get("MemAvailable")}
+
+
+def _clock() -> dict[str, Any]:
+    """What time it is here, and whether somebody sets the clock (None: not known). The action adds ``behind_s``."""
+    return {"synchronized": synchronized(_adjtimex()), "time": time.time()}
+
+
+def _adjtimex() -> bytes | None:
+    """The kernel's own account of its clock, struct timex of adjtimex(2); only asked for."""
+    with contextlib.suppress(OSError, AttributeError):
+        state = ctypes.create_string_buffer(512)
+        if ctypes.CDLL(None, use_errno=True).adjtimex(state) >= 0:
+            return state.raw
+    return None
+
+
+def synchronized(timex: bytes | None) -> bool | None:
+    """What timedatectl calls "System clock synchronized": the clock may be wrong by less than 16 seconds."""
+    return None if timex is None else bool(struct.unpack_from("@IxxxxqqqI", timex)[3] < 16_000_000)
+
+
+def toolchain() -> dict[str, str | None]:
+    """What a build would be made with; the versions are part of a build's fingerprint."""
+    nvcc = next((str(path) for path in (Path("/usr/local/cuda/bin/nvcc"), *_on_path("nvcc")) if path.exists()), None)
+    gxx = _run("g++", "-dumpfullversion").strip()
+    return {
+        "compiler": f"g++ {gxx}" if gxx else None,
+        "nvcc": nvcc,
+        "cuda": _version(_run(nvcc, "--version"), r"release (\d+\.\d+)") if nvcc else None,
+        "cmake": _version(_run("cmake", "--version")),
+        "ninja": _version(_run("ninja", "--version")),
+        "ccache": _version(_run("ccache", "--version")),
+        "git": _version(_run("git", "--version")),
+    }
+
+
+def _on_path(program: str) -> Iterable[Path]:
+    return (Path(folder) / program for folder in os.environ.get("PATH", "").split(":") if folder)
+
+
+def _version(text: str, pattern: str = r"(\d+(?:\.\d+)+)") -> str | None:
+    match = re.search(pattern, text)
+    return match[1] if match else None
+
+
+def _disk(path: Path) -> dict[str, int]:
+    """Space of the filesystem that a path is, or will be, on. ``device`` tells which paths share one."""
+    while not path.exists():
+        path = path.parent
+    usage = os.statvfs(path)
+    return {
+        "free_bytes": usage.f_bavail * usage.f_frsize,
+        "total_bytes": usage.f_blocks * usage.f_frsize,
+        "device": path.stat().st_dev,
+    }
+
+
+def _staged_bytes() -> int:
+    """Bytes of downloads that were cut short: they need not be fetched, nor found room for, again."""
+    return sum(
+        path.stat().st_blocks * 512
+        for path in (MODELS / ".thor").rglob("*")
+        if path.is_file() and path.stat().st_nlink == 1
+    )
+
+
+def _builds() -> dict[str, dict[str, Any]]:
+    """Complete builds: the tree that the link of each version points to."""
+    builds: dict[str, dict[str, Any]] = {}
+    for link in ENGINES.glob("*/*"):
+        tree = link.resolve()
+        info = read_build(tree) if link.is_symlink() else None
+        if info:
+            builds.setdefault(link.parent.name, {})[link.name] = {
+                "path": str(tree),
+                "fingerprint": info.get("fingerprint"),
+                "inputs": info.get("inputs"),
+                "options": info.get("options"),
+            }
+    return builds
+
+
+def _models() -> dict[str, Any]:
+    """Models with a manifest of ours. ``intact``: every file has the size and the time that the manifest recorded."""
+    found: dict[str, Any] = {}
+    for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
+        for path in MODELS.glob(pattern):
+            manifest = read_manifest(path.parent)
+            if manifest is None:
+                continue
+            files: dict[str, Any] = manifest["files"]
+            found[str(path.parent)] = {
+                "source": manifest.get("source"),
+                "id": manifest.get("id"),
+                "revision": manifest.get("revision"),
+                "include": manifest.get("include"),
+                "lock": manifest.get("lock"),
+                "bytes": sum(one["size"] for one in files.values()),
+                "intact": all(_unchanged(path.parent / name, one) for name, one in files.items()),
+                "files": sorted(files)[:50],
+            }
+    return found
+
+
+def _unchanged(path: Path, recorded: dict[str, Any]) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
+
+
+def units() -> dict[str, Any]:
+    """The units of services of ours by name, and what they say that they serve."""
+    # systemctl refuses all of them where one is a template (thor-drop-caches@.service).
+    names = sorted(path.name for path in UNITS.glob("thor-*.service") if "@" not in path.name)
+    if not names:
+        return {}
+    properties = "Id,Description,ActiveState,SubState,UnitFileState,MainPID"
+    found: dict[str, Any] = {}
+    for block in _run("systemctl", "show", f"--property={properties}", *names).strip().split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in values:
+            found[values["Id"]] = {
+                "serves": values.get("Description", "").removeprefix("jetson.thor: "),
+                "active": values.get("ActiveState"),
+                "sub": values.get("SubState"),
+                "enabled": values.get("UnitFileState") == "enabled",
+                "main_pid": int(values.get("MainPID", 0)),
+            }
+    return found
+
+
+def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    """TCP sockets that listen, with the process and the unit that holds them (root sees all of them)."""
+    owners = {one["id"]: one["service"] for one in containers}
+    sockets: dict[str, dict[str, Any]] = {}
+    for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
+        for line in (look.read(None, table) or "").splitlines()[1:]:
+            columns = line.split()
+            if columns[3:4] == ["0A"]:
+                address, port = columns[1].split(":")
+                sockets[columns[9]] = {"address": _address(address[:width]), "port": int(port, 16)}
+    for process in Path("/proc").glob("[0-9]*"):
+        for inode in _sockets(process):
+            if inode in sockets:
+                sockets[inode].update(
+                    pid=int(process.name),
+                    process=(look.read(None, f"{process}/comm") or "").strip(),
+                    unit=_unit(look.read(None, f"{process}/cgroup") or "", owners),
+                )
+    nobody = {"pid": None, "process": None, "unit": None}
+    return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
+
+
+def _unit(cgroups: str, owners: Mapping[str, str | None]) -> str | None:
+    """The unit of a process, from its /proc/PID/cgroup. ``owners``: the unit of ours of each container, by the container's id.
+
+    A container is dockerd's child, in ``/docker/ID`` or ``docker-ID.scope``, and not in the unit that has it run.
+    """
+    container = re.search(r"\b[0-9a-f]{64}\b", cgroups)
+    if container:
+        return owners.get(container[0])
+    unit = re.search(r"/([^/\n]+\.service)", cgroups)
+    return unit[1] if unit else None
+
+
+def _sockets(process: Path) -> Iterable[str]:
+    """Inodes of the sockets that a process holds; what closes while we look is passed over."""
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    yield target[len("socket:[") : -1]
+
+
+def _address(text: str) -> str:
+    """An address of /proc/net/tcp: words of 32 bits, each in the byte order of the machine (little-endian here)."""
+    words = [bytes.fromhex(text[index : index + 8])[::-1] for index in range(0, len(text), 8)]
+    raw = b"".join(words)
+    if len(raw) == 4:
+        return ".".join(str(byte) for byte in raw)
+    return ":".join(f"{raw[index]:02x}{raw[index + 1]:02x}" for index in range(0, 16, 2))
+
+
+def _device_nodes(root: Path | None) -> list[str]:
+    """Nodes that CUDA opens: those of NVIDIA's own list for containers that exist here, and the render nodes."""
+    listed = look.read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
+    nodes = {row[1].strip() for row in csv.reader(listed.splitlines()) if len(row) > 1 and row[0].strip() == "dev"}
+    nodes |= {str(path) for pattern in ("nvidia*", "nvmap", "dri/renderD*") for path in Path("/dev").glob(pattern)}
+    return sorted(node for node in nodes if Path(node).is_char_device())
+
+
+def _groups() -> list[str]:
+    names = {line.split(":")[0] for line in (look.read(None, "/etc/group") or "").splitlines()}
+    return sorted(names & {"render", "video"})
+
+
+def _is_person(name: str) -> bool:
+    """Whether an account is one that somebody logs in with."""
+    try:
+        shell = pwd.getpwnam(name).pw_shell
+    except KeyError:
+        return False
+    return Path(shell).name not in {"nologin", "false"}
+
+
+def _hub_client() -> str | None:
+    """Version of modelscope-hub in its own virtual environment."""
+    for path in HUB_CLIENT.glob("lib/python*/site-packages/modelscope_hub-*.dist-info"):
+        return path.name.removeprefix("modelscope_hub-").removesuffix(".dist-info")
+    return None

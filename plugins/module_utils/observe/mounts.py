@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a folder lies on the disk that it should: what /etc/fstab or a unit mounts there, and what is mounted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from ansible_collections.jetson.thor.plugins.module_utils import files
+
+_SECONDS = 5
+
+
+def missing(paths: Iterable[str], root: Path | None) -> dict[str, str]:
+    """By path, the mount point at or above it that is configured and not mounted; what is written there would go elsewhere."""
+    places = {path: _places(path) for path in paths}
+    mounted = {
+        _unescape(line.split()[4]) for line in (files.read(root, "/proc/self/mountinfo") or "").splitlines() if line
+    }
+    configured = _fstab(root) | _units({place for found in places.values() for place in found})
+    return {
+        path: absent[0]
+        for path, found in places.items()
+        if (absent := [place for place in found if place in configured and place not in mounted])
+    }
+
+
+def _places(path: str) -> list[str]:
+    """A path and the folders above it, as it is written and as links lead; not the root, which is always mounted."""
+    found = [
+        str(one)
+        for start in (path, os.path.realpath(path))
+        for one in (PurePosixPath(start), *PurePosixPath(start).parents)
+    ]
+    return [one for one in dict.fromkeys(found) if one != "/"]
+
+
+def _fstab(root: Path | None) -> set[str]:
+    """Mount points of /etc/fstab (fstab(5))."""
+    lines = [line.split() for line in (files.read(root, "/etc/fstab") or "").splitlines()]
+    points = {_unescape(words[1]) for words in lines if len(words) > 1 and not words[0].startswith("#")}
+    return {str(PurePosixPath(point)) for point in points if point.startswith("/")}
+
+
+def _unescape(text: str) -> str:
+    """A path of fstab or mountinfo, where a blank is ``\\040``."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def unit_of(place: str) -> str:
+    """The mount unit of a path (systemd-escape --path)."""
+    words = [
+        re.sub(rb"[^A-Za-z0-9:_.]", lambda m: rb"\x%02x" % m[0][0], word)
+        for word in place.strip("/").encode().split(b"/")
+    ]
+    return f"{b'-'.join(words).decode()}.mount"
+
+
+def _units(places: set[str]) -> set[str]:
+    """Those of the paths that have a mount unit, from whatever file."""
+    units = {unit_of(place): place for place in places}
+    command = ["systemctl", "show", "--property=Id,LoadState", "--", *units]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return set()
+    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip().split("\n\n")]
+    return {units[block["Id"]] for block in blocks if block.get("LoadState") == "loaded" and block.get("Id") in units}

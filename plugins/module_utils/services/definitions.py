@@ -1,0 +1,220 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The files of the services of a host: what a definition is, and how it is written, kept and put back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import files as look
+from ansible_collections.jetson.thor.plugins.module_utils import records
+
+# The first line of every unit that is ours to remove.
+MARKER = "# A service of jetson.thor:"
+UNITS = "etc/systemd/system"
+CONFIGS = "etc/thor/services"
+# Where systemd looks for drop-ins; of one name the first counts (systemd.unit(5)).
+DROP_INS = (
+    *("etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", UNITS),
+    *("run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"),
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it should be; ``path`` is absolute, ``mode`` octal digits."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as it should be: its unit and thor-serve's configuration, as texts."""
+
+    name: str
+    unit: str
+    config: str
+
+    @property
+    def unit_name(self) -> str:
+        """The unit's name."""
+        return f"thor-{self.name}.service"
+
+    @property
+    def definition(self) -> Definition:
+        """What the disk should hold."""
+        return Definition(self.unit, self.config)
+
+    def files(self) -> list[File]:
+        """The files that make up the definition."""
+        unit, config = paths_of(self.name)
+        return [File(unit, self.unit), File(config, self.config)]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What is on the disk of one service; None for a file that is not there."""
+
+    unit: str | None
+    config: str | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a unit."""
+        return self.unit is not None
+
+    @property
+    def port(self) -> int | None:
+        """The port that the service listens on, where that is known."""
+        port = self._of_config("port")
+        return port if isinstance(port, int) else None
+
+    @property
+    def memory(self) -> float:
+        """The budget of the service in GiB; 0 where it is not known."""
+        memory = self._of_config("memory_gib")
+        return float(memory) if isinstance(memory, int | float) and 0 <= memory < 2**20 else 0.0
+
+    def _of_config(self, key: str) -> Any:
+        try:
+            return json.loads(self.config or "").get(key)
+        except (ValueError, AttributeError, RecursionError):
+            return None
+
+
+def paths_of(name: str) -> list[str]:
+    """The files of a service: its unit, and what thor-serve reads."""
+    return [f"/{UNITS}/thor-{name}.service", f"/{CONFIGS}/{name}.json"]
+
+
+class Disk:
+    """The files of the services, under ``root`` (``/`` on a host). One run writes at a time (job.py sees to that)."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
+
+    def path(self, absolute: str) -> Path:
+        """Where an absolute path lies."""
+        return self.root / absolute.lstrip("/")
+
+    def read(self, absolute: str) -> str | None:
+        """The text of a file; None where there is none that can be read (a folder, links in a circle)."""
+        found = look.content(self.path(absolute))
+        return None if found is None else found.decode(errors="replace")
+
+    def same(self, item: File) -> bool:
+        """Whether a file is as it should be: its text, its mode, its owner, and that it is a file."""
+        if self.read(item.path) != item.content:
+            return False
+        found = self.path(item.path).lstat()
+        expected = (stat.S_IFREG | int(item.mode, 8), os.geteuid(), os.getegid())
+        return (found.st_mode, found.st_uid, found.st_gid) == expected
+
+    def definition(self, name: str) -> Definition:
+        """What is on the disk of a service."""
+        unit, config = paths_of(name)
+        return Definition(self.read(unit), self.read(config))
+
+    def drop_ins(self, unit: str) -> list[str]:
+        """Files that change a unit of ours, or several by the beginning of their names, whether systemd has read them or not."""
+        stem, _dot, kind = unit.rpartition(".")
+        parts = stem.split("-")
+        names = [unit, *(f"{'-'.join(parts[:count])}-.{kind}" for count in range(len(parts) - 1, 0, -1))]
+        found: dict[str, str] = {}
+        for folder in (f"/{root}/{name}.d" for root in DROP_INS for name in names):
+            for path in self.path(folder).glob("*.conf"):
+                if not path.is_dir():
+                    found.setdefault(path.name, f"{folder}/{path.name}")
+        return [found[name] for name in sorted(found)]
+
+    def ours(self) -> list[str]:
+        """Names of the services whose units we once wrote: by name and by their first line."""
+        return [
+            path.name.removeprefix("thor-").removesuffix(".service")
+            for path in sorted(self.path(UNITS).glob("thor-*.service"))
+            if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(MARKER)
+        ]
+
+    def beside(self, absolute: str, ending: str) -> Path:
+        """The name of a file that waits (``new``), or is kept (``old``), beside its place. systemd reads none with a dot."""
+        path = self.path(absolute)
+        return path.with_name(f".{path.name}.{ending}")
+
+    def write(self, item: File) -> None:
+        """Write a file under its final name in one rename."""
+        self.stage(item)
+        self.place(item.path)
+
+    def stage(self, item: File) -> None:
+        """Write a file beside its place: this takes the room that it needs."""
+        staged = self.beside(item.path, "new")
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open("w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), int(item.mode, 8))
+            stream.write(item.content)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def place(self, absolute: str) -> None:
+        """Give a staged file its name."""
+        records.clear_place(self.path(absolute))
+        self.beside(absolute, "new").replace(self.path(absolute))
+
+    def save(self, absolute: str) -> bool:
+        """Keep a file beside its place, under a second name; returns whether there is one."""
+        kept = self.beside(absolute, "old")
+        kept.unlink(missing_ok=True)
+        if self.path(absolute).is_dir():
+            return False
+        try:
+            os.link(self.path(absolute), kept)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def put_back(self, absolute: str, existed: bool) -> None:
+        """Undo what came after ``save``; also for a second time. Takes no room."""
+        if not existed:
+            self.path(absolute).unlink(missing_ok=True)
+        elif (kept := self.beside(absolute, "old")).exists():
+            # A rename between two names of one file does nothing, so that the kept one would stay.
+            kept.replace(self.path(absolute))
+            kept.unlink(missing_ok=True)
+
+    def remove(self, absolute: str) -> None:
+        """Remove a file that may be gone."""
+        self.path(absolute).unlink(missing_ok=True)
+
+    def link(self, target: str, absolute: str) -> None:
+        """Make a symbolic link, in place of one that may be there."""
+        path = self.path(absolute)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
+
+    def flush(self, paths: Iterable[str]) -> None:
+        """Have the names of these files on the disk, and not only their contents."""
+        for folder in {self.path(path).parent for path in paths}:
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    def sweep(self, paths: Iterable[str] = ()) -> None:
+        """Remove what runs that were killed have left beside these files, and beside all units and configurations of ours."""
+        litter = {self.beside(path, ending) for path in paths for ending in ("new", "old")}
+        litter |= {*self.path(UNITS).glob(".thor-*"), *self.path(CONFIGS).glob(".*")}
+        for path in litter:
+            if path.is_file():
+                path.unlink(missing_ok=True)

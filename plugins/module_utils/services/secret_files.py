@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The files that hand secrets to services: root's alone, read by systemd (``EnvironmentFile=``) before the service has an account.
+
+A file is never changed. A secret that changes makes a file of another name, which is in the unit: so the service is restarted, and
+a definition that is brought back finds the secret that it had. The name is made by chance and tells nothing of what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+FOLDER = "etc/thor/secrets"
+# Definitions that name such a file: those in force, those that a switch under way would put back (transaction.py), and those that a
+# restore brings back.
+DEFINITIONS = (
+    "etc/systemd/system/thor-*.service",
+    "etc/systemd/system/.thor-*.service.*",
+    "var/lib/thor/*.json",
+    "var/lib/thor/*/*.json",
+)
+
+
+class SecretFiles:
+    """The files below a root folder."""
+
+    def __init__(self, root: str | Path = "/") -> None:
+        self.root = Path(root)
+        self.folder = self.root / FOLDER
+
+    def tag(self, name: str, values: Mapping[str, str]) -> str | None:
+        """The tag of the service's file that holds exactly this, or None."""
+        wanted = render(values)
+        for path in sorted(self.folder.glob(f"{name}-????????.env")):
+            status = path.stat()
+            if (status.st_mode & 0o777, status.st_uid) == (0o600, os.geteuid()) and path.read_bytes() == wanted:
+                return path.stem.removeprefix(f"{name}-")
+        return None
+
+    def write(self, name: str, values: Mapping[str, str]) -> str:
+        """Make a file of the service and return its tag."""
+        # Every service reads its configuration beside this folder, whatever root's umask is.
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.chmod(0o755)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.chmod(0o700)
+        tag = secrets.token_hex(4)
+        path = self.folder / f"{name}-{tag}.env"
+        partial = path.with_suffix(".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(stream.fileno(), 0o600)
+            stream.write(render(values))
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.rename(path)
+        return tag
+
+    def value(self, name: str, variable: str) -> str | None:
+        """What the file that the service's unit names says of a variable."""
+        try:
+            unit = (self.root / f"etc/systemd/system/thor-{name}.service").read_text(encoding="utf-8")
+            for path in re.findall(rf"^EnvironmentFile=/({FOLDER}/\S+)$", unit, re.MULTILINE):
+                for line in (self.root / path).read_text(encoding="utf-8").splitlines():
+                    key, _equals, quoted = line.partition("=")
+                    if key == variable:
+                        return re.sub(r"\\(.)", r"\1", quoted[1:-1])
+        except OSError:
+            return None
+        return None
+
+    def unused(self, tags: Mapping[str, str]) -> Iterator[Path]:
+        """Files that neither these tags nor a definition on the host name."""
+        kept = {f"{name}-{tag}.env" for name, tag in tags.items()}
+        texts = [
+            path.read_text(encoding="utf-8", errors="replace")
+            for pattern in DEFINITIONS
+            for path in self.root.glob(pattern)
+            if path.is_file()
+        ]
+        for path in sorted(self.folder.glob("*")) if self.folder.is_dir() else []:
+            if path.name not in kept and not any(f"{FOLDER}/{path.name}" in text for text in texts):
+                yield path
+
+
+def render(values: Mapping[str, str]) -> bytes:
+    """The lines of a file, quoted as systemd.exec(5) has it for EnvironmentFile=."""
+    lines = []
+    for key, value in sorted(values.items()):
+        quoted = "".join(f"\\{one}" if one in '"\\`$' else one for one in value)
+        lines.append(f'{key}="{quoted}"\n')
+    return "".join(lines).encode()

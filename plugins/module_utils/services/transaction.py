@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a switch has begun and has not proven yet, so that every end but success goes back to what served.
+
+Before anything is touched, each new file lies beside its place (``.NAME.new``), each old one has a second name
+(``.NAME.old``), and a record says which files and services these are. Whatever takes room is written by then: a full disk
+ends the switch before it has stopped anything, and going back only renames. The record is removed when all is done, and
+loses a group of services as soon as that group serves; while it is there, what it names is not proven, and ``undo`` puts
+all of it back, as often as it is called. It is called
+
+* by the switch itself, when a service does not answer or anything else is wrong;
+* by ExecStopPost= of the job's unit, when the job was killed or ran out of time;
+* at boot, before any service starts, by a unit that exists only as long as the record does: when the power was cut;
+* by the next run, should all of these have failed.
+
+So what is enabled at boot is one consistent set, whichever of the renames the disk has seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import (
+    UNITS,
+    Disk,
+    File,
+    Service,
+    paths_of,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.systemd import Systemctl
+
+RECORD = "/var/lib/thor/switch.json"
+SHAPE = {
+    "files": {str: bool},
+    "services": {str: {"files": {str: bool}, "enabled": bool, "active": str, "invocation": str}},
+}
+# Not named thor-*: those names belong to services.
+RECOVERY = "jetson-thor-recovery.service"
+RECOVERY_LINK = f"/{UNITS}/sysinit.target.wants/{RECOVERY}"
+# Services have their default dependencies: none starts before sysinit.target.
+RECOVERY_UNIT = """\
+[Unit]
+Description=jetson.thor: back to what served before a switch that was cut off
+DefaultDependencies=no
+After=local-fs.target
+Before=sysinit.target shutdown.target
+Conflicts=shutdown.target
+RequiresMountsFor=/var/lib/thor /opt/thor /etc/systemd/system
+
+[Service]
+Type=oneshot
+TimeoutStartSec=120
+ExecStart={command}
+"""
+
+
+@dataclass
+class Touched:
+    """A service as it was; ``files``: each of its paths, and whether there was a file; ``active`` as systemd says it."""
+
+    files: dict[str, bool]
+    enabled: bool
+    active: str
+    invocation: str
+
+
+class Transaction:
+    """The record, and what it says."""
+
+    def __init__(self, disk: Disk, systemctl: Systemctl, files: dict[str, bool], services: dict[str, Touched]) -> None:
+        self.disk = disk
+        self.systemctl = systemctl
+        self.files = files  # support files
+        self.services = services
+        self._paths = self._all_paths()
+
+    @classmethod
+    def begin(
+        cls,
+        disk: Disk,
+        systemctl: Systemctl,
+        files: Iterable[File],
+        services: Iterable[Service],
+        removed: Iterable[str],
+    ) -> Transaction:
+        """Write everything beside its place, and the record. Nothing that serves is touched, whatever happens here."""
+        new = {item.path: item for item in files}
+        named = {service.name: service.files() for service in services}
+        places = {name: [item.path for item in items] for name, items in named.items()}
+        places |= {name: paths_of(name) for name in removed}
+        states = systemctl.states([f"thor-{name}.service" for name in places])
+        transaction = cls(disk, systemctl, {}, {})
+        transaction._paths = [*new, *(path for paths in places.values() for path in paths)]
+        try:
+            transaction.files = {path: disk.save(path) for path in new}
+            for name, paths in places.items():
+                state = states[f"thor-{name}.service"]
+                transaction.services[name] = Touched(
+                    {path: disk.save(path) for path in paths},
+                    state.enabled == "enabled",
+                    state.active,
+                    state.invocation,
+                )
+            for item in [*new.values(), *(item for items in named.values() for item in items)]:
+                disk.stage(item)
+            disk.write(
+                File(
+                    f"/{UNITS}/{RECOVERY}",
+                    RECOVERY_UNIT.format(command=jobs.command_line("switch", "services.switch.recover()")),
+                )
+            )
+            disk.link(f"../{RECOVERY}", RECOVERY_LINK)
+            systemctl.settle()
+            transaction._write()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                transaction.close()
+            raise
+        return transaction
+
+    @classmethod
+    def pending(cls, disk: Disk, systemctl: Systemctl) -> Transaction | None:
+        """What a run has left that was cut off; None in the ordinary case."""
+        record = records.read(disk.path(RECORD), SHAPE)
+        if record is None:
+            return None
+        return cls(disk, systemctl, record["files"], {name: Touched(**one) for name, one in record["services"].items()})
+
+    def place(self, name: str | None) -> None:
+        """Give the new files of a service their names; with None, the support files."""
+        for path in self.files if name is None else self.services[name].files:
+            self.disk.place(path)
+
+    def commit(self, names: Iterable[str]) -> None:
+        """These services, and the support files that they were started with, are proven: nothing takes them back."""
+        gone = set(names)
+        services = {name: one for name, one in self.services.items() if name not in gone}
+        self.disk.flush(self._all_paths())
+        self.files, self.services = {}, services
+        if services:  # else ``close`` comes next, which takes no room
+            self._write()
+
+    def close(self) -> None:
+        """Forget everything: what is on the disk is what should be there."""
+        self.disk.flush([*self._paths, RECOVERY_LINK])
+        self.disk.remove(RECORD)
+        self.disk.flush([RECORD])
+        self.clear(self.disk)
+        self.disk.sweep(self._paths)
+
+    @staticmethod
+    def clear(disk: Disk) -> None:
+        """Remove the unit for the boot, which nothing needs without a record."""
+        disk.remove(RECOVERY_LINK)
+        disk.remove(f"/{UNITS}/{RECOVERY}")
+
+    def undo(self, start: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+        """Go back to what served; returns the services that do again, and those that do not.
+
+        ``start`` starts a unit and returns whether it is up. Where something here fails, the record stays for the next try.
+        """
+        errors: list[Exception] = []
+
+        def attempt(work: Callable[..., Any], *arguments: Any) -> None:
+            try:
+                work(*arguments)
+            except (OSError, jobs.JobFailed) as error:
+                errors.append(error)
+
+        units = {name: f"thor-{name}.service" for name in self.services}
+        states = self.systemctl.states(list(units.values()))
+        touched = [
+            name
+            for name, was in self.services.items()
+            if states[units[name]].active != "active" or states[units[name]].invocation != was.invocation
+        ]
+        attempt(self.systemctl.stop, *(units[name] for name in touched))
+        for name, was in self.services.items():
+            if not was.enabled:
+                attempt(self.systemctl.disable, units[name])
+            for path, existed in was.files.items():
+                attempt(self.disk.put_back, path, existed)
+        for path, existed in self.files.items():
+            if existed:  # a new one harms nobody
+                attempt(self.disk.put_back, path, existed)
+        for name, was in self.services.items():
+            if was.enabled:
+                attempt(self.systemctl.enable, units[name])
+        # After those, which leave systemd unaware of what they did.
+        attempt(self.systemctl.reload)
+        back: list[str] = []
+        lost: list[str] = []
+        for name in touched:
+            if self.services[name].active == "active":
+                (back if start(units[name]) else lost).append(name)
+            elif self.services[name].active not in {"inactive", "failed"}:
+                self.systemctl.start_later(units[name])  # systemd was about to try it again, and goes on trying
+        if errors:
+            raise errors[0]
+        self.close()
+        return back, lost
+
+    def _all_paths(self) -> list[str]:
+        return [*self.files, *(path for one in self.services.values() for path in one.files)]
+
+    def _write(self) -> None:
+        services = {name: asdict(one) for name, one in self.services.items()}
+        self.disk.write(File(RECORD, records.text({"files": self.files, "services": services}), "0600"))
+        self.disk.flush([RECORD])

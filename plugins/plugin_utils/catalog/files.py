@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""How an action reads the catalog's files on the controller."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+
+
+@cache
+def files(folder: str) -> dict[str, Any]:
+    """The catalog's files as they stand: ``{"engines": {...}, "models": {...}, "profiles": {...}, "lock": {...}}``.
+
+    They are the collection's own, so what is wrong in them is a defect and may raise. Read once per worker,
+    whatever the number of hosts.
+    """
+    data: dict[str, Any] = {}
+    for noun in NOUNS:
+        data[noun] = yaml.safe_load(Path(folder, f"{noun}.yml").read_text(encoding="utf-8"))[noun]
+    data["lock"] = yaml.safe_load(Path(folder, "lock.yml").read_text(encoding="utf-8")) or {}
+    return data
+
+
+@cache
+def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Every stored list of an engine's options, by engine and version."""
+    lists: dict[tuple[str, str], dict[str, Any]] = {}
+    for path in sorted(Path(folder, "flags").glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        lists[content["engine"], content["version"]] = content["options"]
+    return lists
+
+
+@cache
+def role_variables() -> frozenset[str]:
+    """The variables of all roles, out of their defaults."""
+    texts = (path.read_text(encoding="utf-8") for path in ROLES.glob("*/defaults/main.yml"))
+    return frozenset(name for text in texts for name in re.findall(r"^(\w+):", text, re.MULTILINE))
+
+
+def unknown_variables(names: Iterable[str]) -> variables.Unknown:
+    """Names of a host's variables that nothing reads, although they look as if something did."""
+    return variables.unknown(
+        names, role_variables(), [path.parents[1].name for path in ROLES.glob("*/defaults/main.yml")]
+    )

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A person's entries beside the catalog's: what its statements do not hold for, and options taken away that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+
+# What a version of an engine is made of.
+MADE_OF = ("commit", "source", "image", "digest", "engine_version")
+PROFILE_OPTIONS = ("options", "options_thinking", "options_not_thinking")
+
+
+def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+    """Note which statements of the catalog a person's entries leave without ground: nobody has tried those.
+
+    The catalog's statements are about its own versions, engines and models. What a person says in an entry of their own holds.
+    """
+    for name, (base, own) in _both("engines", catalog, data, extra).items():
+        engine = catalog.engines[name]
+        versions = {}
+        alike = all(base.get(key) == engine.get(key) for key in ("image", "source", "command"))
+        for version, known in engine["versions"].items():
+            before = (base.get("versions") or {}).get(version)
+            versions[version] = known
+            if alike and before is not None and all(before.get(key) == known.get(key) for key in MADE_OF):
+                continue
+            catalog.foreign.add((name, version))
+            if "unbounded_memory" not in (own.get("versions") or {}).get(version, {}):
+                versions[version] = {key: value for key, value in known.items() if key != "unbounded_memory"}
+        catalog.engines[name] = {**engine, "versions": versions}
+    models = {
+        name
+        for name, (base, _own) in _both("models", catalog, data, extra).items()
+        if any(base.get(key) != catalog.models[name].get(key) for key in ("id", "url"))
+    }
+    profiles = _both("profiles", catalog, data, extra)
+    for name, profile in catalog.profiles.items():
+        base, own = profiles.get(name, (profile, {}))
+        if "status" in own:
+            catalog.own_status.add(name)
+        elif profile["model"] in models or any(base.get(key) != profile[key] for key in ("engine", "model")):
+            catalog.profiles[name] = {**profile, "status": []}
+
+
+def useless_nulls(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Problem]:
+    """Options that ``null`` is to take away and that are not there."""
+    problems: list[Problem] = []
+    for name, (base, own) in _both("engines", catalog, data, extra).items():
+        place = f"thor_extra_engines[{name!r}]"
+        problems += nulls(own.get("options"), base.get("options") or {}, f"{place}.options")
+        for version, known in (own.get("versions") or {}).items():
+            there = {
+                **(base.get("options") or {}),
+                **((base.get("versions") or {}).get(version) or {}).get("options", {}),
+            }
+            problems += nulls(known.get("options"), there, f"{place}.versions[{version!r}].options")
+    for name, (base, own) in _both("profiles", catalog, data, extra).items():
+        engine = catalog.engines.get(catalog.profiles[name]["engine"]) or {}
+        layers = [engine.get("options"), *(known.get("options") for known in engine.get("versions", {}).values())]
+        inherited = {key: value for layer in layers for key, value in (layer or {}).items()}
+        for key in PROFILE_OPTIONS:
+            there = {**inherited, **(base.get("options") or {}), **(base.get(key) or {})}
+            problems += nulls(own.get(key), there, f"thor_extra_profiles[{name!r}].{key}")
+    return problems
+
+
+def nulls(options: Mapping[str, Any] | None, there: Mapping[str, Any], place: str) -> list[Problem]:
+    """What is wrong with the ``null`` of options that are laid over others."""
+    set_there = [key for key, value in there.items() if value is not None]
+    reason = "null takes away an option that is set below this one, and none of this name is."
+    return [
+        Problem("THOR-FLAG-NULL", f"{place}[{key!r}]", None, reason, _way_out(key, set_there))
+        for key, value in (options or {}).items()
+        if value is None and key not in set_there
+    ]
+
+
+def _way_out(key: str, there: Iterable[str]) -> str:
+    hint = nearest(key, there)
+    return f"{hint} Else leave it out." if hint.startswith("Did") else f"Leave it out. {hint.replace('Known', 'Set')}"
+
+
+def _both(
+    noun: str, catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]
+) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """A person's entries that are accepted: the catalog's of that name (empty where there is none), and theirs."""
+    own = extra.get(noun)
+    there: Mapping[str, Any] = getattr(catalog, noun)
+    if not isinstance(own, Mapping):
+        return {}
+    return {name: (data[noun].get(name) or {}, entry) for name, entry in own.items() if name in there}

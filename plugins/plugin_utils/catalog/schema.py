@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The keys that engines, models, profiles and services may have, and what their values may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
+
+TEXT, PROSE = shapes.TEXT, shapes.PROSE
+PROSES = Field((list,), items=PROSE)
+SWITCH = Field((bool,))
+WORDS = Field((list,), items=TEXT)
+NAMES = Field((list,), items=shapes.NAME)
+# The engine's own flags: checked against the engine's own list.
+OPTIONS = Field((dict,), names=shapes.OPTION, free=True, lines=True)
+ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
+SECRETS = Field((dict,), names=shapes.VARIABLE, values=shapes.HANDED_OVER, secret=True)
+API = Field((str,), choices=("chat", "transcription"))
+PORT = Field((int,))  # its range has a code of its own
+
+# Python packages that an image has to have, NAME==VERSION, by the API that needs them.
+REQUIREMENTS = Field((list,), items=shapes.REQUIREMENT)
+PACKAGES = Field((dict,), keys={"chat": REQUIREMENTS, "transcription": REQUIREMENTS})
+
+SOURCE = Field(
+    (dict,),
+    keys={
+        "git": shapes.GIT,
+        "commit": shapes.COMMIT,
+        "archive": shapes.URL,
+        "sha256": shapes.SHA256,
+        "subdirectory": shapes.FOLDER,
+    },
+)
+# What an engine's log proves about the GPU, and what asks for less of it: module_utils/services/gpu_evidence.py.
+REGEXES = Field((list,), items=shapes.REGEX)
+COUNTS = replace(shapes.REGEX, groups=2)
+GPU = Field(
+    (dict,),
+    null=True,
+    keys={
+        "evidence": needed(REGEXES),
+        "revoked": REGEXES,
+        "partial": REGEXES,
+        "layers": COUNTS,
+        "needs": COUNTS,
+        "silenced_by": WORDS,
+        "options": Field((dict,), keys={"none": WORDS, "part": WORDS, "layers": WORDS, "draft_layers": WORDS}),
+    },
+)
+ENGINE = Field(
+    (dict,),
+    keys={
+        "kind": Field((str,), required=True, choices=("native", "container")),
+        "title": TEXT,
+        "role": shapes.NAME,
+        "command": Field((list,), required=True, items=TEXT),
+        "listen": Field((dict,), required=True, keys={"address": needed(shapes.OPTION), "port": needed(shapes.OPTION)}),
+        "served_name_option": nullable(shapes.OPTION),
+        "list_style": Field((str,), choices=("space", "comma", "repeat")),
+        "api": needed(API),
+        "api_path": shapes.URL_PATH,
+        "api_path_options": Field((list,), items=shapes.OPTION),
+        "port": needed(PORT),
+        "loopback_only": PROSE,
+        "health": nullable(shapes.URL_PATH),
+        "start_timeout": shapes.SECONDS,
+        "progress": Field((dict,), null=True, keys={"path": shapes.URL_PATH, "match": needed(shapes.REGEX)}),
+        "gpu": GPU,
+        "environment": ENVIRONMENT,
+        "options": OPTIONS,
+        "programs": Field((dict,), names=shapes.OPTION, values=shapes.PROGRAM),
+        "vision": Field(
+            (dict,),
+            keys={
+                "projector": shapes.OPTION,
+                "folder": shapes.OPTION,
+                "file_url": TEXT,
+                "closed": Field((dict,), keys={"environment": ENVIRONMENT}),
+            },
+        ),
+        "bench": WORDS,
+        "image": shapes.IMAGE,
+        "image_bytes": shapes.BYTES,
+        "python_packages": PACKAGES,
+        "memory": Field(
+            (dict,),
+            null=True,
+            keys={
+                "option": needed(shapes.OPTION),
+                "of": Field((str,), required=True, choices=("total", "free")),
+                "outside_gib": needed(shapes.number(0, 4096)),
+            },
+        ),
+        # Options that take a secret, and the variable that does the same; null where there is none.
+        "secret_options": Field((dict,), names=shapes.OPTION, values=nullable(shapes.VARIABLE)),
+        # Options and variables that let a client run or read things on the device. With "keys" only what stands under these
+        # keys of its JSON counts, with "match" only what the expression finds something in, and with "below" no folder below it.
+        "unsafe_options": Field(
+            (dict,),
+            names=shapes.OPTION,
+            values=Field(
+                (dict,),
+                keys={
+                    "reason": needed(PROSE),
+                    "source": needed(PROSE),
+                    "environment": Field((list,), items=shapes.VARIABLE),
+                    "keys": WORDS,
+                    "match": shapes.REGEX,
+                    "below": shapes.PATH,
+                },
+            ),
+        ),
+        "chat_sampling_option": nullable(shapes.OPTION),
+        "source": SOURCE,
+        "version": needed(shapes.VERSION),
+        "versions": Field(
+            (dict,),
+            required=True,
+            names=shapes.VERSION,
+            values=Field(
+                (dict,),
+                keys={
+                    "commit": shapes.COMMIT,
+                    "source": SOURCE,
+                    "engine_version": TEXT,
+                    "cuda": TEXT,
+                    "released": nullable(TEXT),
+                    "digest": shapes.DIGEST,
+                    "image": shapes.IMAGE,
+                    "image_bytes": shapes.BYTES,
+                    "python_packages": PACKAGES,
+                    "unbounded_memory": PROSE,
+                    "options": OPTIONS,
+                    "origin": PROSE,
+                },
+            ),
+        ),
+        "note": PROSE,
+    },
+)
+MODEL = Field(
+    (dict,),
+    keys={
+        "source": Field((str,), required=True, choices=("modelscope", "url")),
+        "id": shapes.REPOSITORY,
+        "revision": shapes.REVISION,
+        "include": Field((list,), items=shapes.GLOB),
+        "url": shapes.URL,
+        "path": shapes.FOLDER,
+        "file": nullable(shapes.FILE),
+        "checksum": nullable(shapes.CHECKSUM),
+        "precision": TEXT,
+        "bytes": needed(shapes.BYTES),
+        "active_bytes": shapes.BYTES,
+        "estimated": SWITCH,
+        "thinking": Field((str,), choices=("switchable", "never")),
+        "vision": SWITCH,
+        "untrained": SWITCH,
+        "api": API,
+        "unpinned": PROSE,
+        "unverified": PROSE,
+        "origin": PROSE,
+        "note": PROSE,
+    },
+)
+STATUS = Field(
+    (dict,),
+    keys={
+        "state": Field((str,), required=True, choices=("works", "broken", "untested")),
+        "versions": NAMES,
+        "from": shapes.VERSION,
+        "before": shapes.VERSION,
+        "reason": PROSE,
+        "origin": PROSE,
+    },
+)
+PROFILE = Field(
+    (dict,),
+    keys={
+        "engine": needed(shapes.NAME),
+        "model": needed(shapes.NAME),
+        "title": TEXT,
+        "served_name": needed(shapes.SERVED_NAME),
+        "options": OPTIONS,
+        "options_thinking": OPTIONS,
+        "options_not_thinking": OPTIONS,
+        "files": NAMES,
+        "files_not_thinking": NAMES,
+        "memory_gib": needed(shapes.GIBIBYTES),
+        "start_timeout": shapes.SECONDS,
+        "api": API,
+        "environment": ENVIRONMENT,
+        "secrets": SECRETS,
+        "port": PORT,
+        "remote_media": SWITCH,
+        "status": Field((list,), items=STATUS),
+        "note": PROSE,
+    },
+)
+# What a person may say of one service in thor_profiles.
+SERVICE = Field(
+    (dict,),
+    keys={
+        "profile": needed(TEXT),
+        "name": TEXT,
+        "version": TEXT,
+        "thinking": SWITCH,
+        "served_name": shapes.SERVED_NAME,
+        "address": TEXT,
+        "port": PORT,
+        "options": OPTIONS,
+        "environment": ENVIRONMENT,
+        "secrets": SECRETS,
+        "remote_media": SWITCH,
+        "memory_gib": shapes.GIBIBYTES,
+        "start_timeout": shapes.SECONDS,
+    },
+)
+# What an inventory says of all services of a host, in thor_<key>.
+HOST: Mapping[str, Field] = {
+    "engine_versions": Field((dict,), names=shapes.NAME, values=shapes.VERSION),
+    "address": TEXT,
+    "allow_unauthenticated": SWITCH,
+    "allow_broken": SWITCH,
+    "allow_unchecked_flags": SWITCH,
+    "allow_unbounded_memory": SWITCH,
+    "allow_unsafe_options": Field((list,), items=shapes.OPTION),
+    "ngc_registry": shapes.REGISTRY,
+    "device_memory_gib": shapes.GIBIBYTES,
+}
+NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PROFILE}

@@ -1,0 +1,311 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a host can serve what it should: ``thor_services`` held against ``thor_host``, before the first change. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import network_errors
+from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import artifacts
+
+GIB = 1024**3
+# A build tree, its sources and the compiler cache. Measured for llama.cpp: about 2 GiB with CUDA; the rest is margin.
+BUILD_BYTES = 6 * GIB
+# Certificates are issued an hour back, so that clocks may differ by so much.
+CLOCK_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may set of the judgement."""
+
+    memory_reserve_gib: float
+    disk_reserve_gib: float
+    supported_os: Sequence[str]
+    minimum_l4t: str
+    cuda: Mapping[str, bool]  # by role: whether its engines are built for the GPU
+    install_programs: bool = True
+    container_runtime: Mapping[str, Any] = field(default_factory=dict)
+
+
+def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:
+    """Everything on this host that would make the play fail later."""
+    of_services = [*_roles(services), *artifacts.merge(services)[1]]
+    # Whatever else such a host lacks, or hides, follows from that.
+    unfit = next(iter(_device(host, settings)), None)
+    if unfit or host.get("root") is False:
+        return [unfit or deployed.no_root(), *of_services]
+    return [
+        *of_services,
+        *_account(services, host),
+        *_gpu(services, host, settings),
+        *_clock(services, host),
+        *_mounts(services, host),
+        *_toolchain(services, host, settings),
+        *_programs(services, host, settings),
+        *_flags(services, host),
+        *docker_host.problems(services, host, settings.container_runtime),
+        *_memory(services, host, settings),
+        *_disk(services, host, settings),
+        *_ports(services, host),
+    ]
+
+
+def unsaid(judged: Iterable[Problem], said: Iterable[Problem]) -> list[Problem]:
+    """Without options that are unknown to the built program, where the stored list has said that already."""
+    known = {
+        match[1]
+        for problem in said
+        if problem.code == "THOR-FLAG-UNKNOWN" and (match := re.search(r"options\['(.+)'\]$", problem.variable))
+    }
+    return [one for one in judged if one.code != "THOR-FLAG-UNKNOWN" or str(one.value).lstrip("-") not in known]
+
+
+def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    if not host["device"]["thor"]:
+        reason = "/proc/device-tree/compatible does not contain nvidia,tegra264, so this is no Jetson Thor."
+        remedy = "Take the host out of the inventory or mend its ansible_host."
+        yield Problem("THOR-DEVICE-UNSUPPORTED", "thor_host.device.model", host["device"]["model"], reason, remedy)
+    name = f"{host['os']['id']} {host['os']['version_id']}"
+    if name not in settings.supported_os:
+        reason = f"This operating system is not supported; JetPack 7 is {' or '.join(settings.supported_os)}."
+        yield Problem("THOR-OS-UNSUPPORTED", "thor_host.os", name, reason, "Flash the device with JetPack 7.")
+    if host["l4t"] is None or _number(host["l4t"]) < _number(settings.minimum_l4t):
+        reason = f"L4T {settings.minimum_l4t} (JetPack 7) or later is needed; /etc/nv_tegra_release says otherwise or is not there."
+        yield Problem("THOR-L4T-UNSUPPORTED", "thor_host.l4t", host["l4t"], reason, "Flash the device with JetPack 7.")
+    if host["systemd"] is None:
+        reason = "systemd is not the init of this host, and every service is a systemd unit."
+        yield Problem("THOR-SYSTEMD-MISSING", "thor_host.systemd", None, reason, "Boot the host with systemd.")
+
+
+def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
+    for service in services:
+        if not service["role"]:
+            reason = f"No role provides the engine {service['engine']} yet; the profile can be planned, not served."
+            remedy = "Take the service out of thor_profiles, or choose a profile of another engine."
+            yield Problem(
+                "THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy
+            )
+
+
+def _account(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    if services and host.get("person_thor"):
+        reason = "Somebody logs in with the account thor, and the role serving would make it one that nobody can log in with."
+        remedy = "Give that person another account (usermod --login NAME thor, groupmod --new-name NAME thor)."
+        yield Problem("THOR-ACCOUNT-TAKEN", "thor_host.person_thor", True, reason, remedy)
+
+
+def _gpu(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    users = [service["name"] for service in services if settings.cuda.get(service["role"], True)]
+    if users and host.get("mig"):
+        reason = f"The GPU is divided (MIG), and {', '.join(users)} would get a slice of it or none; budgets and figures are of the whole."
+        remedy = "On the host: sudo nvidia-smi -mig 0, and boot it where it asks for that."
+        yield Problem("THOR-GPU-MIG", "thor_host.mig", True, reason, remedy)
+
+
+def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """A clock that is wrong, where something is to be fetched: no certificate would be valid."""
+    clock = host.get("clock") or {}
+    behind = clock.get("behind_s") or 0
+    if clock.get("synchronized") or abs(behind) < CLOCK_SECONDS:
+        return
+    needs = [
+        *sorted({artifact["key"] for artifact in missing_artifacts(services, host)}),
+        *missing_images(services, host),
+        *sorted({f"the sources of {service['engine']}" for service in _unbuilt(services, host)}),
+    ]
+    if needs:
+        now = datetime.fromtimestamp(clock["time"], UTC).isoformat(timespec="seconds")
+        far = f"{abs(behind) / 86400:.1f} days" if abs(behind) >= 86400 else f"{abs(behind) / 3600:.1f} hours"
+        reason = (
+            f"Nobody sets the clock of this host, and it is {far} {'behind' if behind > 0 else 'ahead of'} the controller's. No "
+            f"certificate would be valid, and {', '.join(needs[:3])}{' and more' if len(needs) > 3 else ''} could not be fetched."
+        )
+        yield Problem("THOR-CLOCK-WRONG", "thor_host.clock", now, reason, network_errors.CLOCK_REMEDY)
+
+
+def _mounts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """A disk that is to be mounted and is not: what is fetched would go onto the one below, and be hidden later."""
+    docker = set(docker_host.disk_paths(host)) if any(service["kind"] == "container" for service in services) else set()
+    for path, place in sorted((host.get("unmounted") or {}).items()):
+        if services and (path in docker or path not in docker_host.disk_paths(host)):
+            reason = (
+                f"{place} is to be mounted, by /etc/fstab or a unit, and is not. What the play stores in {path} would go onto the disk "
+                "below it."
+            )
+            remedy = (
+                f"On the host: sudo mount {place}, or systemctl status '*.mount' for why not; or take the entry out."
+            )
+            yield Problem("THOR-MOUNT-MISSING", f"thor_host.disks[{path!r}]", None, reason, remedy)
+
+
+def _toolchain(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    for_gpu = [service for service in _unbuilt(services, host) if settings.cuda.get(service["role"], True)]
+    to_build = sorted({service["engine"] for service in for_gpu})
+    if to_build and host["toolchain"]["nvcc"] is None:
+        reason = f"{' and '.join(to_build)} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
+        remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
+        yield Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)
+
+
+def _programs(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    """Programs that an engine starts, where they are neither there nor installed by the role."""
+    for service in services:
+        for program in service["programs"]:
+            if settings.install_programs or host["programs"].get(program):
+                continue
+            reason = f"{service['engine']} starts {program} with these options, and ends without an error where it is missing."
+            remedy = (
+                f"Install it (sudo apt-get install {program}), let the role do it (whisper_cpp_install_ffmpeg: true), or leave "
+                "the option out."
+            )
+            yield Problem(
+                "THOR-PROGRAM-MISSING", f"thor_services[{service['name']!r}].programs", program, reason, remedy
+            )
+
+
+def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """Arguments that the program on this host does not know; what is still to be built is asked when it is there."""
+    for service in services:
+        build = host["builds"].get(service["engine"], {}).get(service["version"])
+        if build and build.get("options"):
+            argvs = {service["name"]: service["argv"][1:]}
+            yield from cmake.check_argvs(argvs, build["options"], service["engine"], service["version"])
+
+
+def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Native services whose build is not there, or was made with a compiler or a CUDA that the host no longer has."""
+    toolchain = host["toolchain"]
+
+    def is_built(service: Mapping[str, Any]) -> bool:
+        build = host["builds"].get(service["engine"], {}).get(service["version"])
+        made_with = (build or {}).get("inputs") or {}
+        if service["version"] is None:
+            return True  # refused as such
+        return build is not None and all(
+            made_with.get(key) in (None, toolchain.get(key)) for key in ("cuda", "compiler")
+        )
+
+    return [service for service in services if service["kind"] == "native" and not is_built(service)]
+
+
+def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    if host["memory"]["total_bytes"] is None:
+        reason = "/proc/meminfo does not tell how much memory the host has, so that nothing can be held against it."
+        yield Problem(
+            "THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Look at it on the host: cat /proc/meminfo."
+        )
+        return
+    yield from over_memory(services, host["memory"]["total_bytes"] / GIB, settings.memory_reserve_gib)
+
+
+def over_memory(
+    services: Sequence[Mapping[str, Any]], device_gib: float, reserve_gib: float, source: str = ""
+) -> list[Problem]:
+    """Budgets that are more together than the device's memory less the reserve. ``source``: the variable that tells that memory."""
+    # A budget of which it is not known what it is to be (None) was refused as such.
+    services = [service for service in services if service["memory_gib"] is not None]
+    wanted = sum(service["memory_gib"] for service in services)
+    over = wanted + reserve_gib - device_gib
+    if not services or over <= 0:
+        return []
+    largest = max(services, key=lambda service: service["memory_gib"])
+    reason = (
+        f"The services want {wanted:g} GiB and {reserve_gib:g} GiB are kept for the system "
+        f"(thor_memory_reserve_gib), but the device has {device_gib:.1f} GiB{f' ({source})' if source else ''}: {over:.1f} GiB too much. "
+        f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
+    )
+    remedy = "Serve less, or shorten a context and lower that service's memory_gib with it."
+    return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
+
+
+def missing_artifacts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the services need on disk and the host does not have whole, each once."""
+    missing: dict[str, Mapping[str, Any]] = {}
+    for service in services:
+        for artifact in (service["model"], *service["files"]):
+            if not artifacts.is_present(artifact, host["models"].get(artifact["path"])):
+                missing[artifact["key"]] = artifact
+    return list(missing.values())
+
+
+def missing_images(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> dict[str, int]:
+    """The images that the services need and the host does not have, with the bytes that they take on the disk."""
+    return {
+        service["image"]: service["image_bytes"]
+        for service in services
+        if service["image"] and not (host["images"].get(service["image"]) or {}).get("present")
+    }
+
+
+def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
+    wanted: dict[int, float] = {}
+    names: dict[int, list[str]] = {}
+    paths: dict[int, str] = {}
+
+    def need(path: str, size: float, name: str) -> None:
+        device = host["disks"][path]["device"]
+        paths.setdefault(device, path)
+        wanted[device] = wanted.get(device, 0) + size
+        names.setdefault(device, []).append(f"{name} {size / 1e9:.1f} GB")
+
+    for artifact in missing_artifacts(services, host):
+        need("/models", artifact["bytes"], artifact["key"])
+    if host["disks"]["/models"].get("staged_bytes") and wanted:
+        device = host["disks"]["/models"]["device"]
+        wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])
+    for path in docker_host.disk_paths(host)[-1:]:
+        for image, image_bytes in missing_images(services, host).items():
+            need(path, image_bytes, image)
+    for engine in sorted({service["engine"] for service in _unbuilt(services, host)}):
+        need("/var/lib/thor", BUILD_BYTES, f"the build of {engine}")
+    for device, size in wanted.items():
+        path = paths[device]
+        free = host["disks"][path]["free_bytes"]
+        short = size + settings.disk_reserve_gib * GIB - free
+        if short > 0:
+            reason = (
+                f"{size / 1e9:.1f} GB are still to come ({', '.join(names[device])}) and {settings.disk_reserve_gib:g} GiB are to "
+                f"stay free, but only {free / 1e9:.1f} GB are: {short / 1e9:.1f} GB too little."
+            )
+            remedy = "Free space, or mount a larger disk there."
+            yield Problem("THOR-DISK-FULL", f"thor_host.disks[{path!r}]", None, reason, remedy)
+
+
+def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    for service in services:
+        for socket in host["listening"]:
+            unit = socket["unit"] or ""
+            # A unit of ours on that port is either this service or one that the switch replaces.
+            if (
+                socket["port"] != service["port"]
+                or unit in host["units"]
+                or not _overlap(service["address"], socket["address"])
+            ):
+                continue
+            who = "something that no process of this host holds (the kernel, or another namespace)"
+            if socket["pid"] is not None:
+                who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
+            reason = f"{who} listens on {socket['address']}:{socket['port']} already."
+            remedy = f"Give {service['name']} another port, or stop that process."
+            yield Problem(
+                "THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].port", service["port"], reason, remedy
+            )
+
+
+def _overlap(wanted: str, taken: str) -> bool:
+    everywhere = ("0.0.0.0", "::", "0000:0000:0000:0000:0000:0000:0000:0000")
+    return wanted == taken or wanted in everywhere or taken in everywhere
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

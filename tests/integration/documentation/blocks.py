@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The command blocks of the pages, and the mark before each that says where it is run.
+
+A mark is a comment of the page's source: ``<!-- run: here -->`` (the molecule scenario), ``<!-- run: ci demo -->`` (by a part of CI of
+that name) or ``<!-- run: person: why nothing else can -->``. A table whose first column is headed `command` is a block, too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+# Written from the documentation of the modules; its blocks are tasks, not commands.
+MODULES = "docs/modules.md"
+MARK = re.compile(r"<!-- run: (?P<kind>here|ci|person)\b,? ?:? ?(?P<detail>.*?) ?-->")
+FENCE = re.compile(r"^( *)```(\w*)$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands or an inventory as a page shows them. ``kind`` is empty where the page does not say where it is run."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    kind: str = ""
+    detail: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where a person finds it."""
+        return f"{self.page}:{self.line}"
+
+
+def pages() -> list[str]:
+    """The pages that a person is given."""
+    paths = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def blocks_of(page: str) -> list[Block]:
+    """All blocks of a page, in their order."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    found: list[Block] = []
+    mark: dict[str, str] = {}
+    number = 0
+    while number < len(lines):
+        line, begin = lines[number], number + 1
+        number += 1
+        if match := MARK.fullmatch(line.strip()):
+            mark = match.groupdict()
+        elif fence := FENCE.match(line):
+            end = lines.index(f"{fence[1]}```", number)
+            text = "\n".join(line.removeprefix(fence[1]) for line in lines[number:end])
+            found.append(Block(page, begin, fence[2], text + "\n", **mark))
+            number, mark = end + 1, {}
+        elif line.startswith("| command |"):
+            rows = []
+            while number < len(lines) and lines[number].startswith("|"):
+                rows += re.findall(r"^\| `([^`]+)`", lines[number])
+                number += 1
+            found.append(Block(page, begin, "sh", "\n".join(rows) + "\n", **mark))
+            mark = {}
+        elif line.strip():
+            mark = {}
+    return found
+
+
+def blocks() -> list[Block]:
+    """All blocks of all pages that a person is to run or to write."""
+    return [block for page in pages() if page != MODULES for block in blocks_of(page)]
+
+
+def files_of(block: Block) -> dict[str, str]:
+    """The files that a block of an inventory shows, by the path in a comment at the head of each; none where it names none."""
+    parts = re.split(r"^# (inventories/\S+)\n", block.text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -1,0 +1,277 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The real vLLM, on a CPU, in an image under NGC's path: through site.yml and the unit to an answer, and back after its deaths.
+
+What the stand-ins of the other tests only claim is real here: the parser, the chat template, the sampling defaults, the processes,
+their start and their end. tests/integration/real_vllm/prepare makes the image and the model. The tests build on each other, in this order.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from tiny_qwen3 import ANSWER, FIRST_WORDS, REST
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "thor08"
+UNIT = "thor-chat.service"
+CONTAINER = "thor-chat"
+ENDPOINT = "http://127.0.0.1:8000"
+MESSAGES = [{"role": "user", "content": "Who are you? /think"}]
+START = 400  # seconds until vLLM answers; 70 to 130 on two cores
+
+
+class Box:
+    """The host, and what runs on it."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+
+    def run(self, command: str) -> str:
+        """Run a shell command as root; its output."""
+        return str(self.host.check_output(command))
+
+    def ask(self, **fields: Any) -> dict[str, Any]:
+        """The answer of a chat, asked on the host itself."""
+        body = json.dumps({"model": "tiny", "messages": MESSAGES, **fields})
+        answer: dict[str, Any] = json.loads(
+            self.run(f"curl -sS --fail --max-time 120 --json '{body}' {ENDPOINT}/v1/chat/completions")
+        )
+        return answer
+
+    def answers(self) -> bool:
+        """Whether it answers, and systemd knows."""
+        up = self.host.run(f"systemctl is-active {UNIT}").stdout.strip() == "active"
+        return up and bool(self.host.run(f"curl -sS --fail --max-time 5 {ENDPOINT}/v1/models").rc == 0)
+
+    def inspect(self) -> dict[str, Any]:
+        """What Docker says of the container."""
+        found: list[dict[str, Any]] = json.loads(self.run(f"docker inspect {CONTAINER}"))
+        return found[0]
+
+    def container(self) -> str:
+        """What tells one life of the container from the next; empty when there is none."""
+        done = self.host.run(f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}")
+        return str(done.stdout).strip() if done.rc == 0 else ""
+
+    def inside(self, container: str, command: str) -> str:
+        """A command as one that sees the container's files; docker exec wants cgroups that a nested Docker may not have."""
+        return f"nsenter --mount --target $(docker inspect --format '{{{{.State.Pid}}}}' {container}) {command}"
+
+    def containers(self) -> list[str]:
+        """Names of all containers, running or not."""
+        return self.run("docker ps --all --format '{{.Names}}'").split()
+
+    def processes(self) -> dict[int, str]:
+        """The container's processes: number on the host, and title."""
+        rows = self.run(f"docker top {CONTAINER} -eo pid,args").splitlines()[1:]
+        return {int(row.split(None, 1)[0]): row.split(None, 1)[1] for row in rows}
+
+    def journal(self) -> str:
+        """What the service has said since its last start."""
+        return self.run(
+            f'journalctl --no-pager -o cat -u {UNIT} --since "$(systemctl show -P ExecMainStartTimestamp {UNIT})"'
+        )
+
+    def comes_back(self, before: str) -> float:
+        """Wait until it answers in another container than ``before``; returns after how many seconds."""
+        begin = time.monotonic()
+        eventually(lambda: self.container() not in ("", before) and self.answers(), START)
+        assert self.containers() == [CONTAINER]
+        return time.monotonic() - begin
+
+
+def eventually(condition: Callable[[], bool], timeout: float) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s"
+        time.sleep(1)
+
+
+def play(playbook: str, **variables: Any) -> str:
+    """Run a playbook as a person would; its output, which is shown as well."""
+    inventories = ["-i", "inventories/sandbox", "-i", "tests/integration/real_vllm/inventory.yml"]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, "--limit", NAME, playbook]
+    command += ["-e", json.dumps(variables)]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    lines = []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    assert process.returncode == 0, "".join(lines[-60:])
+    return "".join(lines)
+
+
+@pytest.fixture(scope="module", name="box")
+def _box() -> Iterator[Box]:
+    """A fresh host; it stays for a look when a test has failed, as the next run begins with another one."""
+    subprocess.run([ROOT / "script" / "sandbox", "down", NAME], check=True)
+    subprocess.run([ROOT / "script" / "sandbox", "up", NAME], check=True)
+    yield Box(testinfra.get_host(f"ssh://{NAME}", ssh_config=str(ROOT / ".sandbox" / "ssh_config"), sudo=True))
+    subprocess.run([ROOT / "script" / "sandbox", "down", NAME], check=True)
+
+
+def test_site_provisions_a_fresh_host(box: Box) -> None:
+    play("site.yml")
+    assert box.answers()
+
+
+def test_a_second_run_changes_nothing(box: Box) -> None:
+    before = box.container()
+    assert re.search(rf"^{NAME} .* changed=0 .* failed=0 ", play("site.yml"), re.MULTILINE)
+    assert box.container() == before
+
+
+@pytest.mark.usefixtures("box")
+def test_verify_passes_and_shows_the_service() -> None:
+    assert re.search(
+        rf"^ *chat +chat +ok +{re.escape(ENDPOINT)}/v1/chat/completions .* {re.escape(ANSWER)}$",
+        play("playbooks/verify.yml"),
+        re.MULTILINE,
+    )
+
+
+def test_it_is_the_real_vllm_of_the_image(box: Box) -> None:
+    assert json.loads(box.run(f"curl -sS --fail {ENDPOINT}/version"))["version"].startswith("0.32.0")
+    image = box.inspect()["Config"]["Image"]
+    record = json.loads(box.run("cat /var/lib/thor/images.json"))
+    assert re.search(r"/nvidia/vllm@(sha256:[0-9a-f]{64})$", image), image
+    assert image.split("@")[1] in json.dumps(record)
+
+
+def test_it_answers_under_its_name_without_a_thought(box: Box) -> None:
+    # The question asks for a thought in both ways that Qwen3 knows, and the template lets it have none.
+    answer = box.ask(chat_template_kwargs={"enable_thinking": True})
+    message = answer["choices"][0]["message"]
+    assert answer["model"] == "tiny"
+    assert message["content"] == ANSWER
+    assert not message.get("reasoning") and not message.get("reasoning_content")
+    assert answer["choices"][0]["finish_reason"] == "stop"
+
+
+def test_the_profiles_sampling_values_are_in_force(box: Box) -> None:
+    # The model's own top_k is 20; the profile's is 1, under which only the likeliest word begins the answer.
+    (said,) = re.findall(r"Default vLLM sampling parameters have been overridden.*?(\{.*?\})", box.journal())
+    assert json.loads(said.replace("'", '"')) == {
+        "repetition_penalty": 1.2,
+        "temperature": 0.8,
+        "top_k": 1,
+        "top_p": 0.95,
+    }
+    assert {box.ask()["choices"][0]["message"]["content"] for _ in range(8)} == {ANSWER}
+    # A request's own value wins over it. That 24 answers all begin with one of four words, nearly as likely, does not happen.
+    others = {box.ask(top_k=20)["choices"][0]["message"]["content"] for _ in range(24)}
+    assert len(others) > 1
+    assert others <= {word + REST for word in FIRST_WORDS}
+
+
+def test_its_metrics_move_as_the_catalog_expects(box: Box) -> None:
+    match = re.compile(json.loads(box.run("cat /etc/thor/services/chat.json"))["progress"]["match"])
+    before, _, after = (box.run(f"curl -sS {ENDPOINT}/metrics"), box.ask(), box.run(f"curl -sS {ENDPOINT}/metrics"))
+    assert match.findall(before)
+    assert match.findall(before) != match.findall(after)
+
+
+def test_root_in_the_container_can_do_nothing(box: Box) -> None:
+    settings = box.inspect()["HostConfig"]
+    assert settings["CapDrop"] == ["ALL"]
+    assert not settings["CapAdd"]
+    assert settings["Privileged"] is False
+    assert "no-new-privileges" in " ".join(settings["SecurityOpt"])
+    assert settings["IpcMode"] == "private"
+    processes = box.processes()
+    assert len(processes) >= 3, processes  # the server, the engine's core, a worker
+    for number in processes:
+        status = box.run(f"cat /proc/{number}/status")
+        assert re.findall(r"^Cap(?:Prm|Eff|Bnd|Amb):\s+(\S+)$", status, re.MULTILINE) == ["0" * 16] * 4
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+    assert "Read-only file system" in box.host.run(box.inside(CONTAINER, "touch /models/x")).stderr
+
+
+def test_it_listens_on_the_loopback_only(box: Box) -> None:
+    assert box.run("ss -Hltn sport = :8000 | awk '{print $4}'").split() == ["127.0.0.1:8000"]
+    # Its processes talk to each other over ports of their own, and those are no wider.
+    held = "|".join(f"pid={number}," for number in box.processes())
+    wide = [line for line in box.run("ss -Hltnp").splitlines() if re.search(held, line)]
+    assert wide
+    assert not [line for line in wide if not re.search(r"^\S+\s+\S+\s+\S+\s+(127\.0\.0\.1|\[::1\]):", line)], wide
+
+
+def test_a_stop_lets_it_finish_and_leaves_nothing(box: Box) -> None:
+    wanted = 2500  # tokens: some seconds
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(box.ask, ignore_eos=True, max_tokens=wanted)
+        time.sleep(1.5)
+        assert not answer.done()
+        box.run(f"systemctl stop {UNIT}")
+        assert answer.result()["usage"]["completion_tokens"] == wanted
+    assert box.containers() == []
+    assert box.run(f"systemctl show -P Result {UNIT}") == "success"
+
+
+def test_it_starts_again_with_what_it_compiled_before(box: Box) -> None:
+    kernels = f"find /var/lib/docker/volumes/{CONTAINER}-cache/_data -name '*.so' -o -name '*.cpp' | sort"
+    before = box.run(kernels)
+    assert before
+    box.run(f"systemctl start {UNIT}")  # comes back when it has answered
+    assert box.answers()
+    assert set(before.split()) <= set(box.run(kernels).split())
+
+
+def test_an_engine_that_loses_its_core_comes_back(box: Box) -> None:
+    before = box.container()
+    (core,) = [number for number, title in box.processes().items() if title.startswith("VLLM::EngineCore")]
+    box.run(f"kill -9 {core}")
+    print(f"back after {box.comes_back(before):.0f} s")
+    assert box.ask()["choices"][0]["message"]["content"] == ANSWER
+
+
+def test_it_comes_back_after_the_death_of_dockerd(box: Box) -> None:
+    before = box.container()
+    box.run("kill -9 $(systemctl show -P MainPID docker.service)")
+    print(f"back after {box.comes_back(before):.0f} s")
+    assert box.ask()["choices"][0]["message"]["content"] == ANSWER
+
+
+# Speech, in the place of the chat
+
+SPEECH = [{"profile": "tiny-whisper-vllm", "name": "speech"}]
+
+
+def test_an_image_that_lacks_what_reads_sound_is_refused_while_the_old_service_serves(box: Box) -> None:
+    before = box.container()
+    with pytest.raises(AssertionError, match="THOR-IMAGE-EXTRAS"):
+        play("site.yml", thor_profiles=SPEECH, engine_image_extend=False)
+    assert box.container() == before
+    assert box.answers()
+
+
+def test_what_the_image_lacks_is_added_and_real_speech_is_written_down(box: Box) -> None:
+    play("site.yml", thor_profiles=SPEECH)
+    told = play("playbooks/verify.yml", thor_profiles=SPEECH)
+    assert re.search(r"^ *speech +transcription +ok .*fellow Americans", told, re.MULTILINE), told
+    assert box.containers() == ["thor-speech"]
+    packages = box.run(box.inside("thor-speech", "/opt/vllm/bin/pip list --format freeze")).lower().split()
+    assert {"av==18.1.0", "scipy==1.17.1", "soundfile==0.14.0", "soxr==1.1.0"} <= set(packages)
+
+
+@pytest.mark.usefixtures("box")
+def test_a_second_run_with_the_derived_image_changes_nothing() -> None:
+    again = play("site.yml", thor_profiles=SPEECH)
+    assert re.search(rf"^{NAME} .* changed=0 .* failed=0 ", again, re.MULTILINE)

@@ -1,0 +1,491 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Requests against a real server on loopback, and the judgement of answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+
+GOOD: dict[str, Any] = {
+    "model": "qwen3",
+    "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Hello there."}}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 4},
+    "timings": {"predicted_per_second": 37.4},
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Answers every request with ``status`` and ``content``, after ``delay`` seconds, ``pause`` after each byte."""
+
+    status = 200
+    content = b""
+    delay = 0.0
+    pause = 0.0
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, Any]] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that was out of patience."""
+        del request, client_address
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Does what its server says."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        """Answer."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        is_json = self.headers.get("Content-Type") == api.JSON
+        self.server.asked.append((self.path, json.loads(body) if is_json else body or None))
+        time.sleep(self.server.delay)
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        for byte in self.server.content:
+            self.wfile.write(bytes([byte]))
+            time.sleep(self.server.pause)
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.do_GET()
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+
+
+def service(server: Server, **fields: Any) -> dict[str, Any]:
+    return {
+        "api": "chat",
+        "api_path": "/v1/chat/completions",
+        "address": "127.0.0.1",
+        "port": server.server_port,
+        "served_name": "qwen3",
+        **fields,
+    }
+
+
+def chat(server: Server, timeout: float = 5) -> api.Answer:
+    return api.chat(service(server), "Hi", max_tokens=7, timeout=timeout)
+
+
+def answer(finish: Any = "stop", **message: Any) -> api.Answer:
+    document = {**GOOD, "choices": [{"finish_reason": finish, "message": {"role": "assistant", **message}}]}
+    return api.parse_chat(json.dumps(document).encode(), 1.0)
+
+
+def test_a_chat_is_asked_and_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")
+    server.content = json.dumps(GOOD).encode()
+    got = chat(server)
+    assert (got.text, got.finish, got.model, got.completion_tokens) == ("Hello there.", "stop", "qwen3", 4)
+    assert got.tokens_per_second == 37.4
+    path, body = server.asked[0]
+    assert path == "/v1/chat/completions"
+    assert (body["model"], body["max_tokens"], body["stream"]) == ("qwen3", 7, False)
+
+
+def test_without_timings_the_speed_is_that_of_the_request() -> None:
+    document = {key: value for key, value in GOOD.items() if key != "timings"}
+    assert api.parse_chat(json.dumps(document).encode(), 2.0).tokens_per_second == 2.0
+
+
+FIGURES = ["true", "-5", "1" + "0" * 400, "9007199254740993", "NaN", "Infinity", "1e400", '"4"', "null"]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_count_that_is_none_is_refused(figure: str) -> None:
+    content = json.dumps(GOOD).replace('"completion_tokens": 4', f'"completion_tokens": {figure}').encode()
+    with pytest.raises(api.ProbeError, match=r"no usage\.completion_tokens") as caught:
+        api.parse_chat(content, 1.0)
+    assert caught.value.kind == "shape"
+    content = json.dumps(GOOD).replace('"prompt_tokens": 9', f'"prompt_tokens": {figure}').encode()
+    assert api.parse_chat(content, 1.0).prompt_tokens == 0
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_speed_that_is_none_is_not_believed(figure: str) -> None:
+    content = json.dumps(GOOD).replace("37.4", figure).encode()
+    assert api.parse_chat(content, 2.0).tokens_per_second == 2.0
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "text"),
+    [
+        (503, b'{"error":{"message":"Loading model","code":503}}', "HTTP 503: Loading model"),
+        (404, b'{"detail":"Not Found"}', "HTTP 404: Not Found"),
+        (500, b"<html>\n  oh dear</html>", "HTTP 500: <html> oh dear</html>"),
+        (502, b"", "HTTP 502"),
+    ],
+)
+def test_an_http_error_says_what_the_service_said(server: Server, status: int, content: bytes, text: str) -> None:
+    server.status, server.content = status, content
+    with pytest.raises(api.ProbeError) as caught:
+        chat(server)
+    assert (str(caught.value), caught.value.kind, caught.value.status) == (text, "status", status)
+
+
+def test_nothing_that_listens_is_said_so() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(api.ProbeError, match=f"nothing listens at http://127.0.0.1:{port}/x"):
+        api.request("127.0.0.1", port, "/x", timeout=2)
+
+
+@pytest.mark.parametrize("slow", ["silent", "dripping"])
+def test_the_time_is_bounded_as_a_whole(server: Server, slow: str) -> None:
+    server.content = json.dumps(GOOD).encode()
+    server.delay, server.pause = (5, 0) if slow == "silent" else (0, 0.2)
+    begin = time.monotonic()
+    with pytest.raises(api.ProbeError, match="did not answer within") as caught:
+        chat(server, timeout=0.6)
+    assert caught.value.kind == "timeout"
+    assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"not json", "not JSON"),
+        (b"[]", "no choices"),
+        (b'{"choices": []}', "no choices"),
+        (b'{"choices": [{"message": {"content": "x"}}]}', "role assistant"),
+        (b'{"choices": [{"message": {"role": "assistant", "content": ["x"]}}]}', "not a text"),
+        (b'{"choices": [{"message": {"role": "assistant", "content": "x"}}]}', "usage.completion_tokens"),
+    ],
+)
+def test_what_is_no_chat_completion_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(api.ProbeError, match=reason) as caught:
+        api.parse_chat(content, 1.0)
+    assert caught.value.kind == "shape"
+
+
+@pytest.mark.parametrize(
+    ("message", "thinks"),
+    [
+        ({"content": "Hello."}, False),
+        ({"content": "Hello.", "reasoning_content": ""}, False),
+        ({"content": "<think>\n\n</think>\n\nHello."}, False),
+        ({"content": "Hello.", "reasoning_content": "Hm."}, True),
+        ({"content": "Hello.", "reasoning": "Hm."}, True),
+        ({"content": "<think>Hm.</think>Hello."}, True),
+        ({"content": "Hm.</think>Hello."}, True),
+    ],
+)
+def test_thinking_is_seen(message: dict[str, str], thinks: bool) -> None:
+    assert (api.thinking(answer(**message)) is not None) == thinks
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"), [("Hello!", False), ("", True), (" \n", True), ("!" * 64, True), ("!", False)]
+)
+def test_an_empty_answer_and_garbage_are_seen(text: str, wrong: bool) -> None:
+    assert (api.wrong_text(answer(content=text)) is not None) == wrong
+
+
+# What SGLang with broken kernels has answered.
+GARBAGE = {
+    "choices": [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "<think>也有所创>顿in\n\n\ufffd\ufffdA 3出现在性\n的\n\n\ufffd\ufffdA 3出现在性",
+                "reasoning_content": None,
+                "tool_calls": None,
+            },
+            "finish_reason": "length",
+            "matched_stop": None,
+        }
+    ],
+    "model": "glm-5",
+    "usage": {"prompt_tokens": 42, "total_tokens": 92, "completion_tokens": 50},
+}
+
+
+def test_what_broken_kernels_answer_is_seen() -> None:
+    seen = api.parse_chat(json.dumps(GARBAGE).encode(), 1.0)
+    assert "garbage" in (api.wrong_text(seen) or "")
+    assert "has thought and not answered" in (api.unfinished(seen) or "")
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "wrong"),
+    [
+        ({"content": "Hello \ufffd there."}, "stop", True),
+        ({"content": "Hello.\ufffd"}, "stop", True),
+        ({"content": "Hello.", "reasoning_content": "\ufffd\ufffd\ufffdHm"}, "stop", True),
+        ({"content": "Hello \ud83d"}, "stop", True),
+        ({"content": "Hello\x00\x01"}, "stop", True),
+        ({"content": "\x1b]0;title\x07"}, "stop", True),
+        ({"content": "Hello " + "\ufffd" * 4}, "length", True),
+        ({"content": "He\ufffdlo"}, "length", True),
+        # Not these: a character that the limit of tokens has cut, and characters that are unusual.
+        ({"content": "Hello \ufffd"}, "length", False),
+        ({"content": "", "reasoning_content": "Hm \ufffd\ufffd\ufffd"}, "length", False),
+        ({"content": "Hello 👋🏽 👨‍👩‍👧 ñ 你好 \u200b\tthere\r\n"}, "stop", False),
+        ({"content": "Hi"}, "stop", False),
+        ({"content": "?"}, "stop", False),
+    ],
+)
+def test_what_is_no_text_is_seen(message: dict[str, str], finish: str, wrong: bool) -> None:
+    assert (api.wrong_text(answer(finish, **message)) is not None) == wrong
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "repetition", "eos", "", None, ["stop"], {"type": "stop"}, True])
+def test_an_answer_that_ends_otherwise_than_answers_do_is_seen(reason: Any) -> None:
+    assert "did not come to its end" in (api.wrong_text(answer(reason, content="Hello there.")) or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "! ! ! ! ! !",
+        "?" * 40,
+        "." * 16,
+        "-\n" * 8,
+        "0" * 8,
+        "<think>Hm.</think>" + "!" * 8,
+        "Hello\x85there",
+        "\x9b31mHello",
+        "Hello \ue000",
+        "Hello \uf8ff",
+        "Hello \ufdd0",
+        "Hello \uffff",
+        "Hello \U0010fffd",
+        "Hello there.<|endoftext|>",
+        "Hello.<|im_end|>\n<|im_start|>user\nHi",
+        "<|eot_id|>",
+        "Hello.<\uff5cend\u2581of\u2581sentence\uff5c>",
+        "Hello.<end_of_turn>",
+        "[PAD]",
+        "Hello [PAD151935]",
+        "Hello <unk> there",
+        "<unused7><0xE2><0x96>",
+        "[INST] Hi [/INST]",
+    ],
+)
+def test_more_garbage_is_seen(text: str) -> None:
+    assert api.wrong_text(answer(content=text)) is not None
+
+
+def test_garbage_beside_a_thought_is_seen() -> None:
+    assert api.wrong_text(answer(content="!" * 8, reasoning_content="Hm."))
+    assert api.wrong_text(answer(content="Hello.", reasoning_content="?" * 8))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello there!!!",
+        "...",
+        "42",
+        "1000000000",
+        "\U0001f44b\U0001f3fd \u2764\ufe0f \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea \U0001f44d\U0001f44d\U0001f44d",
+        "你好\uff0c很高兴见到你。",
+        "こんにちは。お元気ですか\uff1f",
+        "안녕하세요!",
+        "Привет! Как дела?",
+        "مرحبا، كيف حالك؟",
+        "שלום עולם",
+        "नमस्ते, आप कैसे हैं?",
+        "สวัสดีครับ",
+        "¿Qué tal? ¡Hola! Ça va; naïve œuvre, Straße 10 € £5 ½ © ™",
+        "ああああああああ",
+        "```python\nprint('Hello')  # <b>bold</b> <s>old</s> <mask> a[0] x |> f <|> g <| h |> i <|x|>\n```",
+        "```c\n#include <stdio.h>\nstd::vector<int> v; if (a<b||c>d) { a[PADDING]; }\n```",
+        "# Title\n\n---\n\n* **bold** [link](http://x) ~~no~~\n\n| a | b |\n|:-:|---|\n| 1 | 2 |",
+        'The token `<|endoftext|>` ends a text, and "<|im_start|>user" begins a turn; `[PAD]` fills.',
+        "- [ ] to do\n- [x] done\n[NAME], [1], <your name>, <unknown>",
+        "$\\langle x | y \\rangle \\in \\mathbb{R}$ ∑ ∫ √2 ≠ π ┌─┐ ♪ ⠓⠑⠇⠇⠕",
+        "<think>Hm.</think>Hello there.",
+    ],
+)
+def test_ordinary_answers_are_no_garbage(text: str) -> None:
+    assert api.wrong_text(answer(content=text)) is None
+    assert api.wrong_text(answer("length", content=text)) is None
+
+
+@pytest.mark.parametrize("text", ["........", "♪ ♪ ♪ ♪ ♪", "[BLANK_AUDIO]", "[MUSIC]", "And so, my fellow Americans."])
+def test_a_transcription_ends_without_a_reason_and_may_be_notes(text: str) -> None:
+    assert api.wrong_text(api.parse_transcription(json.dumps({"text": text}).encode(), 1.0)) is None
+
+
+def test_a_transcription_of_garbage_is_seen() -> None:
+    assert api.wrong_text(api.parse_transcription(b'{"text": "Hello \xef\xbf\xbd there"}', 1.0))
+    assert api.wrong_text(api.parse_transcription(b'{"text": "Hello there"}', 1.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "words"),
+    [
+        ({"content": "<think>Hm, the user"}, "length", "not answered"),
+        ({"content": "<think>Hm, the user"}, "stop", "not answered"),
+        ({"content": "<think>Hm.</think>\n\n"}, "stop", "not answered"),
+        ({"content": "Hm.</think>"}, "stop", "not answered"),
+        ({"content": "", "reasoning_content": "Hm, the user"}, "length", "not answered"),
+        ({"content": None, "reasoning": "Hm, the user"}, "stop", "not answered"),
+        ({"content": "Okay, the user wants me to say hello. Let me"}, "length", "no end"),
+        ({"content": "Hello. Hello and welcome. In this article"}, "length", "no end"),
+        ({"content": "<think>Hm.</think>Hello. In this"}, "length", "no end"),
+        ({"content": "<think>Hm.</think>Hello."}, "stop", None),
+        ({"content": "<think>\n\n</think>\n\nHello."}, "stop", None),
+        ({"content": "Hm.</think>Hello."}, "stop", None),
+        ({"content": "Hello.", "reasoning_content": "Hm."}, "stop", None),
+        ({"content": "Hi"}, "stop", None),
+    ],
+)
+def test_an_answer_that_did_not_come_to_its_end_is_seen(
+    message: dict[str, Any], finish: str, words: str | None
+) -> None:
+    told = api.unfinished(answer(finish, **message))
+    assert (words in told) if told and words else told == words
+
+
+def test_a_thought_without_a_tag_is_seen_where_it_was_cut() -> None:
+    for text in (
+        "Okay, the user wants a greeting.",
+        "\nHmm, so the user",
+        "Let me think",
+        "嗯 用户想要",
+        "We need to say hello",
+    ):
+        assert api.thinking(answer("length", content=text)), text
+        assert api.thinking(answer("stop", content=text)) is None, "an answer may say that"
+    assert api.thinking(answer("length", content="Hello there, dear user of mine")) is None
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"choices":' + b"[" * 100_000])
+def test_an_answer_that_is_nested_without_an_end_ends_in_a_refusal(content: bytes) -> None:
+    for parse in (api.parse_chat, api.parse_transcription):
+        with pytest.raises(api.ProbeError, match="not JSON"):
+            parse(content, 1.0)
+    assert api.error_text(500, content).startswith("HTTP 500: [") or content.startswith(b"{")
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAX_BODY", 1000)
+    server.content = b"x" * 2000
+    with pytest.raises(api.ProbeError, match="more than 1000 bytes"):
+        chat(server)
+
+
+def test_ready_refuses_an_api_without_a_request() -> None:
+    with pytest.raises(api.ProbeError, match="no request is known for the API 'telepathy'") as caught:
+        api.ready({"api": "telepathy"}, 1)
+    assert caught.value.hopeless
+
+
+def test_ready_wants_the_served_model(server: Server) -> None:
+    server.content = json.dumps(GOOD).encode()
+    config = service(server, address="0.0.0.0")
+    api.ready(config, 5)
+    with pytest.raises(api.ProbeError, match="from the model 'qwen3', and 'other' should be served"):
+        api.ready({**config, "served_name": "other"}, 5)
+
+
+def test_progress_is_what_the_expression_finds(server: Server) -> None:
+    config = {"address": "127.0.0.1", "port": server.server_port, "progress": {"path": "/slots", "match": r'"n":(\d+)'}}
+    server.content = b'[{"n":1},{"n":20}]'
+    assert api.progress(config, 5) == ["1", "20"]
+    server.status = 501
+    assert api.progress(config, 5) is None
+    assert api.progress({**config, "progress": None}, 5) is None
+
+
+def test_what_an_older_version_has_configured_is_a_chat_at_its_usual_place(server: Server) -> None:
+    server.content = json.dumps(GOOD).encode()
+    config = service(server)
+    del config["api_path"]
+    api.ready(config, 5)
+    assert server.asked[0][0] == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("path", ["/inference", "/v1/audio/transcriptions"])
+def test_a_sound_is_sent_as_a_form_to_the_path_of_the_service(server: Server, path: str) -> None:
+    server.content = b'{"text": " And so, my fellow Americans.\\n"}'
+    listener = service(server, api="transcription", api_path=path, served_name="whisper")
+    answer = api.transcribe(listener, "speech.wav", b"RIFF\r\n--\0", timeout=5)
+    assert answer.text.strip() == "And so, my fellow Americans."
+    assert answer.completion_tokens is None and answer.model == ""
+    asked, body = server.asked[0]
+    assert asked == path
+    boundary = body.split(b"\r\n")[0]
+    parts = [part.split(b"\r\n\r\n", 1) for part in body.split(boundary)[1:-1]]
+    values = {head.split(b'name="')[1].split(b'"')[0]: value[:-2] for head, value in parts}
+    assert values == {b"model": b"whisper", b"response_format": b"json", b"temperature": b"0", b"file": b"RIFF\r\n--\0"}
+    assert b'filename="speech.wav"' in body
+    assert body.endswith(boundary + b"--\r\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"<html>", "not JSON"), (b'{"error": "x"}', "no text"), (b'["x"]', "no text")]
+)
+def test_what_is_no_transcription_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(api.ProbeError, match=reason) as caught:
+        api.parse_transcription(content, 1.0)
+    assert caught.value.kind == "shape"
+
+
+def test_a_transcription_service_is_ready_when_it_has_listened_to_silence(server: Server) -> None:
+    listener = service(server, api="transcription", api_path="/inference")
+    server.content = b'{"text": ""}'
+    api.ready(listener, 5)
+    sound = server.asked[0][1].split(b"RIFF", 1)[1]
+    assert sound.startswith(b"$}\0\0WAVE"), "32036 bytes follow: one second of 16 bits at 16 kHz"
+    server.content = b"{}"
+    with pytest.raises(api.ProbeError):
+        api.ready(listener, 5)
+
+
+def test_without_a_path_the_progress_is_not_asked_for(server: Server) -> None:
+    assert api.progress(service(server, progress={"match": "x"}), 5) is None
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the cat the cat the cat the cat the cat the cat the cat the cat ",
+        "It is what it is!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!",
+        "First a sentence. Yes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\n",
+    ],
+)
+def test_an_answer_that_repeats_itself_is_seen(text: str) -> None:
+    assert "repeats itself" in (api.wrong_text(answer(content=text)) or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, no, no, no, no, no!",
+        "1. one\n2. two\n3. three\n4. four\n5. five\n6. six\n7. seven\n8. eight\n9. nine\n10. ten",
+        "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |",
+        "The quick brown fox jumps over the lazy dog. " * 4,
+    ],
+)
+def test_lists_tables_and_emphasis_are_no_repetition(text: str) -> None:
+    assert api.wrong_text(answer(content=text)) is None

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a host says of itself, read as the facts describe it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.jetson.thor.plugins.action import host_facts
+from ansible_collections.jetson.thor.plugins.module_utils.models import store
+from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    """The files of a Jetson AGX Thor with JetPack 7.0."""
+    tree = tmp_path / "proc" / "device-tree"
+    tree.mkdir(parents=True)
+    (tree / "model").write_bytes(b"NVIDIA Jetson AGX Thor Developer Kit\0")
+    (tree / "compatible").write_bytes(b"nvidia,p3834-0008+p4071-0000\0nvidia,tegra264\0")
+    (tmp_path / "etc").mkdir()
+    release = "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic, EABI: aarch64, DATE: Fri Aug 22\n"
+    (tmp_path / "etc" / "nv_tegra_release").write_text(release)
+    (tmp_path / "etc" / "os-release").write_text('ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.3 LTS"\n')
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal:       128000000 kB\nMemAvailable:   120000000 kB\n")
+    return tmp_path
+
+
+def test_a_thor_is_known_by_its_device_tree(device: Path) -> None:
+    host = observe.observe(str(device))
+    assert host["device"]["thor"] is True
+    assert host["device"]["model"] == "NVIDIA Jetson AGX Thor Developer Kit"
+    assert (host["l4t"], host["jetpack"]) == ("38.2.0", "7.0")
+    assert (host["os"]["id"], host["os"]["version_id"]) == ("ubuntu", "24.04")
+    assert host["memory"] == {"total_bytes": 128000000 * 1024, "available_bytes": 120000000 * 1024}
+    json.dumps(host)
+
+
+def test_another_machine_is_no_thor(tmp_path: Path) -> None:
+    host = observe.observe(str(tmp_path))
+    assert host["device"] == {"model": None, "compatible": [], "thor": False}
+    assert host["l4t"] is None and host["jetpack"] is None
+    assert host["memory"]["total_bytes"] > 0
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_listening_socket_is_found_with_its_process(family: socket.AddressFamily, address: str) -> None:
+    with socket.socket(family) as server:
+        server.bind((address, 0))
+        server.listen()
+        port = server.getsockname()[1]
+        (found,) = [one for one in observe.observe()["listening"] if one["port"] == port]
+    assert found["pid"] == os.getpid()
+    full = "0000:0000:0000:0000:0000:0000:0000:0001" if family == socket.AF_INET6 else address
+    assert found["address"] == full
+
+
+def test_a_model_is_intact_until_one_of_its_files_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "MODELS", tmp_path)
+    folder = tmp_path / "owner" / "name"
+    folder.mkdir(parents=True)
+    weights = folder / "w.gguf"
+    weights.write_bytes(b"1234")
+    recorded = {"size": 4, "mtime_ns": weights.stat().st_mtime_ns, "sha256": "x"}
+    manifest = {
+        "source": "modelscope",
+        "id": "owner/name",
+        "revision": "master",
+        "include": ["*"],
+        "files": {"w.gguf": recorded},
+    }
+    (folder / store.MANIFEST).write_text(json.dumps(manifest))
+    found = observe.observe()["models"][str(folder)]
+    assert (found["intact"], found["bytes"], found["revision"]) == (True, 4, "master")
+    weights.write_bytes(b"12345")
+    assert observe.observe()["models"][str(folder)]["intact"] is False
+    weights.unlink()
+    assert observe.observe()["models"][str(folder)]["intact"] is False
+
+
+def test_only_complete_builds_behind_a_link_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "ENGINES", tmp_path)
+    tree = tmp_path / "llama.cpp" / "0c1e570-abc"
+    tree.mkdir(parents=True)
+    assert observe.observe()["builds"] == {}
+    (tree.parent / "0c1e570").symlink_to(tree.name)
+    assert observe.observe()["builds"] == {}
+    (tree / "build.json").write_text(json.dumps({"fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}))
+    (build,) = observe.observe()["builds"]["llama.cpp"].values()
+    assert build == {"path": str(tree), "fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "unit"),
+    [
+        ("0::/system.slice/thor-chat.service\n", "thor-chat.service"),
+        ("0::/user.slice/user-1000.slice/session-1.scope\n", None),
+        (f"0::/system.slice/docker-{'a' * 64}.scope\n", "thor-box.service"),
+        (f"9:name=systemd:/docker/{'a' * 64}\n7:blkio:/\n", "thor-box.service"),
+        (f"9:name=systemd:/docker/{'b' * 64}\n", None),
+        (f"9:name=systemd:/docker/{'c' * 64}\n", None),
+        ("", None),
+    ],
+)
+def test_a_process_in_a_container_belongs_to_the_unit_that_runs_it(cgroups: str, unit: str | None) -> None:
+    assert observe._unit(cgroups, {"a" * 64: "thor-box.service", "b" * 64: None}) == unit
+
+
+def test_the_clock_is_told_with_whether_somebody_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = observe._clock()
+    assert clock["synchronized"] in (True, False, None) and abs(clock["time"] - time.time()) < 5
+    # struct timex: modes, offset, frequency, maximum error in microseconds. The kernel begins at 16 seconds.
+    for error, synchronized in ((16_000_000, False), (48_500, True)):
+        timex = struct.pack("@IxxxxqqqI", 0, 12, 34, error, 64) + bytes(200)
+        assert observe.synchronized(timex) is synchronized
+    monkeypatch.setattr(observe, "_adjtimex", lambda: None)
+    assert observe._clock()["synchronized"] is None
+
+
+def test_the_action_holds_the_hosts_clock_against_the_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
+    action = host_facts.ActionModule.__new__(host_facts.ActionModule)
+    action._task = SimpleNamespace(args={"facts_root": "x"})
+    facts = {"thor_host": {"clock": {"time": time.time() - 86400, "synchronized": False}}}
+    action._execute_module = lambda **_: {"changed": False, "ansible_facts": facts}
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+    seen = action.run()["ansible_facts"]["thor_host"]["clock"]
+    assert abs(seen["behind_s"] - 86400) <= 2
+    action._execute_module = lambda **_: {"failed": True, "msg": "x"}
+    assert action.run()["failed"]

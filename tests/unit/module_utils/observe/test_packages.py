@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Other provisioners of a host: what JetPack wants of the toolkit, and who is installing packages now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.jetson.thor.plugins.action.package_work import ActionModule
+from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
+from ansible_collections.jetson.thor.plugins.modules import package_work
+
+ROOT = Path(__file__).resolve().parents[4]
+EXACT = ", ".join(f"{name} (= 1.18.0-1)" for name in packages.TOOLKIT)
+LOOSE = "libnvidia-container1 (>= 1.18.0-1), nvidia-container-toolkit"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            f"ii |nvidia-container|7.1-b10|, docker-buildx | x, {EXACT}\nii |nvidia-jetpack|7.1-b10|, nvidia-container (= 7.1-b10)\n",
+            {"version": "1.18.0-1", "by": "nvidia-container 7.1-b10", "installed": True},
+        ),
+        (
+            f"hi |nvidia-jetpack|7.1-b10|, {EXACT}\n",
+            {"version": "1.18.0-1", "by": "nvidia-jetpack 7.1-b10", "installed": True},
+        ),
+        (f"rc |nvidia-container|7.1-b10|, {EXACT}\nun |nvidia-jetpack||, \n", None),
+        (f"ii |nvidia-container|7.2|, {LOOSE}\n", None),
+        ("ii |nvidia-container|7.0|, nvidia-container-runtime (= 1.18.0-1)\n", None),
+        ("", None),
+        ("dpkg-query: no packages found", None),
+    ],
+)
+def test_the_version_that_an_installed_metapackage_wants(text: str, found: dict[str, Any] | None) -> None:
+    assert packages.wanted_by_installed(text) == found
+
+
+def test_the_version_that_a_metapackage_in_apt_wants() -> None:
+    text = (
+        "Package: nvidia-jetpack\nVersion: 7.1-b10\nDepends: nvidia-container (= 7.1-b10)\nDescription: x\n more\n\n"
+        f"Package: nvidia-container\nVersion: 7.1-b10\nPre-Depends: dpkg\nDepends: libc6, {EXACT}\n"
+    )
+    wanted = {"version": "1.18.0-1", "by": "nvidia-container 7.1-b10", "installed": False}
+    assert packages.wanted_by_candidates(text) == wanted
+    assert packages.wanted_by_candidates("") is None
+
+
+HOLD = """
+import fcntl, sys, time
+files = [open(path, "w") for path in sys.argv[1:]]
+for file in files: fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(name="locks")
+def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Locks of dpkg and apt, held by nobody; no unit is at work."""
+    paths = [tmp_path / name for name in ("lock-frontend", "lock")]
+    for path in paths:
+        path.touch()
+    monkeypatch.setattr(packages, "LOCKS", (*paths, tmp_path / "absent"))
+    monkeypatch.setattr(packages, "_units", lambda *_names: {})
+    return paths
+
+
+def test_who_holds_dpkgs_locks_is_told_by_name(locks: list[Path]) -> None:
+    assert packages.observe() == {"package_work": [], "docker_installer": False}
+    with subprocess.Popen([sys.executable, "-c", HOLD, *map(str, locks)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert packages.holder(locks[0]) == other.pid
+        (text,) = packages.observe()["package_work"]
+        other.kill()
+    assert text.startswith("python") and f"(pid {other.pid}, holds {locks[0]} and {locks[1]})" in text
+    assert packages.observe()["package_work"] == []
+
+
+SHOW = """\
+Id={name}
+LoadState={load}
+ActiveState={active}
+UnitFileState={file}
+Job={job}
+"""
+
+
+@pytest.mark.parametrize(
+    ("load", "active", "file", "job", "work", "installer"),
+    [
+        ("loaded", "activating", "enabled", "0", True, True),
+        ("loaded", "active", "enabled", "0", True, True),
+        ("loaded", "inactive", "enabled", "1234 /org/freedesktop/systemd1/job/1234", True, True),
+        ("loaded", "inactive", "enabled", "0", False, True),
+        ("loaded", "failed", "disabled", "", False, False),
+        ("not-found", "inactive", "", "", False, False),
+    ],
+)
+def test_jetpacks_installer_of_docker_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    locks: list[Path],
+    load: str,
+    active: str,
+    file: str,
+    job: str,
+    work: bool,
+    installer: bool,
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(packages, "LOCKS", locks)
+    text = SHOW.format(name=packages.INSTALLER, load=load, active=active, file=file, job=job)
+    monkeypatch.setattr(packages, "_run", lambda *_command: text)
+    seen = packages.observe()
+    assert seen["docker_installer"] is installer
+    assert seen["package_work"] == ([f"nv-install-docker.service ({active})"] if work else [])
+
+
+def test_waiting_ends_when_everybody_is_done_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_work, "CALM_SECONDS", 0.6)
+    # Between two attempts of a unit nobody is at work.
+    states = iter([["a"], [], ["a"], [], []])
+    monkeypatch.setattr(packages, "observe", lambda: {"package_work": next(states, [])})
+    begun = time.monotonic()
+    assert package_work.settle(20) == []
+    assert time.monotonic() - begun >= 2
+    monkeypatch.setattr(packages, "observe", lambda: {"package_work": ["apt-daily.service (activating)"]})
+    assert package_work.settle(0) == ["apt-daily.service (activating)"]
+
+
+def action(answers: Callable[[], dict[str, Any]], timeout: int) -> tuple[dict[str, Any], list[str]]:
+    """The result of the action where the host answers this, and what was shown meanwhile."""
+    made = ActionModule.__new__(ActionModule)
+    made.validate_argument_spec = lambda **_: (None, {"timeout": timeout, "variable": "preflight_packages_timeout"})
+    made._execute_module = lambda **_: answers()
+    shown: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+        patch.setattr("ansible_collections.jetson.thor.plugins.action.package_work.display.display", shown.append)
+        return made.run(task_vars={"inventory_hostname": "thor05"}), shown
+
+
+def test_who_is_waited_for_is_shown() -> None:
+    answers: Iterator[dict[str, Any]] = iter([{"work": ["nv-install-docker.service (activating)"]}, {"work": []}])
+    result, shown = action(lambda: next(answers), 60)
+    assert not result.get("failed") and result["work"] == []
+    assert len(shown) == 1 and "thor05" in shown[0] and "nv-install-docker.service (activating)" in shown[0]
+
+
+def test_the_wait_is_bounded_and_ends_in_a_refusal() -> None:
+    result, _shown = action(lambda: {"work": ["unattended-upgr (pid 7, holds /var/lib/dpkg/lock)"]}, 0)
+    assert result["failed"] and result["msg"].startswith("THOR-PACKAGES-BUSY: thor05: preflight_packages_timeout = 0: ")
+    assert "unattended-upgr (pid 7" in result["msg"] and "Nothing was changed" in result["msg"]
+
+
+def test_what_a_simulation_would_remove_is_read() -> None:
+    text = (
+        "Remv nvidia-jetpack [7.1-b10]\nPurg docker.io [26.1] \nInst x [1] (2 repo [arm64])\nConf x (2 repo [arm64])\n"
+    )
+    assert packages.removed(text) == ["nvidia-jetpack 7.1-b10", "docker.io 26.1"]
+    assert packages.complaints("Reading...\nE: Unable to correct problems\n") == "E: Unable to correct problems"
+
+
+def test_others_are_waited_for_and_apt_is_asked_before_the_first_change() -> None:
+    tasks = yaml.safe_load((ROOT / "roles/preflight/tasks/refuse.yml").read_text(encoding="utf-8"))
+    words = ["catalog", "package_work", "host_facts", "preflight", "simulate"]
+    does = [
+        task.get("ansible.builtin.import_role") or {key: 1 for key in task if key.startswith("jetson.thor")}
+        for task in tasks
+    ]
+    order = [
+        next((word for word in reversed(words) if f".{word}" in str(one) or f"'{word}'" in str(one)), "")
+        for one in does
+    ]
+    assert [word for word in order if word] == words
+    for playbook in ("site", "rollout"):
+        plays = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text(encoding="utf-8"))
+        (refusing,) = [index for index, play in enumerate(plays) if "'refuse'" in str(play)]
+        (changing,) = [index for index, play in enumerate(plays) if "jetson.thor.container_runtime" in str(play)]
+        assert refusing < changing, playbook

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Long work: what a job's folder says, and what a person reads of it. On a real systemd: tests/integration/faults/test_play.py."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import jobs as job
+from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import progress_text
+
+
+class Ended(Exception):
+    """What exit_json and fail_json do to a module."""
+
+
+class Module:
+    """The part of AnsibleModule that a job needs; commands succeed and are kept."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+        self.result: dict[str, Any] = {}
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        self.commands.append(command)
+        return 0, "", ""
+
+    def exit_json(self, **result: Any) -> None:
+        self.result = result
+        raise Ended
+
+    fail_json = exit_json
+
+
+@pytest.fixture(name="jobs", autouse=True)
+def _jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Jobs in a folder of the test; nothing runs unless a test says so."""
+    monkeypatch.setattr(job, "JOBS", tmp_path)
+    monkeypatch.setattr(job, "is_running", lambda _name: False)
+    monkeypatch.setattr(job, "_copy_code", lambda destination: destination.touch())
+    return tmp_path
+
+
+def start(**spec: Any) -> Module:
+    module = Module()
+    with pytest.raises(Ended):
+        job.start(module, "fetch-x", "toy", spec, 60)
+    return module
+
+
+def run(monkeypatch: pytest.MonkeyPatch, work: Any) -> dict[str, Any]:
+    """What the process of the unit leaves behind when ``work`` is its run_job."""
+    toy = types.ModuleType("toy")
+    toy.run_job = work  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, f"{job.PACKAGE}.toy", toy)
+    job.main("fetch-x")
+    result: dict[str, Any] = job.status("fetch-x", 0)["result"]
+    return result
+
+
+def test_a_job_starts_bounded_and_below_what_serves(jobs: Path) -> None:
+    module = start(token="secret")
+    (command,) = module.commands
+    assert command[:2] == ["systemd-run", "--unit=thor-job-fetch-x.service"]
+    assert {"--property=RuntimeMaxSec=60", "--property=Nice=10"} <= set(command)
+    assert "secret" not in " ".join(command)
+    assert (jobs / "fetch-x" / "spec.json").stat().st_mode & 0o777 == 0o600
+    assert module.result["job"]["attached"] is False
+
+
+def test_the_same_work_is_attached_to_and_other_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    start(n=1)
+    monkeypatch.setattr(job, "is_running", lambda _name: True)
+    again = start(n=1)
+    assert again.result["job"]["attached"] is True and not again.commands
+    assert start(n=2).result["msg"].startswith("THOR-JOB-BUSY: thor-job-fetch-x.service")
+
+
+def test_the_result_is_what_the_work_returned(monkeypatch: pytest.MonkeyPatch, jobs: Path) -> None:
+    start(n=1)
+    assert run(monkeypatch, lambda spec, _report: {"changed": True, "n": spec["n"]}) == {"changed": True, "n": 1}
+    assert not (jobs / "fetch-x" / "spec.json").exists(), "a token does not lie there for longer than it is needed"
+
+
+def test_an_expected_failure_keeps_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_spec: Any, _report: Any) -> None:
+        raise job.JobFailed("THOR-X: y", path="/z")
+
+    start()
+    assert run(monkeypatch, fail) == {"failed": True, "msg": "THOR-X: y", "path": "/z"}
+
+
+def test_an_unexpected_failure_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    start()
+    result = run(monkeypatch, lambda _spec, _report: 1 / 0)
+    assert result["failed"] and result["msg"].startswith("THOR-JOB-FAILED: thor-job-fetch-x.service: ZeroDivisionError")
+
+
+def test_work_that_ended_without_a_result_is_lost(jobs: Path) -> None:
+    start()
+    (jobs / "fetch-x" / "log").write_text("one\ntwo\n")
+    assert job.status("fetch-x", 5) == {"state": "lost", "log": ["one", "two"]}
+
+
+def test_a_result_of_an_earlier_run_is_not_taken_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    start()
+    run(monkeypatch, lambda _spec, _report: {"changed": True})
+    digest = start().result["job"]["digest"]
+    assert job.status("fetch-x", 0)["state"] == "lost"
+    assert job.status("fetch-x", 0, digest)["state"] == "lost", "although the same was asked for before"
+
+
+def test_progress_is_told_while_it_runs(monkeypatch: pytest.MonkeyPatch, jobs: Path) -> None:
+    start()
+    monkeypatch.setattr(job, "is_running", lambda _name: True)
+    job.Reporter(jobs / "fetch-x").progress(5, 10, "B", "x")
+    progress = {"done": 5, "total": 10, "unit": "B", "text": "x"}
+    assert job.status("fetch-x", 0) == {"state": "running", "progress": progress}
+    written = json.loads((jobs / "fetch-x" / "progress.json").read_text())
+    assert written.items() >= progress.items()
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        ({"done": 2.5e9, "total": 5e9, "unit": "B"}, "2.50/5.00 GB (50 %) 1:05"),
+        ({"done": 12, "total": 194, "unit": "steps", "text": "a.o"}, "12/194 steps (6 %) 1:05 a.o"),
+        ({"done": 0, "total": 0, "text": "configure"}, "at work, configure 1:05"),
+        ({}, "at work, 1:05"),
+    ],
+)
+def test_a_person_reads_how_far_it_is(progress: dict[str, Any], text: str) -> None:
+    assert progress_text(progress, 65) == text

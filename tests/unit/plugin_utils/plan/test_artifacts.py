@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which artifacts a host lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models.store import lock_digest
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.artifacts import is_present, merge
+
+MODEL: dict[str, Any] = {
+    "key": "m",
+    "source": "modelscope",
+    "id": "a/b",
+    "revision": "master",
+    "include": ["x.gguf"],
+    "path": "/models/a/b",
+    "sha256": {},
+}
+FILE: dict[str, Any] = {
+    "key": "t",
+    "source": "url",
+    "url": "http://h/t",
+    "path": "/models/templates",
+    "file": "t.jinja",
+    "checksum": "sha256:1",
+}
+HELD: dict[str, Any] = {
+    "source": "modelscope",
+    "id": "a/b",
+    "revision": "master",
+    "include": ["*.json", "x.gguf"],
+    "intact": True,
+    "files": ["c.json", "x.gguf"],
+}
+
+
+def service(name: str, model: dict[str, Any], *files: dict[str, Any]) -> dict[str, Any]:
+    """A resolved service, as far as it matters here."""
+    return {"name": name, "model": model, "files": list(files)}
+
+
+def test_services_share_what_is_the_same() -> None:
+    other = MODEL | {"key": "n", "include": ["y.gguf"], "sha256": {"y.gguf": "1"}}
+    artifacts, problems = merge([service("one", MODEL, FILE), service("two", other, FILE)])
+    assert problems == []
+    assert [artifact["path"] for artifact in artifacts] == ["/models/a/b", "/models/templates"]
+    assert artifacts[0]["include"] == ["x.gguf", "y.gguf"]
+    assert artifacts[0]["sha256"] == {"y.gguf": "1"}
+    assert MODEL["include"] == ["x.gguf"]
+
+
+@pytest.mark.parametrize(("one", "change"), [(MODEL, {"revision": "v2"}), (FILE, {"checksum": None})])
+def test_what_excludes_each_other_is_named(one: dict[str, Any], change: dict[str, Any]) -> None:
+    _artifacts, problems = merge([service("one", one), service("two", one | change)])
+    assert [problem.code for problem in problems] == ["THOR-MODEL-CONFLICT"]
+    assert "two" in problems[0].variable
+
+
+@pytest.mark.parametrize(
+    ("change", "present"),
+    [
+        ({}, True),
+        ({"include": ["*.json"]}, True),
+        ({"include": ["c.json"]}, True),
+        ({"include": ["*.bin"]}, False),
+        ({"revision": "v2"}, False),
+        ({"id": "a/c"}, False),
+        ({"sha256": {"x.gguf": "1"}}, False),
+    ],
+)
+def test_a_model_is_there_when_its_directory_answers_it(change: dict[str, Any], present: bool) -> None:
+    assert is_present(MODEL | change, HELD) is present
+
+
+def test_a_model_is_not_there_without_an_intact_directory() -> None:
+    assert not is_present(MODEL, None)
+    assert not is_present(MODEL, HELD | {"intact": False})
+    assert not is_present(MODEL, HELD | {"source": "url"})
+
+
+def test_a_lock_that_was_satisfied_costs_nothing() -> None:
+    lock = {"x.gguf": "1"}
+    assert is_present(MODEL | {"sha256": lock}, HELD | {"lock": lock_digest(lock)})
+    assert not is_present(MODEL | {"sha256": lock}, HELD | {"lock": lock_digest({"x.gguf": "2"})})
+
+
+def test_a_file_is_there_when_it_is_held_to_the_same() -> None:
+    held = {"source": "url", "include": ["t.jinja sha256:1"], "intact": True, "files": ["t.jinja"]}
+    assert is_present(FILE, held)
+    assert not is_present(FILE | {"checksum": "sha256:2"}, held)
+    assert not is_present(FILE | {"checksum": None}, held)
+    assert is_present(FILE | {"checksum": None}, held | {"include": ["t.jinja http://h/t"]})

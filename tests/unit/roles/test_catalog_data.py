@@ -1,0 +1,343 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The catalog's data: it yields every command of the reference post, hangs together, and invents no pin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = ROOT / "roles" / "catalog" / "files"
+POST = yaml.safe_load(Path(__file__).with_name("reference_post.yml").read_text(encoding="utf-8"))
+REFERENCE = yaml.safe_load((FILES / "reference.yml").read_text(encoding="utf-8"))["reference"]
+DATA = catalog_action.files(str(FILES))
+CATALOG, PROBLEMS = entries.build(DATA, {})
+for _path in sorted((FILES / "flags").glob("*.json")):
+    _list = json.loads(_path.read_text(encoding="utf-8"))
+    CATALOG.flags[_list["engine"], _list["version"]] = _list["options"]
+PROFILES = {
+    "qwen3-8b-vllm",
+    "qwen3-8b-sglang",
+    "qwen3-8b-graph-bs-2-sglang",
+    "qwen3-8b-fp8-vllm",
+    "qwen3-8b-fp8-sglang",
+    "qwen3-8b-fp4-vllm",
+    "qwen3-8b-fp4-sglang",
+    "qwen3-8b-q5-k-m-llama-cpp",
+    "qwen3-coder-30b-a3b-fp8-vllm",
+    "qwen3-coder-30b-a3b-fp8-sglang",
+    "qwen3-coder-30b-a3b-q5-k-m-llama-cpp",
+    "whisper-small-vllm",
+    "whisper-large-v3-turbo-vllm",
+    "whisper-large-v3-turbo-whisper-cpp",
+    "qwen2-5-vl-7b-awq-vllm",
+    "qwen3-vl-30b-a3b-llama-cpp",
+}
+# Every hash and fingerprint that may stand in the catalog, and where it was read. A new one belongs here too.
+PINS = {
+    "0c1e57098bba43ac29e6e3b677cdceebdd22334f": "git metadata in the PyPI sdist llama-cpp-python 0.3.36",
+    "49bfddeca18e62fa3d39114a23e9fcbdf8a22388": "git metadata in the PyPI sdist llama-cpp-python 0.3.17",
+    "4227c9be4268ac844921b90f31595f81236bd317": "git metadata in the PyPI sdist llama-cpp-python 0.3.16",
+    "f24588a272ae8e23280d9c220536437164e6ed28": "tag v1.8.5 of whisper.cpp",
+    "371b5a7561823ab2bb32142d2751e35e7534727b": "tag v1.9.3 of whisper.cpp",
+    "4af2b29d7ec73d781377bfd1758ca957a807e941": "whisper.cpp models/README.md (sha1)",
+    "c95b321b61e88c1809c4f759ddcae044f796ecb0": "ten independent public repositories",
+    "9dc858229fc7dd38854ae2d88d81803c0ebfcd88": "ten independent public repositories",
+}
+
+
+def one(entry: Any, **inputs: Any) -> dict[str, Any]:
+    """The only service of ``thor_profiles: [entry]``, which has to be without problems."""
+    settings = {"allow_broken": True, **inputs}
+    resolution = resolve.resolve(resolve.Inputs(profiles=[entry], **settings), CATALOG)
+    assert resolution.problems == []
+    return resolution.services[0]
+
+
+def parsed(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """The command head with its values, and the options: a list of words each, or parsed JSON."""
+    first = ("--served-model-name", "--alias", "--host")
+    start = next(index for index, word in enumerate(argv) if word in first)
+    options: dict[str, Any] = {}
+    name = ""
+    for word in argv[start:]:
+        if word.startswith("--"):
+            name = word[2:]
+            assert name not in options, f"--{name} stands twice"
+            options[name] = []
+        else:
+            options[name].append(json.loads(word) if word.startswith("{") else word)
+    return argv[:start], options
+
+
+@pytest.mark.parametrize("command", POST["commands"], ids=lambda command: command["title"])
+def test_every_command_of_the_post_comes_out_of_the_inventory(command: dict[str, Any]) -> None:
+    deviations = POST["deviations"]
+    head, options = parsed([deviations["words"].get(word, word) for word in command["argv"]])
+    options.setdefault("port", [deviations["port"]])
+    for name, value in {**deviations["options"], **command.get("meant", {})}.items():
+        options[name] = [value]
+    service = one(command["service"])
+    options.update(deviations["own"].get(service["engine"], {}))
+    found_head, found = parsed(service["argv"])
+    shares = [found.pop(name) for name in deviations["memory"] if name in found]
+    assert len(shares) == (service["kind"] == "container")
+    assert (found_head, found) == (head, options)
+    template = "/models/templates/qwen3_nonthinking.jinja"
+    fetched = [f"{artifact['path']}/{artifact['file']}" for artifact in service["files"]]
+    assert (template in service["argv"]) == (template in fetched)
+
+
+def test_the_catalog_has_no_problems_and_all_profiles() -> None:
+    assert PROBLEMS == []
+    assert set(CATALOG.profiles) == PROFILES
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_every_profile_resolves(name: str) -> None:
+    service = one(name)
+    assert service["address"] == "127.0.0.1"
+    assert service["argv"][service["argv"].index("--host") + 1] == "127.0.0.1"
+    assert service["argv"][service["argv"].index("--port") + 1] == str(service["port"])
+    assert all(isinstance(word, str) and "{path}" not in word and "{file}" not in word for word in service["argv"])
+    assert all(isinstance(value, str) for value in service["environment"].values())
+    json.dumps(service)
+    weights = service["model"]["bytes"] / 2**30
+    assert weights < service["memory_gib"] < 120, "the budget holds the weights and fits a Thor of 128 GB"
+    assert re.fullmatch(r"(.+)-(vllm|sglang|llama-cpp|whisper-cpp)", name)
+    assert name.endswith(service["engine"].replace(".", "-"))
+
+
+def test_every_model_is_served_by_some_profile() -> None:
+    profiles = CATALOG.profiles.values()
+    files = {key for profile in profiles for key in profile.get("files_not_thinking", [])}
+    assert {profile["model"] for profile in profiles} | files == set(CATALOG.models)
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_thinking_can_be_set_exactly_where_the_model_can_switch(name: str) -> None:
+    for thinking in (True, False):
+        inputs = resolve.Inputs([{"profile": name, "thinking": thinking}], allow_broken=True)
+        resolution = resolve.resolve(inputs, CATALOG)
+        codes = [problem.code for problem in resolution.problems]
+        assert codes == ([] if name.startswith("qwen3-8b-") else ["THOR-THINKING-FIXED"])
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_every_statement_of_status_can_hold_and_the_last_holds_for_the_rest(name: str) -> None:
+    profile = CATALOG.profiles[name]
+    versions = CATALOG.engines[profile["engine"]]["versions"]
+    for statement in profile["status"]:
+        assert statement["reason"]
+        assert set(statement.get("versions", [])) <= set(versions)
+    assert not {"versions", "from", "before"} & set(profile["status"][-1]), (
+        "the last statement holds for every other version"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "version", "state"),
+    [
+        ("qwen3-8b-fp8-vllm", "vllm", "25.10", "broken"),
+        ("qwen3-8b-fp8-vllm", "vllm", "26.03", "broken"),
+        ("qwen3-8b-fp8-vllm", "vllm", "26.05", "untested"),
+        ("qwen3-8b-fp8-sglang", "sglang", "25.10", "works"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.01", "broken"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.02", "untested"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.10", "untested"),
+        ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", "25.10", "broken"),
+        ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", "26.01", "untested"),
+        ("qwen3-vl-30b-a3b-llama-cpp", "llama.cpp", "4227c9b", "broken"),
+    ],
+)
+def test_status_of_a_version(profile: str, engine: str, version: str, state: str) -> None:
+    # Only some versions have a list of options.
+    service = one(profile, engine_versions={engine: version}, allow_unchecked_flags=True)
+    assert service["status"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "refused", "allowed"),
+    [
+        ("qwen3-8b-fp8-vllm", "vllm", ["25.10", "26.01", "26.02", "26.03"], ["26.05", "26.10"]),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", ["25.10", "26.01", "26.03"], ["26.02", "26.05", "26.10"]),
+        ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", ["25.10"], ["26.01", "26.05"]),
+        ("qwen3-vl-30b-a3b-llama-cpp", "llama.cpp", ["4227c9b"], ["49bfdde", "0c1e570"]),
+    ],
+)
+def test_broken_pairs_are_refused_with_the_versions_known_for_it(
+    profile: str, engine: str, refused: list[str], allowed: list[str]
+) -> None:
+    for version in refused + allowed:
+        inputs = resolve.Inputs([profile], engine_versions={engine: version}, allow_unchecked_flags=True)
+        codes = [problem.code for problem in resolve.resolve(inputs, CATALOG).problems]
+        assert codes == (["THOR-STATUS-BROKEN"] if version in refused else []), version
+
+
+ENGINES_OF_THE_POST = {"vllm": "25.10", "sglang": "25.10", "llama.cpp": DATA["engines"]["llama.cpp"]["version"]}
+
+
+@pytest.mark.parametrize("row", POST["table"], ids=lambda row: row["id"])
+def test_every_row_of_the_posts_table_comes_out_of_the_catalog(row: dict[str, Any]) -> None:
+    (key,) = [key for key, model in CATALOG.models.items() if model.get("id") == row["id"]]
+    assert CATALOG.models[key]["precision"] == row["precision"]
+    (held,) = [held for held in REFERENCE["table"] if held["model"] == key]
+    for engine, version in ENGINES_OF_THE_POST.items():
+        assert held[engine] == row[engine]
+        profiles = [name for name, one in CATALOG.profiles.items() if (one["model"], one["engine"]) == (key, engine)]
+        if row[engine] == "unsupported":
+            assert profiles == []
+            continue
+        for name in profiles:
+            status = one(name, engine_versions={engine: version})["status"]
+            assert status["state"] == ("broken" if row[engine] == "broken" else "works")
+            assert row[engine] == "broken" or status["reason"].startswith(f"{row[engine]} tok/s")
+        # What is known to be broken is refused, unless a person insists.
+        codes = [problem.code for problem in resolve.resolve(resolve.Inputs([profiles[0]]), CATALOG).problems]
+        assert codes == (["THOR-STATUS-BROKEN"] if row[engine] == "broken" else [])
+
+
+def test_the_table_holds_the_posts_rows_and_no_other() -> None:
+    assert len(REFERENCE["table"]) == len(POST["table"]) == 6
+
+
+@pytest.mark.parametrize("other", POST["others"], ids=lambda other: other["id"])
+def test_what_the_post_serves_beside_its_table_has_a_profile(other: dict[str, str]) -> None:
+    (key,) = [key for key, model in CATALOG.models.items() if model.get("id") == other["id"]]
+    assert [name for name, one in CATALOG.profiles.items() if (one["model"], one["engine"]) == (key, other["engine"])]
+
+
+def test_engines_are_had_as_in_the_post() -> None:
+    for engine, image in POST["images"].items():
+        found = CATALOG.engines[engine]
+        assert found["image"].replace("{version}", found["version"]) == image
+        assert found["environment"][POST["environment"][engine]] == "true"
+    for engine, address in POST["sources"].items():
+        assert CATALOG.engines[engine]["source"] == {"git": address}
+    assert CATALOG.models["qwen3-nonthinking-template"]["url"] == POST["template"]
+
+
+@pytest.mark.parametrize("engine", POST["sources"])
+def test_native_engines_are_built_with_the_posts_options(engine: str) -> None:
+    role = CATALOG.engines[engine]["role"]
+    folder = ROOT / "roles" / role
+    variables = {
+        **yaml.safe_load((folder / "defaults/main.yml").read_text(encoding="utf-8")),
+        **yaml.safe_load((folder / "vars/main.yml").read_text(encoding="utf-8")),
+    }
+    templar = Templar(loader=DataLoader(), variables={name: _trusted(value) for name, value in variables.items()})
+    recipe = templar.template(_trusted(variables[f"__{role}_recipe"]))
+    build = {**recipe, "engine": engine, "version": "1", "source": {"commit": "c"}}
+    options = cmake.inputs(build, {"cuda": "13.0", "compiler": "g++"}, "aarch64")["options"]
+    # The post builds "110", which is as much PTX again as machine code; a device needs the latter alone.
+    post = {**POST["build"], "CMAKE_CUDA_ARCHITECTURES": f"{POST['build']['CMAKE_CUDA_ARCHITECTURES']}-real"}
+    assert {name: options[name] for name in post} == post
+    assert options["GGML_CUDA_NCCL"] == "OFF"
+
+
+def _trusted(value: Any) -> Any:
+    """A value of a role's file as Ansible reads it: its texts are templates."""
+    if isinstance(value, dict):
+        return {key: _trusted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_trusted(inner) for inner in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("request_", POST["requests"], ids=lambda one: one["profile"])
+def test_the_posts_requests_are_those_of_verification(request_: dict[str, Any]) -> None:
+    service = one(request_["profile"])
+    assert (service["port"], service["api_path"]) == (request_["port"], request_["path"])
+    if "form" in request_:
+        body, kind = api.form({"model": service["served_name"], "response_format": "json"}, "a.wav", b"RIFF")
+        assert kind.startswith("multipart/form-data")
+        assert all(f'name="{name}"'.encode() in body for name in request_["form"])
+    else:
+        path = Path(request_["image"].removeprefix("file://"))
+        assert service["vision"]["file_url"].format(path=path, name=path.name) == request_["image"]
+        assert Path(service["vision"]["folder"]) in path.parents
+
+
+def test_default_versions_and_a_newer_one_of_container_engines_have_a_list_of_options() -> None:
+    """So the tests above held the options of the profiles against the real engines'."""
+    for name in ("llama.cpp", "whisper.cpp", "vllm", "sglang"):
+        assert (name, DATA["engines"][name]["version"]) in CATALOG.flags
+    for version in (("vllm", "26.05"), ("sglang", "26.01")):
+        assert version in CATALOG.flags
+
+
+@pytest.mark.parametrize("name", sorted(name for name in PROFILES if "vllm" in name or "sglang" in name))
+def test_a_container_service_is_given_its_budget_as_a_fraction(name: str) -> None:
+    service = one(name)
+    budget = service["memory"]["budget_bytes"] / 2**30
+    share = float(service["argv"][service["argv"].index(service["memory"]["option"]) + 1])
+    assert budget / 122 - 0.001 < share <= budget / 122
+    assert service["model"]["bytes"] / 2**30 + 1 < budget < service["memory_gib"]
+
+
+def test_sampling_of_sglang_is_laid_over_the_models_own_file() -> None:
+    service = one("qwen3-8b-fp8-sglang")
+    values = {"repetition_penalty": 1.2, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.0}
+    assert service["generation_config"] == {
+        "path": "/models/Qwen/Qwen3-8B-FP8/generation_config.json",
+        "values": values,
+    }
+    assert one("qwen3-8b-sglang")["generation_config"] is None
+    # vLLM has an option that does it.
+    assert one("qwen3-8b-fp4-vllm")["generation_config"] is None
+
+
+def test_a_model_switches_only_what_its_profiles_can_switch() -> None:
+    for name, profile in CATALOG.profiles.items():
+        switchable = CATALOG.models[profile["model"]]["thinking"] == "switchable"
+        assert bool(profile.get("options_not_thinking")) == switchable, name
+
+
+def test_every_version_of_an_engine_is_pinned_or_says_that_it_is_not() -> None:
+    for name, engine in CATALOG.engines.items():
+        for version, known in engine["versions"].items():
+            assert known["origin"], f"{name} {version}"
+            if engine["kind"] == "native":
+                assert re.fullmatch(r"[0-9a-f]{40}", known["commit"])
+                assert known["commit"].startswith(version) or re.fullmatch(r"\d+(\.\d+)+", version)
+            else:
+                assert known["digest"] == "unpinned" or re.fullmatch(r"sha256:[0-9a-f]{64}", known["digest"])
+    for name, model in CATALOG.models.items():
+        assert model.get("checksum") or model.get("unpinned"), name
+        assert not model.get("checksum") or model["origin"], name
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(key)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_no_hash_without_a_source() -> None:
+    locked = {key: value for key, value in DATA["lock"].items() if key != "models"}
+    # What script/lock read from the hub itself needs no second witness; everything else does.
+    locked["files"] = {
+        key: value for key, value in DATA["lock"]["files"].items() if value.get("origin") != "script/lock"
+    }
+    texts = [text for text in _texts([DATA["engines"], DATA["models"], DATA["profiles"], locked]) if "://" not in text]
+    found = {match.lower() for text in texts for match in re.findall(r"[0-9A-Fa-f]{32,}", text)}
+    assert found == set(PINS)

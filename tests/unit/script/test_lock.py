@@ -1,0 +1,401 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""script/lock against a hub, a file server and a git repository on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+FILE = b"{{ messages }}" * 1000
+
+
+def _load() -> ModuleType:
+    path = str(ROOT / "script" / "lock")
+    loader = importlib.machinery.SourceFileLoader("script_lock", path)
+    spec = importlib.util.spec_from_loader("script_lock", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+lock = _load()
+
+
+class Hub(ThreadingHTTPServer):
+    """Listings by (id, revision), files by path; ``cut`` ends a file early, ``cookies`` is what clients sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.listings: dict[tuple[str, str], Any] = {}
+        self.files: dict[str, bytes] = {}
+        self.cut = False
+        self.cookies: list[str | None] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def list_model(self, model: str, files: dict[str, bytes], revision: str = "master") -> None:
+        blobs = [
+            {"Path": path, "Type": "blob", "Size": len(body), "Sha256": hashlib.sha256(body).hexdigest()}
+            for path, body in files.items()
+        ]
+        self.listings[model, revision] = {"Code": 200, "Data": {"Files": [*blobs, {"Path": "sub", "Type": "tree"}]}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        self.server.cookies.append(self.headers["Cookie"])
+        body = self.server.files.get(parts.path)
+        if parts.path.startswith("/api/v1/models/") and parts.path.endswith("/repo/files"):
+            model = parts.path.removeprefix("/api/v1/models/").removesuffix("/repo/files")
+            listing = self.server.listings.get((model, parse_qs(parts.query)["Revision"][0]))
+            body = None if listing is None else json.dumps(listing).encode()
+        if body is None:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:-1] if self.server.cut else body)
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    server = Hub()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = [
+        "-c",
+        "user.name=T",
+        "-c",
+        "user.email=t@example.org",
+        "-c",
+        "commit.gpgsign=false",
+        "-c",
+        "tag.gpgsign=false",
+    ]
+    run = subprocess.run(["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, hub: Hub) -> Path:
+    """A small catalog whose engine, model and file all exist."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "one")
+    git(repository, "tag", "-a", "v1.2", "-m", "1.2")
+    commit = git(repository, "rev-parse", "HEAD")
+    hub.list_model("Owner/Name", {"config.json": b"{}", "model.gguf": b"weights", "other.gguf": b"x"})
+    hub.files["/template.jinja"] = FILE
+    engines = {
+        "small": {
+            "kind": "native",
+            "source": {"git": repository.as_uri()},
+            "versions": {
+                "1.2": {"commit": commit, "origin": "its tag"},
+                commit[:7]: {"commit": commit, "origin": "the repository"},
+            },
+        },
+        "boxed": {
+            "kind": "container",
+            "image": "example.org/boxed:{version}",
+            "versions": {"25.10": {"digest": "unpinned"}},
+        },
+    }
+    models = {
+        "model": {"source": "modelscope", "id": "Owner/Name", "include": ["*.json", "model.gguf"]},
+        "template": {
+            "source": "url",
+            "url": f"{hub.url}/template.jinja",
+            "checksum": None,
+            "bytes": 40,
+            "unpinned": "nobody gives one",
+        },
+    }
+    catalog = tmp_path / "catalog"
+    catalog.mkdir()
+    (catalog / "engines.yml").write_text(yaml.safe_dump({"engines": engines}))
+    (catalog / "models.yml").write_text(yaml.safe_dump({"models": models}))
+    return catalog
+
+
+def change(folder: Path, name: str, key: str, **values: Any) -> None:
+    path = folder / f"{name}.yml"
+    data = yaml.safe_load(path.read_text())
+    data[name][key].update(values)
+    path.write_text(yaml.safe_dump(data))
+
+
+def run(folder: Path, hub: Hub, *more: str) -> int:
+    status: int = lock.main(["--catalog", str(folder), "--endpoint", hub.url, "--timeout", "10", *more])
+    return status
+
+
+def written(folder: Path) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load((folder / "lock.yml").read_text())
+    return data
+
+
+def test_it_records_what_hub_file_and_tag_say(folder: Path, hub: Hub) -> None:
+    assert run(folder, hub) == 0
+    data = written(folder)
+    sha256 = {
+        path: hashlib.sha256(body).hexdigest()
+        for path, body in {"config.json": b"{}", "model.gguf": b"weights"}.items()
+    }
+    assert data["models"]["model"] == {
+        "id": "Owner/Name",
+        "revision": "master",
+        "files": {
+            "config.json": {"size": 2, "sha256": sha256["config.json"]},
+            "model.gguf": {"size": 7, "sha256": sha256["model.gguf"]},
+        },
+    }
+    assert data["files"]["template"] == {
+        "url": f"{hub.url}/template.jinja",
+        "bytes": len(FILE),
+        "checksum": f"sha256:{hashlib.sha256(FILE).hexdigest()}",
+        "origin": "script/lock",
+    }
+    assert data["images"]["boxed"]["25.10"] == {"image": "example.org/boxed:25.10", "digest": "unpinned"}
+    assert {entry["commit"] for entry in data["sources"]["small"].values()} == {
+        git(folder.parent / "repository", "rev-parse", "HEAD")
+    }
+
+
+def test_a_second_run_changes_nothing_and_keeps_what_others_recorded(folder: Path, hub: Hub) -> None:
+    assert run(folder, hub) == 0
+    data = written(folder)
+    data["keys"] = {"vendor": {"fingerprint": "F" * 40}}
+    data["images"]["boxed"]["25.10"]["digest"] = "sha256:" + "a" * 64
+    (folder / "lock.yml").write_text(yaml.safe_dump(data))
+    assert run(folder, hub) == 0
+    assert written(folder) == data
+    before = (folder / "lock.yml").read_bytes()
+    assert run(folder, hub, "--check") == 0
+    assert run(folder, hub, "--offline") == 0
+    assert (folder / "lock.yml").read_bytes() == before
+
+
+def test_check_prints_the_difference_and_writes_nothing(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, hub) == 0
+    before = (folder / "lock.yml").read_bytes()
+    hub.list_model("Owner/Name", {"config.json": b"{}", "model.gguf": b"other weights"})
+    assert run(folder, hub, "--check") == 1
+    assert f"+        sha256: {hashlib.sha256(b'other weights').hexdigest()}" in capsys.readouterr().out
+    assert (folder / "lock.yml").read_bytes() == before
+
+
+def test_offline_asks_nobody_and_says_what_is_unpinned(folder: Path, hub: Hub) -> None:
+    change(folder, "models", "model", unpinned="not listed")
+    assert run(folder, hub, "--offline") == 0
+    assert hub.cookies == []
+    assert written(folder)["models"]["model"] == {"id": "Owner/Name", "unpinned": "not listed"}
+    assert written(folder)["files"]["template"] == {"url": f"{hub.url}/template.jinja", "unpinned": "nobody gives one"}
+
+
+def test_offline_drops_what_no_longer_fits_the_catalog(folder: Path, hub: Hub) -> None:
+    assert run(folder, hub) == 0
+    change(folder, "models", "model", include=["other.gguf"])
+    assert run(folder, hub, "--offline") == 0
+    assert "files" not in written(folder)["models"]["model"]
+
+
+def test_the_token_goes_to_the_hub_only(folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "secret")
+    assert run(folder, hub) == 0
+    assert sorted(hub.cookies, key=str) == [None, "m_session_id=secret"]
+    assert "secret" not in (folder / "lock.yml").read_text()
+
+
+def test_what_cannot_be_read_is_named_and_leaves_the_lock_alone(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, hub) == 0
+    before = (folder / "lock.yml").read_bytes()
+    hub.listings.clear()
+    hub.files.clear()
+    assert run(folder, hub) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"model model: {hub.url}/api/v1/models/Owner/Name/repo/files?Revision=master&Recursive=True answered 404"
+        in said
+    )
+    assert f"file template: {hub.url}/template.jinja answered 404" in said
+    assert (folder / "lock.yml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Code": 404, "Message": "no such model"},
+        {"Data": None},
+        [],
+        {"Data": {"Files": [{}]}},
+        {"Data": {}},
+        {"Data": {"Files": [{"Path": "a", "Type": "blob", "Size": float("inf"), "Sha256": "0" * 64}]}},
+        {"Data": {"Files": [{"Path": 7, "Type": "blob", "Size": 1, "Sha256": "0" * 64}]}},
+    ],
+)
+def test_an_answer_that_is_no_listing(answer: Any, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.listings["Owner/Name", "master"] = answer
+    assert run(folder, hub) == 2
+    assert "that is no listing" in capsys.readouterr().err
+
+
+def test_a_pattern_that_matches_nothing_names_what_there_is(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(folder, "models", "model", include=["model-Q9.gguf"])
+    assert run(folder, hub) == 2
+    said = capsys.readouterr().err
+    assert "matches 'model-Q9.gguf'" in said
+    assert "there is: config.json, model.gguf, other.gguf" in said
+
+
+def test_a_revision_that_the_hub_lacks(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """As modelscope.cn says it: with success, and without files."""
+    hub.listings["Owner/Name", "master"] = {"Code": 200, "Data": {"Files": None}, "Success": True}
+    assert run(folder, hub) == 2
+    assert "has no revision master of Owner/Name" in capsys.readouterr().err
+
+
+def test_answers_without_an_end(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LISTING_BYTES", 100)
+    assert run(folder, hub) == 2
+    assert "more than 100 bytes" in capsys.readouterr().err
+    monkeypatch.undo()
+    hub.files["/template.jinja"] = b"x" * 3_000_000
+    assert run(folder, hub) == 2
+    assert "twice what the catalog says" in capsys.readouterr().err
+
+
+def test_a_file_cut_short_is_not_pinned(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.cut = True
+    assert run(folder, hub) == 2
+    assert "file template" in capsys.readouterr().err
+    assert not (folder / "lock.yml").exists()
+
+
+def test_a_pinned_file_that_changed_is_refused(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, hub) == 0
+    hub.files["/template.jinja"] = b"changed"
+    assert run(folder, hub) == 2
+    assert f"{hashlib.sha256(FILE).hexdigest()} is pinned" in capsys.readouterr().err
+
+
+def test_a_sha1_of_the_catalog_is_held_and_a_sha256_recorded(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(folder, "models", "template", checksum=f"sha1:{hashlib.sha1(FILE).hexdigest()}", origin="a page")
+    assert run(folder, hub, "--offline") == 0
+    assert written(folder)["files"]["template"]["checksum"].startswith("sha1:")
+    assert run(folder, hub) == 0
+    assert written(folder)["files"]["template"]["checksum"] == f"sha256:{hashlib.sha256(FILE).hexdigest()}"
+    change(folder, "models", "template", checksum="sha1:" + "0" * 40)
+    assert run(folder, hub) == 2
+    assert f"{'0' * 40} is pinned" in capsys.readouterr().err
+
+
+def test_a_moved_or_missing_tag_is_refused(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    repository = folder.parent / "repository"
+    git(repository, "commit", "-q", "--allow-empty", "-m", "two")
+    git(repository, "tag", "-f", "-a", "v1.2", "-m", "moved")
+    assert run(folder, hub) == 2
+    assert "small 1.2: the tag v1.2" in capsys.readouterr().err
+    git(repository, "tag", "-d", "v1.2")
+    assert run(folder, hub) == 2
+    assert "has no tag v1.2" in capsys.readouterr().err
+
+
+def test_a_catalog_that_cannot_be_read_is_no_traceback(
+    tmp_path: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, hub) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+DIGEST = "sha256:" + "b" * 64
+
+
+def test_a_reported_digest_is_written_and_nothing_else(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, hub) == 0
+    before = written(folder)
+    hub.listings.clear()  # nobody is asked
+    assert run(folder, hub, "--check", "--digest", f"boxed:25.10={DIGEST}") == 1
+    assert written(folder) == before
+    assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 0
+    entry = {"image": "example.org/boxed:25.10", "digest": DIGEST, "origin": lock.REPORTED}
+    assert written(folder) == {**before, "images": {"boxed": {"25.10": entry}}}
+    assert f"+      digest: {DIGEST}" in capsys.readouterr().out
+    # It is carried over by the runs after it, with its origin; one for another image of that version is not.
+    assert run(folder, hub, "--offline") == 0
+    assert written(folder)["images"]["boxed"]["25.10"] == entry
+    change(folder, "engines", "boxed", image="example.org/other:{version}")
+    assert run(folder, hub, "--offline") == 0
+    assert written(folder)["images"]["boxed"]["25.10"] == {"image": "example.org/other:25.10", "digest": "unpinned"}
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        ("boxed:25.10=sha256:abc", "64 hexadecimal digits"),
+        (f"boxed={DIGEST}", "engine:version"),
+        (f"boxed:25.11={DIGEST}", "has no version 25.11; there is: 25.10"),
+        (f"small:1.2={DIGEST}", "no engine that comes as an image; there is: boxed"),
+        (f"nosuch:1={DIGEST}", "no engine that comes as an image"),
+    ],
+)
+def test_a_digest_that_makes_no_sense_changes_nothing(
+    report: str, reason: str, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, hub) == 0
+    before = (folder / "lock.yml").read_bytes()
+    assert run(folder, hub, "--digest", report, "--digest", f"boxed:25.10={DIGEST}") == 2
+    assert reason in capsys.readouterr().err
+    assert (folder / "lock.yml").read_bytes() == before
+
+
+def test_a_digest_that_the_catalog_pins_otherwise(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    change(folder, "engines", "boxed", versions={"25.10": {"digest": "sha256:" + "c" * 64}})
+    assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 2
+    assert "engines.yml pins another one" in capsys.readouterr().err
+
+
+def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:
+    assert lock.main(["--offline", "--check"]) == 0
