@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Every command block of the pages says where it is run, and every inventory that they show can be planned."""
+"""Every command block says where it is run, every inventory shown can be planned, and the map of the code is right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import yaml
 from blocks import ROOT, Block
 
 ALL = blocks.blocks()
-# What only a device or a person can run. One more wants a reason, and this number.
+# Blocks that only a device or a person can run. For one more, give a reason and raise this number.
 PERSONS = 3
 INVENTORIES = [block for block in ALL if block.language == "yaml" and block.kind == "here"]
 
@@ -45,11 +45,11 @@ def test_a_block_says_where_it_is_run(block: Block) -> None:
         assert len(block.detail) > 10, "say why"
 
 
-def test_what_a_person_has_to_run_is_little() -> None:
+def test_few_blocks_are_left_for_a_person_to_run() -> None:
     assert [block.place for block in ALL if block.kind == "person"][PERSONS:] == []
 
 
-@pytest.mark.parametrize("block", [one for one in ALL if one.kind == "ci"], ids=lambda block: block.place)
+@pytest.mark.parametrize("block", [block for block in ALL if block.kind == "ci"], ids=lambda block: block.place)
 def test_a_part_of_ci_runs_it(block: Block) -> None:
     script = (ROOT / "script/test").read_text(encoding="utf-8")
     parts = set(re.findall(r"^part_(\w+)\(\)", script, re.MULTILINE))
@@ -61,8 +61,8 @@ def test_a_part_of_ci_runs_it(block: Block) -> None:
             assert words[0] == f"script/{block.detail}" and (ROOT / words[0]).exists(), line
 
 
-@pytest.mark.parametrize("block", [one for one in ALL if one.language == "sh"], ids=lambda block: block.place)
-def test_commands_are_the_shells(block: Block) -> None:
+@pytest.mark.parametrize("block", [block for block in ALL if block.language == "sh"], ids=lambda block: block.place)
+def test_commands_are_valid_shell(block: Block) -> None:
     done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stderr
 
@@ -72,7 +72,7 @@ def test_every_inventory_can_be_planned(tmp_path: Path) -> None:
     for block in INVENTORIES:
         shown = list(blocks.files_of(block).values()) or [block.text]
         document = {key: value for text in shown for key, value in yaml.safe_load(text).items()}
-        # What a block adds to the catalog alone is planned with the profile of the example.
+        # A block that only adds to the catalog is planned with the profile of the example.
         hosts[block.place] = {
             "thor_profiles": ["qwen3-8b-q5-k-m-llama-cpp"],
             **{key: value for key, value in document.items() if key.startswith("thor_")},
@@ -90,3 +90,30 @@ def test_the_examples_of_modules_are_tasks(tmp_path: Path) -> None:
     (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
     done = ansible("--syntax-check", "-i", "localhost,", "play.yml", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+DEVELOPMENT = (ROOT / "docs/development.md").read_text(encoding="utf-8")
+MAP = DEVELOPMENT.split("\n## Doubles")[0]
+TOP = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".cache", ".venv", "meta"}
+NAMED = sorted(
+    {
+        word.rstrip("/")
+        for code in re.findall(r"`([^`\n]+)`", DEVELOPMENT)
+        for word in code.split()
+        if word.split("/")[0] in TOP and "/" in word
+    }
+)
+
+
+def test_the_page_for_developers_names_paths() -> None:
+    assert len(NAMED) > 50
+
+
+@pytest.mark.parametrize("path", [name for name in NAMED if not name.startswith("tests/output")])
+def test_every_path_on_the_page_for_developers_exists(path: str) -> None:
+    assert list(ROOT.glob(path)), "docs/development.md: correct the path"
+
+
+def test_the_map_names_no_file_without_its_folder() -> None:
+    bare = set(re.findall(r"`([\w-]+\.(?:py|j2|yml))`", MAP)) - {"site.yml", "rollout.yml"}
+    assert bare == set(), "give the path from the root of the repository"
