@@ -5,36 +5,24 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.machinery
-import importlib.util
 import json
 import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import scripts
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = b"{{ messages }}" * 1000
 
 
-def _load() -> ModuleType:
-    path = str(ROOT / "script" / "lock")
-    loader = importlib.machinery.SourceFileLoader("script_lock", path)
-    spec = importlib.util.spec_from_loader("script_lock", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-lock = _load()
+lock = scripts.load("lock")
 
 
 class Hub(ThreadingHTTPServer):
