@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Holds what was observed of a device's power mode, clocks and memory settings against what is wanted, without a connection.
+  - Compares what was observed of a device's power mode, clocks and memory settings with what is wanted, without a connection.
 options:
   _input:
     description: What was observed, C(ansible_facts['thor_host']['power']).
@@ -39,10 +39,21 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.observe import power
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import power
+
+
+def power_steps(observed: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The steps as plain data, with the problems as text."""
+    found = power.steps(observed, wanted)
+    return {
+        **asdict(found),
+        "skipped": list(found.skipped),
+        "problems": [problem.text() for problem in found.problems],
+    }
 
 
 class FilterModule:
@@ -50,4 +61,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by their names."""
-        return {"power_steps": power.steps}
+        return {"power_steps": power_steps}

@@ -175,7 +175,7 @@ def test_a_device_without_the_tools_is_left_alone_and_told_why(plain: Jetson) ->
         "there is no jetson_clocks on this device.",
         "this device has no nvzramconfig.service.",
         "Stop the display manager: this device has none.",
-        "Set vm.swappiness: no setting of the kernel can be written here",
+        "Set vm.swappiness: kernel settings cannot be written here",
     ):
         assert output.count(reason) == 1, output
     assert plain.host.run(f"test -e {SYSCTL}").rc != 0
