@@ -51,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg=problems.fail_text(host, found))
         else:
             result["ansible_facts"] = {
-                "thor_services": resolution.services,
+                "thor_services": resolution.facts,
                 "thor_problems": [problem.as_dict() for problem in found],
             }
         return result

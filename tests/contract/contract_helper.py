@@ -57,7 +57,7 @@ def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
             inputs = resolve.Inputs([entry], engine_versions={engine: version}, allow_broken=True)
             resolution = resolve.resolve(inputs, CATALOG)
             assert resolution.problems == [], (name, version)
-            found[f"{name}, thinking: {thinking}"] = resolution.services[0]
+            found[f"{name}, thinking: {thinking}"] = resolution.facts[0]
     return found
 
 

@@ -24,7 +24,7 @@ def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
     def collect(inputs: dict[str, Any]) -> None:
         resolution = resolved(inputs)
         assume(not resolution.problems)
-        services.append((inputs["profiles"][0]["options"], resolution.services[0]))
+        services.append((inputs["profiles"][0]["options"], resolution.facts[0]))
 
     collect()
     argvs = [arguments_of(service) for _options, service in services]

@@ -36,7 +36,7 @@ def test_the_example_resolves_without_problems() -> None:
     entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
     resolution = resolve.resolve(resolve.Inputs(profiles=written["thor_profiles"]), entries)
     assert problems + resolution.problems == []
-    assert [service["name"] for service in resolution.services] == ["chat"]
+    assert [service["name"] for service in resolution.facts] == ["chat"]
 
 
 def test_every_commented_line_is_yaml_that_resolves() -> None:
@@ -46,7 +46,7 @@ def test_every_commented_line_is_yaml_that_resolves() -> None:
     entries, _problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
     resolution = resolve.resolve(resolve.Inputs(profiles=profiles), entries)
     assert resolution.problems == []
-    assert [(one["name"], one["port"]) for one in resolution.services] == [("chat", 8001), ("coder", 8002)]
+    assert [(one["name"], one["port"]) for one in resolution.facts] == [("chat", 8001), ("coder", 8002)]
 
 
 def test_every_variable_of_the_roles_is_there_with_its_default() -> None:
@@ -78,4 +78,4 @@ def test_every_inventory_in_the_documentation_resolves() -> None:
         inputs = {name.removeprefix("thor_"): value for name, value in block.items()}
         resolution = resolve.resolve(resolve.Inputs(**inputs), entries)
         assert problems + resolution.problems == []
-        assert resolution.services
+        assert resolution.facts

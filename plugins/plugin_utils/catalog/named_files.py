@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
 
 MODELS = "/models/"
 # Of llama.cpp (FILE, or FILE:SCALE, with commas between them), vLLM and SGLang (NAME=PATH, or JSON).
@@ -33,7 +34,7 @@ PATH_KEYS = ("path", "lora_path", "model")
 
 
 def problems(
-    chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[Mapping[str, Any]]
+    chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[HubArtifact | UrlArtifact]
 ) -> Iterable[Problem]:
     """Paths of adapters, second models and their like that nothing brings to the place where the engine looks for them."""
     for option in (*ADAPTERS, *SECOND, *OTHERS):
@@ -56,7 +57,7 @@ def unseen(folder: str, kind: str) -> bool:
     return kind == "container" or not folder.startswith("/") or f"{folder}/".startswith(hidden)
 
 
-def _wrong(path: str, option: str, kind: str, artifacts: Sequence[Mapping[str, Any]]) -> str:
+def _wrong(path: str, option: str, kind: str, artifacts: Sequence[HubArtifact | UrlArtifact]) -> str:
     if not path.startswith("/"):
         return (
             "That is no absolute path: the engine would look for it in its own folder, or fetch it by itself."
@@ -73,16 +74,14 @@ def _wrong(path: str, option: str, kind: str, artifacts: Sequence[Mapping[str, A
     return ""
 
 
-def _brings(artifact: Mapping[str, Any], path: str) -> bool:
+def _brings(artifact: HubArtifact | UrlArtifact, path: str) -> bool:
     """Whether a path is a file that the artifact brings, or the folder of such files."""
-    if artifact["source"] == "url":
-        return path == f"{artifact['path']}/{artifact['file']}"
-    inside = f"{path}/".removeprefix(f"{artifact['path']}/")
+    if isinstance(artifact, UrlArtifact):
+        return path == f"{artifact.path}/{artifact.file}"
+    inside = f"{path}/".removeprefix(f"{artifact.path}/")
     return not inside or (
         inside != f"{path}/"
-        and any(
-            fnmatchcase(inside.rstrip("/"), pattern) or pattern.startswith(inside) for pattern in artifact["include"]
-        )
+        and any(fnmatchcase(inside.rstrip("/"), pattern) or pattern.startswith(inside) for pattern in artifact.include)
     )
 
 

@@ -27,6 +27,19 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.entries import merge
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, SERVICE
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    GenerationConfig,
+    Gpu,
+    GpuRequest,
+    HubArtifact,
+    Memory,
+    Progress,
+    Service,
+    Source,
+    Status,
+    UrlArtifact,
+    Vision,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
 
 MODELS_ROOT = "/models"
@@ -68,8 +81,13 @@ class Inputs:
 class Resolution:
     """The services that could be resolved, and what is wrong with all of them."""
 
-    services: list[dict[str, Any]] = field(default_factory=list)
+    services: list[Service] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """The services as the fact ``thor_services``."""
+        return [service.to_facts() for service in self.services]
 
 
 def resolve(inputs: Inputs, catalog: Catalog) -> Resolution:
@@ -166,7 +184,7 @@ def _right_keys(entry: Any) -> dict[str, Any]:
 
 def _service(
     entry: Mapping[str, Any], place: str, inputs: Inputs, catalog: Catalog, doubtful: set[str]
-) -> tuple[dict[str, Any], list[Problem]]:
+) -> tuple[Service, list[Problem]]:
     """One resolved service, and what is wrong with it.
 
     ``doubtful``: keys of which it is not known what they are to be; those that are found here are added. Such a field of the service
@@ -197,13 +215,13 @@ def _service(
         doubtful.add("port")
     tried = (profile["engine"], version) not in catalog.foreign or entry["profile"] in catalog.own_status
     status = _status(profile if tried and "version" not in doubtful else {}, version)
-    if status["state"] == "broken" and not inputs.allow_broken:
+    if status.state == "broken" and not inputs.allow_broken:
         problems.append(
             Problem(
                 "THOR-STATUS-BROKEN",
                 place,
                 entry["profile"],
-                f"This profile is known to be broken on {profile['engine']} {version}: {status['reason']}",
+                f"This profile is known to be broken on {profile['engine']} {version}: {status.reason}",
                 "Choose another version (thor_engine_versions) or profile, or set thor_allow_broken: true.",
             )
         )
@@ -267,62 +285,62 @@ def _service(
         for problem in _unsafe(chosen, dict.fromkeys(secrets, "set") | environment, entry, place, inputs, engine, flags)
         if problem.variable not in said
     ]
-    service = {
-        "name": name,
-        "unit": f"thor-{name}.service",
-        "profile": entry["profile"],
-        "engine": profile["engine"],
-        "version": version,
-        "kind": engine["kind"],
-        "role": engine.get("role"),
-        "status": status,
-        "image": _from_registry(image, inputs.ngc_registry),
-        "image_digest": _digest(known, image, (profile["engine"], version), catalog.lock),
-        "image_bytes": known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
-        "source": _source(engine, known),
-        "argv": argv,
-        "environment": environment,
-        "secrets": secrets,  # their names alone: what they are stands in no fact
-        "api_key": next(
-            (name for name in [(engine.get("secret_options") or {}).get("api-key")] if name in secrets), None
+    service = Service(
+        name=name,
+        unit=f"thor-{name}.service",
+        profile=entry["profile"],
+        engine=profile["engine"],
+        version=version,
+        kind=engine["kind"],
+        role=engine.get("role"),
+        status=status,
+        image=_from_registry(image, inputs.ngc_registry),
+        image_digest=_digest(known, image, (profile["engine"], version), catalog.lock),
+        image_bytes=known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
+        source=_source(engine, known),
+        argv=tuple(argv),
+        environment=environment,
+        secrets=tuple(secrets),
+        api_key=next((name for name in [(engine.get("secret_options") or {}).get("api-key")] if name in secrets), None),
+        model=artifact,
+        files=tuple(artifacts),
+        api=api,
+        api_path=api_path,
+        served_name=served_name,
+        address=address,
+        port=port,
+        memory_gib=memory_gib,
+        memory=memory,
+        unbounded_memory=known.get("unbounded_memory"),
+        generation_config=_generation_config(engine, chosen, artifact),
+        thinking=thinking,
+        vision=vision,
+        remote_media=remote_media,
+        trained=not model.get("untrained", False),
+        programs=tuple(
+            sorted({program for option, program in (engine.get("programs") or {}).items() if chosen.get(option)})
         ),
-        "model": artifact,
-        "files": artifacts,
-        "api": api,
-        "api_path": api_path,
-        "served_name": served_name,
-        "address": address,
-        "port": port,
-        "memory_gib": memory_gib,
-        "memory": memory,
-        "unbounded_memory": known.get("unbounded_memory"),
-        "generation_config": _generation_config(engine, chosen, artifact),
-        "thinking": thinking,
-        "vision": vision,
-        "remote_media": remote_media,
-        "trained": not model.get("untrained", False),
-        "programs": sorted(
-            {program for option, program in (engine.get("programs") or {}).items() if chosen.get(option)}
-        ),
-        "python_packages": list(
+        python_packages=tuple(
             ({**(engine.get("python_packages") or {}), **(known.get("python_packages") or {})}).get(api) or []
         ),
-        "bench_argv": [_fill(word, artifact) for word in engine.get("bench") or []],
-        "start_timeout": entry.get("start_timeout", profile.get("start_timeout", engine.get("start_timeout", 600))),
-        "health": engine.get("health"),
-        "progress": engine.get("progress"),
-        "gpu": _gpu(engine.get("gpu"), argv, environment),
-    }
-    service.update(dict.fromkeys(doubtful & {"version", "port", "memory_gib"}))
-    return service, problems
+        bench_argv=tuple(_fill(word, artifact) for word in engine.get("bench") or ()),
+        start_timeout=entry.get("start_timeout", profile.get("start_timeout", engine.get("start_timeout", 600))),
+        health=engine.get("health"),
+        progress=Progress(**engine["progress"]) if engine.get("progress") else None,
+        gpu=_gpu(engine.get("gpu"), argv, environment),
+    )
+    unknown: dict[str, Any] = dict.fromkeys(doubtful & {"version", "port", "memory_gib"})
+    return replace(service, **unknown), problems
 
 
-def _gpu(spec: Mapping[str, Any] | None, argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any] | None:
+def _gpu(spec: Mapping[str, Any] | None, argv: Sequence[str], environment: Mapping[str, str]) -> Gpu | None:
     """What the engine's log must say about the GPU, and how much of it this service's options ask for."""
     if not spec:
         return None
-    expressions = {key: value for key, value in spec.items() if key not in ("options", "silenced_by")}
-    return {**expressions, "asked": gpu_evidence.asked(spec, argv, environment)}
+    asked = gpu_evidence.asked(spec, argv, environment)
+    request = GpuRequest(**{**asked, "none": tuple(asked["none"]), "part": tuple(asked["part"])})
+    lists = {key: tuple(spec[key]) for key in ("evidence", "revoked", "partial") if key in spec}
+    return Gpu(**lists, layers=spec.get("layers"), needs=spec.get("needs"), asked=request)
 
 
 def _silenced(
@@ -348,13 +366,13 @@ def _silenced(
     return problems
 
 
-def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
+def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> HubArtifact | UrlArtifact:
     """What has to be on disk for a catalog model: where from, where to, which files, how many bytes.
 
     ``estimated`` says that ``bytes`` is no sum of a listing. Revision, sizes and sha256 come from the lock where it
     knows them.
     """
-    common = {
+    common: dict[str, Any] = {
         "key": key,
         "source": model["source"],
         "file": model.get("file"),
@@ -367,30 +385,30 @@ def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> 
     if (locked.get("id"), locked.get("url")) != (model.get("id"), model.get("url")):
         locked = {}  # an inventory's own source under a name of the catalog
     if model["source"] == "url":
-        return {
+        return UrlArtifact(
             **common,
-            "url": model["url"],
-            "path": f"{MODELS_ROOT}/{model['path']}",
-            "checksum": model.get("checksum") or locked.get("checksum"),
-            "bytes": locked.get("bytes", model["bytes"]),
-            "estimated": "bytes" not in locked and model.get("estimated", False),
-        }
-    include = list(model.get("include") or ["*"])
+            url=model["url"],
+            path=f"{MODELS_ROOT}/{model['path']}",
+            checksum=model.get("checksum") or locked.get("checksum"),
+            bytes=locked.get("bytes", model["bytes"]),
+            estimated="bytes" not in locked and model.get("estimated", False),
+        )
+    include = tuple(model.get("include") or ["*"])
     files = {
         path: one
         for path, one in (locked.get("files") or {}).items()
         if any(fnmatchcase(path, pattern) for pattern in include)
     }
-    return {
+    return HubArtifact(
         **common,
-        "id": model["id"],
-        "revision": locked.get("revision", model.get("revision", "master")),
-        "include": include,
-        "path": f"{MODELS_ROOT}/{model['id']}",
-        "bytes": sum(one["size"] for one in files.values()) if files else model["bytes"],
-        "estimated": not files and model.get("estimated", False),
-        "sha256": {path: one["sha256"] for path, one in files.items() if one.get("sha256")},
-    }
+        id=model["id"],
+        revision=locked.get("revision", model.get("revision", "master")),
+        include=include,
+        path=f"{MODELS_ROOT}/{model['id']}",
+        bytes=sum(one["size"] for one in files.values()) if files else model["bytes"],
+        estimated=not files and model.get("estimated", False),
+        sha256={path: one["sha256"] for path, one in files.items() if one.get("sha256")},
+    )
 
 
 def _version(
@@ -459,12 +477,12 @@ def _address(address: str, variable: str, inputs: Inputs, engine: str, loopback_
     ]
 
 
-def _status(profile: Mapping[str, Any], version: str) -> dict[str, str]:
+def _status(profile: Mapping[str, Any], version: str) -> Status:
     """The first statement of the profile that holds for this version."""
     for statement in profile.get("status") or []:
         if _covers(statement, version):
-            return {"state": statement["state"], "reason": statement.get("reason", "")}
-    return {"state": "untested", "reason": ""}
+            return Status(state=statement["state"], reason=statement.get("reason", ""))
+    return Status(state="untested", reason="")
 
 
 def _covers(statement: Mapping[str, Any], version: str) -> bool:
@@ -648,7 +666,7 @@ def _is_unsafe(value: Any, unsafe: Mapping[str, Any]) -> bool:
 
 
 def _templates(
-    chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[Mapping[str, Any]]
+    chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[HubArtifact | UrlArtifact]
 ) -> list[Problem]:
     """Chat templates that nothing brings to the place where the engine looks for them.
 
@@ -665,7 +683,7 @@ def _templates(
         if kind == "native" and not path.startswith(f"{MODELS_ROOT}/"):
             continue
         brought = any(
-            path.startswith(f"{one['path']}/") if one is artifacts[0] else path == f"{one['path']}/{one['file']}"
+            path.startswith(f"{one.path}/") if one is artifacts[0] else path == f"{one.path}/{one.file}"
             for one in artifacts
         )
         if not brought:
@@ -679,9 +697,9 @@ def _vision(
     engine: Mapping[str, Any],
     model: Mapping[str, Any],
     chosen: Mapping[str, Any],
-    artifact: Mapping[str, Any],
+    artifact: HubArtifact | UrlArtifact,
     place: str,
-) -> tuple[dict[str, Any] | None, list[Problem]]:
+) -> tuple[Vision | None, list[Problem]]:
     """How a service whose model sees images is shown them: the field ``vision``, None for any other one."""
     if not model.get("vision"):
         return None, []
@@ -689,7 +707,7 @@ def _vision(
     named = ways.get("folder") or ""
     given = chosen.get(named)
     folder = posixpath.normpath(_fill(given, artifact)) if isinstance(given, str) else None
-    vision = {"folder": folder, "file_url": ways.get("file_url")}
+    vision = Vision(folder=folder, file_url=ways.get("file_url"))
     if folder is not None and named_files.unseen(folder, engine["kind"]):
         reason = "The service does not see this folder: a container has only /models, and a unit of ours neither homes nor relative paths."
         problem = Problem(
@@ -709,8 +727,8 @@ def _vision(
     if not path.startswith("/"):
         reason = "The engine would look for the projector from its own folder on, where nothing is."
         return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
-    inside = path.removeprefix(f"{artifact['path']}/")
-    brought = inside != path and any(fnmatchcase(inside, pattern) for pattern in artifact.get("include", ()))
+    inside = path.removeprefix(f"{artifact.path}/")
+    brought = inside != path and any(fnmatchcase(inside, pattern) for pattern in getattr(artifact, "include", ()))
     if path.startswith(f"{MODELS_ROOT}/") and not brought:
         reason = "Nothing brings the file of the projector there: it is none of the model's files."
         return vision, [Problem("THOR-PROJECTOR-MISSING", where, value, reason, remedy)]
@@ -722,7 +740,7 @@ def _remote_media(
     place: str,
     profile: Mapping[str, Any],
     engine: Mapping[str, Any],
-    vision: Mapping[str, Any] | None,
+    vision: Vision | None,
     address: str,
 ) -> tuple[bool | None, list[Problem]]:
     """Whether the engine may fetch images that a client names: None where the model sees none."""
@@ -781,7 +799,7 @@ def _set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
 
 def _argv(
     engine: Mapping[str, Any],
-    artifact: Mapping[str, Any],
+    artifact: HubArtifact | UrlArtifact,
     served_name: str,
     address: str,
     port: int,
@@ -798,9 +816,9 @@ def _argv(
     ]
 
 
-def _fill(word: str, artifact: Mapping[str, Any]) -> str:
+def _fill(word: str, artifact: HubArtifact | UrlArtifact) -> str:
     """A word of a command or an option with the places of the model's files in it."""
-    return word.replace("{path}", artifact["path"]).replace("{file}", f"{artifact['path']}/{artifact['file']}")
+    return word.replace("{path}", artifact.path).replace("{file}", f"{artifact.path}/{artifact.file}")
 
 
 def _environment(*layers: Mapping[str, Any]) -> dict[str, str]:
@@ -831,7 +849,7 @@ def _digest(known: Mapping[str, Any], image: str | None, key: tuple[str, str], l
 
 def _memory(
     spec: Mapping[str, Any] | None, memory_gib: float, variable: str, inputs: Inputs
-) -> tuple[dict[str, Any] | None, dict[str, str], list[Problem]]:
+) -> tuple[Memory | None, dict[str, str], list[Problem]]:
     """A service's budget as the engine's own fraction: the field ``memory``, the option with its value, what is wrong.
 
     The fraction is the share of the device's memory, rounded down: what lies outside it (``outside_gib``) is taken off.
@@ -842,7 +860,7 @@ def _memory(
     budget = memory_gib - outside
     # Floats such as 30.5 / 122 * 1000 fall a hair below what they mean.
     fraction = math.floor(budget / device * 1000 + 1e-9) / 1000 if device > 0 else 0
-    memory = {"option": f"--{spec['option']}", "of": spec["of"], "budget_bytes": max(0, int(budget * GIB))}
+    memory = Memory(option=f"--{spec['option']}", of=spec["of"], budget_bytes=max(0, int(budget * GIB)))
     if 0 < fraction <= 1:
         return memory, {spec["option"]: f"{fraction:.3f}"}, []
     reason = (
@@ -854,8 +872,8 @@ def _memory(
 
 
 def _generation_config(
-    engine: Mapping[str, Any], chosen: Mapping[str, Any], artifact: Mapping[str, Any]
-) -> dict[str, Any] | None:
+    engine: Mapping[str, Any], chosen: Mapping[str, Any], artifact: HubArtifact | UrlArtifact
+) -> GenerationConfig | None:
     """Sampling values that the chat endpoint takes from the model's generation_config.json and from no option."""
     values = chosen.get(engine.get("chat_sampling_option") or "")
     if isinstance(values, str):
@@ -865,38 +883,38 @@ def _generation_config(
             return None  # said by options.check
     if not isinstance(values, Mapping) or not values:
         return None
-    return {"path": f"{artifact['path']}/generation_config.json", "values": dict(values)}
+    return GenerationConfig(path=f"{artifact.path}/generation_config.json", values=dict(values))
 
 
-def _unbounded(services: Sequence[Mapping[str, Any]], catalog: Catalog) -> list[Problem]:
+def _unbounded(services: Sequence[Service], catalog: Catalog) -> list[Problem]:
     """Services whose engine does not keep to its budget, beside others that live of the same memory."""
     problems: list[Problem] = []
     for service in services:
-        others = [other["name"] for other in services if other is not service]
-        if not service["unbounded_memory"] or not others or service["version"] is None:
+        others = [other.name for other in services if other is not service]
+        if not service.unbounded_memory or not others or service.version is None:
             continue
-        versions = catalog.engines[service["engine"]]["versions"]
+        versions = catalog.engines[service.engine]["versions"]
         better = [
             version
             for version, known in versions.items()
-            if not (known or {}).get("unbounded_memory") and (service["engine"], version) in catalog.flags
+            if not (known or {}).get("unbounded_memory") and (service.engine, version) in catalog.flags
         ]
         newer = max(better, key=_number, default=None)
         reason = (
-            f"{service['engine']} {service['version']} does not keep to its budget of memory ({service['unbounded_memory']}), and on "
-            f"this host {service['name']} would take what {', '.join(others)} {'needs' if len(others) == 1 else 'need'}."
+            f"{service.engine} {service.version} does not keep to its budget of memory ({service.unbounded_memory}), and on "
+            f"this host {service.name} would take what {', '.join(others)} {'needs' if len(others) == 1 else 'need'}."
         )
         lift = (
-            f'Choose another version (thor_engine_versions: {{{service["engine"]}: "{newer}"}}), serve'
+            f'Choose another version (thor_engine_versions: {{{service.engine}: "{newer}"}}), serve'
             if newer
             else "Serve"
         )
-        remedy = f"{lift} {service['name']} alone, or set thor_allow_unbounded_memory: true."
+        remedy = f"{lift} {service.name} alone, or set thor_allow_unbounded_memory: true."
         problems.append(
             Problem(
                 "THOR-MEMORY-UNBOUNDED",
-                f"thor_services[{service['name']!r}].version",
-                service["version"],
+                f"thor_services[{service.name!r}].version",
+                service.version,
                 reason,
                 remedy,
             )
@@ -904,16 +922,16 @@ def _unbounded(services: Sequence[Mapping[str, Any]], catalog: Catalog) -> list[
     return problems
 
 
-def _source(engine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
+def _source(engine: Mapping[str, Any], known: Mapping[str, Any]) -> Source | None:
     if engine["kind"] != "native":
         return None
     source = dict(known.get("source") or engine["source"])
     if "commit" in known and "archive" not in source:
         source["commit"] = known["commit"]
-    return source
+    return Source(**source)
 
 
-def _clashes(services: Sequence[Mapping[str, Any]], doubts: Sequence[set[str]]) -> list[Problem]:
+def _clashes(services: Sequence[Service], doubts: Sequence[set[str]]) -> list[Problem]:
     """Names and ports that two services of one host want."""
     problems: list[Problem] = []
     for key, code in (("name", "THOR-NAME-DUPLICATE"), ("port", "THOR-PORT-DUPLICATE")):
@@ -921,7 +939,7 @@ def _clashes(services: Sequence[Mapping[str, Any]], doubts: Sequence[set[str]]) 
         for service, doubtful in zip(services, doubts, strict=True):
             if key in doubtful:
                 continue
-            holders.setdefault(service[key], []).append(str(service["profile"] if key == "name" else service["name"]))
+            holders.setdefault(getattr(service, key), []).append(service.profile if key == "name" else service.name)
         for value, names in holders.items():
             if len(names) > 1:
                 reason = f"{len(names)} services want it: {', '.join(names)}."

@@ -64,7 +64,7 @@ def one(entry: Any, **inputs: Any) -> dict[str, Any]:
     settings = {"allow_broken": True, **inputs}
     resolution = resolve.resolve(resolve.Inputs(profiles=[entry], **settings), CATALOG)
     assert resolution.problems == []
-    return resolution.services[0]
+    return resolution.facts[0]
 
 
 def parsed(argv: list[str]) -> tuple[list[str], dict[str, Any]]:

@@ -218,7 +218,7 @@ def planned(*profiles: Any, extra: dict[str, Any] | None = None) -> tuple[list[d
     catalog, found = catalogs.build(files.files(str(FILES)), extra or {})
     catalog.flags = files.flags(str(FILES))
     resolution = resolve(Inputs(list(profiles)), catalog)
-    return resolution.services, [problem.text() for problem in [*found, *resolution.problems]]
+    return resolution.facts, [problem.text() for problem in [*found, *resolution.problems]]
 
 
 def test_the_plan_says_what_a_service_keeps_off_the_gpu() -> None:

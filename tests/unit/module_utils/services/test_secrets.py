@@ -42,9 +42,9 @@ def run(*profiles: Any, **settings: Any) -> Resolution:
 def test_a_service_has_the_names_of_its_secrets_alone() -> None:
     resolution = run({"profile": VLLM, "secrets": {"HF_TOKEN": TOKEN, "MY_KEY": TOKEN}}, CHAT)
     assert {problem.code for problem in resolution.problems} == {"THOR-PORT-DUPLICATE", "THOR-MEMORY-UNBOUNDED"}
-    assert [service["secrets"] for service in resolution.services] == [["HF_TOKEN", "MY_KEY"], []]
-    assert TOKEN not in json.dumps(resolution.services)
-    assert TOKEN not in str(plan_text(resolution.services, 122, 8))
+    assert [service["secrets"] for service in resolution.facts] == [["HF_TOKEN", "MY_KEY"], []]
+    assert TOKEN not in json.dumps(resolution.facts)
+    assert TOKEN not in str(plan_text(resolution.facts, 122, 8))
 
 
 def test_a_profile_has_secrets_too() -> None:
@@ -60,7 +60,7 @@ def test_a_profile_has_secrets_too() -> None:
     catalog, problems = load({"profiles": extra})
     assert problems == []
     entry = {"profile": "mine", "secrets": {"HF_TOKEN": TOKEN}}
-    assert resolve(Inputs([entry]), catalog).services[0]["secrets"] == ["A_KEY", "HF_TOKEN"]
+    assert resolve(Inputs([entry]), catalog).facts[0]["secrets"] == ["A_KEY", "HF_TOKEN"]
     assert service_secrets([entry, CHAT], extra) == {"mine": {"A_KEY": TOKEN, "HF_TOKEN": TOKEN}}
     assert service_secrets([{**entry, "name": "chat"}, "mine"], extra) == {
         "chat": {"A_KEY": TOKEN, "HF_TOKEN": TOKEN},
@@ -304,7 +304,7 @@ def test_a_unit_names_the_file_and_a_container_the_variable() -> None:
         {"profile": CHAT, "name": "a", "secrets": {"HF_TOKEN": TOKEN}},
         {"profile": VLLM, "name": "b", "port": 8001, "secrets": {"HF_TOKEN": TOKEN}},
     ]
-    services = run(*entries, allow_unbounded_memory=True).services
+    services = run(*entries, allow_unbounded_memory=True).facts
     host = {**HOST, "groups": [], "device_nodes": []}
     text = json.dumps(
         [{"services": services, "host": host, "variables": {"__serving_handed_over": {"tags": {"a": "0a", "b": "0b"}}}}]
@@ -356,9 +356,9 @@ def test_the_role_keeps_what_it_hands_over_out_of_the_log() -> None:
 
 @pytest.mark.parametrize(("profile", "variable"), [(CHAT, "LLAMA_API_KEY"), (VLLM, "VLLM_API_KEY")])
 def test_a_service_that_asks_for_a_key_says_where_it_is(profile: str, variable: str) -> None:
-    service = run({"profile": profile, "secrets": {variable: TOKEN}}).services[0]
+    service = run({"profile": profile, "secrets": {variable: TOKEN}}).facts[0]
     assert (service["api_key"], service["secrets"]) == (variable, [variable])
-    assert run({"profile": profile, "secrets": {"HF_TOKEN": TOKEN}}).services[0]["api_key"] is None
+    assert run({"profile": profile, "secrets": {"HF_TOKEN": TOKEN}}).facts[0]["api_key"] is None
 
 
 def test_requests_carry_the_key_of_the_port_that_they_go_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

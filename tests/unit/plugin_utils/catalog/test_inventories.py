@@ -35,15 +35,15 @@ def test_an_inventory_becomes_services_or_coded_refusals(inventory: tuple[dict[s
     inputs, extra = inventory
     catalog, problems = load(extra)
     resolution = resolve(Inputs(**inputs), catalog)
-    found = problems + resolution.problems + judge(resolution.services, HOST, SETTINGS)
+    found = problems + resolution.problems + judge(resolution.facts, HOST, SETTINGS)
     for problem in found:
         assert CODE.fullmatch(problem.code) and problem.reason and problem.remedy
         assert "\n" not in problem.text() and problem.text().isprintable(), problem.text()
         json.dumps(problem.as_dict(), allow_nan=False, ensure_ascii=False).encode()
     if not problems + resolution.problems:
-        json.dumps(resolution.services, allow_nan=False, ensure_ascii=False).encode()
-        plan_text(resolution.services, 122, 8)
-        assert all(isinstance(word, str) for service in resolution.services for word in service["argv"])
+        json.dumps(resolution.facts, allow_nan=False, ensure_ascii=False).encode()
+        plan_text(resolution.facts, 122, 8)
+        assert all(isinstance(word, str) for service in resolution.facts for word in service["argv"])
 
 
 @given(WILD)
@@ -145,7 +145,7 @@ def test_what_is_rendered_is_what_was_meant(tmp_path: Path) -> None:
     def collect(inputs: dict[str, Any]) -> None:
         resolution = resolved(inputs)
         assume(not resolution.problems)
-        hosts.append(resolution.services)
+        hosts.append(resolution.facts)
 
     collect()
     units = stand_in_root(tmp_path)

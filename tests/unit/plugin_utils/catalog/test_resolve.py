@@ -20,6 +20,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import
     artifact_of,
     resolve,
 )
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact
 
 FILES = Path(__file__).parents[4] / "roles" / "catalog" / "files"
 CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
@@ -50,7 +51,7 @@ def only(resolution: Resolution) -> Problem:
 def test_a_name_is_enough() -> None:
     resolution = run(CODER)
     assert not resolution.problems
-    service = resolution.services[0]
+    service = resolution.facts[0]
     assert (service["name"], service["unit"]) == (CODER, f"thor-{CODER}.service")
     gguf = "/models/unsloth/Qwen3-Coder-30B-A3B-Instruct-GGUF/Qwen3-Coder-30B-A3B-Instruct-Q5_K_M.gguf"
     assert service["argv"][:3] == ["llama-server", "--model", gguf]
@@ -68,24 +69,24 @@ def test_a_mapping_overrides_the_profile() -> None:
         "memory_gib": 9,
         "options": {"ctx-size": 4096},
     }
-    service = run(chat).services[0]
+    service = run(chat).facts[0]
     assert (service["name"], service["port"], service["memory_gib"]) == ("chat", 8001, 9)
     argv = " ".join(service["argv"])
     assert "--alias mine" in argv and "--ctx-size 4096" in argv and "--ctx-size 0" not in argv
 
 
 def test_not_thinking_brings_its_options_and_files() -> None:
-    llama = run({"profile": CHAT, "thinking": False}).services[0]
+    llama = run({"profile": CHAT, "thinking": False}).facts[0]
     assert "--reasoning-budget 0" in " ".join(llama["argv"])
-    assert "--reasoning-budget" not in run(CHAT).services[0]["argv"]
-    vllm = run({"profile": "qwen3-8b-fp4-vllm", "thinking": False}).services[0]
+    assert "--reasoning-budget" not in run(CHAT).facts[0]["argv"]
+    vllm = run({"profile": "qwen3-8b-fp4-vllm", "thinking": False}).facts[0]
     assert [one["path"] for one in vllm["files"]] == ["/models/templates"]
-    assert run("qwen3-8b-fp4-vllm").services[0]["files"] == []
+    assert run("qwen3-8b-fp4-vllm").facts[0]["files"] == []
 
 
 def test_a_mapping_is_one_json_argument_and_is_merged_key_by_key() -> None:
     chat = {"profile": "qwen3-8b-fp4-vllm", "options": {"override-generation-config": {"temperature": 0.5}}}
-    argv = run(chat).services[0]["argv"]
+    argv = run(chat).facts[0]["argv"]
     value = argv[argv.index("--override-generation-config") + 1]
     assert json.loads(value) == {"repetition_penalty": 1.2, "temperature": 0.5, "top_p": 0.95}
     assert " " not in value
@@ -96,7 +97,7 @@ def test_engine_version_for_the_host_and_for_one_service() -> None:
         "qwen3-8b-vllm",
         {"profile": "qwen3-8b-fp8-vllm", "port": 8001, "version": "26.10"},
         engine_versions={"vllm": "26.05"},
-    ).services
+    ).facts
     assert [service["image"] for service in services] == [
         "nvcr.io/nvidia/vllm:26.05-py3",
         "nvcr.io/nvidia/vllm:26.10-py3",
@@ -283,7 +284,7 @@ def test_names_and_ports_are_taken_once() -> None:
 
 def test_another_address_is_open_to_all_and_must_be_wanted() -> None:
     assert only(run(CHAT, address="0.0.0.0")).variable == "thor_address"
-    service = run(CHAT, address="0.0.0.0", allow_unauthenticated=True).services[0]
+    service = run(CHAT, address="0.0.0.0", allow_unauthenticated=True).facts[0]
     assert "--host 0.0.0.0" in " ".join(service["argv"])
 
 
@@ -306,9 +307,9 @@ def test_own_entries_are_checked_key_by_key(extra: dict[str, Any], code: str, va
 
 
 def test_an_override_of_an_entry_keeps_its_other_keys() -> None:
-    service = run(
-        CHAT, extra={"profiles": {CHAT: {"memory_gib": 3}}, "engines": {"llama.cpp": {"port": 9000}}}
-    ).services[0]
+    service = run(CHAT, extra={"profiles": {CHAT: {"memory_gib": 3}}, "engines": {"llama.cpp": {"port": 9000}}}).facts[
+        0
+    ]
     assert (service["memory_gib"], service["port"]) == (3, 9000)
     assert service["model"]["id"] == "Qwen/Qwen3-8B-GGUF"
 
@@ -341,15 +342,15 @@ def test_templates_that_are_no_files_or_lie_in_the_model_are_accepted() -> None:
 
 
 def test_the_budget_becomes_the_engines_own_fraction_rounded_down() -> None:
-    vllm = run({"profile": "qwen3-8b-vllm", "memory_gib": 32.5}).services[0]
+    vllm = run({"profile": "qwen3-8b-vllm", "memory_gib": 32.5}).facts[0]
     assert vllm["argv"][vllm["argv"].index("--gpu-memory-utilization") + 1] == "0.250"  # (32.5 - 2) / 122
     assert vllm["memory"] == {"option": "--gpu-memory-utilization", "of": "total", "budget_bytes": int(30.5 * 2**30)}
-    sglang = run("qwen3-8b-sglang", device_memory_gib=100).services[0]
+    sglang = run("qwen3-8b-sglang", device_memory_gib=100).facts[0]
     assert sglang["argv"][sglang["argv"].index("--mem-fraction-static") + 1] == "0.270"  # (31 - 4) / 100
     assert sglang["memory"] == {"option": "--mem-fraction-static", "of": "free", "budget_bytes": 27 * 2**30}
-    small = run("qwen3-8b-sglang", device_memory_gib=100.1).services[0]
+    small = run("qwen3-8b-sglang", device_memory_gib=100.1).facts[0]
     assert small["argv"][small["argv"].index("--mem-fraction-static") + 1] == "0.269"
-    assert run(CHAT).services[0]["memory"] is None
+    assert run(CHAT).facts[0]["memory"] is None
 
 
 def test_a_version_that_takes_more_than_its_budget_stands_alone() -> None:
@@ -365,12 +366,12 @@ def test_a_version_that_takes_more_than_its_budget_stands_alone() -> None:
 
 
 def test_a_registry_takes_the_place_of_nvidias_by_name() -> None:
-    service = run("qwen3-8b-vllm", ngc_registry="hub:5000").services[0]
+    service = run("qwen3-8b-vllm", ngc_registry="hub:5000").facts[0]
     assert (service["image"], service["image_digest"]) == ("hub:5000/nvidia/vllm:25.10-py3", None)
     assert service["image_bytes"] == 30_000_000_000
     other = {"engines": {"vllm": {"versions": {"25.10": {"image": "docker.io/vllm/vllm-openai:latest"}}}}}
-    assert run("qwen3-8b-vllm", ngc_registry="hub:5000", extra=other).services[0]["image"].startswith("docker.io/")
-    assert [run(CHAT).services[0][key] for key in ("image", "image_digest", "image_bytes")] == [None, None, None]
+    assert run("qwen3-8b-vllm", ngc_registry="hub:5000", extra=other).facts[0]["image"].startswith("docker.io/")
+    assert [run(CHAT).facts[0][key] for key in ("image", "image_digest", "image_bytes")] == [None, None, None]
     for name in ("https://hub", "hub:5000/", "", "a b"):
         assert only(run("qwen3-8b-vllm", ngc_registry=name)).variable == "thor_ngc_registry"
 
@@ -381,18 +382,18 @@ def test_the_digest_of_the_lock_or_of_an_own_version_is_taken_for_the_image_that
     catalog.flags = catalog_action.flags(str(FILES))
     catalog.lock = {"images": {"vllm": {"25.10": {"image": "nvcr.io/nvidia/vllm:25.10-py3", "digest": digest}}}}
     inputs = Inputs(["qwen3-8b-vllm"], ngc_registry="hub:5000")
-    assert resolve(inputs, catalog).services[0]["image_digest"] == digest
+    assert resolve(inputs, catalog).facts[0]["image_digest"] == digest
     catalog.engines["vllm"]["versions"]["25.10"] = {"image": "nvcr.io/mine/vllm:1"}
-    assert resolve(inputs, catalog).services[0]["image_digest"] is None
+    assert resolve(inputs, catalog).facts[0]["image_digest"] is None
     catalog.engines["vllm"]["versions"]["25.10"]["digest"] = mine
-    assert resolve(inputs, catalog).services[0]["image_digest"] == mine
+    assert resolve(inputs, catalog).facts[0]["image_digest"] == mine
 
 
 def test_json_written_as_text_reaches_the_chat_endpoint_too() -> None:
     entry = {"profile": "qwen3-8b-fp8-sglang", "options": {"preferred-sampling-params": '{"temperature": 0.5}'}}
-    assert run(entry).services[0]["generation_config"]["values"] == {"temperature": 0.5}
+    assert run(entry).facts[0]["generation_config"]["values"] == {"temperature": 0.5}
     entry["options"] = {"preferred-sampling-params": None}
-    assert run(entry).services[0]["generation_config"] is None
+    assert run(entry).facts[0]["generation_config"] is None
 
 
 def test_the_lock_pins_what_the_catalog_only_names() -> None:
@@ -400,12 +401,14 @@ def test_the_lock_pins_what_the_catalog_only_names() -> None:
     files = {"x": {"size": 3, "sha256": "ff"}, "y": {"size": 4, "sha256": None}}
     lock = {"models": {"m": {"id": "a/b", "revision": "v1", "files": files}}}
     artifact = artifact_of("m", model, lock)
-    assert (artifact["revision"], artifact["bytes"], artifact["estimated"]) == ("v1", 7, False)
-    assert artifact["sha256"] == {"x": "ff"}
-    assert artifact_of("m", {**model, "include": ["x"]}, lock)["bytes"] == 3
+    assert isinstance(artifact, HubArtifact)
+    assert (artifact.revision, artifact.bytes, artifact.estimated) == ("v1", 7, False)
+    assert artifact.sha256 == {"x": "ff"}
+    assert artifact_of("m", {**model, "include": ["x"]}, lock).bytes == 3
     # The lock speaks of the catalog's model, not of another one that an inventory puts under its name.
     other = artifact_of("m", {**model, "id": "mine/b"}, lock)
-    assert (other["revision"], other["sha256"]) == ("master", {})
+    assert isinstance(other, HubArtifact)
+    assert (other.revision, other.sha256) == ("master", {})
 
 
 def test_every_profile_of_the_catalog_resolves() -> None:
@@ -414,7 +417,7 @@ def test_every_profile_of_the_catalog_resolves() -> None:
     entries = [{"profile": name, "port": 9000 + index} for index, name in enumerate(catalog.profiles)]
     resolution = run(*entries, allow_broken=True, allow_unbounded_memory=True)
     assert not resolution.problems
-    json.dumps(resolution.services)
+    json.dumps(resolution.facts)
 
 
 # Speech and vision
@@ -433,12 +436,12 @@ EAR, EYES = "whisper-large-v3-turbo-whisper-cpp", "qwen3-vl-30b-a3b-llama-cpp"
     ],
 )
 def test_the_path_of_a_transcription_is_the_engines_or_the_profiles(options: dict[str, str], path: str) -> None:
-    service = run({"profile": EAR, "options": options}).services[0]
+    service = run({"profile": EAR, "options": options}).facts[0]
     assert (service["api"], service["api_path"]) == ("transcription", path)
 
 
 def test_each_api_has_its_usual_path() -> None:
-    services = run(CHAT, {"profile": "whisper-small-vllm", "port": 8001}, engine_versions={"vllm": "26.05"}).services
+    services = run(CHAT, {"profile": "whisper-small-vllm", "port": 8001}, engine_versions={"vllm": "26.05"}).facts
     assert [service["api_path"] for service in services] == ["/v1/chat/completions", "/v1/audio/transcriptions"]
 
 
@@ -453,9 +456,9 @@ def test_whisper_server_stays_on_the_loopback_whatever_is_allowed() -> None:
 
 
 def test_a_program_is_needed_where_its_option_is_given() -> None:
-    assert run(EAR).services[0]["programs"] == []
-    assert run({"profile": EAR, "options": {"convert": True}}).services[0]["programs"] == ["ffmpeg"]
-    assert run({"profile": EAR, "options": {"convert": False}}).services[0]["programs"] == []
+    assert run(EAR).facts[0]["programs"] == []
+    assert run({"profile": EAR, "options": {"convert": True}}).facts[0]["programs"] == ["ffmpeg"]
+    assert run({"profile": EAR, "options": {"convert": False}}).facts[0]["programs"] == []
 
 
 def test_the_python_packages_of_an_image_are_those_of_its_version_and_api() -> None:
@@ -466,25 +469,25 @@ def test_the_python_packages_of_an_image_are_those_of_its_version_and_api() -> N
         "26.10": ["av", "scipy", "soundfile", "soxr"],
     }.items():
         ear = {"profile": "whisper-small-vllm", "version": version}
-        service = run(ear, allow_unchecked_flags=True).services[0]
+        service = run(ear, allow_unchecked_flags=True).facts[0]
         assert [one.split("==")[0] for one in service["python_packages"]] == names
-    assert run("qwen3-8b-vllm").services[0]["python_packages"] == []
+    assert run("qwen3-8b-vllm").facts[0]["python_packages"] == []
 
 
 def test_images_are_shown_by_file_in_the_engines_own_way() -> None:
-    llama = run(EYES).services[0]
+    llama = run(EYES).facts[0]
     assert (llama["vision"], llama["remote_media"]) == ({"folder": "/models", "file_url": "file:///{name}"}, True)
-    vllm = run("qwen2-5-vl-7b-awq-vllm").services[0]
+    vllm = run("qwen2-5-vl-7b-awq-vllm").facts[0]
     assert vllm["vision"] == {"folder": "/models", "file_url": "file://{path}"}
-    alone = run({"profile": "qwen2-5-vl-7b-awq-vllm", "options": {"allowed-local-media-path": None}}).services[0]
+    alone = run({"profile": "qwen2-5-vl-7b-awq-vllm", "options": {"allowed-local-media-path": None}}).facts[0]
     assert alone["vision"]["folder"] is None
-    own = run({"profile": EYES, "options": {"media-path": "{path}/pictures"}}).services[0]
+    own = run({"profile": EYES, "options": {"media-path": "{path}/pictures"}}).facts[0]
     assert (
         own["vision"]["folder"]
         == f"{own['model']['path']}/pictures"
         == own["argv"][own["argv"].index("--media-path") + 1]
     )
-    blind = run(CHAT).services[0]
+    blind = run(CHAT).facts[0]
     assert (blind["vision"], blind["remote_media"]) == (None, None)
 
 
@@ -534,18 +537,18 @@ def test_an_inference_path_without_a_slash_is_refused() -> None:
 
 
 def test_fetching_of_images_can_be_switched_off() -> None:
-    vllm = run({"profile": "qwen2-5-vl-7b-awq-vllm", "remote_media": False}).services[0]
+    vllm = run({"profile": "qwen2-5-vl-7b-awq-vllm", "remote_media": False}).facts[0]
     assert vllm["remote_media"] is False
     assert vllm["environment"]["http_proxy"] == vllm["environment"]["https_proxy"] == "http://127.0.0.1:9"
-    assert "http_proxy" not in run("qwen2-5-vl-7b-awq-vllm").services[0]["environment"]
+    assert "http_proxy" not in run("qwen2-5-vl-7b-awq-vllm").facts[0]["environment"]
     # A proxy of the site, for the hub say, would be a way out.
     site = {"http_proxy": "http://proxy:3128", "no_proxy": "camera.example.org"}
     entry = {"profile": "qwen2-5-vl-7b-awq-vllm", "remote_media": False, "environment": site}
-    environment = run(entry).services[0]["environment"]
+    environment = run(entry).facts[0]["environment"]
     assert (environment["http_proxy"], environment["no_proxy"]) == ("http://127.0.0.1:9", "")
-    assert run({"profile": EYES, "remote_media": False}).services[0]["remote_media"] is False
+    assert run({"profile": EYES, "remote_media": False}).facts[0]["remote_media"] is False
     extra = {"profiles": {"qwen2-5-vl-7b-awq-vllm": {"remote_media": False}}}
-    assert run("qwen2-5-vl-7b-awq-vllm", extra=extra).services[0]["remote_media"] is False
+    assert run("qwen2-5-vl-7b-awq-vllm", extra=extra).facts[0]["remote_media"] is False
 
 
 @pytest.mark.parametrize(
@@ -566,22 +569,22 @@ def test_what_cannot_be_switched_off_is_refused(entry: dict[str, Any], words: st
 
 
 def test_the_engines_own_tool_measures_the_models_file() -> None:
-    service = run(CHAT).services[0]
+    service = run(CHAT).facts[0]
     assert service["bench_argv"][:3] == ["llama-bench", "--model", "/models/Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q5_K_M.gguf"]
-    assert run("qwen3-8b-vllm").services[0]["bench_argv"] == []
+    assert run("qwen3-8b-vllm").facts[0]["bench_argv"] == []
 
 
 def test_a_model_without_weights_says_so() -> None:
     extra = {"models": {"qwen3-8b-q5-k-m": {"untrained": True}}}
-    assert run(CHAT, extra=extra).services[0]["trained"] is False
-    assert run(CHAT).services[0]["trained"] is True
+    assert run(CHAT, extra=extra).facts[0]["trained"] is False
+    assert run(CHAT).facts[0]["trained"] is True
 
 
 # Options that let a client run or read things
 
 
 def test_llama_server_answers_no_origin_but_the_device_s_own() -> None:
-    service = run(CHAT).services[0]
+    service = run(CHAT).facts[0]
     assert service["environment"]["LLAMA_ARG_CORS_ORIGINS"] == "localhost"
     assert not run({"profile": CHAT, "options": {"cors-origins": "https://chat.example.org"}}).problems
 
@@ -629,7 +632,7 @@ def test_options_that_let_a_client_run_or_read_things_have_to_be_allowed_by_name
     )
     assert name in problem.remedy and "thor_allow_unsafe_options" in problem.remedy
     allowed = run({"profile": profile, "options": options}, allow_unsafe_options=[name])
-    assert not allowed.problems and f"--{next(iter(options))}" in allowed.services[0]["argv"]
+    assert not allowed.problems and f"--{next(iter(options))}" in allowed.facts[0]["argv"]
 
 
 @pytest.mark.parametrize("as_text", [False, True])

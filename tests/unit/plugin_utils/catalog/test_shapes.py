@@ -66,7 +66,7 @@ def test_a_profile_s_name_cannot_become_a_command() -> None:
         ]
         or said(resolution.problems)[1][0] == "THOR-VALUE-INVALID"
     )
-    assert resolution.services == []
+    assert resolution.facts == []
     assert "a line break at position 5" in resolution.problems[0].text()
 
 
@@ -213,7 +213,7 @@ def test_names_of_entries_are_checked(noun: str, name: Any) -> None:
     assert problem.code in {"THOR-NAME-INVALID", "THOR-TYPE-INVALID"}
     assert problem.variable.startswith(f"thor_extra_{noun}[")
     # The others are still there.
-    assert run(CHAT, extra={noun: {name: base}}).services
+    assert run(CHAT, extra={noun: {name: base}}).facts
 
 
 @pytest.mark.parametrize("own", [0, 7, "", "x", [], ["x"], False, True, 1.5])
@@ -258,7 +258,7 @@ def test_what_holds_for_a_whole_host(key: str, value: Any) -> None:
 
 def test_numbers_are_written_so_that_every_parser_reads_them() -> None:
     options = {"temp": 1e-05, "typical": -1e-07, "min-p": 0.5}
-    argv = run({"profile": CHAT, "options": options}).services[0]["argv"]
+    argv = run({"profile": CHAT, "options": options}).facts[0]["argv"]
     found = {name: argv[argv.index(f"--{name}") + 1] for name in options}
     assert found == {"temp": "0.00001", "typical": "-0.0000001", "min-p": "0.5"}
 

@@ -62,12 +62,12 @@ def test_what_refers_to_a_refused_entry_is_not_listed(extra: dict[str, Any]) -> 
 def test_what_refers_to_entries_of_a_wrong_variable_is_not_listed() -> None:
     mine = {"mine": {"engine": "vllm", "model": "my-model", "served_name": "m", "memory_gib": 9}}
     assert codes(run("mine", CHAT, extra={"models": ["my-model"], "profiles": mine})) == ["THOR-TYPE-INVALID"]
-    assert [one["name"] for one in run("mine", CHAT, extra={"profiles": ["mine"]}).services] == [CHAT]
+    assert [one["name"] for one in run("mine", CHAT, extra={"profiles": ["mine"]}).facts] == [CHAT]
 
 
 def test_a_host_is_not_held_against_what_is_not_known() -> None:
     result = run({"profile": CHAT, "port": "x", "memory_gib": "y", "version": 1})
-    (service,) = result.services
+    (service,) = result.facts
     assert (service["port"], service["memory_gib"], service["version"]) == (None, None, None)
     full = {
         **HOST,
@@ -82,7 +82,7 @@ def test_a_host_is_not_held_against_what_is_not_known() -> None:
 def test_a_budget_beyond_the_device_is_said_once() -> None:
     result = run({"profile": "qwen3-8b-vllm", "memory_gib": 500})
     assert codes(result) == ["THOR-MEMORY-FRACTION"]
-    assert not [one for one in preflight.judge(result.services, HOST, SETTINGS) if one.code == "THOR-MEMORY-OVER"]
+    assert not [one for one in preflight.judge(result.facts, HOST, SETTINGS) if one.code == "THOR-MEMORY-OVER"]
 
 
 # Status
@@ -93,7 +93,7 @@ def state(profile: str, version: str | None = None, **extra: Any) -> str:
     entry = {"profile": profile, **({"version": version} if version else {})}
     result = run(entry, extra=extra, allow_unchecked_flags=True, allow_broken=True)
     assert not result.problems
-    return str(result.services[0]["status"]["state"])
+    return str(result.facts[0]["status"]["state"])
 
 
 def test_the_catalog_says_nothing_of_a_version_or_an_image_of_ones_own() -> None:
@@ -236,7 +236,7 @@ def test_an_option_that_the_list_and_the_program_do_not_know_is_said_once_and_ot
     result = run({"profile": CHAT, "version": "0c1e570", "options": {"nosuch": 1}})
     build = {"options": ["--model", "--alias", "--host", "--port"], "inputs": {}}
     host = {**HOST, "builds": {"llama.cpp": {"0c1e570": build}}}
-    found = preflight.unsaid(preflight.judge(result.services, host, SETTINGS), result.problems)
+    found = preflight.unsaid(preflight.judge(result.facts, host, SETTINGS), result.problems)
     assert [(one.code, one.value) for one in found] == [("THOR-FLAG-UNKNOWN", "--ctx-size")]
 
 

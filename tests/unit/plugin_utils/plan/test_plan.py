@@ -26,7 +26,7 @@ CATALOG, _PROBLEMS = catalogs.build(files.files(FILES), {})
 CHAT = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "name": "chat", "options": {"alias-note": "two words"}}
 SERVICES = resolve(
     Inputs([CHAT, {"profile": "qwen3-coder-30b-a3b-q5-k-m-llama-cpp", "name": "coder", "port": 8002}]), CATALOG
-).services
+).facts
 WANTED = sum(service["memory_gib"] for service in SERVICES)
 
 

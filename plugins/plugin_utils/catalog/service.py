@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A resolved service: what everything downstream of the catalog reads.
+
+``to_facts`` makes plain JSON of it, one entry of the fact ``thor_services``, and ``from_facts`` reads that again. docs/catalog.md
+explains the keys to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What the profile says about this engine version: ``works``, ``broken`` or ``untested``, and why (or an empty text)."""
+
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The sources that a native engine is built from: ``git`` with ``commit``, or ``archive`` with ``sha256``."""
+
+    git: str | None = None
+    commit: str | None = None
+    archive: str | None = None
+    sha256: str | None = None
+    subdirectory: str | None = None  # the folder of the archive that holds the sources
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Files of one catalog model that must be on disk before the service starts."""
+
+    key: str  # the model's name in the catalog
+    source: str  # the kind of source: modelscope or url
+    path: str  # the folder on the device, below /models
+    file: str | None  # the one file that the engine is started with, relative to path
+    bytes: int
+    estimated: bool  # whether bytes is an estimate rather than the sum of a file listing
+    precision: str | None
+    active_bytes: int | None  # what one token of a mixture of experts reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubArtifact(Artifact):
+    """Files from a model hub."""
+
+    id: str  # OWNER/NAME
+    revision: str
+    include: tuple[str, ...]  # patterns of file names
+    sha256: Mapping[str, str]  # by file; empty until script/lock has read them
+
+
+@dataclass(frozen=True, kw_only=True)
+class UrlArtifact(Artifact):
+    """One file from a plain web server."""
+
+    url: str
+    checksum: str | None  # sha256:HEX or sha1:HEX
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """How an engine that claims a share of the device's memory is told its budget."""
+
+    option: str  # with its dashes: --gpu-memory-utilization
+    of: str  # what the share is taken of: total or free memory
+    budget_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationConfig:
+    """Sampling values laid over the model's own generation_config.json."""
+
+    path: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vision:
+    """How a client shows images to the service."""
+
+    folder: str | None  # the folder on the device whose images the engine reads
+    file_url: str | None  # the pattern of a file:// address, with {path} or {name}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What shows that the engine is working: matches on a page of its API, or in its output where there is no ``path``."""
+
+    match: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuRequest:
+    """What the service's own options keep off the GPU, each as the option's text (module_utils/services/gpu_evidence.py)."""
+
+    none: tuple[str, ...]
+    part: tuple[str, ...]
+    layers: Mapping[str, int]
+    draft_layers: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """Regular expressions for the engine's log: what proves that it uses the GPU, and what disproves it."""
+
+    evidence: tuple[str, ...]
+    asked: GpuRequest
+    revoked: tuple[str, ...] | None = None
+    partial: tuple[str, ...] | None = None
+    layers: str | None = None
+    needs: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One inference endpoint of a host. ``version``, ``port`` and ``memory_gib`` are None where the inventory's value is invalid."""
+
+    name: str
+    unit: str
+    profile: str
+    engine: str
+    version: str | None
+    kind: str  # native (built from source) or container
+    role: str | None  # the role that installs the engine; None where there is none yet
+    status: Status
+    image: str | None  # with its tag; None of a native engine
+    image_digest: str | None  # sha256:HEX; None until script/lock has read it
+    image_bytes: int | None  # an estimate of the size on disk
+    source: Source | None  # None of a container
+    argv: tuple[str, ...]  # the whole command, beginning with the engine's own
+    environment: Mapping[str, str]
+    secrets: tuple[str, ...]  # names of variables only: the values are in no fact
+    api_key: str | None  # the one of these that holds the key which clients must send
+    model: HubArtifact | UrlArtifact
+    files: tuple[HubArtifact | UrlArtifact, ...]  # what the service needs beside its model, such as chat templates
+    api: str  # chat or transcription
+    api_path: str
+    served_name: str
+    address: str
+    port: int | None
+    memory_gib: float | None
+    memory: Memory | None  # None where the engine takes no share
+    unbounded_memory: str | None  # why this version exceeds its memory budget
+    generation_config: GenerationConfig | None
+    thinking: bool | None  # None where the model cannot switch
+    vision: Vision | None  # None where the model sees no images
+    remote_media: bool | None  # whether the engine may fetch images that a client names; None where it sees none
+    trained: bool  # False for a model of random weights
+    programs: tuple[str, ...]  # what the engine starts, such as ffmpeg
+    python_packages: tuple[str, ...]  # what its image must have, NAME==VERSION
+    bench_argv: tuple[str, ...]  # the engine's own benchmark; empty where there is none
+    start_timeout: int  # seconds
+    health: str | None
+    progress: Progress | None
+    gpu: Gpu | None
+
+    def to_facts(self) -> dict[str, Any]:
+        """The service as plain JSON, an entry of ``thor_services``."""
+        facts: dict[str, Any] = _plain(self)
+        return facts
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Service:
+        """Read an entry of ``thor_services``."""
+        values = {field.name: _frozen(facts[field.name]) for field in fields(cls)}
+        for key, nested in NESTED.items():
+            values[key] = _read(nested, facts[key])
+        values["model"] = _artifact(facts["model"])
+        values["files"] = tuple(_artifact(one) for one in facts["files"])
+        if facts["gpu"] is not None:
+            values["gpu"] = _read(Gpu, {**facts["gpu"], "asked": _read(GpuRequest, facts["gpu"]["asked"])})
+        return cls(**values)
+
+
+NESTED: Mapping[str, type] = {
+    "status": Status,
+    "source": Source,
+    "memory": Memory,
+    "generation_config": GenerationConfig,
+    "vision": Vision,
+    "progress": Progress,
+}
+
+
+def _artifact(facts: Mapping[str, Any]) -> Any:
+    return _read(UrlArtifact if facts["source"] == "url" else HubArtifact, facts)
+
+
+def _read(kind: type, facts: Mapping[str, Any] | None) -> Any:
+    return None if facts is None else kind(**{key: _frozen(value) for key, value in facts.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as mappings and tuples as lists. A key that defaults to None is there only where it is set."""
+    if is_dataclass(value):
+        named = [(field, getattr(value, field.name)) for field in fields(value)]
+        return {field.name: _plain(one) for field, one in named if one is not None or field.default is not None}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

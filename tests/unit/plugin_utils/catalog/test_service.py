@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A service becomes plain JSON and is read back unchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import resolved
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service, UrlArtifact
+from random_inventories import BUILT_IN, PROFILES
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_service_survives_the_way_through_json(profile: str) -> None:
+    changes = [{}, {"thinking": False}, {"remote_media": False}]
+    model = BUILT_IN.models[BUILT_IN.profiles[profile]["model"]]
+    possible = [True, model.get("thinking") == "switchable", bool(model.get("vision"))]
+    for change in [one for one, can in zip(changes, possible, strict=True) if can]:
+        service = resolved.service(profile, **change)
+        facts = json.loads(json.dumps(service.to_facts(), allow_nan=False))
+        assert facts == service.to_facts()
+        assert Service.from_facts(facts) == service
+
+
+def test_keys_that_always_exist_are_there_and_others_only_where_they_are_set() -> None:
+    facts = resolved.service(resolved.LLAMA).to_facts()
+    assert set(facts) == {field.name for field in dataclasses.fields(Service)}
+    assert facts["image"] is None and facts["memory"] is None
+    assert set(facts["source"]) == {"git", "commit"}
+    assert "url" not in facts["model"] and facts["model"]["include"]
+    assert set(resolved.service(resolved.WHISPER).to_facts()["progress"]) == {"match"}
+
+
+def test_files_from_a_web_server_and_from_a_hub_are_told_apart() -> None:
+    (template,) = resolved.service("qwen3-8b-fp4-vllm", thinking=False).files
+    assert isinstance(template, UrlArtifact) and template.url.startswith("https://")
+
+
+def test_a_service_with_a_missing_or_an_unknown_key_is_not_read() -> None:
+    facts = resolved.service().to_facts()
+    with pytest.raises(KeyError):
+        Service.from_facts({key: value for key, value in facts.items() if key != "argv"})
+    with pytest.raises(TypeError):
+        Service.from_facts({**facts, "status": {"state": "works", "reason": "", "more": 1}})
