@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Holds what was observed of Docker and of the NVIDIA Container Toolkit against what is wanted, without a connection.
+  - Compares the observed Docker and NVIDIA Container Toolkit with the wanted state, without a connection.
 options:
   _input:
     description: What was observed, C(ansible_facts['thor_host']).
@@ -44,7 +44,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import container_runtime
 
 
 class FilterModule:
@@ -52,4 +52,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by their names."""
-        return {"container_runtime_steps": docker_host.steps}
+        return {"container_runtime_steps": container_runtime.steps}

@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the images of a host want."""
+"""What has to be done about the images of a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: image_work
-short_description: What the images of a host want
+short_description: What has to be done about the images of a host
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Tells which images the services of a host need, and what is to be done about them - pull, prove, collect.
-positional: host, require_gpu, collect
+  - Tells which images the services of a host need, and what has to be done about them - pull, check the GPU, prune.
+positional: host, require_gpu, prune
 options:
   _input:
     description: The resolved services, C(ansible_facts['thor_services']).
@@ -24,11 +24,11 @@ options:
     type: dict
     required: true
   require_gpu:
-    description: Whether a container must have been seen to find a GPU.
+    description: Whether a container must have found a GPU.
     type: bool
     default: true
-  collect:
-    description: Whether images that no service wants are to be removed.
+  prune:
+    description: Whether images that no service needs any more are removed.
     type: bool
     default: false
 """
@@ -48,7 +48,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images
 
 
 class FilterModule:
@@ -56,4 +56,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by their names."""
-        return {"image_work": inventory.work}
+        return {"image_work": images.work}

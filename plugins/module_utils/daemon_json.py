@@ -10,9 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+
+PATH = Path("/etc/docker/daemon.json")
+# The variable of dockerd that our drop-in may set.
+NO_RAW = "DOCKER_INSECURE_NO_IPTABLES_RAW"
 # What dockerd takes over on SIGHUP. Not "features": the two that matter here (cdi, containerd-snapshotter) are looked at when
 # dockerd starts.
 RELOADABLE = frozenset(
@@ -159,6 +164,27 @@ def _has(key: str, value: Any, configured: Mapping[str, Any], there: Any) -> boo
 def _path(runtime: Mapping[str, Any]) -> str | None:
     path = runtime.get("path")
     return str(path) if path else None
+
+
+def environment_settled(wanted: Mapping[str, str], docker: Mapping[str, Any]) -> bool:
+    """Whether dockerd runs with the wanted variables, whoever set them, and no drop-in of ours is left over."""
+    return set(wanted.items()) <= set(docker["environment"].items()) and (bool(wanted) or docker["drop_in"] is None)
+
+
+# --- What stands in the way ---
+
+
+def file_problem(error: str) -> Problem:
+    """A daemon.json that cannot be parsed."""
+    reason = f"{error}. Docker does not start with this file, and we do not overwrite it."
+    remedy = "Correct the line (sudo dockerd --validate checks the file), or move the file away."
+    return Problem("THOR-DAEMON-JSON", "daemon.json", str(PATH), reason, remedy)
+
+
+def conflict_problem(error: str) -> Problem:
+    """A daemon.json that does not fit with the variable."""
+    remedy = "Correct the file, or container_runtime_daemon_options."
+    return Problem("THOR-DAEMON-JSON", "daemon.json", str(PATH), f"{error}.", remedy)
 
 
 # --- What may be shown ---

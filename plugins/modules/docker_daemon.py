@@ -104,7 +104,7 @@ class Daemon:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.host = platform.node()
-        self.file = Path(os.path.realpath(docker_host.DAEMON_JSON))
+        self.file = Path(os.path.realpath(daemon_json.PATH))
         self.drop_in = docker_host.DROP_IN
         self.api = docker_api.Docker()
         self.program = module.get_bin_path("dockerd")
@@ -115,7 +115,7 @@ class Daemon:
     def _current(self) -> dict[str, Any]:
         content, error = docker_host.read_daemon_json()
         if error:
-            raise Failed(f"{self.host}: {docker_host.file_problem(error).text()}")
+            raise Failed(f"{self.host}: {daemon_json.file_problem(error).text()}")
         return content or {}
 
     # --- What is ---
@@ -152,7 +152,7 @@ class Daemon:
         try:
             return daemon_json.merge(self.current, options)
         except daemon_json.Conflict as error:
-            raise Failed(f"{self.host}: {docker_host.conflict_problem(str(error)).text()}") from error
+            raise Failed(f"{self.host}: {daemon_json.conflict_problem(str(error)).text()}") from error
 
     # --- What is done ---
 
@@ -293,8 +293,8 @@ def _decide(daemon: Daemon, merged: Mapping[str, Any], pid: int) -> tuple[list[s
     pending = docker_host.pending(str(pid))
     keys |= set(pending.get("keys", []))
     running = {"environment": docker_host.environment(str(pid)), "drop_in": daemon.drop_in_before}
-    if environment is not None and not docker_host.environment_settled(environment, running):
-        keys |= set(environment) or {docker_host.NO_RAW}
+    if environment is not None and not daemon_json.environment_settled(environment, running):
+        keys |= set(environment) or {daemon_json.NO_RAW}
     return sorted(keys), daemon_json.action(keys)
 
 

@@ -35,7 +35,6 @@ IMAGE_SHAPE = {
 }
 SHAPE = {"images?": {str: IMAGE_SHAPE}, "superseded?": [{"reference": str, "digest": str}]}
 PID_FILE = Path("/run/docker.pid")
-TOOLKIT = "nvidia-container-toolkit"
 Record = dict[str, Any]
 # The runtime that shows a container the GPU, of a service and of the proof alike.
 RUNTIME = "nvidia"
@@ -239,34 +238,3 @@ def lacking_extras(
     """The sets of packages that an image is to have and that nobody has looked for yet, or whose derived image is gone."""
     found = ((packages, known.get(" ".join(packages))) for packages in image["extras"])
     return [packages for packages, one in found if one is None or not there(one)]
-
-
-def work(
-    services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, collect: bool = False
-) -> dict[str, Any]:
-    """What the images of a host want: ``images``, all that are needed, and ``todo``, what is to be done, in words."""
-    wanted = needed(services)
-    known = host.get("images") or {}
-    toolkit = (host.get("container_packages") or {}).get(TOOLKIT)
-    todo = []
-    for image in wanted:
-        held = known.get(image["reference"])
-        if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
-            todo.append(f"pull {image['reference']}")
-        elif not proof_holds(held["proof"], require_gpu, host.get("l4t"), toolkit, image["environments"]):
-            todo.append(f"prove {image['reference']}")
-        elif lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
-            todo.append(f"look for Python packages in {image['reference']}")
-    if collect:
-        references = {image["reference"] for image in wanted}
-        todo += [
-            f"collect {name}" for name in [*known, *(host.get("superseded_images") or [])] if name not in references
-        ]
-        keys = {(image["reference"], " ".join(packages)) for image in wanted for packages in image["extras"]}
-        todo += [
-            f"collect {name} with {key}"
-            for name, held in known.items()
-            for key, one in (held.get("extras") or {}).items()
-            if one["id"] and (name, key) not in keys and name in references
-        ]
-    return {"images": wanted, "todo": todo}

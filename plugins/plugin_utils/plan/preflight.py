@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import artifacts
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import artifacts, container_runtime
 
 GIB = 1024**3
 # A build tree, its sources and the compiler cache. Measured for llama.cpp: about 2 GiB with CUDA; the rest is margin.
@@ -53,7 +53,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
         *_flags(services, host),
-        *docker_host.problems(services, host, settings.container_runtime),
+        *container_runtime.problems(services, host, settings.container_runtime),
         *_memory(services, host, settings),
         *_disk(services, host, settings),
         *_ports(services, host),

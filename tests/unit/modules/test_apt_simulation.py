@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import toolkit
-from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
+from ansible_collections.jetson.thor.plugins.module_utils.observe.toolkit import PACKAGES as TOOLKIT
 from ansible_collections.jetson.thor.plugins.modules import apt_simulation
 
 JETPACK = ("nvidia-container", "nvidia-jetpack")
@@ -24,7 +24,7 @@ Host = Callable[..., SimpleNamespace]
 
 def metapackages(version: str) -> list[toolkit.Package]:
     """The metapackages of JetPack 7.1 that depend on the four packages, each at exactly this version."""
-    depends = [f"{name} (= {version})" for name in packages.TOOLKIT]
+    depends = [f"{name} (= {version})" for name in TOOLKIT]
     return [toolkit.Package(name, "7.1-b10", depends) for name in JETPACK]
 
 
@@ -91,21 +91,21 @@ def run(wanted: list[str], **sources: str) -> list[str]:
 
 
 def four(version: str) -> list[str]:
-    return [f"{name}={version}" for name in packages.TOOLKIT]
+    return [f"{name}={version}" for name in TOOLKIT]
 
 
 def test_a_fresh_host_gets_the_toolkit_and_nothing_of_it_changes(host: Host, tmp_path: Path) -> None:
     made = host()
     source = repository(tmp_path / "nvidia", "1.18.0", "1.18.1")
     before = sorted(str(path) for path in tmp_path.rglob("*"))
-    assert sorted(run(four("1.18.1-1"), nvidia=source)) == sorted(packages.TOOLKIT)
+    assert sorted(run(four("1.18.1-1"), nvidia=source)) == sorted(TOOLKIT)
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before, "sources, lists and cache are gone with it"
     assert list(made.etc.iterdir()) == [made.etc / "host.sources"]
 
 
 def test_what_would_take_jetpacks_metapackages_away_is_refused_by_name(host: Host, tmp_path: Path) -> None:
     jetpack = tuple(metapackages("1.18.0-1"))
-    host({**dict.fromkeys(packages.TOOLKIT, "1.18.0-1"), **dict.fromkeys(JETPACK, "7.1-b10")}, own=jetpack)
+    host({**dict.fromkeys(TOOLKIT, "1.18.0-1"), **dict.fromkeys(JETPACK, "7.1-b10")}, own=jetpack)
     source = repository(tmp_path / "nvidia", "1.18.0", "1.18.1")
     with pytest.raises(apt_simulation.Failed) as failure:
         run(four("1.18.1-1"), nvidia=source)
@@ -116,9 +116,9 @@ def test_what_would_take_jetpacks_metapackages_away_is_refused_by_name(host: Hos
 
 
 def test_a_toolkit_that_is_too_old_is_brought_up(host: Host, tmp_path: Path) -> None:
-    host(dict.fromkeys(packages.TOOLKIT, "1.16.2-1"))
+    host(dict.fromkeys(TOOLKIT, "1.16.2-1"))
     source = repository(tmp_path / "nvidia", "1.18.1")
-    assert sorted(run(four("1.18.1-1"), nvidia=source)) == sorted(packages.TOOLKIT)
+    assert sorted(run(four("1.18.1-1"), nvidia=source)) == sorted(TOOLKIT)
 
 
 def test_a_version_that_no_source_has_is_told_with_those_that_there_are(host: Host, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from ansible_collections.jetson.thor.plugins.module_utils import docker_api
 from ansible_collections.jetson.thor.plugins.module_utils.images import derive, inventory
 from ansible_collections.jetson.thor.plugins.module_utils.images import pull as image_pull
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
+from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images as plan
 from container_helper import docker_run
 from fake_dockerd import CONTAINERD, Dockerd, Handler
 
@@ -147,37 +149,6 @@ def test_each_image_is_needed_once() -> None:
     other = {**service(VLLM), "environment": {"NVIDIA_DISABLE_REQUIRE": "1"}}
     (needed,) = inventory.needed([service(VLLM), other, service(VLLM), other])
     assert needed["environments"] == [PLAIN, {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}], "each once"
-
-
-def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
-    proof = {"gpu": True, "l4t": "38.2.0", "toolkit": "1.18.1-1", "environments": KEYS}
-    held = {"digest": ONE, "present": True, "architecture": "arm64", "proof": proof}
-    host: dict[str, Any] = {
-        "images": {VLLM: held, SGLANG: {**held, "digest": TWO}},
-        "superseded_images": [f"old@{TWO}"],
-        "l4t": "38.2.0",
-        "container_packages": {"nvidia-container-toolkit": "1.18.1-1"},
-    }
-    services = [service(VLLM)]
-    assert inventory.work(services, host)["todo"] == []
-    assert inventory.work(services, host, collect=True)["todo"] == [f"collect {SGLANG}", f"collect old@{TWO}"]
-    assert inventory.work([service(VLLM, ONE)], host)["todo"] == []
-    assert inventory.work([service(VLLM, TWO)], host)["todo"] == [f"pull {VLLM}"], "the lock says another one"
-    changes: list[dict[str, Any]] = [
-        {"l4t": "38.4.0"},
-        {"container_packages": {}},
-        {"images": {VLLM: {**held, "proof": None}}},
-        {"images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}},
-        {"images": {VLLM: {**held, "proof": {**proof, "environments": []}}}},
-    ]
-    for change in changes:
-        assert inventory.work(services, {**host, **change})["todo"] == [f"prove {VLLM}"]
-    assert inventory.work(services, {**host, "images": {VLLM: {**held, "present": False}}})["todo"] == [f"pull {VLLM}"]
-    assert inventory.work(services, {})["todo"] == [f"pull {VLLM}"], "a fresh host"
-    elsewhere = {**service(VLLM), "environment": {"NVIDIA_VISIBLE_DEVICES": "0"}}
-    assert inventory.work([elsewhere], host)["todo"] == [f"prove {VLLM}"], "it was proven with other devices"
-    unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
-    assert inventory.work(services, unproven, require_gpu=False)["todo"] == []
 
 
 def test_observation_holds_the_record_against_dockerd(dockerd: Dockerd) -> None:
@@ -810,9 +781,9 @@ def test_a_derived_image_that_is_gone_is_made_again(dockerd: Dockerd, tmp_path: 
     run(tmp_path, spec(listening()))
     dockerd.images = [one for one in dockerd.images if one["Id"] != DERIVED]
     dockerd.lacking = dict(LACKS)
-    host = {**inventory.observe(), "l4t": "38.2.0", "container_packages": {inventory.TOOLKIT: "1.18.1-1"}}
+    host = {**inventory.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
     services = [{"image": VLLM, "engine": "vllm", "version": "25.10", "python_packages": SOUND}]
-    assert inventory.work(services, host, require_gpu=False)["todo"] == [f"look for Python packages in {VLLM}"]
+    assert plan.work(services, host, require_gpu=False)["todo"] == [f"look for Python packages in {VLLM}"]
     assert run(tmp_path, spec(listening()))["extended"]
 
 
@@ -840,10 +811,10 @@ def test_derived_images_that_nobody_names_are_collected(dockerd: Dockerd, tmp_pa
 def test_a_derived_image_goes_with_the_service_that_wanted_it(dockerd: Dockerd, tmp_path: Path) -> None:
     dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
     run(tmp_path, spec(listening()))
-    host = {**inventory.observe(), "l4t": "38.2.0", "container_packages": {inventory.TOOLKIT: "1.18.1-1"}}
+    host = {**inventory.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
     services = [{"image": VLLM, "engine": "vllm", "version": "25.10"}]
-    todo = inventory.work(services, host, require_gpu=False, collect=True)["todo"]
-    assert todo == [f"collect {VLLM} with {' '.join(SOUND)}"]
+    todo = plan.work(services, host, require_gpu=False, prune=True)["todo"]
+    assert todo == [f"remove {VLLM} with {' '.join(SOUND)}"]
     unit = tmp_path / "units/thor-speech.service"
     unit.write_text(f"ExecStart=docker run {DERIVED} serve")
     arguments = spec(image(), collect=True)

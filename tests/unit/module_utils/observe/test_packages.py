@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Other provisioners of a host: what JetPack wants of the toolkit, and who is installing packages now."""
+"""Other provisioners of a host: who is installing packages now."""
 
 from __future__ import annotations
 
@@ -14,44 +14,11 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.action.package_work import ActionModule
+from ansible_collections.jetson.thor.plugins.module_utils import commands
 from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
 from ansible_collections.jetson.thor.plugins.modules import package_work
 
 ROOT = Path(__file__).resolve().parents[4]
-EXACT = ", ".join(f"{name} (= 1.18.0-1)" for name in packages.TOOLKIT)
-LOOSE = "libnvidia-container1 (>= 1.18.0-1), nvidia-container-toolkit"
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (
-            f"ii |nvidia-container|7.1-b10|, docker-buildx | x, {EXACT}\nii |nvidia-jetpack|7.1-b10|, nvidia-container (= 7.1-b10)\n",
-            {"version": "1.18.0-1", "by": "nvidia-container 7.1-b10", "installed": True},
-        ),
-        (
-            f"hi |nvidia-jetpack|7.1-b10|, {EXACT}\n",
-            {"version": "1.18.0-1", "by": "nvidia-jetpack 7.1-b10", "installed": True},
-        ),
-        (f"rc |nvidia-container|7.1-b10|, {EXACT}\nun |nvidia-jetpack||, \n", None),
-        (f"ii |nvidia-container|7.2|, {LOOSE}\n", None),
-        ("ii |nvidia-container|7.0|, nvidia-container-runtime (= 1.18.0-1)\n", None),
-        ("", None),
-        ("dpkg-query: no packages found", None),
-    ],
-)
-def test_the_version_that_an_installed_metapackage_wants(text: str, found: dict[str, Any] | None) -> None:
-    assert packages.wanted_by_installed(text) == found
-
-
-def test_the_version_that_a_metapackage_in_apt_wants() -> None:
-    text = (
-        "Package: nvidia-jetpack\nVersion: 7.1-b10\nDepends: nvidia-container (= 7.1-b10)\nDescription: x\n more\n\n"
-        f"Package: nvidia-container\nVersion: 7.1-b10\nPre-Depends: dpkg\nDepends: libc6, {EXACT}\n"
-    )
-    wanted = {"version": "1.18.0-1", "by": "nvidia-container 7.1-b10", "installed": False}
-    assert packages.wanted_by_candidates(text) == wanted
-    assert packages.wanted_by_candidates("") is None
 
 
 HOLD = """
@@ -118,7 +85,7 @@ def test_jetpacks_installer_of_docker_is_seen(
     monkeypatch.undo()
     monkeypatch.setattr(packages, "LOCKS", locks)
     text = SHOW.format(name=packages.INSTALLER, load=load, active=active, file=file, job=job)
-    monkeypatch.setattr(packages, "_run", lambda *_command: text)
+    monkeypatch.setattr(commands, "output", lambda *_command: text)
     seen = packages.observe()
     assert seen["docker_installer"] is installer
     assert seen["package_work"] == ([f"nv-install-docker.service ({active})"] if work else [])

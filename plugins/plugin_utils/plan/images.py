@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be done about the container images of a host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
+
+
+def work(
+    services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, prune: bool = False
+) -> dict[str, Any]:
+    """``images``, all that the services need, each once, and ``todo``, one line for each thing to do."""
+    wanted = inventory.needed(services)
+    known = host.get("images") or {}
+    version = (host.get("container_packages") or {}).get(toolkit.PACKAGES[0])
+    todo = []
+    for image in wanted:
+        held = known.get(image["reference"])
+        if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
+            todo.append(f"pull {image['reference']}")
+        elif not inventory.proof_holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
+            todo.append(f"check the GPU in {image['reference']}")
+        elif inventory.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
+            todo.append(f"look for Python packages in {image['reference']}")
+    return {
+        "images": wanted,
+        "todo": [*todo, *(f"remove {name}" for name in (_unwanted(wanted, host) if prune else []))],
+    }
+
+
+def _unwanted(wanted: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
+    """Images of ours that no service needs any more."""
+    known = host.get("images") or {}
+    references = {image["reference"] for image in wanted}
+    keys = {(image["reference"], " ".join(packages)) for image in wanted for packages in image["extras"]}
+    return [
+        *(name for name in [*known, *(host.get("superseded_images") or [])] if name not in references),
+        *(
+            f"{name} with {key}"
+            for name, held in known.items()
+            for key, one in (held.get("extras") or {}).items()
+            if one["id"] and (name, key) not in keys and name in references
+        ),
+    ]
