@@ -22,7 +22,7 @@ LOOK_SECONDS = 2
 NEVER_EDITED = "init.scope"
 PROPERTIES = (
     *("ActiveState", "UnitFileState", "InvocationID", "NeedDaemonReload", "DropInPaths"),
-    *("MainPID", "ExecStart"),
+    *("MainPID", "ExecStart", "Description", "SubState"),
 )
 
 
@@ -39,6 +39,9 @@ class State:
     invocation: str = ""
     stale: bool = False
     drop_ins: tuple[str, ...] = ()
+    description: str = ""
+    sub: str = ""
+    main_pid: int = 0
 
     @property
     def runs(self) -> bool:
@@ -76,6 +79,9 @@ class Systemctl:
                 block.get("InvocationID", ""),
                 (block.get("NeedDaemonReload") == "yes" and not told_of_all) or runs_another(block),
                 tuple(block.get("DropInPaths", "").split()),
+                block.get("Description", ""),
+                block.get("SubState", ""),
+                int(block.get("MainPID") or 0),
             )
             for unit, block in zip(units, blocks, strict=True)
         }

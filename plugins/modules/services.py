@@ -181,7 +181,14 @@ serving:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records, systemd
-from ansible_collections.jetson.thor.plugins.module_utils.services import definitions, drop_ins, switch
+from ansible_collections.jetson.thor.plugins.module_utils.services import (
+    compare,
+    definitions,
+    drop_ins,
+    previous,
+    switch,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
 
 JOB = "switch"
 
@@ -212,17 +219,17 @@ def main() -> None:
     params = dict(module.params)
     if params["restore"]:
         try:
-            params["services"] = switch.before(definitions.Disk())
+            params["services"] = previous.services(definitions.Disk())
         except jobs.JobFailed as error:
             records.tell(module)
             module.fail_json(msg=str(error))
     on_disk, manager = definitions.Disk(), systemd.Systemctl()
-    wanted = switch.Wanted.from_spec(params)
+    wanted = compare.Wanted.from_spec(params)
     for service in wanted.services:
         if not service.unit.startswith(definitions.MARKER):
             module.fail_json(msg=f"{service.unit_name}: the unit's first line must begin with {definitions.MARKER!r}")
     try:
-        difference = switch.compare(wanted, on_disk, manager)
+        difference = compare.compare(wanted, observe(on_disk, manager, wanted))
     except jobs.JobFailed as error:
         module.fail_json(msg=str(error))
     if difference.drift and not module.check_mode:
@@ -233,7 +240,7 @@ def main() -> None:
         switch.tidy(wanted, on_disk)
     if module.check_mode or not difference:
         records.tell(module)
-        module.exit_json(changed=bool(difference), diff=difference.diff, **difference.result())
+        module.exit_json(changed=bool(difference), diff=diffs(wanted, difference, on_disk), **difference.result())
     jobs.start(
         module,
         name=JOB,

@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Difference, Wanted, compare
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import MARKER, Disk, File, Service
-from ansible_collections.jetson.thor.plugins.module_utils.services.switch import (
-    Difference,
-    Switch,
-    Wanted,
-    carry_out,
-    compare,
-)
+from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
+from ansible_collections.jetson.thor.plugins.module_utils.services.switch import Switch, carry_out
 from ansible_collections.jetson.thor.plugins.module_utils.systemd import State, Systemctl
 
 
@@ -145,12 +141,18 @@ class Host:
         self.systemd = Systemd(self.disk)
 
     def difference(self, *services: Service, files: Sequence[File] = ()) -> Difference:
-        return compare(Wanted(list(files), ["thor.target"], list(services)), self.disk, self.systemd)
+        wanted = Wanted(list(files), ["thor.target"], list(services))
+        return compare(wanted, observe(self.disk, self.systemd, wanted))
+
+    def diffs(self, *services: Service) -> list[dict[str, str]]:
+        """What ``--diff`` shows."""
+        wanted = Wanted([], ["thor.target"], list(services))
+        return diffs(wanted, compare(wanted, observe(self.disk, self.systemd, wanted)), self.disk)
 
     def run(self, *services: Service, files: Sequence[File] = ()) -> Difference:
         self.systemd.orders.clear()
         wanted = Wanted(list(files), ["thor.target"], list(services))
-        difference = compare(wanted, self.disk, self.systemd)
+        difference = compare(wanted, observe(self.disk, self.systemd, wanted))
         Switch(wanted, difference, self.disk, self.systemd, Silent()).run()
         return difference
 

@@ -19,7 +19,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.models import store
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
-from ansible_collections.jetson.thor.plugins.module_utils.services import switch
+from ansible_collections.jetson.thor.plugins.module_utils.services import previous
 from ansible_collections.jetson.thor.plugins.module_utils.services.transaction import Transaction
 from switch_helper import Host, service
 
@@ -76,16 +76,16 @@ def warned(path: Path) -> bool:
 def test_before_json_and_the_record_of_a_switch(tmp_path: Path, how: bytes | None) -> None:
     host = Host(tmp_path)
     host.carry_out(service("chat", 8000))
-    before = host.disk.path(switch.BEFORE)
+    before = host.disk.path(previous.RECORD)
     before.unlink()
     spoil(before, how)
     spoil(host.disk.path("/var/lib/thor/switch.json"), how)
     with pytest.raises(JobFailed, match="THOR-NOTHING-BEFORE"):
-        switch.before(host.disk)
+        previous.services(host.disk)
     assert warned(before)
     assert Transaction.pending(host.disk, host.systemd) is None
     host.carry_out(service("chat", 8001))
-    assert [one["name"] for one in switch.before(host.disk)] == ["chat"]
+    assert [one["name"] for one in previous.services(host.disk)] == ["chat"]
     assert not host.difference(service("chat", 8001))
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.services import previous
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import (
     Definition,
     File,
     Service,
     paths_of,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.services.switch import before, first_exception, reason_of
+from ansible_collections.jetson.thor.plugins.module_utils.services.failure import journal_text, reason_of
 from ansible_collections.jetson.thor.plugins.module_utils.systemd import runs_another
 from switch_helper import Host, service
 
@@ -160,7 +161,7 @@ def test_an_unchanged_service_that_cannot_start_keeps_trying(host: Host) -> None
 
 def test_the_difference_is_shown(host: Host) -> None:
     host.run(service("chat", 8000), service("old", 8001))
-    diff = {item["after_header"]: item for item in host.difference(service("chat", 8000, "new")).diff}
+    diff = {item["after_header"]: item for item in host.diffs(service("chat", 8000, "new"))}
     assert diff["/etc/systemd/system/thor-chat.service"]["before"].endswith("good\n")
     assert diff["/etc/systemd/system/thor-chat.service"]["after"].endswith("new\n")
     assert diff["/etc/systemd/system/thor-old.service"]["after"] == ""
@@ -171,9 +172,11 @@ def test_the_first_exception_is_shown_where_it_stands_above_the_last_lines() -> 
     cause = "(EngineCore pid=7) ERROR 11-24 [core.py:1] ImportError: Please install modelscope>=1.18.1"
     tail = [f"(APIServer pid=1)   File {number}" for number in range(40)]
     last = "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above."
-    assert first_exception(["INFO ok", cause, *tail, last])[1].strip() == cause
-    assert first_exception([cause, last]) == [], "the last lines show it"
-    assert first_exception(tail) == []
+    shown = journal_text("thor-chat.service", ["INFO ok", cause, *tail, last])
+    assert shown[0].startswith("The first exception") and shown[1].strip() == cause
+    assert "The last lines of journalctl -u thor-chat.service:" in shown
+    assert journal_text("x", [cause, last])[0].startswith("The last lines"), "the last lines show it"
+    assert journal_text("x", tail)[0].startswith("The last lines")
 
 
 @pytest.mark.parametrize(
@@ -195,11 +198,11 @@ def test_the_reason_is_found_in_the_journal(journal: list[str], code: str | None
 
 def test_where_nothing_was_switched_nothing_can_be_taken_back(host: Host) -> None:
     with pytest.raises(JobFailed, match=r"THOR-NOTHING-BEFORE: .*before\.json is not there"):
-        before(host.disk)
+        previous.services(host.disk)
 
 
 def went_back(host: Host) -> dict[str, object]:
-    return host.carry_out(*(Service(**one) for one in before(host.disk)), restore=True)
+    return host.carry_out(*(Service(**one) for one in previous.services(host.disk)), restore=True)
 
 
 def test_the_way_back_stays_what_it_is_until_a_switch_has_come_to_its_end(host: Host) -> None:

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a switch would do: the services that a host should run, compared with what was observed there.
+
+Pure, and the only place that decides it: the controller calls ``compare`` for the plan (plugin_utils/plan/serving.py), and the module
+``services`` calls it on the device before it changes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, Service
+from ansible_collections.jetson.thor.plugins.module_utils.systemd import State
+
+# Support units: the socket that drops the page cache, and the target that wants all services.
+SUPPORT_UNITS = ("thor-drop-caches.socket", "thor.target")
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file on the host: ``mode`` as octal digits with the kind of the file, ``owner`` as ``UID:GID``."""
+
+    sha256: str
+    mode: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What there is on a host. ``services``: those whose units this collection wrote; ``drift``: by unit, see drop_ins.py.
+
+    ``pending``: an interrupted switch has not been taken back yet. ``owner``: of the process that looked, as in ``FileState``.
+    """
+
+    files: Mapping[str, FileState]
+    units: Mapping[str, State]
+    services: Sequence[str]
+    drift: Mapping[str, Sequence[str]]
+    pending: bool
+    owner: str
+
+    def has_content(self, item: File) -> bool:
+        """Whether there is a file with this text, whoever owns it."""
+        found = self.files.get(item.path)
+        return found is not None and found.sha256 == hashlib.sha256(item.content.encode()).hexdigest()
+
+    def has(self, item: File) -> bool:
+        """Whether the file is as it should be: a regular file with this text, mode and owner."""
+        found = self.files.get(item.path)
+        expected = (f"{0o100000 | int(item.mode, 8):o}", self.owner)
+        return found is not None and self.has_content(item) and (found.mode, found.owner) == expected
+
+    def facts(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Observation:
+        """Read what ``facts`` wrote."""
+        return cls(
+            files={path: FileState(**one) for path, one in facts["files"].items()},
+            units={unit: State(**{**one, "drop_ins": tuple(one["drop_ins"])}) for unit, one in facts["units"].items()},
+            services=list(facts["services"]),
+            drift=facts["drift"],
+            pending=facts["pending"],
+            owner=facts["owner"],
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Everything that should be on a host: the arguments of the module ``services``."""
+
+    files: list[File]  # support files
+    units: list[str]  # support units, enabled and started
+    services: list[Service]
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> Wanted:
+        """Read a job's ``spec``."""
+        return cls(
+            files=[File(**item) for item in spec["files"]],
+            units=list(spec["units"]),
+            services=[Service(**item) for item in spec["services"]],
+        )
+
+    def spec(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a switch would do; false when there is nothing to do."""
+
+    files: list[File] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)  # names of services
+    switched: list[str] = field(default_factory=list)  # new, or with another definition
+    started: list[str] = field(default_factory=list)  # as they should be, but not running or not enabled
+    drift: list[str] = field(default_factory=list)  # drop-ins of others, which only a person may remove
+    pending: bool = False  # an interrupted switch is still to be taken back
+
+    def __bool__(self) -> bool:
+        """Whether anything would be done."""
+        return any((self.files, self.units, self.removed, self.switched, self.started, self.drift, self.pending))
+
+    def result(self) -> dict[str, Any]:
+        """The difference as the module returns it."""
+        return {
+            "files": [item.path for item in self.files],
+            "units": self.units,
+            "removed": self.removed,
+            "switched": self.switched,
+            "started": self.started,
+            "drift": self.drift,
+        }
+
+
+def compare(wanted: Wanted, found: Observation) -> Difference:
+    """What a switch would do."""
+    files = [item for item in wanted.files if not found.has(item)]
+    units = [unit for unit in wanted.units if not (state := _state(found, unit)).runs or state.stale]
+    switched, started = [], []
+    for service in wanted.services:
+        state = _state(found, service.unit_name)
+        if not all(map(found.has_content, service.files())) or (state.runs and state.stale):
+            switched.append(service.name)
+            continue
+        files += [item for item in service.files() if not found.has(item)]  # mode or owner: nothing is restarted
+        if not state.runs:
+            started.append(service.name)
+    names = [service.name for service in wanted.services]
+    ours = [*wanted.units, *(service.unit_name for service in wanted.services)]
+    return Difference(
+        files=files,
+        units=units,
+        removed=[name for name in found.services if name not in names],
+        switched=switched,
+        started=started,
+        drift=[text for unit in ours for text in found.drift.get(unit, ())],
+        pending=found.pending,
+    )
+
+
+def _state(found: Observation, unit: str) -> State:
+    return found.units.get(unit, State())

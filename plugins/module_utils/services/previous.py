@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The record of the services as they were before the last switch: what ``restore`` brings back."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, File
+
+RECORD = "/var/lib/thor/before.json"
+# ``complete``: the switch that wrote it has succeeded.
+SHAPE = {"services": [{"name": str, "unit": str, "config": str}], "complete?": bool}
+NONE = "THOR-NOTHING-BEFORE"
+
+
+def services(disk: Disk) -> list[dict[str, str]]:
+    """The services before the last switch, as the module takes them; raises JobFailed where nothing was switched yet."""
+    record = records.read(disk.path(RECORD), SHAPE)
+    if record is None:
+        raise JobFailed(
+            f"{NONE}: {socket.gethostname()}: {RECORD} is not there: nothing was switched on this host yet that could be "
+            "taken back. Set what it should serve in thor_profiles, and run site.yml."
+        )
+    found: list[dict[str, str]] = record["services"]
+    return found
+
+
+def begin(disk: Disk, restore: bool) -> None:
+    """Record what serves now, and reserve the room for saying in the end that the switch has succeeded."""
+    record: dict[str, Any] = records.read(disk.path(RECORD), SHAPE) or {}
+    # During a restore, and after a switch that failed, it stays as it is: that is where all of this came from.
+    if not restore and record.get("complete", True):
+        record = {"services": _present(disk)}
+    disk.write(File(RECORD, records.text({**record, "complete": False}), "0600"))
+    disk.stage(File(RECORD, records.text({**record, "complete": True}), "0600"))
+
+
+def complete(disk: Disk) -> None:
+    """The switch has succeeded. Takes no room."""
+    disk.place(RECORD)
+
+
+def _present(disk: Disk) -> list[dict[str, str]]:
+    found = []
+    for name in disk.ours():
+        definition = disk.definition(name)
+        if definition.unit is not None and definition.config is not None:
+            found.append({"name": name, "unit": definition.unit, "config": definition.config})
+    return found
