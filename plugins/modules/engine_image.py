@@ -83,7 +83,7 @@ options:
   toolkit:
     description: Version of the NVIDIA Container Toolkit, which a proof is recorded with.
     type: str
-  extend:
+  derive:
     description: Whether missing Python packages are added in a derived image. Otherwise an image that lacks them is refused.
     type: bool
     default: true
@@ -91,7 +91,7 @@ options:
     description: More for pip, which runs in a container of the image with the network of the host.
     type: str
     default: ""
-  collect:
+  prune:
     description: Remove images that this module once pulled and that no service, unit or kept definition names.
     type: bool
     default: false
@@ -143,17 +143,17 @@ pulled:
   type: list
   elements: str
   returned: always
-proven:
+checked:
   description: References of which a container was tried, or would be.
   type: list
   elements: str
   returned: always
-extended:
+derived:
   description: References for which an image with further Python packages was made; in check mode, in which they would be looked for.
   type: list
   elements: str
   returned: always
-collected:
+pruned:
   description: Names of images that were removed, or would be.
   type: list
   elements: str
@@ -212,9 +212,9 @@ ARGUMENTS: dict[str, Any] = {
     "require_gpu": {"type": "bool", "default": True},
     "l4t": {"type": "str"},
     "toolkit": {"type": "str"},
-    "extend": {"type": "bool", "default": True},
+    "derive": {"type": "bool", "default": True},
     "pip_arguments": {"type": "str", "default": ""},
-    "collect": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
     "stall_timeout": {"type": "int", "default": 300},
     "attempts": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 86400},
@@ -238,11 +238,11 @@ def main() -> None:
     todo = pull.plan(spec, record, local)
     entries, notes = pull.unlocked(spec, record)
     result: dict[str, Any] = {
-        "changed": bool(todo["pull"] or todo["extend"] or todo["collect"]),
+        "changed": bool(todo["pull"] or todo["derive"] or todo["prune"]),
         "pulled": todo["pull"],
-        "proven": todo["prove"],
-        "extended": todo["extend"],
-        "collected": todo["collect"],
+        "checked": todo["check"],
+        "derived": todo["derive"],
+        "pruned": todo["prune"],
         "unlocked": entries,
         "images": {name: entry["digest"] for name, entry in record["images"].items()},
     }

@@ -41,8 +41,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.docker_api import (
 from ansible_collections.jetson.thor.plugins.module_utils.images import derive
 from ansible_collections.jetson.thor.plugins.module_utils.images import inventory as images
 from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors import (
-    COLLECT,
     PLATFORM_WAY_OUT,
+    PRUNE,
     ImageError,
     broken_off,
     explain,
@@ -386,7 +386,7 @@ class Puller:
                 f"thor_services[{image['engine']} {image['version']}].image",
                 image["reference"],
                 f"{words} in {self.store.root} (unpacked taken as {EXPANSION:g} times compressed)",
-                f"Free space there, or set container_runtime_data_root. {COLLECT}",
+                f"Free space there, or set container_runtime_data_root. {PRUNE}",
             )
             raise ImageError(problem)
 
@@ -567,7 +567,7 @@ def plan(spec: Mapping[str, Any], record: images.Record, local: images.Local) ->
     """What a run would do: references to pull, to record (they are there already), to prove and to look for Python packages in,
     and names to remove.
     """
-    result: dict[str, list[str]] = {"pull": [], "record": [], "prove": [], "extend": [], "collect": []}
+    result: dict[str, list[str]] = {"pull": [], "record": [], "check": [], "derive": [], "prune": []}
     for image in spec["images"]:
         reference = image["reference"]
         digest = digest_for(image, record, local)
@@ -579,18 +579,18 @@ def plan(spec: Mapping[str, Any], record: images.Record, local: images.Local) ->
             result["record"].append(reference)
         proof = held.get("proof") if same else None
         if not images.proof_holds(proof, spec["require_gpu"], spec["l4t"], spec["toolkit"], environments_of(image)):
-            result["prove"].append(reference)
+            result["check"].append(reference)
         known = held.get("extras", {}) if same else {}
         if images.lacking_extras(image, known, lambda one: one["id"] is None or local.has_id(one["id"])):
-            result["extend"].append(reference)
-    if spec["collect"]:
+            result["derive"].append(reference)
+    if spec["prune"]:
         after = {"images": dict(record["images"]), "superseded": list(record["superseded"])}
         for image in spec["images"]:
             if image["digest"]:
                 images.note(after, image["reference"], image["digest"], None)
         remove = garbage(after, spec["images"])[0]
-        result["collect"] = [images.by_digest(one["reference"], one["digest"]) for one in remove]
-        result["collect"] += derive.unwanted(record["images"], spec["images"], _naming_texts().values())
+        result["prune"] = [images.by_digest(one["reference"], one["digest"]) for one in remove]
+        result["prune"] += derive.unwanted(record["images"], spec["images"], _naming_texts().values())
     return result
 
 
@@ -598,12 +598,12 @@ def forecast(todo: Mapping[str, list[str]], record: images.Record) -> list[str]:
     """The images of a host, a line each, as they will be after ``todo``."""
     lines = {name: _line(name, entry["digest"]) for name, entry in record["images"].items()}
     gone = {
-        name for name, entry in record["images"].items() if images.by_digest(name, entry["digest"]) in todo["collect"]
+        name for name, entry in record["images"].items() if images.by_digest(name, entry["digest"]) in todo["prune"]
     }
     lines = {name: line for name, line in lines.items() if name not in gone}
     lines |= {name: f"{name} (pulled)" for name in todo["pull"]}
     return sorted(
-        [*lines.values(), *(f"{name} with its Python packages (where it lacks them)" for name in todo["extend"])]
+        [*lines.values(), *(f"{name} with its Python packages (where it lacks them)" for name in todo["derive"])]
     )
 
 
@@ -652,7 +652,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     record = images.read_record()
     before = inventory(record)
     problems: list[Problem] = []
-    result: dict[str, Any] = {"pulled": [], "proven": [], "extended": [], "collected": [], "kept": {}}
+    result: dict[str, Any] = {"pulled": [], "checked": [], "derived": [], "pruned": [], "kept": {}}
     try:
         puller = Puller(docker, spec, report)
         for image in spec["images"]:
@@ -664,18 +664,18 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
                     break
         if not problems:
             puller.store.release()
-        if spec["collect"] and not problems:
-            result["collected"], result["kept"] = collect(docker, record, spec["images"])
+        if spec["prune"] and not problems:
+            result["pruned"], result["kept"] = collect(docker, record, spec["images"])
             derived, kept = derive.remove_unused(docker, record, spec["images"], _naming_texts().values())
             images.write_record(record)
-            result["collected"] += derived
+            result["pruned"] += derived
             result["kept"] |= kept
     except DockerError as error:
         problems.append(_docker_failed(error))
     entries, notes = unlocked(spec, record)
     result["unlocked"] = entries
     result["images"] = {name: entry["digest"] for name, entry in record["images"].items()}
-    result["changed"] = bool(result["pulled"] or result["extended"] or result["collected"])
+    result["changed"] = bool(result["pulled"] or result["derived"] or result["pruned"])
     if result["changed"]:
         result["diff"] = diff_of(before, inventory(record))
     if problems:
@@ -725,7 +725,7 @@ def _settle(
         puller.report.progress(0, 0, text=f"{reference}: a container of it is tried")
         entry["proof"] = prove(docker, image, digest, spec)
         images.write_record(record)
-        result["proven"].append(reference)
+        result["checked"].append(reference)
     for packages in images.lacking_extras(
         image, entry["extras"], lambda one: one["id"] is None or local.has_id(one["id"])
     ):
@@ -733,7 +733,7 @@ def _settle(
         entry["extras"][derive.key_of(packages)] = {"id": made}
         images.write_record(record)
         if made:
-            result["extended"].append(f"{reference} with {', '.join(packages)}")
+            result["derived"].append(f"{reference} with {', '.join(packages)}")
 
 
 def _extended(
@@ -747,7 +747,7 @@ def _extended(
         missing = derive.lacking(docker, name, packages)
         if not missing:
             return None
-        if spec["extend"]:
+        if spec["derive"]:
             made = derive.add(docker, name, missing, spec["pip_arguments"], spec["environment"], puller.report)
             missing = derive.lacking(docker, made, packages)
             if not missing:
@@ -763,7 +763,7 @@ def _extended(
         )
         reason = f"{what}: {error}"
     remedy = (
-        "engine_image_extend: true adds it in a derived image, for which pip needs an index that the host reaches (thor_pip_extra_args); "
+        "engine_image_derive: true adds it in a derived image, for which pip needs an index that the host reaches (thor_pip_extra_args); "
         "or name an image that has it (thor_extra_engines), or take the service out of thor_profiles."
     )
     variable = f"thor_services[{image['engine']} {image['version']}].image"

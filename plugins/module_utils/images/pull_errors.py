@@ -24,7 +24,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import network_errors 
 from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
-COLLECT = "engine_image_collect: true removes images of ours that nobody uses."
+PRUNE = "engine_image_prune: true removes our images that nothing uses."
 PLATFORM_WAY_OUT = "Choose a version whose image is made for aarch64 devices (arm64), or mend the image's name."
 
 # The first that matches counts, in the order of explain().
@@ -110,7 +110,7 @@ def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_f
         return error(
             "THOR-IMAGE-DISK",
             f"the disk is full{far}",
-            f"Free space there, or set container_runtime_data_root. {COLLECT}",
+            f"Free space there, or set container_runtime_data_root. {PRUNE}",
         )
     if _LIMIT.search(text):
         return _limited(words, image)

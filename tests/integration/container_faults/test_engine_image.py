@@ -332,18 +332,18 @@ def test_collection_takes_what_is_ours_and_nobody_names(host: Host) -> None:
     named = f"{LINE}/{NAME}@{host.record()['images'][f'{LINE}/{NAME}:2']['digest']}"
     try:
         host.run(f"echo '# {named}' > {unit}")
-        assert "changed=0" in brought(service(), engine_image_collect=True)
+        assert "changed=0" in brought(service(), engine_image_prune=True)
         assert f"{LINE}/{NAME}:2" in host.tags(), "a unit names it"
         host.run(f"rm {unit}")
-        output = brought(service(), engine_image_collect=True, options=("--check", "--diff"))
+        output = brought(service(), engine_image_prune=True, options=("--check", "--diff"))
         assert f"-{LINE}/{NAME}:2" in output
         assert f"{LINE}/{NAME}:2" in host.tags()
         assert "changed=0" in brought(service()), "only where one asks for it"
-        brought(service(), engine_image_collect=True)
+        brought(service(), engine_image_prune=True)
     finally:
         host.run(f"rm -f {unit}")
     assert host.tags() == {f"{LINE}/{NAME}:1", f"{LINE}/{NAME}:3"}
-    assert "changed=0" in brought(service(), engine_image_collect=True)
+    assert "changed=0" in brought(service(), engine_image_prune=True)
 
 
 def test_an_image_that_wants_a_newer_driver_is_proven_as_its_service_runs(host: Host) -> None:

@@ -257,7 +257,7 @@ SPEECH = [{"profile": "tiny-whisper-vllm", "name": "speech"}]
 def test_an_image_that_lacks_what_reads_sound_is_refused_while_the_old_service_serves(box: Box) -> None:
     before = box.container()
     with pytest.raises(AssertionError, match="THOR-IMAGE-EXTRAS"):
-        play("site.yml", thor_profiles=SPEECH, engine_image_extend=False)
+        play("site.yml", thor_profiles=SPEECH, engine_image_derive=False)
     assert box.container() == before
     assert box.answers()
 

@@ -70,8 +70,8 @@ def spec(*wanted: dict[str, Any], **more: Any) -> dict[str, Any]:
         "require_gpu": False,
         "l4t": "38.2.0",
         "toolkit": "1.18.1-1",
-        "collect": False,
-        "extend": True,
+        "prune": False,
+        "derive": True,
         "pip_arguments": "--index-url http://hub/simple",
         "environment": {"http_proxy": "http://proxy:3128"},
         "stall_timeout": 300,
@@ -203,7 +203,7 @@ def test_a_new_digest_keeps_the_old_one_to_be_collected() -> None:
 def test_an_unlocked_image_is_recorded_and_told(dockerd: Dockerd, tmp_path: Path) -> None:
     dockerd.pulls = [pulled()]
     result = run(tmp_path, spec(image()))
-    assert (result["changed"], result["pulled"], result["proven"]) == (True, [VLLM], [VLLM])
+    assert (result["changed"], result["pulled"], result["checked"]) == (True, [VLLM], [VLLM])
     entry = {"engine": "vllm", "version": "25.10", "image": VLLM, "digest": ONE}
     assert result["unlocked"] == [entry]
     assert f"script/lock --digest vllm:25.10={ONE}" in result["warnings"][0]
@@ -212,7 +212,7 @@ def test_an_unlocked_image_is_recorded_and_told(dockerd: Dockerd, tmp_path: Path
     assert record["digest"] == ONE and record["proof"]["l4t"] == "38.2.0"
     assert VLLM in dockerd.names()
     again = run(tmp_path, spec(image()))
-    assert (again["changed"], again["pulled"], again["proven"]) == (False, [], [])
+    assert (again["changed"], again["pulled"], again["checked"]) == (False, [], [])
 
 
 def test_a_locked_image_is_pulled_by_its_digest_and_tagged(dockerd: Dockerd, tmp_path: Path) -> None:
@@ -603,7 +603,7 @@ def test_the_proof_has_no_privilege_and_leaves_no_container(dockerd: Dockerd, tm
     proof = inventory.read_record()["images"][VLLM]["proof"]
     assert proof["gpu"] is True and proof["output"] == "GPU 0: NVIDIA Thor" and proof["toolkit"] == "1.18.1-1"
     result = run(tmp_path, spec(image(), require_gpu=True, toolkit="1.20.0-1"))
-    assert (result["changed"], result["proven"]) == (False, [VLLM])
+    assert (result["changed"], result["checked"]) == (False, [VLLM])
 
 
 def test_the_proof_is_the_services_container(dockerd: Dockerd, tmp_path: Path) -> None:
@@ -625,10 +625,10 @@ def test_the_proof_is_the_services_container(dockerd: Dockerd, tmp_path: Path) -
     assert record["environments"] == sorted([*KEYS, inventory.environment_key(environment)])
     assert "true" not in json.dumps(record["environments"]), "values may be nobody's business"
     again = run(tmp_path, spec({**image(), "environments": [environment]}, require_gpu=True))
-    assert again["proven"] == []
+    assert again["checked"] == []
     more = inventory.container_environment({"NVIDIA_VISIBLE_DEVICES": "0"})
     again = run(tmp_path, spec({**image(), "environments": [environment, more]}, require_gpu=True))
-    assert again["proven"] == [VLLM]
+    assert again["checked"] == [VLLM]
 
 
 def test_an_image_that_wants_a_newer_driver_is_told_so(dockerd: Dockerd, tmp_path: Path) -> None:
@@ -672,54 +672,54 @@ def _two_images(dockerd: Dockerd) -> None:
 
 def test_what_nobody_wants_goes_where_one_asks_for_it(dockerd: Dockerd, tmp_path: Path) -> None:
     _two_images(dockerd)
-    assert run(tmp_path, spec(image()))["collected"] == []
-    todo = image_pull.plan(spec(image(), collect=True), inventory.read_record(), inventory.Local(dockerd.images))
-    assert todo["collect"] == [f"hub:5000/nvidia/sglang@{TWO}"]
+    assert run(tmp_path, spec(image()))["pruned"] == []
+    todo = image_pull.plan(spec(image(), prune=True), inventory.read_record(), inventory.Local(dockerd.images))
+    assert todo["prune"] == [f"hub:5000/nvidia/sglang@{TWO}"]
     assert image_pull.forecast(todo, inventory.read_record()) == [f"{VLLM} {ONE}"]
-    result = run(tmp_path, spec(image(), collect=True))
-    assert (result["changed"], result["collected"]) == (True, [f"hub:5000/nvidia/sglang@{TWO}"])
+    result = run(tmp_path, spec(image(), prune=True))
+    assert (result["changed"], result["pruned"]) == (True, [f"hub:5000/nvidia/sglang@{TWO}"])
     assert dockerd.names() == {VLLM, f"hub:5000/nvidia/vllm@{ONE}", "a-persons:image"}
     assert list(inventory.read_record()["images"]) == [VLLM]
-    assert run(tmp_path, spec(image(), collect=True))["changed"] is False
+    assert run(tmp_path, spec(image(), prune=True))["changed"] is False
 
 
 @pytest.mark.parametrize("place", ["units/thor-chat.service", "state/before.json"])
 def test_what_a_unit_names_stays(place: str, dockerd: Dockerd, tmp_path: Path) -> None:
     _two_images(dockerd)
     (tmp_path / place).write_text(f"ExecStart=docker run hub:5000/nvidia/sglang@{TWO} serve")
-    result = run(tmp_path, spec(image(), collect=True))
-    assert (result["changed"], result["collected"]) == (False, [])
+    result = run(tmp_path, spec(image(), prune=True))
+    assert (result["changed"], result["pruned"]) == (False, [])
     assert "names it" in result["kept"][f"hub:5000/nvidia/sglang@{TWO}"]
 
 
 def test_what_a_container_uses_stays(dockerd: Dockerd, tmp_path: Path) -> None:
     _two_images(dockerd)
     dockerd.in_use = {SGLANG}
-    result = run(tmp_path, spec(image(), collect=True))
-    assert (result["collected"], list(result["kept"])) == ([], [f"hub:5000/nvidia/sglang@{TWO}"])
+    result = run(tmp_path, spec(image(), prune=True))
+    assert (result["pruned"], list(result["kept"])) == ([], [f"hub:5000/nvidia/sglang@{TWO}"])
     assert SGLANG in inventory.read_record()["images"]
 
 
 def test_a_name_that_a_person_gave_stays(dockerd: Dockerd, tmp_path: Path) -> None:
     _two_images(dockerd)
     dockerd.images[1]["RepoTags"].append("a-persons:sglang")
-    run(tmp_path, spec(image(), collect=True))
+    run(tmp_path, spec(image(), prune=True))
     assert dockerd.names() >= {"a-persons:sglang", "a-persons:image"} and SGLANG not in dockerd.names()
 
 
 def test_the_digest_that_a_lock_replaced_goes_too(dockerd: Dockerd, tmp_path: Path) -> None:
     _two_images(dockerd)
     dockerd.pulls = [pulled(TWO)]
-    arguments = spec(image(digest=TWO), image(SGLANG, engine="sglang"), collect=True)
+    arguments = spec(image(digest=TWO), image(SGLANG, engine="sglang"), prune=True)
     todo = image_pull.plan(arguments, inventory.read_record(), inventory.Local(dockerd.images))
-    assert (todo["pull"], todo["collect"]) == ([VLLM], [f"hub:5000/nvidia/vllm@{ONE}"])
-    assert run(tmp_path, arguments)["collected"] == [f"hub:5000/nvidia/vllm@{ONE}"]
+    assert (todo["pull"], todo["prune"]) == ([VLLM], [f"hub:5000/nvidia/vllm@{ONE}"])
+    assert run(tmp_path, arguments)["pruned"] == [f"hub:5000/nvidia/vllm@{ONE}"]
     assert f"hub:5000/nvidia/vllm@{TWO}" in dockerd.names()
 
 
 def test_a_plan_on_a_host_without_docker() -> None:
     todo = image_pull.plan(spec(image(), image(SGLANG)), inventory.read_record(), inventory.Local([]))
-    assert (todo["pull"], todo["prove"]) == ([VLLM, SGLANG], [VLLM, SGLANG])
+    assert (todo["pull"], todo["check"]) == ([VLLM, SGLANG], [VLLM, SGLANG])
     assert image_pull.forecast(todo, inventory.read_record()) == [f"{SGLANG} (pulled)", f"{VLLM} (pulled)"]
 
 
@@ -738,7 +738,7 @@ def listening() -> dict[str, Any]:
 def test_an_image_that_has_what_its_service_needs_is_used_as_it_is(dockerd: Dockerd, tmp_path: Path) -> None:
     dockerd.pulls = [pulled()]
     result = run(tmp_path, spec(listening()))
-    assert result["extended"] == []
+    assert result["derived"] == []
     assert inventory.read_record()["images"][VLLM]["extras"] == {" ".join(SOUND): {"id": None}}
     dockerd.asked.clear()
     plan = image_pull.plan(
@@ -750,7 +750,7 @@ def test_an_image_that_has_what_its_service_needs_is_used_as_it_is(dockerd: Dock
 def test_what_is_missing_is_added_in_a_derived_image_and_nothing_else_is(dockerd: Dockerd, tmp_path: Path) -> None:
     dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
     result = run(tmp_path, spec(listening()))
-    assert result["extended"] == [f"{VLLM} with {', '.join(SOUND)}"] and result["changed"]
+    assert result["derived"] == [f"{VLLM} with {', '.join(SOUND)}"] and result["changed"]
     assert inventory.read_record()["images"][VLLM]["extras"] == {" ".join(SOUND): {"id": DERIVED}}
     created = [
         json.loads(body)
@@ -784,7 +784,7 @@ def test_a_derived_image_that_is_gone_is_made_again(dockerd: Dockerd, tmp_path: 
     host = {**inventory.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
     services = [{"image": VLLM, "engine": "vllm", "version": "25.10", "python_packages": SOUND}]
     assert plan.work(services, host, require_gpu=False)["todo"] == [f"look for Python packages in {VLLM}"]
-    assert run(tmp_path, spec(listening()))["extended"]
+    assert run(tmp_path, spec(listening()))["derived"]
 
 
 @pytest.mark.parametrize(("extend", "code", "words"), [(False, 0, "it lacks"), (True, 1, "pip ended with 1")])
@@ -793,7 +793,7 @@ def test_an_image_that_cannot_be_extended_is_refused(
 ) -> None:
     dockerd.pulls, dockerd.lacking, dockerd.pip_exit_code = [pulled()], dict(LACKS), code
     dockerd.log = "ERROR: No matching distribution found for soundfile\r\n"
-    text = failed(tmp_path, spec(listening(), extend=extend))
+    text = failed(tmp_path, spec(listening(), derive=extend))
     assert "THOR-IMAGE-EXTRAS" in text and VLLM in text and words in text and "soundfile==0.14.0" in text
     assert "No matching distribution" in text if extend else "No module named 'soundfile'" in text
     assert inventory.read_record()["images"][VLLM]["extras"] == {}
@@ -804,7 +804,7 @@ def test_derived_images_that_nobody_names_are_collected(dockerd: Dockerd, tmp_pa
     run(tmp_path, spec(listening()))
     old = f"sha256:{'e' * 64}"
     dockerd.add("thor-derived:1", image_id=old)
-    assert run(tmp_path, spec(listening(), collect=True))["collected"] == [old]
+    assert run(tmp_path, spec(listening(), prune=True))["pruned"] == [old]
     assert dockerd.find(DERIVED) is not None
 
 
@@ -817,15 +817,15 @@ def test_a_derived_image_goes_with_the_service_that_wanted_it(dockerd: Dockerd, 
     assert todo == [f"remove {VLLM} with {' '.join(SOUND)}"]
     unit = tmp_path / "units/thor-speech.service"
     unit.write_text(f"ExecStart=docker run {DERIVED} serve")
-    arguments = spec(image(), collect=True)
-    assert run(tmp_path, arguments)["collected"] == [], "the service is not switched yet"
+    arguments = spec(image(), prune=True)
+    assert run(tmp_path, arguments)["pruned"] == [], "the service is not switched yet"
     unit.unlink()
     dockerd.in_use = {DERIVED}
     result = run(tmp_path, arguments)
-    assert result["collected"] == [] and DERIVED in result["kept"], "somebody's container is no failure"
+    assert result["pruned"] == [] and DERIVED in result["kept"], "somebody's container is no failure"
     dockerd.in_use = set()
     planned = image_pull.plan(arguments, inventory.read_record(), inventory.Local.ask(docker_api.Docker(dockerd.path)))
-    assert planned["collect"] == run(tmp_path, arguments)["collected"] == [DERIVED]
+    assert planned["prune"] == run(tmp_path, arguments)["pruned"] == [DERIVED]
     assert inventory.read_record()["images"][VLLM]["extras"] == {}
 
 
