@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPU seconds of a build of the pinned llama.cpp: the reference post's recipe, the role's, and that with a warm cache.
 
-    python tests/benchmarks/build.py --source llama_cpp_python-0.3.36.tar.gz [--only post,cold,warm] [--folder DIR]
+    PYTHONPATH=collections python tests/benchmarks/build.py --source llama_cpp_python-0.3.36.tar.gz [--only post,cold,warm] [--folder DIR]
 
 All for the CPU. The role's build is the collection's own job (module_utils/builds/cmake.py) with the role's own variables, in
 a folder of its own. It takes about 25 minutes on two idle cores; with --folder the parts may be run one by one.
@@ -27,9 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
-
 from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe

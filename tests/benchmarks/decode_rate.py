@@ -17,11 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.sandbox import hub
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
-
-import hub  # noqa: E402 (after the path to it)
-
 LIMIT = 0.02
 SLOW = 0.020  # seconds a token
 ID = "sandbox/slow-GGUF"

@@ -27,11 +27,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "collections"))
-
-from ansible_collections.jetson.thor.plugins.module_utils.models import fetch  # noqa: E402 (after the path to it)
-
 ID = "bench/large"
 NAME = "model.gguf"
 CONFIGURATION = """

@@ -18,10 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import made_up_results
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 5.0
 LIMIT_BYTES = 5_000_000
-PATHS = (ROOT / "collections", ROOT / "tests/browser")
 
 # Arguments: folder of results, page to write, this checkout.
 REPORT = """
@@ -43,9 +44,6 @@ Path(sys.argv[2]).write_text(text, encoding="utf-8")
 
 def write_results(folder: Path, hosts: int) -> int:
     """Fill a folder with result files; return their number."""
-    sys.path[:0] = [str(path) for path in PATHS]
-    import made_up_results  # noqa: PLC0415 (after the path to it)
-
     count = 0
     for document in made_up_results.many(hosts):
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -66,7 +64,10 @@ def main() -> None:
         folder.mkdir()
         count = write_results(folder, arguments.hosts)
         for number in range(arguments.rounds):
-            settings = {"PYTHONPATH": str(PATHS[0]), "MPLCONFIGDIR": str(Path(name, f"matplotlib-{number}"))}
+            settings = {
+                "PYTHONPATH": str(ROOT / "collections"),
+                "MPLCONFIGDIR": str(Path(name, f"matplotlib-{number}")),
+            }
             command = [sys.executable, "-c", REPORT, str(folder), str(page), str(ROOT)]
             begun = time.monotonic()
             subprocess.run(command, check=True, timeout=300, env={**os.environ, **settings})

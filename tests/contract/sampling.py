@@ -4,7 +4,7 @@
 
 Run by test_sampling.py in an environment that has the engine; needs no GPU, no weights and no server:
 
-    python sampling.py sglang FOLDER '{"temperature": 0.6}'
+    PYTHONPATH=script python tests/contract/sampling.py sglang FOLDER '{"temperature": 0.6}'
 
 FOLDER holds the model's generation_config.json, the JSON is what the engine's option is given (--override-generation-config,
 --preferred-sampling-params) or null. Prints ``{"chat": {...}, "asked": {...}, "generate": {...} or null}``: the values of a chat
@@ -17,11 +17,8 @@ import contextlib
 import importlib
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "script"))
 
 real_parser = importlib.import_module("real_parser")
 NAMES = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")

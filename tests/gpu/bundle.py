@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the bundle of ``script/test gpu``: everything that a machine with a GPU and no network needs to run the checks.
 
-    python tests/gpu/bundle.py FILE
+    python -m tests.gpu.bundle FILE
 
 It holds what the roles render, the collection's modules with the part of ansible-core that a module imports, the engines'
 sources without their documentation, a small model, Whisper's test model, and the head of a model of 8 billion parameters,
@@ -27,12 +27,10 @@ import gguf
 import numpy
 import yaml
 
+from tests.sandbox import hub
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "tests" / "sandbox"))
-
-import hub  # noqa: E402 (after the path to it)
-
 LIMIT_MB = 60
 # Folders of the sources that no build of a server reads.
 NEEDLESS = frozenset(

@@ -50,11 +50,10 @@ CUDA_OFF = {"CUDA_VISIBLE_DEVICES": "-1"}
 # Starts a module as Ansible does, but for the zip file.
 START = """
 import json, runpy, sys
-sys.path.insert(0, sys.argv[1])
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
-runpy.run_module(sys.argv[2], run_name="__main__")
+runpy.run_module(sys.argv[1], run_name="__main__")
 """
 
 
@@ -271,7 +270,8 @@ class Checks:
 
     def _module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(
-            [sys.executable, "-c", START, HERE / "site", f"{MODULES}.{name}"],
+            [sys.executable, "-c", START, f"{MODULES}.{name}"],
+            cwd=HERE / "site",
             input=json.dumps(arguments),
             capture_output=True,
             text=True,

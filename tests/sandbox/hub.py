@@ -22,10 +22,10 @@ from typing import Any
 import gguf
 import numpy
 import numpy.typing
-import speech
-import vision
 import yaml
-from publish import link_or_copy, publish, sha256
+
+from tests.sandbox import speech, vision
+from tests.sandbox.publish import link_or_copy, publish, sha256
 
 Matrix = numpy.typing.NDArray[numpy.float32]
 

@@ -313,6 +313,14 @@ def test_requirements_are_pinned_and_agree() -> None:
     assert all(oldest <= pins[name] for name in ("dev", "importer"))
 
 
+def test_no_test_and_no_script_changes_the_path_of_imports() -> None:
+    # pyproject.toml says where tests import from, and PYTHONPATH where scripts do.
+    changed = re.compile(r"\bsys\.path\b *(?:[\[=+]|\.(?:insert|append|extend)\b)")
+    for path in tracked():
+        if path.relative_to(ROOT).parts[0] in {"tests", "script"}:
+            assert not changed.search(path.read_text(encoding="utf-8", errors="replace")), path.relative_to(ROOT)
+
+
 def test_files_carry_a_licence_and_name_no_machine() -> None:
     # The changelog is written by a tool, LICENSE is the licence, and the facts are a device's own files.
     without_header = {"changelogs/changelog.yaml", "LICENSE"}

@@ -20,6 +20,7 @@ from ansible.utils.context_objects import CLIArgs
 from ansible_collections.jetson.thor.plugins.filter.play_hosts import play_hosts
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables import FACTS, KNOWN, unknown
+from playbook_run import play
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {"all": ["thor01", "build01"], "ungrouped": [], "thor": ["thor01", "thor02"], "builders": ["build01"]}
@@ -28,19 +29,6 @@ GROUPS = {"all": ["thor01", "build01"], "ungrouped": [], "thor": ["thor01", "tho
 def refused(*names: str) -> dict[str, str]:
     """The names that are refused, each with the way out."""
     return {problem.variable: problem.remedy for problem in files.unknown_variables(names).problems}
-
-
-def play(playbook: str, *arguments: str, inventory: str = "inventories/example") -> subprocess.CompletedProcess[str]:
-    """Run a playbook of the checkout as a person would, with the settings of the checkout."""
-    return subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+from sandbox_device import HOST, INVENTORY, ROOT, Device, eventually
 
 PLAYBOOK = ROOT / "tests" / "integration" / "container_faults" / "container_runtime.yml"
 FILE = "/etc/docker/daemon.json"

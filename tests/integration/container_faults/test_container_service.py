@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services in containers that die in every way we know: they answer again without a person, and nothing is left over.
 
-They want a host as the scenario containers leaves it (THOR_FAULTS_HOST, see test_serving.py), with Docker and an image that
+They want a host as the scenario containers leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py), with Docker and an image that
 has a Python. The stand-in engine runs in that image, from /models, beside the services of the inventory.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_serving import HOST, ROOT, Device, Service, eventually, play, stand_in
+from sandbox_device import HOST, ROOT, Device, Service, eventually, play, stand_in
 
 PLAYBOOK = ROOT / "tests" / "integration" / "container_faults" / "container_serving.yml"
 NAME = "fault-box"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that cannot be had in every way we know, and those that can be had over a bad line.
 
-They want a host with a Docker Engine and the runtime nvidia (THOR_FAULTS_HOST, see test_serving.py), and the sandbox's
+They want a host with a Docker Engine and the runtime nvidia (THOR_FAULTS_HOST, see tests/support/sandbox_device.py), and the sandbox's
 registry. The images are noise, made by image_helper.py on the host, and come over a proxy of it on the host's loopback. The
 host's own record of images is put aside meanwhile, and comes back.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+from sandbox_device import HOST, INVENTORY, ROOT, Device, eventually
 
 REGISTRY = os.environ.get("THOR_FAULTS_REGISTRY", "registry.test")
 OPEN, LOCKED = f"{REGISTRY}:5000", f"{REGISTRY}:5001"

@@ -3,7 +3,7 @@
 """A JetPack upgrade on a provisioned host: what depends on L4T or CUDA is made anew, everything else stays as it is.
 
 The upgrade is one of the facts: /opt/facts/etc/nv_tegra_release, and an nvcc that says another version. They want a provisioned
-sandbox host, as test_serving.py does; what concerns containers is tested where the host serves some.
+sandbox host, as tests/support/sandbox_device.py says; what concerns containers is tested where the host serves some.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_serving import HOST, INVENTORY, ROOT, Device
+from sandbox_device import HOST, INVENTORY, ROOT, Device
 
 RELEASE = "/opt/facts/etc/nv_tegra_release"
 OLD, NEW = ("2.0", "38.2.0"), ("4.0", "38.4.0")  # REVISION, and L4T as the facts have it

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What services may do to each other, and how they share the start lock: with each other, and with units of an older version.
 
-They want a provisioned host, as test_serving.py does.
+They want a provisioned host, as tests/support/sandbox_device.py says.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from test_play import BIN
-from test_serving import HOST, INVENTORY, ROOT, SERVED, Device, refused, served, stand_in
+from sandbox_device import BIN, HOST, INVENTORY, ROOT, SERVED, Device, refused, served, stand_in
 
 LOCK = "/run/thor/gpu.lock"
 ACCOUNT = re.compile(r"^DynamicUser=.*$", re.MULTILINE)

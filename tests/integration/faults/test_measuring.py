@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real bench.yml and report.yml against real servers: what is measured, judged and reported, and what goes wrong with it.
 
-They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see test_serving.py): chat, eyes and speech.
+They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py): chat, eyes and speech.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_play import BIN
-from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+from sandbox_device import BIN, HOST, INVENTORY, ROOT, Device, eventually
 
 PROGRESS = "/var/lib/thor/jobs/bench/progress.json"
 QUICK = {

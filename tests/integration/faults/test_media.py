@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong with speech and vision, on a real whisper-server and a real llama-server: told by code and culprit, and mended.
 
-They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see test_serving.py): chat, eyes and speech.
+They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py): chat, eyes and speech.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_play import BIN, finish, site
-from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+from sandbox_device import BIN, HOST, INVENTORY, ROOT, Device, eventually, finish, site
 
 SAMPLE = "http://hub.test:8080/files/jfk.wav"
 HEARD = "ask not what your country can do for you"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays that are killed in the middle of long work: nothing half-done under a final name, the next run goes on.
 
-They want a provisioned sandbox host, as test_serving.py does, and its hub.
+They want a provisioned sandbox host, as tests/support/sandbox_device.py says, and its hub.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+from sandbox_device import BIN, HOST, INVENTORY, ROOT, Device, eventually, finish, site
 
-BIN = Path(sys.executable).parent
 LARGE = "/models/sandbox/large-GGUF"
 SLOW_HUB, HUB = "http://hub.test:8081", "http://hub.test:8080"
 LINK = "/opt/thor/engines/llama.cpp/0c1e570"
@@ -45,18 +43,6 @@ def fetch(endpoint: str) -> list[str]:
     """The command that brings the large model from a hub."""
     arguments = f"id=sandbox/large-GGUF path={LARGE} endpoint={endpoint}"
     return [str(BIN / "ansible"), HOST, "-i", INVENTORY, "-b", "-m", "jetson.thor.modelscope_model", "-a", arguments]
-
-
-def site(*options: str) -> list[str]:
-    """The command that provisions the host."""
-    return [str(BIN / "ansible-playbook"), "-i", INVENTORY, "site.yml", "-l", HOST, *options]
-
-
-def finish(command: list[str]) -> str:
-    """Run a command to its end; its output."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def kill_when_at_work(device: Device, command: list[str], job: str) -> None:

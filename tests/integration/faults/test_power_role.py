@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role power on a real systemd, with stand-ins for the tools of a Jetson: set, kept across a boot, skipped, refused.
 
-They want a provisioned sandbox host, as test_serving.py does. What they lay there they take away again.
+They want a provisioned sandbox host, as tests/support/sandbox_device.py says. What they lay there they take away again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_serving import HOST, INVENTORY, ROOT, Device, eventually
+from sandbox_device import HOST, INVENTORY, ROOT, Device, eventually
 
 CLOCKS = "jetson-thor-clocks.service"
 MODES = {"MAXN": 0, "120W": 1, "90W": 2, "70W": 3}

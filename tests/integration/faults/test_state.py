@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_play import BIN
-from test_serving import HOST, INVENTORY, ROOT, SERVED, Device, eventually, play, refused, served, stand_in
+from sandbox_device import BIN, HOST, INVENTORY, ROOT, SERVED, Device, eventually, play, refused, served, stand_in
 
 ONE, TWO = stand_in("fault-one", 18101), stand_in("fault-two", 18102)
 SWAPPED = [stand_in("fault-one", 18102, "--delay", "600", start_timeout=300), stand_in("fault-two", 18101)]

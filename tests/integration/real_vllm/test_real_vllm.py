@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 import testinfra
-from tiny_qwen3 import ANSWER, FIRST_WORDS, REST
+
+from tests.integration.real_vllm.tiny_qwen3 import ANSWER, FIRST_WORDS, REST
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "thor08"

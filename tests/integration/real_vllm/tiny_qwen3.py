@@ -20,9 +20,7 @@ from typing import Any
 import numpy
 import numpy.typing
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "sandbox"))
-
-from hub import TEMPLATE, byte_alphabet, pieces
+from tests.sandbox.hub import TEMPLATE, byte_alphabet, pieces
 
 Matrix = numpy.typing.NDArray[numpy.float32]
 

@@ -17,11 +17,9 @@ from typing import Any
 
 import numpy
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "sandbox"))
-
-import speech
-from hub import byte_alphabet
-from tiny_qwen3 import write_safetensors
+from tests.integration.real_vllm.tiny_qwen3 import write_safetensors
+from tests.sandbox import speech
+from tests.sandbox.hub import byte_alphabet
 
 END, START = 50256, 50257
 # In the order of their numbers, after 99 languages of which English is the first (whisper.cpp, whisper_vocab).

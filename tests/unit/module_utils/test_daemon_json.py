@@ -9,31 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
+from docker_info import INFO
 
 NVIDIA: dict[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}}
-# The parts of GET /info of a Docker Engine 26.1 that tell of its configuration.
-INFO: dict[str, Any] = {
-    "ServerVersion": "26.1.5",
-    "Runtimes": {
-        "io.containerd.runc.v2": {"path": "runc"},
-        "nvidia": {"path": "nvidia-container-runtime"},
-        "runc": {"path": "runc"},
-    },
-    "DefaultRuntime": "runc",
-    "DockerRootDir": "/var/lib/docker",
-    "Debug": False,
-    "LiveRestoreEnabled": False,
-    "Labels": ["rack=3"],
-    "LoggingDriver": "json-file",
-    "RegistryConfig": {
-        "IndexConfigs": {
-            "docker.io": {"Name": "docker.io", "Secure": True},
-            "registry.test:5000": {"Name": "registry.test:5000", "Secure": False},
-        },
-        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-        "Mirrors": ["https://mirror.example.org/"],
-    },
-}
 
 
 def test_a_persons_own_keys_survive() -> None:

@@ -14,9 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import toolkit
 from ansible_collections.jetson.thor.plugins.module_utils.observe.toolkit import PACKAGES as TOOLKIT
 from ansible_collections.jetson.thor.plugins.modules import apt_simulation
+
+from tests.sandbox import toolkit
 
 JETPACK = ("nvidia-container", "nvidia-jetpack")
 Host = Callable[..., SimpleNamespace]

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import standin
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import Evidence
+
+from tests.sandbox.engine import standin
 
 SANDBOX = Path(__file__).resolve().parents[2] / "sandbox"
 PROGRAM = SANDBOX / "engine" / "standin.py"

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import toolkit
+
+from tests.sandbox import toolkit
 
 NAMES = {
     "nvidia-container-toolkit",

@@ -40,12 +40,11 @@ FILES = {"config.json": b'{"layers": 2}', "model.gguf": BIG, "sub/deep/tokenizer
 BUFFER = 8192
 JOB = """
 import json, sys
-sys.path.insert(0, sys.argv[1])
 from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
 class Quiet:
     def progress(self, *_args, **_more): pass
     def say(self, _line): pass
-fetch.run_job(json.loads(sys.argv[2]), Quiet())
+fetch.run_job(json.loads(sys.argv[1]), Quiet())
 """
 
 
@@ -925,7 +924,7 @@ def test_names_of_jobs_are_names_of_units() -> None:
 @contextlib.contextmanager
 def in_a_process(spec: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
     """The job in a process of its own, killed when the block ends."""
-    with subprocess.Popen([sys.executable, "-c", JOB, str(ROOT / "collections"), json.dumps(spec)]) as process:
+    with subprocess.Popen([sys.executable, "-c", JOB, json.dumps(spec)], cwd=ROOT / "collections") as process:
         try:
             yield process
         finally:
@@ -1125,7 +1124,6 @@ def full(spec: dict[str, Any], limit: int) -> dict[str, Any]:
     """The problem of a job that runs out of space; the check beforehand does not see it coming."""
     code = """
 import json, resource, shutil, signal, sys
-sys.path.insert(0, sys.argv[1])
 from ansible_collections.jetson.thor.plugins.module_utils import jobs
 from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
 class Quiet:
@@ -1133,14 +1131,14 @@ class Quiet:
     def say(self, _line): pass
 shutil.disk_usage = lambda path: shutil._ntuple_diskusage(10**12, 0, 10**12)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
-    fetch.run_job(json.loads(sys.argv[2]), Quiet())
+    fetch.run_job(json.loads(sys.argv[1]), Quiet())
 except jobs.JobFailed as error:
     print(json.dumps(error.extra["problems"][0]))
 """
-    command = [sys.executable, "-c", code, str(ROOT / "collections"), json.dumps(spec), str(limit)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, json.dumps(spec), str(limit)]
+    done = subprocess.run(command, cwd=ROOT / "collections", capture_output=True, text=True, check=True)
     problem: dict[str, Any] = json.loads(done.stdout)
     return problem
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
-from test_daemon_json import INFO
+from docker_info import INFO
 
 
 def test_packages_and_holds_are_read_in_one_go() -> None:

@@ -28,7 +28,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import
 from hypothesis import given
 from hypothesis import strategies as st
 from random_inventories import BUILT_IN, load, texts
-from test_preflight import HOST
+from sample_host import HOST
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "serving"
 CHAT, VLLM = "qwen3-8b-q5-k-m-llama-cpp", "qwen3-8b-vllm"

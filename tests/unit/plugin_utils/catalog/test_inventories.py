@@ -23,7 +23,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import judge
 from hypothesis import assume, given
 from random_inventories import KEYS, WILD, load, plausible_services, resolved, wild_inventories
-from test_preflight import HOST, SETTINGS
+from sample_host import HOST, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[4]
 ROLE = ROOT / "roles" / "serving"

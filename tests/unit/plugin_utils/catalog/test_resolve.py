@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import find
@@ -21,31 +19,11 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import
     resolve,
 )
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact
+from real_catalog import CHAT, CODER, FILES, codes, only, run
 
-FILES = Path(__file__).parents[4] / "roles" / "catalog" / "files"
-CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
-CHAT = "qwen3-8b-q5-k-m-llama-cpp"
 MODEL = {"source": "modelscope", "bytes": 1}
 PROFILE = {"engine": "vllm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 30}
 P, V = "thor_extra_profiles['p']", "thor_extra_engines['vllm']"
-
-
-def run(*profiles: Any, extra: dict[str, Any] | None = None, **settings: Any) -> Resolution:
-    """Resolve with the real catalog."""
-    catalog, found = catalogs.build(catalog_action.files(str(FILES)), extra or {})
-    catalog.flags = catalog_action.flags(str(FILES))
-    resolution = resolve(Inputs(list(profiles), **settings), catalog)
-    resolution.problems[:0] = found
-    return resolution
-
-
-def codes(resolution: Resolution) -> list[str]:
-    return [problem.code for problem in resolution.problems]
-
-
-def only(resolution: Resolution) -> Problem:
-    assert len(resolution.problems) == 1, resolution.problems
-    return resolution.problems[0]
 
 
 def test_a_name_is_enough() -> None:

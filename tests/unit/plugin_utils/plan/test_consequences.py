@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
-from test_nothing_done import play
-from test_preflight import HOST, SETTINGS
-from test_preflight import service as judged
-from test_resolve import CHAT, CODER, codes, only, run
+from playbook_run import play
+from real_catalog import CHAT, CODER, codes, only, run
+from sample_host import HOST, SETTINGS
+from sample_host import service as judged
 
 FP8 = "qwen3-8b-fp8-vllm"  # broken before 26.05
 OTHER = {"profile": CODER, "port": 8001}

@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import container_runtime
-from test_daemon_json import INFO
+from docker_info import INFO
 
 ROOT = Path(__file__).resolve().parents[4]
 VERSION = "1.18.1-1"

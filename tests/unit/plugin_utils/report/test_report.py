@@ -475,7 +475,7 @@ def test_the_same_results_give_the_same_bytes() -> None:
         "print(hashlib.sha256(report.page(f, m.REFERENCE, 0.9, template=m.TEMPLATE, written='now').encode()).hexdigest())"
     )
     root = Path(__file__).resolve().parents[4]
-    path = f"{root / 'collections'}:{root / 'tests/browser'}"
+    path = f"{root / 'collections'}:{root / 'tests/support'}"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 # Written from the documentation of the modules; its blocks are tasks, not commands.
 MODULES = "docs/modules.md"
 MARK = re.compile(r"<!-- run: (?P<kind>here|ci|person)\b,? ?:? ?(?P<detail>.*?) ?-->")

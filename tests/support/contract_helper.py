@@ -7,12 +7,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
-
-# A conftest would be a second module of that name for mypy, beside that of tests/unit.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "collections"))
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, options, resolve
 
@@ -33,7 +29,7 @@ def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
     """The JSON that a script prints, run with the package's code in the prepared environment."""
     sources = PREPARED / "sources" / package
     assert sources.is_dir(), f"{sources} is not there: run tests/contract/prepare"
-    environment = {**os.environ, "PYTHONPATH": str(sources), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{sources}{os.pathsep}{ROOT / 'script'}", "HF_HUB_OFFLINE": "1"}
     command = [str(PREPARED / "venv/bin/python"), str(script), *arguments]
     done = subprocess.run(
         command, input=text, env=environment, capture_output=True, text=True, timeout=1800, check=False

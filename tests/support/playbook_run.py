@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Run a playbook of the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def play(playbook: str, *arguments: str, inventory: str = "inventories/example") -> subprocess.CompletedProcess[str]:
+    """Run a playbook of the checkout as a person would, with the settings of the checkout."""
+    return subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

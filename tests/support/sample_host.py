@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A Thor in good order with room for everything, and a service for it: what tests of the plan start from."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB, Settings
+
+SETTINGS = Settings(
+    memory_reserve_gib=8,
+    disk_reserve_gib=5,
+    supported_os=["ubuntu 24.04"],
+    minimum_l4t="38.2",
+    cuda={"llama_cpp": True},
+)
+DISK = {"free_bytes": 100 * GIB, "total_bytes": 900 * GIB, "device": 1}
+HOST: dict[str, Any] = {
+    "device": {"model": "NVIDIA Jetson AGX Thor Developer Kit", "thor": True},
+    "l4t": "38.2.0",
+    "os": {"id": "ubuntu", "version_id": "24.04"},
+    "systemd": 255,
+    "memory": {"total_bytes": 122 * GIB},
+    "toolchain": {"nvcc": "/usr/local/cuda/bin/nvcc"},
+    "programs": {"ffmpeg": None},
+    "disks": {path: dict(DISK) for path in ("/models", "/opt/thor", "/var/lib/thor", "/var/lib/docker")},
+    "docker": None,
+    "container_packages": {},
+    "held_packages": [],
+    "daemon_json": None,
+    "daemon_json_error": None,
+    "images": {},
+    "builds": {},
+    "models": {},
+    "units": {},
+    "listening": [],
+}
+ARTIFACT = {
+    "key": "m",
+    "source": "modelscope",
+    "id": "a/b",
+    "revision": "master",
+    "include": ["x.gguf"],
+    "path": "/models/a/b",
+    "bytes": 20 * GIB,
+}
+SERVICE: dict[str, Any] = {
+    "name": "chat",
+    "unit": "thor-chat.service",
+    "profile": "p",
+    "engine": "llama.cpp",
+    "version": "0c1e570",
+    "kind": "native",
+    "argv": ["llama-server", "--port", "8000", "-c", "0"],
+    "role": "llama_cpp",
+    "image": None,
+    "image_bytes": None,
+    "memory_gib": 14,
+    "address": "127.0.0.1",
+    "port": 8000,
+    "model": ARTIFACT,
+    "files": [],
+    "programs": [],
+}
+
+
+def host(**changes: Any) -> dict[str, Any]:
+    """The host with other facts."""
+    return {**copy.deepcopy(HOST), **changes}
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    """The service with other fields."""
+    return {**copy.deepcopy(SERVICE), **changes}
