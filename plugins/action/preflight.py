@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import Settings, judge, unsaid
 
 ARGUMENTS: dict[str, Any] = {
@@ -19,7 +19,7 @@ ARGUMENTS: dict[str, Any] = {
     "disk_reserve_gib": {"type": "float", "required": True},
     "supported_os": {"type": "list", "elements": "str", "required": True},
     "minimum_l4t": {"type": "str", "required": True},
-    "cuda": {"type": "dict", "required": True},
+    "builds": {"type": "dict", "required": True},
     "install_programs": {"type": "bool", "default": True},
     "container_runtime": {"type": "dict", "default": {}},
 }
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         services, host, found = args.pop("services"), args.pop("host"), args.pop("problems")
-        args["cuda"] = {role: boolean(value) for role, value in args["cuda"].items()}
+        args["builds"] = builds.settings(args["builds"])
         problems = [Problem(**one) for one in found]
         problems += unsaid(judge(services, host, Settings(**args)), problems)
         result["changed"] = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.artifacts import is_present, merge
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import merge, missing
 
 DOCUMENTATION = r"""
 name: missing_artifacts
@@ -53,11 +53,11 @@ _value:
 def missing_artifacts(
     services: Sequence[Mapping[str, Any]], models: Mapping[str, Any], everything: bool = False
 ) -> list[dict[str, Any]]:
-    """The artifacts of ``services`` that ``models`` does not answer, or all of them."""
-    artifacts, problems = merge(services)
+    """The artifacts that the host lacks, or all of them."""
+    problems = merge(services)[1]
     if problems:
         raise AnsibleFilterError("\n".join(problem.text() for problem in problems))
-    return [artifact for artifact in artifacts if everything or not is_present(artifact, models.get(artifact["path"]))]
+    return [dict(fetch.artifact) for fetch in missing(services, models, everything)]
 
 
 class FilterModule:

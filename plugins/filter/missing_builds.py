@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Picks the services of one role, and returns a build for each version of their engine that the host does not have
-    with the wanted inputs (source, options, targets, compiler, CUDA, machine).
+  - Returns a build for each version of an engine that the host does not have with the wanted inputs (source, options, targets,
+    compiler, CUDA, architecture).
   - What it returns is the list that the role C(jetson.thor.cmake_build) takes.
 options:
   _input:
@@ -24,10 +24,9 @@ options:
     description: What was observed, C(ansible_facts['thor_host']).
     type: dict
     required: true
-  recipe:
+  settings:
     description:
-      - C(role), whose services are looked at, and what all versions have in common - the arguments of
-        M(jetson.thor.cmake_build) without C(engine), C(version), C(source) and C(argvs).
+      - By role, how its engines are built - C(cuda), C(architectures) and C(cmake_options). Other roles are left out.
     type: dict
     required: true
 """
@@ -35,7 +34,7 @@ options:
 EXAMPLES = r"""
 - name: Show what would be built
   ansible.builtin.debug:
-    msg: "{{ ansible_facts['thor_services'] | jetson.thor.missing_builds(ansible_facts['thor_host'], recipe) }}"
+    msg: "{{ ansible_facts['thor_services'] | jetson.thor.missing_builds(ansible_facts['thor_host'], settings) }}"
 """
 
 RETURN = r"""
@@ -45,10 +44,18 @@ _value:
   elements: dict
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
+
+
+def missing_builds(
+    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The builds of these roles that are due, as plain data."""
+    due = builds.due(services, host, builds.settings(settings))
+    return [{**vars(build), "targets": list(build.targets)} for build in due if build.role in settings]
 
 
 class FilterModule:
@@ -56,4 +63,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by their names."""
-        return {"missing_builds": cmake.missing}
+        return {"missing_builds": missing_builds}

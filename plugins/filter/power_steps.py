@@ -40,7 +40,6 @@ _value:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import power
@@ -50,7 +49,7 @@ def power_steps(observed: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
     """The steps as plain data, with the problems as text."""
     found = power.steps(observed, wanted)
     return {
-        **asdict(found),
+        **vars(found),
         "skipped": list(found.skipped),
         "problems": [problem.text() for problem in found.problems],
     }

@@ -187,7 +187,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake, inputs
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
@@ -232,15 +232,12 @@ def main() -> None:
     params = module.params
     toolchain = host.toolchain()
     if params["cuda"] and toolchain["nvcc"] is None:
-        engine = params["engine"]
-        reason = f"{engine} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
-        remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
-        refuse(module, [Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)])
-    wanted = cmake.inputs(params, toolchain, platform.machine())
-    tree = cmake.tree_of(params["prefix"], params["engine"], params["version"], cmake.fingerprint(wanted))
+        refuse(module, [inputs.cuda_missing(params["engine"])])
+    wanted = inputs.inputs(params, toolchain, platform.machine())
+    tree = cmake.tree_of(params["prefix"], params["engine"], params["version"], inputs.fingerprint(wanted))
     found = cmake.read_build(tree)
     current = found is not None and cmake.is_current(tree, params["version"])
-    result: dict[str, Any] = {"changed": not current, "path": str(tree), "fingerprint": cmake.fingerprint(wanted)}
+    result: dict[str, Any] = {"changed": not current, "path": str(tree), "fingerprint": inputs.fingerprint(wanted)}
     if not current:
         result["diff"] = cmake.difference(tree, wanted)
     if found is not None:

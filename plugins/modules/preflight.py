@@ -48,8 +48,9 @@ options:
     description: Lowest version of Linux for Tegra.
     type: str
     required: true
-  cuda:
-    description: By role, whether its engines are compiled for the GPU.
+  builds:
+    description:
+      - By role, how its engines are built - C(cuda), whether for the GPU; C(architectures), for which; C(cmake_options), further options.
     type: dict
     required: true
   install_programs:
@@ -85,7 +86,8 @@ EXAMPLES = r"""
     disk_reserve_gib: 5
     supported_os: [ubuntu 24.04]
     minimum_l4t: "38.2"
-    cuda: {llama_cpp: true, whisper_cpp: true}
+    builds:
+      llama_cpp: {cuda: true, architectures: 110-real, cmake_options: {}}
 """
 
 RETURN = r""" # """

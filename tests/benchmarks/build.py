@@ -4,8 +4,8 @@
 
     PYTHONPATH=collections python tests/benchmarks/build.py --source llama_cpp_python-0.3.36.tar.gz [--only post,cold,warm] [--folder DIR]
 
-All for the CPU. The role's build is the collection's own job (module_utils/builds/cmake.py) with the role's own variables, in
-a folder of its own. It takes about 25 minutes on two idle cores; with --folder the parts may be run one by one.
+All for the CPU. The role's build is the collection's own job (module_utils/builds) with the role's own settings, in a folder of
+its own. It takes about 25 minutes on two idle cores; with --folder the parts may be run one by one.
 Prints JSON.
 """
 
@@ -28,23 +28,15 @@ from typing import Any
 
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {"cold": 0.65, "warm": 0.02}
 JOBS = 2
-
-
-def role_recipe() -> dict[str, Any]:
-    """The role's variables, as Ansible would have them for a host with ``llama_cpp_cuda: false``."""
-    files = [f"@{ROOT}/roles/llama_cpp/{name}/main.yml" for name in ("defaults", "vars")]
-    variables = [part for one in (*files, '{"llama_cpp_cuda": false}') for part in ("-e", one)]
-    command = ["ansible", "localhost", "-i", "localhost,", "-m", "debug", "-a", "var=__llama_cpp_recipe", *variables]
-    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
-    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
-    recipe: dict[str, Any] = json.loads(told.split("=>", 1)[1])["__llama_cpp_recipe"]
-    return recipe
 
 
 class Bench:
@@ -97,12 +89,12 @@ class Bench:
         }
         toolchain, architecture = observe.toolchain(), platform.machine()
         host = {"toolchain": toolchain, "architecture": architecture, "builds": {}}
-        (build,) = cmake.missing([service], host, role_recipe())
+        (build,) = builds.due([service], host, {"llama_cpp": BuildSettings(cuda=False)})
         spec = {
-            "inputs": cmake.inputs(build, toolchain, architecture),
+            "inputs": inputs(vars(build), toolchain, architecture),
             "source": self.source,
             "version_text": self.version,
-            "argvs": build["argvs"],
+            "argvs": build.argvs,
             "nvcc": None,
             "jobs": JOBS,
             "prefix": str(self.folder / "engines"),

@@ -288,10 +288,11 @@ class Checks:
 
     def build_arguments(self, engine: str) -> dict[str, Any]:
         """The role's own, for the GPU at hand in place of Thor's."""
-        recipe = {key: value for key, value in self.plan["recipes"][engine].items() if key != "role"}
+        (build,) = [one for one in self.plan["builds"] if one["engine"] == engine]
+        keys = ("options", "version_options", "version_text", "targets", "cuda", "architectures")
         source = self.plan["sources"][engine]
         given = {
-            **recipe,
+            **{key: build[key] for key in keys},
             "engine": engine,
             "version": source["version"],
             "libraries": self.plan["libraries"],

@@ -7,6 +7,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB, Settings
 
 SETTINGS = Settings(
@@ -14,7 +17,7 @@ SETTINGS = Settings(
     disk_reserve_gib=5,
     supported_os=["ubuntu 24.04"],
     minimum_l4t="38.2",
-    cuda={"llama_cpp": True},
+    builds={"llama_cpp": BuildSettings()},
 )
 DISK = {"free_bytes": 100 * GIB, "total_bytes": 900 * GIB, "device": 1}
 HOST: dict[str, Any] = {
@@ -23,7 +26,9 @@ HOST: dict[str, Any] = {
     "os": {"id": "ubuntu", "version_id": "24.04"},
     "systemd": 255,
     "memory": {"total_bytes": 122 * GIB},
-    "toolchain": {"nvcc": "/usr/local/cuda/bin/nvcc"},
+    "toolchain": {"nvcc": "/usr/local/cuda/bin/nvcc", "cuda": "13.0", "compiler": "g++ 13.3.0"},
+    "architecture": "aarch64",
+    "cpus": 14,
     "programs": {"ffmpeg": None},
     "disks": {path: dict(DISK) for path in ("/models", "/opt/thor", "/var/lib/thor", "/var/lib/docker")},
     "docker": None,
@@ -55,6 +60,7 @@ SERVICE: dict[str, Any] = {
     "kind": "native",
     "argv": ["llama-server", "--port", "8000", "-c", "0"],
     "role": "llama_cpp",
+    "source": {"git": "https://example.org/llama.cpp.git", "commit": "0c1e57098bba43ac29e6e3b677cdceebdd22334f"},
     "image": None,
     "image_bytes": None,
     "memory_gib": 14,
@@ -74,3 +80,9 @@ def host(**changes: Any) -> dict[str, Any]:
 def service(**changes: Any) -> dict[str, Any]:
     """The service with other fields."""
     return {**copy.deepcopy(SERVICE), **changes}
+
+
+def made(cuda: bool = True, **changes: Any) -> dict[str, Any]:
+    """The builds of a host that has what SERVICE needs; ``changes`` are to the record of it."""
+    (build,) = builds.due([SERVICE], HOST, {"llama_cpp": BuildSettings(cuda=cuda)})
+    return {"llama.cpp": {"0c1e570": {"inputs": inputs(vars(build), HOST["toolchain"], "aarch64"), **changes}}}

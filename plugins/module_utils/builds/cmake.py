@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Builds of native engines with CMake: what goes in (pure), and the job that fetches, compiles and installs.
+"""Builds of native engines with CMake: the job that fetches, compiles and installs.
 
 A finished build is the tree ``<prefix>/<engine>/<version>-<fingerprint>`` with ``bin/``, ``help.txt`` and
 ``build.json``, and the link ``<prefix>/<engine>/<version>`` that points to it. Both appear in one rename each, after
@@ -36,11 +36,10 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.jetson.thor.plugins.module_utils import files, flags, records
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors as network
 from ansible_collections.jetson.thor.plugins.module_utils.builds import elf, finished
+from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
-# True of every build: optimised, one file that needs nothing from the build tree.
-FIXED_OPTIONS = {"CMAKE_BUILD_TYPE": "Release", "BUILD_SHARED_LIBS": "OFF"}
 # What one compiler may take at its peak, in GiB. Measured on llama.cpp's largest files: 0.7 with g++, 0.68 with nvcc
 # 13.0 for one architecture (argsort.cu; flash attention 0.41). More architectures take more.
 JOB_GIB = 0.75
@@ -58,69 +57,7 @@ _ERROR = re.compile(r"\berror\b|\bfatal\b|undefined reference|Killed", re.IGNORE
 _STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
 
 
-# --- What goes into a build: pure ---
-
-
-def cmake_value(value: Any) -> str:
-    """A value of YAML as CMake writes it: booleans are ON and OFF, lists have semicolons."""
-    if isinstance(value, bool):
-        return "ON" if value else "OFF"
-    if isinstance(value, list):
-        return ";".join(cmake_value(one) for one in value)
-    return str(value)
-
-
-def inputs(build: Mapping[str, Any], toolchain: Mapping[str, str | None], machine: str) -> dict[str, Any]:
-    """Everything that a build's result depends on.
-
-    ``build`` is one entry of the role's list (see :func:`missing`), ``toolchain`` is ``thor_host.toolchain`` and
-    ``machine`` is ``thor_host.architecture``. Where the source lies does not count, what it is does.
-    """
-    source = build["source"]
-    options = {name: cmake_value(value) for name, value in build["options"].items()}
-    options |= dict.fromkeys(build["version_options"], build["version"]) | FIXED_OPTIONS
-    if build["cuda"]:
-        options["CMAKE_CUDA_ARCHITECTURES"] = cmake_value(build["architectures"])
-    return {
-        "engine": build["engine"],
-        "version": build["version"],
-        "source": source.get("commit") or f"sha256:{source['sha256']}",
-        "options": options,
-        "targets": sorted(build["targets"]),
-        "programs": list(build.get("programs") or (f"bin/{target}" for target in build["targets"])),
-        "cuda": toolchain["cuda"] if build["cuda"] else None,
-        "compiler": toolchain["compiler"],
-        "machine": machine,
-    }
-
-
-def fingerprint(wanted: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits that stand for the inputs."""
-    return hashlib.sha256(json.dumps(wanted, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
-
-
-def missing(
-    services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], recipe: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """The builds that services of ``recipe["role"]`` need and ``host`` (thor_host) does not have as they should be.
-
-    The recipe holds what is the same for all versions: options, version_options, targets, cuda, architectures. One
-    entry for each version: the recipe with engine, version, source and ``argvs`` (arguments by service).
-    """
-    builds: dict[tuple[str, str], dict[str, Any]] = {}
-    common = {key: value for key, value in recipe.items() if key != "role"}
-    for service in services:
-        if service["role"] != recipe["role"]:
-            continue
-        new = {**common, **{key: service[key] for key in ("engine", "version", "source")}, "argvs": {}}
-        build = builds.setdefault((service["engine"], service["version"]), new)
-        build["argvs"][service["name"]] = service["argv"][1:]
-    return [build for build in builds.values() if not _is_built(build, host)]
-
-
-def _is_built(build: Mapping[str, Any], host: Mapping[str, Any]) -> bool:
-    found = host["builds"].get(build["engine"], {}).get(build["version"], {})
-    return bool(found.get("inputs") == inputs(build, host["toolchain"], host["architecture"]))
+# --- The compilers' work: pure ---
 
 
 def jobs(cpus: int, available_bytes: int | None, cuda: bool) -> int:

@@ -137,8 +137,12 @@ VARIABLES: dict[str, Field] = {
         names=text(r"[a-z0-9_]+([./][A-Za-z0-9_-]+)+", "the name of a kernel setting, such as vm.swappiness"),
         values=Field((str, int)),
     ),
+    "preflight_builds": Field(
+        (dict,),
+        names=shapes.NAME,
+        values=Field((dict,), keys={"cuda": SWITCH, "architectures": _ARCHITECTURES, "cmake_options": _CMAKE}),
+    ),
     "preflight_container_runtime": Field((dict,)),
-    "preflight_cuda": Field((dict,), names=shapes.NAME, values=SWITCH),
     "preflight_disk_reserve_gib": _RESERVE,
     "preflight_facts_root": _ROOT,
     "preflight_install_programs": SWITCH,

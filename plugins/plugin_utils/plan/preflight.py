@@ -12,14 +12,14 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
 from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import cuda_missing
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import artifacts, container_runtime
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, container_runtime, models
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 
 GIB = 1024**3
-# A build tree, its sources and the compiler cache. Measured for llama.cpp: about 2 GiB with CUDA; the rest is margin.
-BUILD_BYTES = 6 * GIB
 # Certificates are issued an hour back, so that clocks may differ by so much.
 CLOCK_SECONDS = 3600
 
@@ -32,14 +32,14 @@ class Settings:
     disk_reserve_gib: float
     supported_os: Sequence[str]
     minimum_l4t: str
-    cuda: Mapping[str, bool]  # by role: whether its engines are built for the GPU
+    builds: Mapping[str, BuildSettings]  # by role
     install_programs: bool = True
     container_runtime: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:
     """Everything on this host that would make the play fail later."""
-    of_services = [*_roles(services), *artifacts.merge(services)[1]]
+    of_services = [*_roles(services), *models.merge(services)[1]]
     # Whatever else such a host lacks, or hides, follows from that.
     unfit = next(iter(_device(host, settings)), None)
     if unfit or host.get("root") is False:
@@ -48,7 +48,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *of_services,
         *_account(services, host),
         *_gpu(services, host, settings),
-        *_clock(services, host),
+        *_clock(services, host, settings),
         *_mounts(services, host),
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
@@ -105,23 +105,23 @@ def _account(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> 
 
 
 def _gpu(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
-    users = [service["name"] for service in services if settings.cuda.get(service["role"], True)]
+    users = [service["name"] for service in services if _uses_gpu(service, settings)]
     if users and host.get("mig"):
         reason = f"The GPU is divided (MIG), and {', '.join(users)} would get a slice of it or none; budgets and figures are of the whole."
         remedy = "On the host: sudo nvidia-smi -mig 0, and boot it where it asks for that."
         yield Problem("THOR-GPU-MIG", "thor_host.mig", True, reason, remedy)
 
 
-def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     """A clock that is wrong, where something is to be fetched: no certificate would be valid."""
     clock = host.get("clock") or {}
     behind = clock.get("behind_s") or 0
     if clock.get("synchronized") or abs(behind) < CLOCK_SECONDS:
         return
     needs = [
-        *sorted({artifact["key"] for artifact in missing_artifacts(services, host)}),
+        *sorted({fetch.artifact["key"] for fetch in models.missing(services, host["models"])}),
         *missing_images(services, host),
-        *sorted({f"the sources of {service['engine']}" for service in _unbuilt(services, host)}),
+        *sorted({f"the sources of {build.engine}" for build in builds.due(services, host, settings.builds)}),
     ]
     if needs:
         now = datetime.fromtimestamp(clock["time"], UTC).isoformat(timespec="seconds")
@@ -148,13 +148,14 @@ def _mounts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> I
             yield Problem("THOR-MOUNT-MISSING", f"thor_host.disks[{path!r}]", None, reason, remedy)
 
 
+def _uses_gpu(service: Mapping[str, Any], settings: Settings) -> bool:
+    return settings.builds.get(service["role"], BuildSettings()).cuda
+
+
 def _toolchain(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
-    for_gpu = [service for service in _unbuilt(services, host) if settings.cuda.get(service["role"], True)]
-    to_build = sorted({service["engine"] for service in for_gpu})
-    if to_build and host["toolchain"]["nvcc"] is None:
-        reason = f"{' and '.join(to_build)} cannot be compiled for the GPU: there is no nvcc in /usr/local/cuda/bin nor on PATH."
-        remedy = "Install the package cuda-toolkit (or nvidia-jetpack): sudo apt-get install cuda-toolkit."
-        yield Problem("THOR-CUDA-MISSING", "thor_host.toolchain.nvcc", None, reason, remedy)
+    for_gpu = sorted({build.engine for build in builds.due(services, host, settings.builds) if build.cuda})
+    if for_gpu and host["toolchain"]["nvcc"] is None:
+        yield cuda_missing(" and ".join(for_gpu))
 
 
 def _programs(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
@@ -180,22 +181,6 @@ def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
         if build and build.get("options"):
             argvs = {service["name"]: service["argv"][1:]}
             yield from cmake.check_argvs(argvs, build["options"], service["engine"], service["version"])
-
-
-def _unbuilt(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Native services whose build is not there, or was made with a compiler or a CUDA that the host no longer has."""
-    toolchain = host["toolchain"]
-
-    def is_built(service: Mapping[str, Any]) -> bool:
-        build = host["builds"].get(service["engine"], {}).get(service["version"])
-        made_with = (build or {}).get("inputs") or {}
-        if service["version"] is None:
-            return True  # refused as such
-        return build is not None and all(
-            made_with.get(key) in (None, toolchain.get(key)) for key in ("cuda", "compiler")
-        )
-
-    return [service for service in services if service["kind"] == "native" and not is_built(service)]
 
 
 def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
@@ -228,16 +213,6 @@ def over_memory(
     return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
 
 
-def missing_artifacts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What the services need on disk and the host does not have whole, each once."""
-    missing: dict[str, Mapping[str, Any]] = {}
-    for service in services:
-        for artifact in (service["model"], *service["files"]):
-            if not artifacts.is_present(artifact, host["models"].get(artifact["path"])):
-                missing[artifact["key"]] = artifact
-    return list(missing.values())
-
-
 def missing_images(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> dict[str, int]:
     """The images that the services need and the host does not have, with the bytes that they take on the disk."""
     return {
@@ -258,16 +233,16 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         wanted[device] = wanted.get(device, 0) + size
         names.setdefault(device, []).append(f"{name} {size / 1e9:.1f} GB")
 
-    for artifact in missing_artifacts(services, host):
-        need("/models", artifact["bytes"], artifact["key"])
+    for fetch in models.missing(services, host["models"]):
+        need("/models", fetch.bytes, fetch.artifact["key"])
     if host["disks"]["/models"].get("staged_bytes") and wanted:
         device = host["disks"]["/models"]["device"]
         wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])
     for path in docker_host.disk_paths(host)[-1:]:
         for image, image_bytes in missing_images(services, host).items():
             need(path, image_bytes, image)
-    for engine in sorted({service["engine"] for service in _unbuilt(services, host)}):
-        need("/var/lib/thor", BUILD_BYTES, f"the build of {engine}")
+    for build in builds.due(services, host, settings.builds):
+        need("/var/lib/thor", build.bytes, f"the build of {build.engine}")
     for device, size in wanted.items():
         path = paths[device]
         free = host["disks"][path]["free_bytes"]

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "roles" / "catalog" / "files"
@@ -233,28 +232,14 @@ def test_engines_are_had_as_in_the_post() -> None:
 @pytest.mark.parametrize("engine", POST["sources"])
 def test_native_engines_are_built_with_the_posts_options(engine: str) -> None:
     role = CATALOG.engines[engine]["role"]
-    folder = ROOT / "roles" / role
-    variables = {
-        **yaml.safe_load((folder / "defaults/main.yml").read_text(encoding="utf-8")),
-        **yaml.safe_load((folder / "vars/main.yml").read_text(encoding="utf-8")),
-    }
-    templar = Templar(loader=DataLoader(), variables={name: _trusted(value) for name, value in variables.items()})
-    recipe = templar.template(_trusted(variables[f"__{role}_recipe"]))
-    build = {**recipe, "engine": engine, "version": "1", "source": {"commit": "c"}}
-    options = cmake.inputs(build, {"cuda": "13.0", "compiler": "g++"}, "aarch64")["options"]
+    service = {"name": "x", "role": role, "engine": engine, "version": "1", "source": {"commit": "c"}, "argv": ["x"]}
+    toolchain = {"cuda": "13.0", "compiler": "g++"}
+    (build,) = builds.due([service], {"builds": {}, "toolchain": toolchain, "architecture": "aarch64"}, {})
+    options = inputs(vars(build), toolchain, "aarch64")["options"]
     # The post builds "110", which is as much PTX again as machine code; a device needs the latter alone.
     post = {**POST["build"], "CMAKE_CUDA_ARCHITECTURES": f"{POST['build']['CMAKE_CUDA_ARCHITECTURES']}-real"}
     assert {name: options[name] for name in post} == post
     assert options["GGML_CUDA_NCCL"] == "OFF"
-
-
-def _trusted(value: Any) -> Any:
-    """A value of a role's file as Ansible reads it: its texts are templates."""
-    if isinstance(value, dict):
-        return {key: _trusted(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_trusted(inner) for inner in value]
-    return trust_as_template(value) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("request_", POST["requests"], ids=lambda one: one["profile"])

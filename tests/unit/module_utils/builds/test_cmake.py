@@ -26,110 +26,10 @@ import hub_server
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake, elf
+from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint, inputs
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
 ROOT = Path(__file__).resolve().parents[4]
-TOOLCHAIN: dict[str, str | None] = {"compiler": "g++ 13.3.0", "cuda": "13.0", "nvcc": "/usr/local/cuda/bin/nvcc"}
-COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
-RECIPE: dict[str, Any] = {
-    "role": "llama_cpp",
-    "options": {"GGML_CUDA": True, "LLAMA_BUILD_NUMBER": 0},
-    "version_options": ["LLAMA_BUILD_COMMIT"],
-    "targets": ["llama-server", "llama-bench"],
-    "cuda": True,
-    "architectures": "110",
-}
-
-
-def service(name: str, **changes: Any) -> dict[str, Any]:
-    base = {
-        "name": name,
-        "role": "llama_cpp",
-        "engine": "llama.cpp",
-        "version": "0c1e570",
-        "source": {"git": "https://example.org/llama.cpp.git", "commit": COMMIT},
-        "argv": ["llama-server", "--port", "8000"],
-    }
-    return {**base, **changes}
-
-
-def host(**builds: Any) -> dict[str, Any]:
-    return {"toolchain": TOOLCHAIN, "architecture": "aarch64", "builds": builds}
-
-
-# --- What goes into a build ---
-
-
-def test_inputs_are_all_that_the_result_depends_on() -> None:
-    wanted = cmake.inputs(cmake.missing([service("chat")], host(), RECIPE)[0], TOOLCHAIN, "aarch64")
-    assert wanted == {
-        "engine": "llama.cpp",
-        "version": "0c1e570",
-        "source": COMMIT,
-        "options": {
-            "GGML_CUDA": "ON",
-            "LLAMA_BUILD_NUMBER": "0",
-            "LLAMA_BUILD_COMMIT": "0c1e570",
-            "CMAKE_BUILD_TYPE": "Release",
-            "BUILD_SHARED_LIBS": "OFF",
-            "CMAKE_CUDA_ARCHITECTURES": "110",
-        },
-        "targets": ["llama-bench", "llama-server"],
-        "programs": ["bin/llama-server", "bin/llama-bench"],
-        "cuda": "13.0",
-        "compiler": "g++ 13.3.0",
-        "machine": "aarch64",
-    }
-
-
-def test_a_cpu_build_does_not_depend_on_cuda() -> None:
-    recipe = {**RECIPE, "cuda": False}
-    wanted = cmake.inputs(cmake.missing([service("chat")], host(), recipe)[0], TOOLCHAIN, "aarch64")
-    assert wanted["cuda"] is None and "CMAKE_CUDA_ARCHITECTURES" not in wanted["options"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(True, "ON"), (False, "OFF"), (0, "0"), ("x y", "x y"), (["87", 110], "87;110")]
-)
-def test_values_are_written_as_cmake_does(value: object, text: str) -> None:
-    assert cmake.cmake_value(value) == text
-
-
-def test_fingerprint_does_not_depend_on_the_order_of_keys() -> None:
-    one, other = {"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}
-    assert cmake.fingerprint(one) == cmake.fingerprint(other)
-    assert len(cmake.fingerprint(one)) == 12
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"compiler": "g++ 13.4.0"}, {"cuda": "13.2"}, {"machine": "x86_64"}, {"source": "0" * 40}, {"options": {}}],
-)
-def test_fingerprint_changes_with_every_input(change: dict[str, Any]) -> None:
-    wanted = cmake.inputs(cmake.missing([service("chat")], host(), RECIPE)[0], TOOLCHAIN, "aarch64")
-    assert cmake.fingerprint(wanted) != cmake.fingerprint({**wanted, **change})
-
-
-def test_each_missing_version_is_one_build_with_the_arguments_of_its_services() -> None:
-    services = [
-        service("chat"),
-        service("code", argv=["llama-server", "--jinja"]),
-        service("old", version="4227c9b", source={"archive": "https://example.org/a.tar.gz", "sha256": "1" * 64}),
-        service("ears", role="whisper_cpp", engine="whisper.cpp"),
-        service("vllm", role=None, engine="vllm", source=None),
-    ]
-    builds = cmake.missing(services, host(), RECIPE)
-    assert [build["version"] for build in builds] == ["0c1e570", "4227c9b"]
-    assert builds[0]["argvs"] == {"chat": ["--port", "8000"], "code": ["--jinja"]}
-
-
-def test_a_build_with_the_wanted_inputs_is_not_missing() -> None:
-    wanted = cmake.inputs(cmake.missing([service("chat")], host(), RECIPE)[0], TOOLCHAIN, "aarch64")
-    there = host(
-        **{"llama.cpp": {"0c1e570": {"path": "/x", "fingerprint": cmake.fingerprint(wanted), "inputs": wanted}}}
-    )
-    assert cmake.missing([service("chat")], there, RECIPE) == []
-    assert cmake.missing([service("chat")], there, {**RECIPE, "architectures": "110-real"}) != []
 
 
 @pytest.mark.parametrize(
@@ -251,7 +151,7 @@ class Job:
             "cuda": False,
         }
         return {
-            "inputs": cmake.inputs(build, {"compiler": "g++ 1.2.3", "cuda": None}, "x86_64"),
+            "inputs": inputs(build, {"compiler": "g++ 1.2.3", "cuda": None}, "x86_64"),
             "source": source,
             "version_text": self.version,
             "argvs": self.argvs,
@@ -284,7 +184,7 @@ def test_an_archive_becomes_a_complete_tree(job: Job) -> None:
     assert sorted(path.name for path in tree.iterdir()) == ["bin", "build.json", "help.txt"]
     assert subprocess.check_output([tree / "bin" / "toy", "--version"], text=True) == "toy v1\n"
     told = json.loads((tree / "build.json").read_text())
-    assert told["fingerprint"] == result["fingerprint"] == cmake.fingerprint(told["inputs"])
+    assert told["fingerprint"] == result["fingerprint"] == fingerprint(told["inputs"])
     assert (job.folder / "engines/toy/v1").resolve() == tree
     assert not (job.folder / "state/build/toy").joinpath(result["fingerprint"]).exists()
     progress = json.loads((job.jobs / "progress.json").read_text())
@@ -543,7 +443,7 @@ def test_killed_at_any_point_the_next_run_finishes(job: Job, moment: str) -> Non
 
 def test_a_build_tree_of_another_boot_is_not_trusted(job: Job) -> None:
     spec = job.spec(job.archive())
-    build = job.folder / "state/build/toy" / cmake.fingerprint(spec["inputs"])
+    build = job.folder / "state/build/toy" / fingerprint(spec["inputs"])
     build.mkdir(parents=True)
     (build / ".boot_id").write_text("another")
     (build / "CMakeCache.txt").write_text("cut off by the pow")

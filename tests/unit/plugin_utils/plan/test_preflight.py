@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB, judge
-from sample_host import ARTIFACT, DISK, HOST, SETTINGS, host, service
+from sample_host import ARTIFACT, DISK, HOST, SERVICE, SETTINGS, host, made, service
+
+WITHOUT_CUDA = {**HOST["toolchain"], "nvcc": None, "cuda": None}
 
 
 def only(problems: list[Problem]) -> Problem:
@@ -53,21 +56,34 @@ def test_an_engine_without_a_role_is_refused_by_name() -> None:
 
 
 def test_nvcc_is_asked_for_only_where_something_is_to_be_compiled_for_the_gpu() -> None:
-    bare = host(toolchain={"nvcc": None})
-    problem = only(judge([service()], bare, SETTINGS))
+    problem = only(judge([service()], host(toolchain=WITHOUT_CUDA), SETTINGS))
     assert problem.code == "THOR-CUDA-MISSING" and "cuda-toolkit" in problem.remedy
-    assert not judge([], bare, SETTINGS)
-    assert not judge([service()], {**bare, "builds": {"llama.cpp": {"0c1e570": {}}}}, SETTINGS)
-    # A JetPack upgrade has taken the CUDA away that the build was made with: it has to be made again.
-    old = {"llama.cpp": {"0c1e570": {"inputs": {"cuda": "13.0", "compiler": None}}}}
-    assert only(judge([service()], {**bare, "builds": old}, SETTINGS)).code == "THOR-CUDA-MISSING"
+    assert not judge([], host(toolchain=WITHOUT_CUDA), SETTINGS)
+    assert not judge([service()], host(builds=made()), SETTINGS)
+    for_cpu = replace(SETTINGS, builds={"llama_cpp": BuildSettings(cuda=False)})
+    assert not judge([service()], host(toolchain=WITHOUT_CUDA), for_cpu)
+    # A JetPack upgrade has removed the CUDA that the build was made with, so it must be built again.
+    assert only(judge([service()], host(toolchain=WITHOUT_CUDA, builds=made()), SETTINGS)).code == "THOR-CUDA-MISSING"
+
+
+def test_a_changed_cmake_option_needs_nvcc_and_disk_because_the_role_will_build() -> None:
+    changed = replace(SETTINGS, builds={"llama_cpp": BuildSettings(cmake_options={"LLAMA_BUILD_NUMBER": 1})})
+    there = built(toolchain=WITHOUT_CUDA)
+    small = built()
+    small["disks"]["/var/lib/thor"]["free_bytes"] = 6 * GIB
+    assert not judge([service()], small, SETTINGS)
+    problem = only(judge([service()], small, changed))
+    assert problem.code == "THOR-DISK-FULL" and "the build of llama.cpp" in problem.reason
+    assert only(judge([service()], there, changed)).code == "THOR-CUDA-MISSING"
+    other_commit = service(source={**SERVICE["source"], "commit": "1" * 40})
+    assert only(judge([other_commit], small, SETTINGS)).code == "THOR-DISK-FULL"
 
 
 def test_each_native_engine_is_built_for_the_gpu_or_not_by_its_own_role() -> None:
-    bare = host(toolchain={"nvcc": None})
+    bare = host(toolchain=WITHOUT_CUDA)
     ear = service(name="ear", engine="whisper.cpp", role="whisper_cpp", version="1.8.5", port=8080)
-    for cuda, engines in (({"llama_cpp": False}, "whisper.cpp"), ({"whisper_cpp": False}, "llama.cpp")):
-        problem = only(judge([service(), ear], bare, replace(SETTINGS, cuda=cuda)))
+    for role, engines in (("llama_cpp", "whisper.cpp"), ("whisper_cpp", "llama.cpp")):
+        problem = only(judge([service(), ear], bare, replace(SETTINGS, builds={role: BuildSettings(cuda=False)})))
         assert problem.code == "THOR-CUDA-MISSING" and problem.reason.startswith(f"{engines} cannot")
 
 
@@ -113,7 +129,7 @@ def test_a_model_that_does_not_fit_the_disk_is_refused_and_one_that_is_there_is_
 
 
 def test_bytes_of_a_cut_download_are_not_asked_for_again() -> None:
-    small = host(builds={"llama.cpp": {"0c1e570": {}}})
+    small = host(builds=made())
     small["disks"]["/models"].update(free_bytes=10 * GIB)
     assert only(judge([service()], small, SETTINGS)).code == "THOR-DISK-FULL"
     small["disks"]["/models"]["staged_bytes"] = 16 * GIB
@@ -163,16 +179,16 @@ def test_a_port_of_our_own_units_is_no_obstacle() -> None:
 
 
 def test_arguments_are_held_against_the_program_that_is_there() -> None:
-    built = host(builds={"llama.cpp": {"0c1e570": {"options": ["--port", "--ctx-size", "-c"]}}})
-    assert not judge([service()], built, SETTINGS)
-    problem = only(judge([service(argv=["llama-server", "--prt", "8000"])], built, SETTINGS))
+    there = host(builds=made(options=["--port", "--ctx-size", "-c"]))
+    assert not judge([service()], there, SETTINGS)
+    problem = only(judge([service(argv=["llama-server", "--prt", "8000"])], there, SETTINGS))
     assert (problem.code, problem.value) == ("THOR-FLAG-UNKNOWN", "--prt")
     assert "chat" in problem.variable and "'--port'" in problem.remedy
 
 
 def test_of_a_host_that_is_no_thor_with_jetpack_7_nothing_else_is_told() -> None:
     lacking: dict[str, Any] = {
-        "toolchain": {"nvcc": None},
+        "toolchain": WITHOUT_CUDA,
         "memory": {"total_bytes": GIB},
         "systemd": None,
         "l4t": None,
@@ -201,8 +217,7 @@ def test_without_root_that_is_what_is_said_and_not_what_cannot_be_seen() -> None
 def built(**changes: Any) -> dict[str, Any]:
     """A host that has everything."""
     model = {**{key: ARTIFACT[key] for key in ("source", "id", "revision", "include")}, "intact": True}
-    there = {"builds": {"llama.cpp": {"0c1e570": {}}}, "models": {"/models/a/b": model}}
-    return host(**there, **changes)
+    return host(**{"builds": made(), "models": {"/models/a/b": model}, **changes})
 
 
 def test_a_gpu_that_is_divided_is_refused_where_an_engine_wants_it() -> None:
@@ -210,7 +225,8 @@ def test_a_gpu_that_is_divided_is_refused_where_an_engine_wants_it() -> None:
     assert problem.code == "THOR-GPU-MIG" and "chat" in problem.reason and "nvidia-smi -mig 0" in problem.remedy
     for mig in (False, None):
         assert judge([service()], built(mig=mig), SETTINGS) == []
-    assert judge([service()], built(mig=True), replace(SETTINGS, cuda={"llama_cpp": False})) == []
+    for_cpu = replace(SETTINGS, builds={"llama_cpp": BuildSettings(cuda=False)})
+    assert judge([service()], built(mig=True, builds=made(cuda=False)), for_cpu) == []
     assert judge([], built(mig=True), SETTINGS) == []
 
 

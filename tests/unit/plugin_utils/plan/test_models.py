@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which artifacts a host lacks."""
+"""Which models and files a host lacks, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.store import lock_digest
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.artifacts import is_present, merge
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import is_present, merge, missing
 
 MODEL: dict[str, Any] = {
     "key": "m",
@@ -18,6 +18,7 @@ MODEL: dict[str, Any] = {
     "include": ["x.gguf"],
     "path": "/models/a/b",
     "sha256": {},
+    "bytes": 5,
 }
 FILE: dict[str, Any] = {
     "key": "t",
@@ -26,6 +27,7 @@ FILE: dict[str, Any] = {
     "path": "/models/templates",
     "file": "t.jinja",
     "checksum": "sha256:1",
+    "bytes": 1,
 }
 HELD: dict[str, Any] = {
     "source": "modelscope",
@@ -93,3 +95,16 @@ def test_a_file_is_there_when_it_is_held_to_the_same() -> None:
     assert not is_present(FILE | {"checksum": "sha256:2"}, held)
     assert not is_present(FILE | {"checksum": None}, held)
     assert is_present(FILE | {"checksum": None}, held | {"include": ["t.jinja http://h/t"]})
+
+
+def test_only_the_bytes_that_are_missing_count() -> None:
+    other = MODEL | {"key": "n", "include": ["y.gguf"], "bytes": 7}
+    pair = [service("one", MODEL, FILE), service("two", other, FILE)]
+    (model, file) = missing(pair, {})
+    assert (model.bytes, model.reason, file.bytes) == (12, "absent", 1)
+    (model, file) = missing(pair, {"/models/a/b": HELD})
+    assert (model.bytes, model.reason, model.artifact["include"]) == (7, "more files wanted", ["x.gguf", "y.gguf"])
+    held = {"source": "url", "include": ["t.jinja sha256:1"], "intact": True, "files": ["t.jinja"]}
+    there = {"/models/a/b": {**HELD, "files": ["x.gguf", "y.gguf"]}, "/models/templates": held}
+    assert missing(pair, there) == []
+    assert [(one.bytes, one.reason) for one in missing(pair, there, everything=True)] == [(0, "verify checksums")] * 2
