@@ -122,9 +122,7 @@ def test_preflight_and_role_have_the_same_settings_where_nobody_chose_any(role: 
     text = yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8"))["preflight_builds"]
     templar = Templar(loader=DataLoader())
     preflight = {key: templar.template(trust_as_template(value)) for key, value in text[role].items()}
-    assert (
-        preflight == {key.removeprefix("cuda_"): defaults[f"{role}_{key}"] for key in _KEYS} == vars(BuildSettings())
-    )
+    assert preflight == {key.removeprefix("cuda_"): defaults[f"{role}_{key}"] for key in _KEYS} == vars(BuildSettings())
 
 
 _KEYS = ("cuda", "cuda_architectures", "cmake_options")
