@@ -55,7 +55,7 @@ def missing_builds(
 ) -> list[dict[str, Any]]:
     """The builds of these roles that are due, as plain data."""
     due = builds.due(services, host, builds.settings(settings))
-    return [{**vars(build), "targets": list(build.targets)} for build in due if build.role in settings]
+    return [build.arguments() for build in due if build.role in settings]
 
 
 class FilterModule:

@@ -93,6 +93,12 @@ class Build:
     bytes: int = BUILD_BYTES
     seconds: int | None = None  # with a cold compiler cache; None: not known
 
+    def arguments(self) -> dict[str, Any]:
+        """What the role cmake_build takes: all but what only a person reads."""
+        about = {"role", "reasons", "bytes", "seconds"}
+        given = {key: value for key, value in vars(self).items() if key not in about and value is not None}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+
 
 def due(
     services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], chosen: Mapping[str, BuildSettings]

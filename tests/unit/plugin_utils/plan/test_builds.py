@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.jetson.thor.plugins.filter.missing_builds import missing_builds
@@ -64,6 +65,17 @@ def test_each_missing_version_is_one_build_with_the_arguments_of_its_services() 
     assert due[0].argvs == {"chat": ["--port", "8000"], "code": ["--jinja"]}
     one_role = missing_builds(services, host(), {"whisper_cpp": VARIABLES})
     assert [build["engine"] for build in one_role] == ["whisper.cpp"] and one_role[0]["cuda"] is True
+
+
+def test_the_role_that_builds_takes_what_the_plan_hands_it() -> None:
+    specs = yaml.safe_load((ROOT / "roles/cmake_build/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    spec = specs["argument_specs"]["main"]["options"]["cmake_build_builds"]["options"]
+    whisper = service("ears", role="whisper_cpp", engine="whisper.cpp", version="1.8.5")
+    due = builds.due([service("chat"), whisper], host(), {})
+    for build in due:
+        result = ArgumentSpecValidator(spec).validate(build.arguments())
+        assert result.error_messages == [] and result.validated_parameters["targets"] == list(build.targets)
+    assert "version_text" not in due[0].arguments() and due[1].arguments()["version_text"] == ""
 
 
 def test_a_build_with_the_wanted_inputs_is_not_due() -> None:
