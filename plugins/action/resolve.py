@@ -9,7 +9,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, role_variables, schema
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 
 ARGUMENTS: dict[str, Any] = {
     "catalog": {"type": "path", "required": True},

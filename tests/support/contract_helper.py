@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, options, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 
 check, render = options.check, options.render
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
         switchable = CATALOG.models[profile["model"]].get("thinking") == "switchable"
         for thinking in (True, False) if switchable else (None,):
             entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
-            inputs = resolve.Inputs([entry], engine_versions={engine: version}, allow_broken=True)
+            inputs = Inputs([entry], engine_versions={engine: version}, allow_broken=True)
             resolution = resolve.resolve(inputs, CATALOG)
             assert resolution.problems == [], (name, version)
             found[f"{name}, thinking: {thinking}"] = resolution.facts[0]

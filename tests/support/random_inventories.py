@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalog
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, options, resolve, schema
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    files,
+    flag_checks,
+    named_files,
+    options,
+    resolve,
+    schema,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -73,7 +81,7 @@ PIECES = (
 
 def resolved(inputs: Mapping[str, Any]) -> resolve.Resolution:
     """What the catalog's own entries make of an inventory."""
-    return resolve.resolve(resolve.Inputs(**inputs), BUILT_IN)
+    return resolve.resolve(Inputs(**inputs), BUILT_IN)
 
 
 def texts(alphabet: str = NASTY) -> st.SearchStrategy[str]:
@@ -132,7 +140,7 @@ def chosen_options(draw: st.DrawFn, engine: str, version: str) -> dict[str, Any]
     """Some options of an engine, but those that it is refused for."""
     entry = BUILT_IN.engines[engine]
     flags = BUILT_IN.flags.get((engine, version), {})
-    left_out = {*entry.get("unsafe_options", {}), *resolve._set_by_us(entry), *(entry.get("api_path_options") or ())}
+    left_out = {*entry.get("unsafe_options", {}), *flag_checks.set_by_us(entry), *(entry.get("api_path_options") or ())}
     left_out |= {"help", "version", "model", "api-key", "hf-token", *options_of_files()}
     names = sorted(name[2:] for name in flags if name.startswith("--") and name[2:] not in left_out)
     if not names:
@@ -144,7 +152,7 @@ def chosen_options(draw: st.DrawFn, engine: str, version: str) -> dict[str, Any]
 
 def options_of_files() -> set[str]:
     """Options whose file has to be there, so that a text by chance is always refused."""
-    return {*resolve.TEMPLATE_OPTIONS, "mmproj", "allowed-local-media-path"}
+    return {*named_files.TEMPLATE_OPTIONS, "mmproj", "allowed-local-media-path"}
 
 
 ENVIRONMENT = st.dictionaries(
@@ -158,7 +166,7 @@ ENVIRONMENT = st.dictionaries(
 def plausible_services(
     draw: st.DrawFn, engines: tuple[str, ...] = (), most: int = 2, version: str | None = None
 ) -> dict[str, Any]:
-    """What an inventory says, mostly right: arguments of ``resolve.Inputs``, with profiles of these engines."""
+    """What an inventory says, mostly right: arguments of ``Inputs``, with profiles of these engines."""
     known = [name for name in PROFILES if not engines or BUILT_IN.profiles[name]["engine"] in engines]
     profiles: list[Any] = []
     for index in range(draw(st.integers(1, most))):
@@ -189,7 +197,7 @@ def plausible_services(
 
 @st.composite
 def wild_inventories(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments of ``resolve.Inputs`` and a person's entries, with anything anywhere."""
+    """Arguments of ``Inputs`` and a person's entries, with anything anywhere."""
     inputs = draw(plausible_services()) if draw(st.booleans()) else {"profiles": draw(WILD)}
     if isinstance(inputs["profiles"], list):
         for entry in inputs["profiles"]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 
 FILES = Path(__file__).resolve().parents[2] / "roles" / "catalog" / "files"
 CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from random_inventories import BUILT_IN
 
@@ -23,7 +24,7 @@ def service(profile: str = LLAMA, **changes: Any) -> Service:
 
 
 def services(*profiles: Any, **inputs: Any) -> list[Service]:
-    """The services of a host with these ``thor_profiles``; ``inputs`` are those of resolve.Inputs."""
+    """The services of a host with these ``thor_profiles``; ``inputs`` are those of Inputs."""
     allowed = {"allow_broken": True, "allow_unbounded_memory": True, "allow_unauthenticated": True}
     resolution = resolve(Inputs(list(profiles), **{**allowed, **inputs}), BUILT_IN)
     assert resolution.problems == []

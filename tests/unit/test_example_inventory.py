@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, resolve, schema
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
@@ -34,7 +35,7 @@ def test_the_example_resolves_without_problems() -> None:
     written = yaml.safe_load((EXAMPLE / "group_vars" / "all.yml").read_text(encoding="utf-8"))
     assert set(written) == {"thor_profiles"}, "what is optional is a comment"
     entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
-    resolution = resolve.resolve(resolve.Inputs(profiles=written["thor_profiles"]), entries)
+    resolution = resolve.resolve(Inputs(profiles=written["thor_profiles"]), entries)
     assert problems + resolution.problems == []
     assert [service["name"] for service in resolution.facts] == ["chat"]
 
@@ -44,7 +45,7 @@ def test_every_commented_line_is_yaml_that_resolves() -> None:
     head = text.split("# ---- Optional")[0]
     profiles = yaml.safe_load(re.sub(r"^#(?=   \w| - )", " ", head, flags=re.MULTILINE))["thor_profiles"]
     entries, _problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
-    resolution = resolve.resolve(resolve.Inputs(profiles=profiles), entries)
+    resolution = resolve.resolve(Inputs(profiles=profiles), entries)
     assert resolution.problems == []
     assert [(one["name"], one["port"]) for one in resolution.facts] == [("chat", 8001), ("coder", 8002)]
 
@@ -76,6 +77,6 @@ def test_every_inventory_in_the_documentation_resolves() -> None:
         entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), own)
         entries.flags = files.flags(str(ROOT / "roles" / "catalog" / "files"))
         inputs = {name.removeprefix("thor_"): value for name, value in block.items()}
-        resolution = resolve.resolve(resolve.Inputs(**inputs), entries)
+        resolution = resolve.resolve(Inputs(**inputs), entries)
         assert problems + resolution.problems == []
         assert resolution.facts

@@ -1,20 +1,23 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that options name beside the model: adapters and second models, which the engine would look for in vain."""
+"""Files beside the model that options name: the engine would look in vain for one that nothing fetches."""
 
 from __future__ import annotations
 
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, is_included
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
 
-MODELS = "/models/"
+MODELS = f"{MODELS_ROOT}/"
+# Options that name a file with a chat template: vLLM's and SGLang's, llama.cpp's.
+TEMPLATE_OPTIONS = ("chat-template", "chat-template-file")
 # Of llama.cpp (FILE, or FILE:SCALE, with commas between them), vLLM and SGLang (NAME=PATH, or JSON).
 ADAPTERS = (
     "lora",
@@ -25,63 +28,92 @@ ADAPTERS = (
     "lora-paths",
     "default-mm-loras",
 )
-# Second models and their like. They may also have names for which an engine looks elsewhere: of those nothing is known here.
-SECOND = ("spec-draft-model", "model-draft", "speculative-draft-model-path", "speculative-config", "vad-model")
-# What may lie elsewhere on the device of a native engine, of which nothing is known here, or have a name of a hub.
+# Second models and the like. They may also be names that an engine looks up elsewhere, of which nothing is known here.
+SECOND_MODELS = ("spec-draft-model", "model-draft", "speculative-draft-model-path", "speculative-config", "vad-model")
+# What may also be elsewhere on the device of a native engine, of which nothing is known here, or be a name on a hub.
 OTHERS = ("mmproj", "grammar-file", "json-schema-file", "tokenizer", "tokenizer-path")
 # Keys of JSON that hold a path.
 PATH_KEYS = ("path", "lora_path", "model")
 
 
-def problems(
-    chosen: Mapping[str, Any], place: str, kind: str, artifacts: Sequence[HubArtifact | UrlArtifact]
-) -> Iterable[Problem]:
-    """Paths of adapters, second models and their like that nothing brings to the place where the engine looks for them."""
-    for option in (*ADAPTERS, *SECOND, *OTHERS):
-        value = chosen.get(option)
-        for path in dict.fromkeys(_paths(value, option)) if value not in (None, True, False) else ():
-            reason = _wrong(path, option, kind, artifacts)
-            if reason:
-                remedy = (
-                    "Add it to thor_extra_models, name that entry in the profile's files (thor_extra_profiles), and write the path "
-                    "below /models that it gets."
-                )
-                yield Problem("THOR-ADAPTER-MISSING", f"{place}.options[{option!r}]", path, reason, remedy)
+def template_problems(draft: Draft) -> list[Problem]:
+    """Chat templates that nothing fetches to where the engine looks for them.
+
+    A container sees /models and no other folder of the device. A native engine sees other folders too, of which nothing is known here.
+    """
+    problems: list[Problem] = []
+    for option in TEMPLATE_OPTIONS:
+        value = draft.options.get(option)
+        # Both options also accept the text of a template, or the name of a built-in one.
+        if not isinstance(value, str) or "{" in value or not ("/" in value or value.endswith(".jinja")):
+            continue
+        path = posixpath.normpath(value)
+        if not draft.is_container and not path.startswith(MODELS):
+            continue
+        is_fetched = path.startswith(f"{draft.artifact.path}/") or any(
+            path == f"{one.path}/{one.file}" for one in draft.files
+        )
+        if not is_fetched:
+            reason = "Nothing fetches this file: it is not one of the service's files and not in its model's folder."
+            remedy = "Add it to thor_extra_models (source: url) and name that entry in the profile's files (thor_extra_profiles)."
+            problems.append(Problem("THOR-TEMPLATE-MISSING", draft.where("options", option), value, reason, remedy))
+    return problems
 
 
-def unseen(folder: str, kind: str) -> bool:
+def adapter_problems(draft: Draft) -> list[Problem]:
+    """Paths of adapters, second models and the like that nothing fetches to where the engine looks for them."""
+    remedy = (
+        "Add it to thor_extra_models, name that entry in the profile's files (thor_extra_profiles), and write the path "
+        "below /models that it gets."
+    )
+    problems: list[Problem] = []
+    for option in (*ADAPTERS, *SECOND_MODELS, *OTHERS):
+        value = draft.filled_options.get(option)
+        paths = dict.fromkeys(_paths(value, option)) if value not in (None, True, False) else ()
+        problems += [
+            Problem("THOR-ADAPTER-MISSING", draft.where("options", option), path, reason, remedy)
+            for path in paths
+            if (reason := _wrong(path, option, draft))
+        ]
+    return problems
+
+
+def is_hidden(folder: str, in_container: bool) -> bool:
     """Whether a service cannot see a path (the unit has ProtectHome and PrivateTmp)."""
     if f"{folder}/".startswith(MODELS):
         return False
     hidden = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")
-    return kind == "container" or not folder.startswith("/") or f"{folder}/".startswith(hidden)
+    return in_container or not folder.startswith("/") or f"{folder}/".startswith(hidden)
 
 
-def _wrong(path: str, option: str, kind: str, artifacts: Sequence[HubArtifact | UrlArtifact]) -> str:
+def _wrong(path: str, option: str, draft: Draft) -> str:
     if not path.startswith("/"):
-        return (
-            "That is no absolute path: the engine would look for it in its own folder, or fetch it by itself."
-            if option in ADAPTERS
-            else ""
+        is_path = option in ADAPTERS
+        reason = (
+            "The path is not absolute: the engine would look in its own working directory, or download it by itself."
         )
+        return reason if is_path else ""
     found = posixpath.normpath(path)
-    if unseen(found, kind):
-        return "The service does not see this path: a container has only /models, and a unit of ours no homes."
+    if is_hidden(found, draft.is_container):
+        return "The service cannot see this path: a container sees only /models, and a unit no home folders."
     if option not in OTHERS and not found.startswith(MODELS):
-        return "It does not lie below /models, where the files of services are fetched to, checked and kept."
-    if found.startswith(MODELS) and not any(_brings(one, found) for one in artifacts):
-        return "Nothing brings it there: it is none of the files of the service's model, nor of the profile's files."
+        return "It is not below /models, where the files of services are fetched, checked and kept."
+    if found.startswith(MODELS) and not any(_brings(one, found) for one in (draft.artifact, *draft.files)):
+        return "Nothing fetches it: it is neither one of the model's files nor of the profile's files."
     return ""
 
 
 def _brings(artifact: HubArtifact | UrlArtifact, path: str) -> bool:
-    """Whether a path is a file that the artifact brings, or the folder of such files."""
+    """Whether a path is a file of the artifact, or a folder of such files."""
     if isinstance(artifact, UrlArtifact):
         return path == f"{artifact.path}/{artifact.file}"
     inside = f"{path}/".removeprefix(f"{artifact.path}/")
-    return not inside or (
-        inside != f"{path}/"
-        and any(fnmatchcase(inside.rstrip("/"), pattern) or pattern.startswith(inside) for pattern in artifact.include)
+    if not inside:
+        return True
+    is_below = inside != f"{path}/"
+    return is_below and (
+        is_included(inside.rstrip("/"), artifact.include)
+        or any(pattern.startswith(inside) for pattern in artifact.include)
     )
 
 
@@ -89,7 +121,7 @@ def _paths(value: Any, option: str) -> Iterable[str]:
     """The paths in the value of an option."""
     if isinstance(value, Mapping):
         named = [value[key] for key in PATH_KEYS if key in value]
-        # vLLM's default-mm-loras: a path by each modality.
+        # vLLM's default-mm-loras has a path for each modality.
         for one in named if option != "default-mm-loras" else value.values():
             yield from _paths(one, option)
     elif isinstance(value, list):

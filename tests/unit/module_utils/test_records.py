@@ -243,7 +243,8 @@ OTHERS = {
     "module_utils/clients/api.py": "answers of engines",
     "module_utils/problems.py": "values of the inventory",
     "module_utils/records.py": "this is who reads records",
-    "plugin_utils/catalog/resolve.py": "values of the inventory",
+    "plugin_utils/catalog/assemble.py": "values of the inventory",
+    "plugin_utils/catalog/exposure.py": "values of the inventory",
     "plugin_utils/report/results.py": "results of measurements on the controller, which a person may have brought",
     "plugin_utils/catalog/files.py": "files of this collection",
 }

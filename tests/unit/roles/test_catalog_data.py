@@ -16,6 +16,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import i
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -61,7 +62,7 @@ PINS = {
 def one(entry: Any, **inputs: Any) -> dict[str, Any]:
     """The only service of ``thor_profiles: [entry]``, which has to be without problems."""
     settings = {"allow_broken": True, **inputs}
-    resolution = resolve.resolve(resolve.Inputs(profiles=[entry], **settings), CATALOG)
+    resolution = resolve.resolve(Inputs(profiles=[entry], **settings), CATALOG)
     assert resolution.problems == []
     return resolution.facts[0]
 
@@ -129,7 +130,7 @@ def test_every_model_is_served_by_some_profile() -> None:
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_thinking_can_be_set_exactly_where_the_model_can_switch(name: str) -> None:
     for thinking in (True, False):
-        inputs = resolve.Inputs([{"profile": name, "thinking": thinking}], allow_broken=True)
+        inputs = Inputs([{"profile": name, "thinking": thinking}], allow_broken=True)
         resolution = resolve.resolve(inputs, CATALOG)
         codes = [problem.code for problem in resolution.problems]
         assert codes == ([] if name.startswith("qwen3-8b-") else ["THOR-THINKING-FIXED"])
@@ -181,7 +182,7 @@ def test_broken_pairs_are_refused_with_the_versions_known_for_it(
     profile: str, engine: str, refused: list[str], allowed: list[str]
 ) -> None:
     for version in refused + allowed:
-        inputs = resolve.Inputs([profile], engine_versions={engine: version}, allow_unchecked_flags=True)
+        inputs = Inputs([profile], engine_versions={engine: version}, allow_unchecked_flags=True)
         codes = [problem.code for problem in resolve.resolve(inputs, CATALOG).problems]
         assert codes == (["THOR-STATUS-BROKEN"] if version in refused else []), version
 
@@ -205,7 +206,7 @@ def test_every_row_of_the_posts_table_comes_out_of_the_catalog(row: dict[str, An
             assert status["state"] == ("broken" if row[engine] == "broken" else "works")
             assert row[engine] == "broken" or status["reason"].startswith(f"{row[engine]} tok/s")
         # What is known to be broken is refused, unless a person insists.
-        codes = [problem.code for problem in resolve.resolve(resolve.Inputs([profiles[0]]), CATALOG).problems]
+        codes = [problem.code for problem in resolve.resolve(Inputs([profiles[0]]), CATALOG).problems]
         assert codes == (["THOR-STATUS-BROKEN"] if row[engine] == "broken" else [])
 
 

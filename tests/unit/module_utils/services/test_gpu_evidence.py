@@ -17,7 +17,8 @@ from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import Evidence, asked, asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 
 FILES = Path(__file__).parents[4] / "roles" / "catalog" / "files"
 ENGINES = yaml.safe_load((FILES / "engines.yml").read_text(encoding="utf-8"))["engines"]

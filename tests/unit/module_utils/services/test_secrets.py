@@ -24,7 +24,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import api, ke
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import FOLDER, SecretFiles, render
 from ansible_collections.jetson.thor.plugins.modules import service_secrets as module
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 from hypothesis import given
 from hypothesis import strategies as st
 from random_inventories import BUILT_IN, load, texts

@@ -19,7 +19,8 @@ from typing import Any
 import unit_renderer
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, shapes
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import judge
 from hypothesis import assume, given
 from random_inventories import KEYS, WILD, load, plausible_services, resolved, wild_inventories

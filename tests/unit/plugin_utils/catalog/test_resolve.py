@@ -11,13 +11,10 @@ from typing import Any
 import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import find
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import (
-    Inputs,
-    Resolution,
-    artifact_of,
-    resolve,
-)
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact
 from real_catalog import CHAT, CODER, FILES, codes, only, run
 
@@ -193,13 +190,13 @@ def test_a_broken_profile_is_refused_lifted_by_version_and_allowed_on_demand() -
             {"profile": "qwen3-8b-sglang", "options": {"chat-template": "/srv/mine.jinja"}},
             "THOR-TEMPLATE-MISSING",
             "thor_profiles[0].options['chat-template']",
-            "none of the service's files",
+            "not one of the service's files",
         ),
         (
             {"profile": CHAT, "options": {"chat-template-file": "/models/templates/qwen3_nonthinking.jinja"}},
             "THOR-TEMPLATE-MISSING",
             "thor_profiles[0].options['chat-template-file']",
-            "none of the service's files",
+            "not one of the service's files",
         ),
         (
             {"profile": "qwen3-8b-vllm", "memory_gib": 2},
@@ -534,7 +531,7 @@ def test_fetching_of_images_can_be_switched_off() -> None:
     [
         ({"profile": CHAT, "remote_media": False}, "sees no images", "Leave the key out"),
         ({"profile": EYES, "remote_media": False, "address": "192.0.2.7"}, "clients at 192.0.2.7", "on its loopback"),
-        ({"profile": "eyes-sglang", "remote_media": False}, "Nothing is known that keeps sglang", "Leave the key out"),
+        ({"profile": "eyes-sglang", "remote_media": False}, "No way is known to keep sglang", "Leave the key out"),
     ],
 )
 def test_what_cannot_be_switched_off_is_refused(entry: dict[str, Any], words: str, remedy: str) -> None:

@@ -19,7 +19,8 @@ from ansible_collections.jetson.thor.plugins.filter.systemd_text import systemd_
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, role_variables, shapes
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 
 ROOT = Path(__file__).resolve().parents[4]
 FILES = ROOT / "roles" / "catalog" / "files"

@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From a draft to a service: its command, its environment, its image or sources, and how it is queried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API_PATHS
+from ansible_collections.jetson.thor.plugins.module_utils.images.inventory import container_environment
+from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import NGC
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory import fraction_option, memory_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    GenerationConfig,
+    Gpu,
+    GpuRequest,
+    Progress,
+    Service,
+    Source,
+)
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.status import status_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.vision import (
+    blocking_environment,
+    remote_media_of,
+    vision_of,
+)
+
+# What is None in a service where the inventory's value is unclear, so that nobody draws a conclusion from it.
+UNCLEAR = ("version", "port", "memory_gib")
+
+
+def service_of(draft: Draft) -> Service:
+    """The service that a draft describes, whether or not something is wrong with it."""
+    engine, profile, known = draft.engine, draft.profile, draft.known
+    name = draft.entry.get("name", draft.profile_name)
+    argv, environment = argv_of(draft), environment_of(draft)
+    secrets = tuple(sorted({**(profile.get("secrets") or {}), **(draft.entry.get("secrets") or {})}))
+    image = _image(draft)
+    progress = engine.get("progress")
+    return Service(
+        name=name,
+        unit=f"thor-{name}.service",
+        profile=draft.profile_name,
+        engine=draft.engine_name,
+        version=draft.version,
+        kind=engine["kind"],
+        role=engine.get("role"),
+        status=status_of(draft),
+        image=_from_registry(image, draft.inputs.ngc_registry),
+        image_digest=_digest(draft, image),
+        image_bytes=known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
+        source=None if draft.is_container else source_of(engine, known),
+        argv=argv,
+        environment=environment,
+        secrets=secrets,
+        api_key=next((one for one in [(engine.get("secret_options") or {}).get("api-key")] if one in secrets), None),
+        model=draft.artifact,
+        files=draft.files,
+        api=_api(draft),
+        api_path=_api_path(draft),
+        served_name=draft.setting("served_name"),
+        address=draft.address,
+        port=draft.port,
+        memory_gib=draft.setting("memory_gib"),
+        memory=memory_of(draft),
+        unbounded_memory=known.get("unbounded_memory"),
+        generation_config=_generation_config(draft),
+        thinking=draft.thinking,
+        vision=vision_of(draft),
+        remote_media=remote_media_of(draft),
+        trained=not draft.model.get("untrained", False),
+        programs=tuple(sorted({one for key, one in (engine.get("programs") or {}).items() if draft.options.get(key)})),
+        python_packages=_python_packages(draft),
+        bench_argv=tuple(draft.fill(word) for word in engine.get("bench") or ()),
+        start_timeout=draft.setting("start_timeout", engine.get("start_timeout", 600)),
+        health=engine.get("health"),
+        progress=Progress(**progress) if progress else None,
+        gpu=_gpu(engine.get("gpu"), argv, environment),
+    )
+
+
+def without(service: Service, unclear: frozenset[str]) -> Service:
+    """The service with None in place of values that are unclear."""
+    nothing: dict[str, Any] = dict.fromkeys(unclear.intersection(UNCLEAR))
+    return replace(service, **nothing)
+
+
+def argv_of(draft: Draft) -> tuple[str, ...]:
+    """The whole command: the engine's own words, what the collection sets, and the options."""
+    engine = draft.engine
+    named = {engine["served_name_option"]: draft.setting("served_name")} if engine.get("served_name_option") else {}
+    listen = {engine["listen"]["address"]: draft.address, engine["listen"]["port"]: draft.port}
+    chosen = {**named, **listen, **fraction_option(draft), **draft.filled_options}
+    command = [draft.fill(word) for word in engine["command"]]
+    return (*command, *options.render(chosen, draft.list_style, draft.flags))
+
+
+def environment_of(draft: Draft) -> Mapping[str, str]:
+    """The variables of the engine's process; those of a container are complete."""
+    merged: dict[str, Any] = {}
+    for layer in (draft.engine, draft.profile, draft.entry):
+        merged.update(layer.get("environment") or {})
+    merged.update(blocking_environment(draft))
+    environment = {key: str(value) for key, value in merged.items()}
+    return container_environment(environment) if draft.is_container else environment
+
+
+def _image(draft: Draft) -> str | None:
+    if not draft.is_version_known:
+        return None
+    image: str | None = draft.known.get("image") or draft.engine.get("image")
+    return image.replace("{version}", draft.version) if image else None
+
+
+def _from_registry(image: str | None, registry: str) -> str | None:
+    """The image from the registry that takes NVIDIA's place; images of other registries stay as they are."""
+    if image and image.startswith(f"{NGC}/"):
+        return f"{registry}{image.removeprefix(NGC)}"
+    return image
+
+
+def _digest(draft: Draft, image: str | None) -> str | None:
+    """The digest that the catalog or the lock gives; None where nobody has read it yet."""
+    if not image:
+        return None
+    images: Mapping[str, Any] = draft.catalog.lock.get("images") or {}
+    locked = (images.get(draft.engine_name) or {}).get(draft.version) or {}
+    digests = [draft.known.get("digest"), locked.get("digest") if locked.get("image") == image else None]
+    return next((digest for digest in digests if digest and digest != "unpinned"), None)
+
+
+def source_of(engine: Mapping[str, Any], known: Mapping[str, Any]) -> Source:
+    """The sources of a native engine's version."""
+    source = dict(known.get("source") or engine["source"])
+    if "commit" in known and "archive" not in source:
+        source["commit"] = known["commit"]
+    return Source(**source)
+
+
+def _api(draft: Draft) -> str:
+    api: str = draft.profile.get("api") or draft.model.get("api") or draft.engine["api"]
+    return api
+
+
+def _api_path(draft: Draft) -> str:
+    """Where requests go. Options of the engine may say so, one after the other (whisper-server: a prefix, and the rest)."""
+    path: str = draft.engine.get("api_path") or API_PATHS[_api(draft)]
+    parts = [draft.options.get(option) for option in draft.engine.get("api_path_options") or []]
+    if not any(parts):
+        return path
+    return "".join(str(part) for part in [*parts[:-1], parts[-1] or path] if part)
+
+
+def _generation_config(draft: Draft) -> GenerationConfig | None:
+    """Sampling values that the chat endpoint reads from the model's generation_config.json and from no option."""
+    values = draft.options.get(draft.engine.get("chat_sampling_option") or "")
+    if isinstance(values, str):
+        try:
+            values = json.loads(values)
+        except ValueError:
+            return None  # reported by options.check
+    if not isinstance(values, Mapping) or not values:
+        return None
+    return GenerationConfig(path=f"{draft.artifact.path}/generation_config.json", values=dict(values))
+
+
+def _python_packages(draft: Draft) -> tuple[str, ...]:
+    packages = {**(draft.engine.get("python_packages") or {}), **(draft.known.get("python_packages") or {})}
+    return tuple(packages.get(_api(draft)) or ())
+
+
+def _gpu(spec: Mapping[str, Any] | None, argv: Sequence[str], environment: Mapping[str, str]) -> Gpu | None:
+    """What the engine's log must say about the GPU, and how much of the GPU this service's options ask for."""
+    if not spec:
+        return None
+    asked = gpu_evidence.asked(spec, argv, environment)
+    request = GpuRequest(**{**asked, "none": tuple(asked["none"]), "part": tuple(asked["part"])})
+    lists = {key: tuple(spec[key]) for key in ("evidence", "revoked", "partial") if key in spec}
+    return Gpu(**lists, layers=spec.get("layers"), needs=spec.get("needs"), asked=request)

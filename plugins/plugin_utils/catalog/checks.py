@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can be wrong with one service: the single keys first, then its options and variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    addresses,
+    exposure,
+    flag_checks,
+    memory,
+    named_files,
+    vision,
+)
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
+# Units of ours that are not services: thor-drop-caches.socket, thor-job-*.service.
+TAKEN_NAMES = re.compile(r"drop-caches|job-.*")
+LONGEST = 131072  # Linux accepts no longer argument (MAX_ARG_STRLEN), and systemd no line of a unit above 1 MiB
+
+
+def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozenset[str]]:
+    """What is wrong with a service, and the keys whose intended value is unclear because of that."""
+    keys = {
+        "name": _name(draft, service),
+        "version": _version(draft),
+        "port": _port(draft),
+        "memory_gib": memory.budget_problems(draft),
+    }
+    problems = [
+        *keys["name"],
+        *keys["version"],
+        *_thinking(draft),
+        *addresses.address_problems(draft),
+        *keys["port"],
+        *_status(draft, service),
+        *flag_checks.missing_list_problems(draft),
+        *_option_problems(draft, service),
+        *vision.remote_media_problems(draft),
+        *keys["memory_gib"],
+        *_sizes(draft, service),
+    ]
+    return problems, draft.unclear | {key for key, found in keys.items() if found}
+
+
+def _option_problems(draft: Draft, service: Service) -> list[Problem]:
+    """What is wrong with options and variables. One that is refused already is not refused again, unless it is a secret."""
+    groups: tuple[Iterable[Problem], ...] = (
+        flag_checks.flag_problems(draft),
+        flag_checks.null_problems(draft),
+        vision.folder_problems(draft),
+        vision.projector_problems(draft),
+        flag_checks.api_path_problems(draft, service),
+        named_files.template_problems(draft),
+        named_files.adapter_problems(draft),
+        flag_checks.silenced_problems(draft, service),
+    )
+    problems: list[Problem] = []
+    for group in groups:
+        problems += _not_in(problems, group)
+    problems += exposure.secret_problems(draft, service)
+    return problems + _not_in(problems, exposure.unsafe_problems(draft, service))
+
+
+def _not_in(refused: Iterable[Problem], found: Iterable[Problem]) -> list[Problem]:
+    variables = {problem.variable for problem in refused}
+    return [problem for problem in found if problem.variable not in variables]
+
+
+def _name(draft: Draft, service: Service) -> list[Problem]:
+    if NAME.fullmatch(service.name) and not TAKEN_NAMES.fullmatch(service.name):
+        return []
+    reason = f"The unit {service.unit} cannot have that name."
+    remedy = "Use up to 48 lower-case letters, digits and inner hyphens, but not drop-caches or job-..."
+    return [Problem("THOR-NAME-INVALID", f"{draft.place}.name", service.name, reason, remedy)]
+
+
+def _version(draft: Draft) -> list[Problem]:
+    name, version, versions = draft.engine_name, draft.version, draft.engine["versions"]
+    if version in versions:
+        return []
+    where = f"{draft.place}.version" if "version" in draft.entry else f"thor_engine_versions[{name!r}]"
+    reason = f"The catalog has no such version of {name}."
+    remedy = f"{nearest(version, versions)} Others are added with thor_extra_engines[{name!r}].versions."
+    return [Problem("THOR-VERSION-UNKNOWN", where, version, reason, remedy)]
+
+
+def _thinking(draft: Draft) -> list[Problem]:
+    if "thinking" not in draft.entry or draft.thinking is not None:
+        return []
+    reason = (
+        f"The profile {draft.profile_name} does not say how thinking is switched off (options_not_thinking)."
+        if draft.model.get("thinking") == "switchable"
+        else f"Thinking cannot be switched in the model {draft.profile['model']}."
+    )
+    where = f"{draft.place}.thinking"
+    return [Problem("THOR-THINKING-FIXED", where, draft.entry["thinking"], reason, "Leave the key out.")]
+
+
+def _port(draft: Draft) -> list[Problem]:
+    if 1024 <= draft.port <= 65535:
+        return []
+    reason = "Services run without privileges, so only ports 1024 to 65535 are open to them."
+    return [Problem("THOR-PORT-INVALID", f"{draft.place}.port", draft.port, reason, "Choose one of those.")]
+
+
+def _status(draft: Draft, service: Service) -> list[Problem]:
+    if service.status.state != "broken" or draft.inputs.allow_broken:
+        return []
+    reason = f"This profile is known to be broken on {service.engine} {service.version}: {service.status.reason}"
+    remedy = "Choose another version (thor_engine_versions) or profile, or set thor_allow_broken: true."
+    return [Problem("THOR-STATUS-BROKEN", draft.place, draft.profile_name, reason, remedy)]
+
+
+def _sizes(draft: Draft, service: Service) -> list[Problem]:
+    parts = {"options": service.argv, "environment": [*service.environment, *service.environment.values()]}
+    sizes = {key: sum(len(word.encode(errors="replace")) + 1 for word in words) for key, words in parts.items()}
+    return [
+        Problem(
+            "THOR-VALUE-INVALID",
+            f"{draft.place}.{key}",
+            None,
+            f"Together they take {size} bytes, and a process gets {LONGEST} at most.",
+            "Shorten them.",
+        )
+        for key, size in sizes.items()
+        if size > LONGEST
+    ]

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One entry of ``thor_profiles`` together with everything in the catalog that it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.entries import merge
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A service before it is resolved: an entry laid over its profile, engine and model.
+
+    ``entry`` holds the valid keys of what a person wrote, ``place`` says where: ``thor_profiles[0]``. ``unclear`` are keys whose
+    intended value is unknown, because it is invalid or its key is misspelled: no conclusion is drawn from the default in its place.
+    """
+
+    entry: Mapping[str, Any]
+    place: str
+    unclear: frozenset[str]
+    inputs: Inputs
+    catalog: Catalog
+    profile_name: str
+    profile: Mapping[str, Any]
+    engine_name: str
+    engine: Mapping[str, Any]
+    model: Mapping[str, Any]
+    version: str  # the catalog may not have it
+    known: Mapping[str, Any]  # what the catalog says about this version
+    flags: Flags | None  # the options that this version has; None where no list is stored
+    list_style: str  # how the engine takes lists: with spaces, with commas, or the option repeated
+    is_container: bool
+    is_version_known: bool  # whether the catalog has the version, and it is what was meant
+
+    @property
+    def thinking(self) -> bool | None:
+        """Whether the service thinks; None where that cannot be switched."""
+        if self.model.get("thinking") != "switchable":
+            return None
+        wanted: bool = self.entry.get("thinking", True)
+        return wanted if wanted or self.profile.get("options_not_thinking") else None
+
+    @cached_property
+    def inherited_options(self) -> Mapping[str, Any]:
+        """The engine's, its version's and the profile's options."""
+        chosen: dict[str, Any] = {}
+        for layer in (self.engine, self.known, self.profile):
+            chosen.update(layer.get("options") or {})
+        if self.thinking is not None:
+            chosen.update(self.profile.get("options_thinking" if self.thinking else "options_not_thinking") or {})
+        return chosen
+
+    @cached_property
+    def options(self) -> Mapping[str, Any]:
+        """All options. Mappings (JSON arguments) are merged, so that one sampling value can be changed without repeating the others."""
+        merged: Mapping[str, Any] = merge(self.inherited_options, self.entry.get("options") or {})
+        return merged
+
+    @cached_property
+    def filled_options(self) -> Mapping[str, Any]:
+        """All options, with the paths of the model's files in place of {path} and {file}."""
+        return {key: self.fill(value) if isinstance(value, str) else value for key, value in self.options.items()}
+
+    @cached_property
+    def artifact(self) -> HubArtifact | UrlArtifact:
+        """The files of the model."""
+        return artifact_of(self.profile["model"], self.model, self.catalog.lock)
+
+    @cached_property
+    def files(self) -> tuple[HubArtifact | UrlArtifact, ...]:
+        """Files that the profile needs beside its model."""
+        keys = list(self.profile.get("files") or [])
+        if self.thinking is False:
+            keys += self.profile.get("files_not_thinking") or []
+        return tuple(artifact_of(key, self.catalog.models[key], self.catalog.lock) for key in keys)
+
+    @property
+    def address(self) -> str:
+        """The address that the service listens on."""
+        address: str = self.entry.get("address", self.inputs.address)
+        return address
+
+    @property
+    def port(self) -> int:
+        """The port that the service listens on."""
+        port: int = self.setting("port", self.engine["port"])
+        return port
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """A key of the entry, or else of the profile."""
+        return self.entry.get(key, self.profile.get(key, default))
+
+    def fill(self, word: str) -> str:
+        """A word of a command or an option, with the paths of the model's files in it."""
+        return word.replace("{path}", self.artifact.path).replace(
+            "{file}", f"{self.artifact.path}/{self.artifact.file}"
+        )
+
+    def where(self, key: str, name: str | None = None) -> str:
+        """Where a person finds a key, or a name below it, such as options['ctx-size']: in the entry or in its profile."""
+        is_own = key in self.entry if name is None else name in (self.entry.get(key) or {})
+        path = key if name is None else f"{key}[{name!r}]"
+        return f"{self.place}.{path}" if is_own else f"{self.place} (from the profile {self.profile_name}) {path}"
+
+
+def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs: Inputs, catalog: Catalog) -> Draft:
+    """The draft of a valid entry, whose profile is in the catalog."""
+    profile = catalog.profiles[entry["profile"]]
+    name = profile["engine"]
+    engine = catalog.engines[name]
+    version = entry.get("version", inputs.engine_versions.get(name, engine["version"]))
+    return Draft(
+        entry=entry,
+        place=place,
+        unclear=unclear,
+        inputs=inputs,
+        catalog=catalog,
+        profile_name=entry["profile"],
+        profile=profile,
+        engine_name=name,
+        engine=engine,
+        model=catalog.models[profile["model"]],
+        version=version,
+        known=engine["versions"].get(version) or {},
+        flags=catalog.flags.get((name, version)),
+        list_style=engine.get("list_style", "space"),
+        is_container=engine["kind"] == "container",
+        is_version_known="version" not in unclear and version in engine["versions"],
+    )

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A service's options held against what its engine knows and what the collection sets itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, own_entries
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
+
+
+def set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
+    """The options that the collection writes itself, and what a person sets instead."""
+    flags = dict.fromkeys((name for name, _value in options.words(engine["command"])), "another profile")
+    flags[engine["listen"]["address"]] = "the key address"
+    flags[engine["listen"]["port"]] = "the key port"
+    if engine.get("served_name_option"):
+        flags[engine["served_name_option"]] = "the key served_name"
+    if engine.get("memory"):
+        flags[engine["memory"]["option"]] = "the key memory_gib"
+    return flags
+
+
+def missing_list_problems(draft: Draft) -> list[Problem]:
+    """A container's version without a list of its options. The build of a native engine asks the engine itself."""
+    needs_list = draft.is_container and draft.engine.get("role") and draft.is_version_known
+    if draft.flags is not None or not needs_list or draft.inputs.allow_unchecked_flags:
+        return []
+    reason = f"There is no list of the options of {draft.engine_name} {draft.version}, so flags cannot be checked."
+    remedy = "Make one with script/flags, or set thor_allow_unchecked_flags: true."
+    return [Problem("THOR-FLAGS-MISSING", draft.place, draft.profile_name, reason, remedy)]
+
+
+def flag_problems(draft: Draft) -> list[Problem]:
+    """Options that the engine's version does not know, or that the collection sets."""
+    written = draft.entry.get("options") or {}
+    ours = set_by_us(draft.engine)
+    if draft.flags is None:
+        return [
+            options.reserved_option(name, draft.options[name], key, draft.where("options", name))
+            for name, key in ours.items()
+            if name in written
+        ]
+    names = {options.find(draft.flags, flag): key for flag, key in ours.items()}
+    reserved = {canonical: key for canonical, key in names.items() if canonical}
+    own = {key: value for key, value in draft.options.items() if key in written}
+    inherited = {key: value for key, value in draft.options.items() if key not in written}
+    label = f"{draft.engine_name} {draft.version}"
+    inherited_place = f"{draft.place} (from the profile {draft.profile_name}) options"
+    return [
+        *options.check(own, draft.flags, reserved, label, f"{draft.place}.options", draft.list_style),
+        *options.check(inherited, draft.flags, reserved, label, inherited_place, draft.list_style),
+    ]
+
+
+def null_problems(draft: Draft) -> list[Problem]:
+    """Options that the entry takes away although nothing sets them."""
+    return own_entries.nulls(draft.entry.get("options"), draft.inherited_options, f"{draft.place}.options")
+
+
+def api_path_problems(draft: Draft, service: Service) -> list[Problem]:
+    """A path of the API that is not one, put together from options."""
+    if not check(service.api_path, URL_PATH, ""):
+        return []
+    option = next(one for one in draft.engine["api_path_options"] if draft.options.get(one))
+    reason, remedy = f"It has to be {URL_PATH.wants}.", f"Write {quote('/' + service.api_path.lstrip('/'))}."
+    return [Problem("THOR-VALUE-INVALID", draft.where("options", option), service.api_path, reason, remedy)]
+
+
+def silenced_problems(draft: Draft, service: Service) -> list[Problem]:
+    """Options and variables that silence the evidence for the GPU in the engine's log: no start would ever count."""
+    if service.gpu is None or service.gpu.asked.none:
+        return []
+    problems = []
+    for names, given in gpu_evidence.silenced(draft.engine["gpu"], service.argv, service.environment):
+        word = given.removeprefix("--")
+        name = next(one for one in names if word.startswith(one))
+        where = draft.where("options" if given.startswith("--") else "environment", name)
+        reason = (
+            "The engine then does not log that it uses the GPU, so it would never count as started (THOR-GPU-UNUSED)."
+        )
+        remedy = "Leave it out, or let the engine log at info. If no GPU is wanted, set gpu: null of the engine in thor_extra_engines."
+        problems.append(Problem("THOR-VALUE-INVALID", where, word[len(name) + 1 :] or True, reason, remedy))
+    return problems
