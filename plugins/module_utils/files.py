@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How the collection reads a file of the device: its content, or nothing. thor-serve takes this file along.
+"""How the collection reads a file of the device: its content, or nothing. The supervisor uses this file, too.
 
 Everything below /sys and /proc goes through :func:`content`. Files there are answered by a driver, and a driver may say no:
 the thermal zone of a GPU that is switched off answers EAGAIN, for which Python's files return None or raise TypeError.

@@ -99,7 +99,7 @@ class Systemctl:
         self.run("disable", "--quiet", "--no-reload", unit, check=False)
 
     def settle(self) -> None:
-        """Have written what is to be written: thor-serve does it before each start, and then has little to wait for."""
+        """Have written what is to be written: the supervisor has that done before each start, and then has little to wait for."""
         os.sync()
 
     def stop(self, *units: str) -> None:

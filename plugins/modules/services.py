@@ -43,7 +43,7 @@ options:
         type: str
         required: true
       config:
-        description: Text of C(/etc/thor/services/NAME.json), which thor-serve reads.
+        description: Text of C(/etc/thor/services/NAME.json), which the supervisor reads.
         type: str
         required: true
   restore:
@@ -155,7 +155,7 @@ code:
   type: str
   returned: when a service did not answer, or somebody else has changed a unit
 cause:
-  description: Code of the reason, where thor-serve knew it, see C(docs/errors.md).
+  description: Code of the reason, where the supervisor knew it, see C(docs/errors.md).
   type: str
   returned: when a service did not answer
   sample: THOR-GPU-UNUSED

@@ -4,7 +4,7 @@
 
     python3 run.py [--cpu] [--ccache FOLDER] [--json FILE]
 
-The collection's own module builds llama.cpp for the GPU at hand. The real supervisor (thor-serve) then serves, at the paths
+The collection's own module builds llama.cpp for the GPU at hand. The real supervisor then serves, at the paths
 of a device, with the configurations that the role renders. systemd-run, systemctl and, where it is missing, ccache are
 stand-ins (stand-ins/). Of a unit its command and environment are used; its account and sandboxing are not. ``--cpu``
 rehearses on a machine without a GPU: it runs everything that needs none, and lists what it could not check.

@@ -110,7 +110,7 @@ class Device:
         return self.run(f"systemctl show --property={name} --value {unit}")
 
     def engine(self, name: str) -> int:
-        """Process id of a service's engine, the child of thor-serve; 0 when there is none."""
+        """Process id of a service's engine, the child of the supervisor; 0 when there is none."""
         main = self.show(f"thor-{name}.service", "MainPID")
         children = self.host.run(f"cat /proc/{main}/task/{main}/children").stdout.split()
         return int(children[0]) if children else 0

@@ -21,7 +21,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.systemd import State, 
 class Systemd(Systemctl):
     """A systemd whose units run when their text does not say ``bad`` and nobody else has their port.
 
-    As the real one it starts what it has loaded, which is what the disk held at the last reload; thor-serve reads its
+    As the real one it starts what it has loaded, which is what the disk held at the last reload; the supervisor reads its
     configuration at the start, and a unit whose engine listens elsewhere than the configuration says never answers.
     """
 
@@ -113,7 +113,7 @@ class Systemd(Systemctl):
         assert since > 0
         return [
             "loading",
-            "thor-serve: THOR-ENGINE-EXITED: the engine ended with code 3",
+            "supervisor: THOR-ENGINE-EXITED: the engine ended with code 3",
             f"{unit}: Failed with result 'x'.",
         ]
 

@@ -376,7 +376,7 @@ def readers_of_device_files(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [*sorted(ROOT.glob("plugins/module*/**/*.py")), ROOT / "roles/serving/files/thor-serve"],
+    [*sorted(ROOT.glob("plugins/module*/**/*.py")), *sorted(ROOT.glob("roles/serving/files/supervisor/**/*.py"))],
     ids=lambda path: path.stem,
 )
 def test_files_below_sys_and_proc_are_read_by_files_alone(path: Path) -> None:

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests to an inference service, and what their answers must look like.
 
-Standard library only: the file is a module utility of the collection (module ``verify``) and is also deployed as it is
-to ``/opt/thor/lib/probe.py``, where ``thor-serve`` uses it for readiness and liveness. Both must mean the same by "it
-answers".
+Standard library only: the module ``verify`` uses this file, and so does the supervisor, for readiness and liveness. Both must
+mean the same by "it answers".
 
 Requests go straight to the address and port that they are given, never through a proxy of the environment.
 """

@@ -37,7 +37,7 @@ TOOL_EXTRA_BYTES = 3 * 2**30
 # The engine's tool keeps other engines from starting meanwhile.
 TOOL_SECONDS = 600
 ERRORS_KEPT = 3
-GPU_LOCK = Path("/run/thor/gpu.lock")  # thor-serve's: engines start one after the other
+GPU_LOCK = Path("/run/thor/gpu.lock")  # engines start one after the other
 GPU_LOCK_SECONDS = 600.0  # that a tool waits for it
 USER = "thor"  # of no service: each has an account of its own
 

@@ -38,7 +38,7 @@ class File:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as it should be: its unit and thor-serve's configuration, as texts."""
+    """A service as it should be: its unit and the supervisor's configuration, as texts."""
 
     name: str
     unit: str
@@ -92,7 +92,7 @@ class Definition:
 
 
 def paths_of(name: str) -> list[str]:
-    """The files of a service: its unit, and what thor-serve reads."""
+    """The files of a service: its unit, and what the supervisor reads."""
     return [f"/{UNITS}/thor-{name}.service", f"/{CONFIGS}/{name}.json"]
 
 

@@ -18,7 +18,8 @@ _VERDICT = re.compile(
     r"^(Starting |Failed to start |\S+\.service: (Main process exited|Failed with result|Scheduled restart))"
 )
 _EXCEPTION = re.compile(r"(?:^|[\s.])[A-Z]\w*(?:Error|Exception): \S")
-_CODE = re.compile(r"\b(THOR-[A-Z]+(?:-[A-Z]+)*): (.+)$")
+# thor-serve: the supervisor of version 0.1, which a rollback may start again.
+_CODE = re.compile(r"\b(?:supervisor|thor-serve): (THOR-[A-Z]+(?:-[A-Z]+)*): (.+)$")
 
 
 def unit_names(services: Sequence[str]) -> str:
@@ -27,10 +28,9 @@ def unit_names(services: Sequence[str]) -> str:
 
 
 def reason_of(journal: Sequence[str]) -> tuple[str | None, str]:
-    """The code and the reason that thor-serve wrote last; None and systemd's last words where it wrote none."""
+    """The code and the reason that the supervisor wrote last; None and systemd's last words where it wrote none."""
     for line in reversed(journal):
-        found = _CODE.search(line)
-        if found and "thor-serve: " in line:
+        if found := _CODE.search(line):
             return found[1], found[2]
     telling = [line.strip() for line in journal if line.strip() and not _VERDICT.search(line)]
     return None, telling[-1] if telling else "its journal says nothing"

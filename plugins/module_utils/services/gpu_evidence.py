@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an engine uses the GPU, judged by what it prints while it starts. Pure; thor-serve takes this file along.
+"""Whether an engine uses the GPU, judged by what it prints while it starts. Pure; the supervisor uses this file, too.
 
 Engines announce what they are about to do, do it, and sometimes fail and go on with the CPU. So announcements do not count, what
 was placed on the GPU does, and a failure takes back everything, whenever it comes. The expressions are the catalog's (``gpu`` of

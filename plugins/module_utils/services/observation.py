@@ -23,7 +23,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.transaction i
 from ansible_collections.jetson.thor.plugins.module_utils.systemd import Systemctl
 
 # Where this collection writes for services; a test holds that no support file lies elsewhere.
-OURS = (f"{UNITS}/thor*", f"{CONFIGS}/*.json", "etc/tmpfiles.d/thor.conf", "opt/thor/bin/**/*", "opt/thor/lib/**/*")
+OURS = (f"{UNITS}/thor*", f"{CONFIGS}/*.json", "etc/tmpfiles.d/thor.conf", "opt/thor/supervisor/**/*")
 
 
 def observe(disk: Disk, systemctl: Systemctl, wanted: Wanted | None = None) -> Observation:

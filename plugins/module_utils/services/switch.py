@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the services that a host runs to those that it should run, and back if that fails.
 
-A definition is a unit file and the JSON file that thor-serve reads. compare.py says what differs; ``run_job`` (a job, see jobs.py)
+A definition is a unit file and the JSON file that the supervisor reads. compare.py says what differs; ``run_job`` (a job, see jobs.py)
 applies it, one group of services at a time:
 
 * services that exchange ports or memory, among themselves or with a removed service, are one group (groups.py). They are switched

@@ -65,7 +65,7 @@ class Box(Device):
         return int(children[0]) if children else 0
 
     def client(self) -> int:
-        """Process id of docker's client, the child of thor-serve."""
+        """Process id of docker's client, the child of the supervisor."""
         return Device.engine(self, NAME)
 
     def started(self) -> str:

@@ -52,7 +52,7 @@ def test_the_service_cannot_write_what_it_reads(host: Any) -> None:
     uid = host.check_output(f"stat -c %u /proc/{pid}")
     groups = host.check_output(f"sed -n 's/^Groups:\\t//p' /proc/{pid}/status")
     account = f"setpriv --reuid={uid} --regid={uid} --groups={groups.strip().replace(' ', ',')}"
-    for path in (MODEL, ENGINE, "/etc/thor", "/opt/thor/bin", "/run/thor", "/run/thor/gpu.lock"):
+    for path in (MODEL, ENGINE, "/etc/thor", "/opt/thor/supervisor", "/run/thor", "/run/thor/gpu.lock"):
         assert host.run(f"test -e {path}").succeeded
         assert host.run(f"{account} test -r {path}").succeeded, path
         assert host.run(f"{account} test -w {path}").rc == 1, path

@@ -126,11 +126,11 @@ def test_wrong_modes_and_owners_are_put_right_without_a_restart(device: Device) 
     served(ONE, TWO)
     engine = device.engine("fault-one")
     device.run(
-        f"chmod 666 {UNITS}/thor-fault-one.service && chown daemon /opt/thor/bin/thor-serve {CONFIGS}/fault-one.json"
+        f"chmod 666 {UNITS}/thor-fault-one.service && chown daemon /opt/thor/supervisor/__main__.py {CONFIGS}/fault-one.json"
     )
     SERVED[:] = []
     served(ONE, TWO)
-    paths = f"{UNITS}/thor-fault-one.service /opt/thor/bin/thor-serve {CONFIGS}/fault-one.json"
+    paths = f"{UNITS}/thor-fault-one.service /opt/thor/supervisor/__main__.py {CONFIGS}/fault-one.json"
     assert device.run(f"stat -c '%a %U' {paths}").splitlines() == ["644 root"] * 3
     assert device.engine("fault-one") == engine
     status, output = play(ONE, TWO)

@@ -234,7 +234,7 @@ OTHERS = {
     "module_utils/clients/bench.py": "what llama-bench prints",
     "module_utils/bounded.py": "answers of others, of a bounded size",
     "module_utils/daemon_json.py": "Docker's daemon.json",
-    "module_utils/services/definitions.py": "thor-serve's configuration, which may be a person's by now",
+    "module_utils/services/definitions.py": "the supervisor's configuration, which may be a person's by now",
     "module_utils/models/hub.py": "answers of the hub, and of its client",
     "module_utils/flags.py": "files of this collection",
     "module_utils/images/pull.py": "a round trip in memory",

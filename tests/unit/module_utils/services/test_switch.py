@@ -182,7 +182,8 @@ def test_the_first_exception_is_shown_where_it_stands_above_the_last_lines() -> 
 @pytest.mark.parametrize(
     ("journal", "code", "reason"),
     [
-        (["thor-serve: THOR-GPU-UNUSED: no GPU", "Failed to start x."], "THOR-GPU-UNUSED", "no GPU"),
+        (["supervisor: THOR-GPU-UNUSED: no GPU", "Failed to start x."], "THOR-GPU-UNUSED", "no GPU"),
+        (["thor-serve: THOR-GPU-UNUSED: that of version 0.1"], "THOR-GPU-UNUSED", "that of version 0.1"),
         (
             ["x.service: Failed at step EXEC", "x.service: Failed with result 'exit-code'."],
             None,

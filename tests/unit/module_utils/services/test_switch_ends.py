@@ -35,7 +35,7 @@ NEW = [
     service("ear", 8003, memory=5),
     service("four", 8005),
 ]
-TOOL = "/opt/thor/bin/thor-serve"
+TOOL = "/opt/thor/supervisor/__main__.py"
 TOGETHER = [("one", "two"), ("old", "ear")]
 # Whatever changes something, and may be the last that a run has done. ``stage``: writes a whole file.
 STEPS = {
