@@ -187,7 +187,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake, inputs
+from ansible_collections.jetson.thor.plugins.module_utils.builds import finished, inputs, job
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
@@ -234,20 +234,20 @@ def main() -> None:
     if params["cuda"] and toolchain["nvcc"] is None:
         refuse(module, [inputs.cuda_missing(params["engine"])])
     wanted = inputs.inputs(params, toolchain, platform.machine())
-    tree = cmake.tree_of(params["prefix"], params["engine"], params["version"], inputs.fingerprint(wanted))
-    found = cmake.read_build(tree)
-    current = found is not None and cmake.is_current(tree, params["version"])
+    tree = finished.tree_of(params["prefix"], wanted)
+    found = finished.read(tree)
+    current = found is not None and finished.is_current(tree, params["version"])
     result: dict[str, Any] = {"changed": not current, "path": str(tree), "fingerprint": inputs.fingerprint(wanted)}
     if not current:
-        result["diff"] = cmake.difference(tree, wanted)
+        result["diff"] = finished.difference(tree, wanted)
     if found is not None:
-        problems = cmake.check_argvs(params["argvs"], found["options"], params["engine"], params["version"])
+        problems = finished.check_argvs(params["argvs"], found["options"], params["engine"], params["version"])
         if problems:
             refuse(module, problems)
         if not current and not module.check_mode:
-            cmake.make_current(tree, params["version"])
+            finished.make_current(tree, params["version"])
         records.tell(module)
-        module.exit_json(**{**cmake.summary(tree), **result})
+        module.exit_json(**{**finished.summary(tree), **result})
     if module.check_mode:
         records.tell(module)
         module.exit_json(**result)
@@ -267,7 +267,7 @@ def main() -> None:
     jobs.start(
         module,
         name=f"build-{params['engine']}-{params['version']}",
-        target="builds.cmake",
+        target=job.TARGET,
         spec=spec,
         timeout=params["timeout"],
     )

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds import job
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
@@ -102,7 +102,7 @@ class Bench:
             "ccache": str(self.folder / "ccache"),
             "environment": {},
         }
-        cmake.run_job(spec, ToLog(jobs))
+        job.run_job(spec, ToLog(jobs))
 
 
 class ToLog(Reporter):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import cuda_missing
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -180,7 +180,7 @@ def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
         build = host["builds"].get(service["engine"], {}).get(service["version"])
         if build and build.get("options"):
             argvs = {service["name"]: service["argv"][1:]}
-            yield from cmake.check_argvs(argvs, build["options"], service["engine"], service["version"])
+            yield from finished.check_argvs(argvs, build["options"], service["engine"], service["version"])
 
 
 def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:

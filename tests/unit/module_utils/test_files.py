@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import files
-from ansible_collections.jetson.thor.plugins.module_utils.builds import cmake
+from ansible_collections.jetson.thor.plugins.module_utils.builds import compiler
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, throttling
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
 
@@ -56,7 +56,7 @@ def test_who_asks_lives_with_nothing(
     monkeypatch.setattr(docker_host, "PROC", tmp_path)
     monkeypatch.setattr(docker_host, "BOOT", tmp_path / "absent")
     assert docker_host.environment("1") == {} and docker_host._raw_table(None) is None
-    assert cmake.jobs(8, None, cuda=False) == 1
+    assert compiler.jobs(8, None, cuda=False) == 1
     assert throttling.memory(tmp_path / "absent")["total"], "without a stand-in the device is asked"
 
 
