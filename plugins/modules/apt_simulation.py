@@ -9,16 +9,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: apt_simulation
-short_description: What apt would install and remove, without a change to the host
+short_description: Show what apt would install and remove, without changing the host
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Has apt simulate an installation, with the host's sources and further ones that are not on the host yet. Sources, keys, lists and cache
-    are in a temporary folder, so that nothing of the host changes, and it works in check mode and on a fresh host.
-  - Fails where apt would remove a package, or refuses.
-  - The lists of the host are used where there are any. Where apt cannot do with them what is asked, it reads all lists anew, into the
-    temporary folder.
+  - Lets apt simulate an installation, with the host's sources and with further ones that are not on the host yet. Sources, keys, lists and
+    cache are in a temporary folder, so nothing on the host changes, and the module works in check mode and on a fresh host.
+  - Fails if apt would remove a package, or cannot install one.
+  - Uses the lists of the host if there are any. If they are not enough for apt, all lists are read again, into the temporary folder.
 options:
   packages:
     description: Packages to install, C(NAME) or C(NAME=VERSION). A version may be lower than the installed one.
@@ -26,7 +25,7 @@ options:
     elements: str
     required: true
   sources:
-    description: Further sources, each what M(jetson.thor.apt_source) returns as C(trial).
+    description: Further sources, each as M(jetson.thor.apt_source) returns it in C(trial).
     type: list
     elements: dict
     default: []
@@ -40,7 +39,7 @@ options:
         type: str
         required: true
       key:
-        description: The key that it is signed by, in ASCII armor.
+        description: The key that signs the source, in ASCII armor.
         type: str
         required: true
       url:
@@ -48,11 +47,11 @@ options:
         type: str
         required: true
       variable:
-        description: What the address is called where a person sets it, for messages.
+        description: Name of the variable in which users set the address, for messages.
         type: str
         required: true
   timeout:
-    description: Seconds that apt has for lists.
+    description: Seconds that apt may take to read lists.
     type: int
     default: 300
 attributes:
@@ -76,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 install:
-  description: Packages that would be installed or get another version.
+  description: Packages that would be installed or change their version.
   type: list
   elements: str
   returned: success

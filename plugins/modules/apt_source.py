@@ -9,18 +9,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: apt_source
-short_description: A package repository whose key has the right fingerprint and that answers, or none
+short_description: Add a package repository after checking its key and its packages
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Fetches the key of a repository to a place that apt does not read. Every primary key in it must have O(fingerprint).
-  - Reads the repository's lists with that key and no other, and looks whether they have O(packages).
-  - Only then key and source appear under their final names, the key for this source alone (C(Signed-By)). Where anything is wrong, key and
-    sources stay as they were.
-  - A source of the same repository that is there already, in whatever file, is used as it is when its own key has O(fingerprint), be it
-    in keyring files, written into the source itself, or chosen by its fingerprint (C(Signed-By) in all its forms). Two entries with
-    different keys would keep apt from working at all.
+  - Reads the repository's lists with that key only, and checks whether they contain O(packages).
+  - Only then do key and source appear under their final names, the key for this source alone (C(Signed-By)). If anything is wrong, keys and
+    sources stay unchanged.
+  - An existing source of the same repository, in whatever file, is used as it is if its own key has O(fingerprint), whether that key is in
+    keyring files, written into the source itself, or chosen by its fingerprint (C(Signed-By) in all its forms). Two entries with different
+    keys would stop apt from working at all.
 options:
   name:
     description:
@@ -28,11 +28,11 @@ options:
     type: str
     required: true
   url:
-    description: Address of the repository, as apt has it.
+    description: Address of the repository, as apt expects it.
     type: str
     required: true
   suite:
-    description: Suite. V(/) is a repository without suites.
+    description: Suite. V(/) means a repository without suites.
     type: str
     default: /
   components:
@@ -45,7 +45,7 @@ options:
     type: str
     required: true
   key_url:
-    description: Where the key is, in ASCII armor.
+    description: Address of the key, in ASCII armor.
     type: str
     required: true
   fingerprint:
@@ -58,18 +58,18 @@ options:
     elements: str
     default: []
   variables:
-    description: What O(url), O(key_url), O(fingerprint) and O(packages) are called where a person sets them, for messages.
+    description: Names of the variables in which users set O(url), O(key_url), O(fingerprint) and O(packages), for messages.
     type: dict
     default: {}
   timeout:
-    description: Seconds that the server has for the key, and apt for the lists.
+    description: Seconds allowed to the server for the key, and to apt for the lists.
     type: int
     default: 120
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: partial
-    details: Fetches and checks the key where C(gpg) is installed, and does not ask the repository.
+    details: Fetches and checks the key if C(gpg) is installed, but does not contact the repository.
   diff_mode:
     description: Returns details on what has changed, or would change in check mode.
     support: full
@@ -93,15 +93,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that has the source, ours or one that was there.
+  description: The file that contains the source, ours or an existing one.
   type: str
   returned: success
 fingerprint:
-  description: Fingerprint of the key; null in check mode where there is no C(gpg) to tell it.
+  description: Fingerprint of the key; null in check mode if there is no C(gpg) to read it.
   type: str
   returned: success
 trial:
-  description: What M(jetson.thor.apt_simulation) wants to know of a source that is not on the host yet.
+  description: What M(jetson.thor.apt_simulation) needs to know about a source that is not on the host yet.
   type: dict
   returned: unless somebody else's source is used
   contains:
@@ -122,7 +122,7 @@ trial:
       type: str
       returned: always
     variable:
-      description: What the address is called where a person sets it.
+      description: Name of the variable in which users set the address.
       type: str
       returned: always
 """

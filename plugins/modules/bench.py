@@ -14,14 +14,14 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Measures one service after the other, on the device itself, and writes what was measured to a file on the controller, whose schema
-    C(docs/bench.md) explains.
-  - A chat service is sent random prompts and generates a fixed number of tokens, for one client and for several at once. Time to
-    the first token, time per token and rate of decoding are noted, and what the engine itself says of its speed.
-  - A transcription service is sent a sound; its real-time factor is noted.
-  - Power mode, clocks, memory, heat and MIG are noted with it.
-  - A service that fails, hangs or dies is told as such. The others are measured all the same, and the module does not fail.
-  - The work runs as a job under a systemd unit of its own, which outlives a lost connection.
+  - Measures one service after the other, on the device itself, and writes the results to a file on the controller; C(docs/bench.md)
+    explains its schema.
+  - A chat service gets random prompts and generates a fixed number of tokens, for one client and for several at once. The module records
+    time to first token, time per token and decode rate, and the speed that the engine itself reports.
+  - A transcription service gets a recording; the module records its real-time factor.
+  - Power mode, clocks, memory, temperatures and MIG are recorded too.
+  - A service that fails, hangs or dies is reported as such. The others are still measured, and the module does not fail.
+  - The work runs as a job under its own systemd unit, which outlives a lost connection.
 options:
   services:
     description: Resolved services, as in the fact C(thor_services).
@@ -33,8 +33,8 @@ options:
     type: path
     default: bench-results
   run:
-    description: Name of the run, the same for all hosts that are measured in it, and such that a later one sorts behind. The time, where
-      it is left out. Needs the action plugin.
+    description: Name of the run, the same for all hosts that are measured in it; a later run must sort after an earlier one. Defaults to
+      the time. Needs the action plugin.
     type: str
   input_tokens:
     description: Length of a prompt, in tokens as the service counts them.
@@ -45,38 +45,38 @@ options:
     type: int
     default: 128
   concurrency:
-    description: How many requests are sent at once, one load after the other.
+    description: Numbers of requests in flight, one load for each.
     type: list
     elements: int
     default: [1, 8]
   requests:
-    description: How many requests a load has, at least as many as are sent at once.
+    description: Number of requests of a load; at least as many as are in flight.
     type: int
     default: 8
   warmups:
-    description: Requests before the first load that are not counted.
+    description: Requests before the first load, which do not count.
     type: int
     default: 1
   audio_file:
-    description: A sound on the controller, a WAV file. It is repeated until it is long enough.
+    description: A recording on the controller, a WAV file. It is repeated until it is long enough.
     type: path
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.
     type: str
   audio_seconds:
-    description: How long the sound is to be.
+    description: Length of the recording in seconds.
     type: float
     default: 30
   tools:
-    description: Whether the engines' own tools (llama-bench) are run, too, where there is the memory for it.
+    description: Whether to run the engines' own tools (llama-bench) too, if there is enough memory.
     type: bool
     default: true
   request_timeout:
-    description: Seconds that each answer may take.
+    description: Seconds allowed for each answer.
     type: float
     default: 600
   timeout:
-    description: Seconds that all of it may take. A service whose turn comes later is told as not measured.
+    description: Seconds allowed for all measurements. Services that do not get their turn are reported as not measured.
     type: int
     default: 14400
   facts_root:
@@ -84,7 +84,7 @@ options:
     type: str
     default: ""
   seed:
-    description: What the random prompts are made of; the time, where it is left out.
+    description: Seed of the random prompts; defaults to the time.
     type: int
 attributes:
   check_mode:
@@ -98,7 +98,7 @@ attributes:
     description: Has a corresponding action plugin, so that some parts run on the controller.
     support: full
 notes:
-  - It changes nothing of the host, so there is nothing to show in diff mode.
+  - It changes nothing on the host, so there is nothing to show in diff mode.
 seealso:
   - module: jetson.thor.bench_report
 """
@@ -117,7 +117,7 @@ document:
   type: dict
   returned: when it was measured
 file:
-  description: The file on the controller that holds it.
+  description: The file on the controller that contains it.
   type: str
   returned: when it was measured
 """

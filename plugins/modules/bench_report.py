@@ -9,15 +9,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bench_report
-short_description: Judge measurements, and report them as an HTML page, in Markdown and for the terminal
+short_description: Judge measurements, and report them as HTML, as Markdown and in the terminal
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Reads result files of M(jetson.thor.bench), any number of hosts and runs, and takes the newest of each service of each host.
-  - Holds each against what its host had before (same profile, engine version and power mode), else against what other hosts had,
-    else against the reference table.
-  - Writes one HTML page that needs nothing else and no network, and the same tables in Markdown.
+  - Reads result files of M(jetson.thor.bench), of any number of hosts and runs, and uses the newest result of each service of each host.
+  - Compares each with earlier runs of its host (same profile, engine version and power mode), otherwise with other hosts, otherwise with
+    the reference table.
+  - Writes one self-contained HTML page that needs no network, and the same tables in Markdown.
 options:
   results:
     description: Result files, or folders of them.
@@ -25,32 +25,32 @@ options:
     elements: path
     required: true
   floor:
-    description: A service is too slow below this part of the figure that it is held against.
+    description: A service is too slow below this fraction of its baseline.
     type: float
     default: 0.9
   floors:
-    description: The same for single hosts, by their names.
+    description: The same for single hosts, by name.
     type: dict
     default: {}
   run:
-    description: The run whose verdicts to return; those of all services, where it is not given.
+    description: The run whose verdicts to return; if omitted, the verdicts of all services.
     type: str
   reference:
     description: The reference table, C(reference.yml) of the role C(catalog).
     type: path
     required: true
   template:
-    description: The page's template.
+    description: Template of the page.
     type: path
     required: true
   html:
-    description: The page to write.
+    description: Path of the page.
     type: path
   markdown:
-    description: The file to write in Markdown.
+    description: Path of the Markdown file.
     type: path
   strict:
-    description: Whether a file that cannot be read is an error. Otherwise it is left out with a warning, which the page repeats.
+    description: Whether a file that cannot be read is an error. Otherwise it is skipped with a warning, which the page repeats.
     type: bool
     default: true
 attributes:
@@ -60,7 +60,7 @@ attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
-    details: In check mode it judges and writes nothing, and fails all the same where it could not be written.
+    details: In check mode it judges but writes nothing. It still fails if the files could not be written.
   connection:
     description: Uses the target's configured connection information to execute code on it.
     support: none
@@ -88,7 +88,7 @@ text:
   type: str
   returned: success
 html:
-  description: Where the page is.
+  description: Path of the page.
   type: str
   returned: when one was asked for
 messages:

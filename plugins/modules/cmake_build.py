@@ -9,18 +9,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cmake_build
-short_description: Make one build of a native engine present
+short_description: Build one version of a native engine
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Fetches a pinned source, builds it with CMake, Ninja and ccache, and installs the programs as one tree under
     C(<prefix>/<engine>/<version>-<fingerprint>), with the link C(<prefix>/<engine>/<version>) to it.
-  - The fingerprint stands for source, options, targets, compiler, CUDA and machine. A tree that is there is never built
-    again, and one that was built before with the same inputs only gets its link back.
-  - The tree and the link appear in one rename each, after the first program told its version and its help.
-  - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches
-    to it, or goes on from where it was killed.
+  - The fingerprint covers source, options, targets, compiler, CUDA and machine. An existing tree is never built again, and one that was
+    built earlier from the same inputs only gets its link back.
+  - Tree and link appear in one rename each, after the first program has printed its version and its help.
+  - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches to it, or continues
+    where it was killed.
 options:
   engine:
     description: Name of the engine, a folder under O(prefix).
@@ -31,7 +31,7 @@ options:
     type: str
     required: true
   source:
-    description: Where the source is had, from a repository at a commit or from an archive.
+    description: Where the source comes from, a repository at a commit or an archive.
     type: dict
     required: true
     suboptions:
@@ -45,74 +45,74 @@ options:
         description: Address of a tar archive.
         type: str
       sha256:
-        description: Its SHA-256.
+        description: SHA-256 of the archive.
         type: str
       subdirectory:
-        description: Folder in the source that holds the C(CMakeLists.txt) to build.
+        description: Folder in the source that contains the C(CMakeLists.txt) to build.
         type: str
   options:
     description:
       - CMake cache variables. Booleans become V(ON) and V(OFF), lists are joined by semicolons.
-      - C(CMAKE_BUILD_TYPE=Release) and C(BUILD_SHARED_LIBS=OFF) always hold.
+      - C(CMAKE_BUILD_TYPE=Release) and C(BUILD_SHARED_LIBS=OFF) are always set.
     type: dict
     default: {}
   version_options:
-    description: CMake cache variables that get the O(version) as their value.
+    description: CMake cache variables whose value is the O(version).
     type: list
     elements: str
     default: []
   targets:
-    description: What to build.
+    description: Targets to build.
     type: list
     elements: str
     required: true
   programs:
     description:
-      - Paths in the build tree of the programs to install in C(bin/). The first is asked for its version and help.
-      - By default C(bin/<target>) for each of O(targets).
+      - Paths, in the build tree, of the programs to install in C(bin/). The first one must print its version and help.
+      - Defaults to C(bin/<target>) for each of O(targets).
     type: list
     elements: str
     default: []
   version_text:
     description:
-      - What the output of C(--version) of the first program must contain, the O(version) by default.
-      - An empty text asks for no version.
+      - Text that the first program must print for C(--version); defaults to O(version).
+      - An empty text skips the check.
     type: str
   argvs:
     description:
-      - Arguments that services will pass to the first program, by the name of the service.
-      - Each option among them must be in its help.
+      - Arguments that services will pass to the first program, by service name.
+      - Its help must list each option among them.
     type: dict
     default: {}
   cuda:
-    description: Whether nvcc takes part. Refused with V(THOR-CUDA-MISSING) where there is none.
+    description: Whether nvcc is needed. If it is missing, the module fails with V(THOR-CUDA-MISSING).
     type: bool
     default: false
   architectures:
     description:
-      - Value of C(CMAKE_CUDA_ARCHITECTURES) where O(cuda=true).
-      - V(110-real) holds machine code for Thor alone, V(110) as much PTX again, which no Thor ever needs.
+      - Value of C(CMAKE_CUDA_ARCHITECTURES) with O(cuda=true).
+      - V(110-real) contains machine code for Thor only; V(110) adds as much PTX again, which no Thor ever needs.
     type: str
     default: 110-real
   libraries:
     description:
-      - Patterns of the libraries that what was built may ask for when it starts, such as C(libcublas.so.*).
-      - Refused with V(THOR-BUILD-LIBRARY), before anything is installed, where a program asks for another one.
+      - Patterns of the libraries that the built programs may need when they start, such as C(libcublas.so.*).
+      - A program that needs any other library is refused with V(THOR-BUILD-LIBRARY) before anything is installed.
     type: list
     elements: str
     default: ["*"]
   jobs:
     description:
       - How many compilers run at once.
-      - V(0) is one for each CPU as far as the free memory goes.
+      - V(0) means one per CPU, as far as the free memory allows.
     type: int
     default: 0
   prefix:
-    description: Where the trees of all engines are.
+    description: Folder for the trees of all engines.
     type: path
     default: /opt/thor/engines
   state:
-    description: Where sources and unfinished builds are kept.
+    description: Folder for sources and unfinished builds.
     type: path
     default: /var/lib/thor
   ccache:
@@ -120,7 +120,7 @@ options:
     type: path
     default: /var/lib/thor/ccache
   timeout:
-    description: Seconds after which the job is ended.
+    description: Seconds after which the job is stopped.
     type: int
     default: 14400
 attributes:
@@ -130,7 +130,7 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: Shows what goes into the build that is there and into the one that is wanted.
+    details: Shows the inputs of the present build and of the desired one.
   idempotent:
     description: When run twice in a row with the same arguments, the second run indicates no change.
     support: full
@@ -140,7 +140,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Have llama.cpp for Thor
+- name: Build llama.cpp for Thor
   jetson.thor.cmake_build:
     engine: llama.cpp
     version: 0c1e570
@@ -162,16 +162,16 @@ path:
   returned: always
   sample: /opt/thor/engines/llama.cpp/0c1e570-3f2a9c51d0be
 fingerprint:
-  description: Stands for the inputs.
+  description: Identifies the inputs.
   type: str
   returned: always
   sample: 3f2a9c51d0be
 version_output:
-  description: What the first program says of its version.
+  description: What the first program prints for its version.
   type: str
   returned: when the build is there
 options:
-  description: Every spelling of every option in the help of the first program, empty where its help was not understood.
+  description: Every spelling of every option in the help of the first program; empty if the help could not be parsed.
   type: list
   elements: str
   returned: when the build is there

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_daemon
-short_description: Merge keys into daemon.json and have the running Docker Engine take them over
+short_description: Merge keys into daemon.json and make the running Docker Engine apply them
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Merges O(options) into C(/etc/docker/daemon.json). Mappings are merged, lists united, other values replaced; what else is in the
-    file stays. A file that is no JSON is an error that names the line, and is never overwritten.
-  - The new file is checked by C(dockerd --validate) and takes the old one's place in one rename.
-  - What was changed, and what the running dockerd visibly does not have, decides what follows. Keys that dockerd takes over while it
-    runs get a reload, others a restart, and nothing happens where it has everything. A dockerd that does not run is started.
-  - A restart ends the containers that run. It is refused before anything is written, unless O(allow_restart).
-  - Where dockerd does not come up with the new configuration, or does not take it over, the old one is put back and the module fails.
-  - A run that was cut between writing and restarting is finished by the next one.
+  - Merges O(options) into C(/etc/docker/daemon.json). Mappings are merged, lists combined, other values replaced; everything else in the
+    file stays. A file that is not valid JSON is an error that names the line, and is never overwritten.
+  - C(dockerd --validate) checks the new file, which then replaces the old one in one rename.
+  - What happens next depends on the keys that changed, and on those that the running dockerd visibly lacks. Keys that dockerd can apply
+    while it runs cause a reload, others a restart; if it has everything, nothing happens. A stopped dockerd is started.
+  - A restart ends running containers. It is refused before anything is written, unless O(allow_restart).
+  - If dockerd does not start with the new configuration, or does not apply it, the old one is restored and the module fails.
+  - A run that was interrupted between writing and restarting is finished by the next one.
 options:
   options:
     description: Keys of daemon.json.
@@ -29,11 +29,11 @@ options:
     required: true
   environment:
     description:
-      - Environment variables of dockerd, set by C(/etc/systemd/system/docker.service.d/jetson-thor.conf). An empty mapping removes that
-        file. Without the option it is left as it is.
+      - Environment variables of dockerd, set in C(/etc/systemd/system/docker.service.d/jetson-thor.conf). An empty mapping removes that
+        file. If omitted, the file stays unchanged.
     type: dict
   allow_restart:
-    description: Whether a restart may interrupt containers that run.
+    description: Whether a restart may interrupt running containers.
     type: bool
     default: false
 attributes:
@@ -44,7 +44,7 @@ attributes:
     description: Returns details on what has changed, or would change in check mode.
     support: full
 notes:
-  - Passwords in URLs (proxies) are blanked in diff mode and in messages.
+  - Passwords in URLs (proxies) are masked in diff mode and in messages.
 requirements:
   - systemd and root
 """
@@ -65,12 +65,12 @@ action:
   type: str
   returned: success
 keys:
-  description: Keys that were changed in the file, or that the running dockerd did not have.
+  description: Keys that were changed in the file, or that the running dockerd lacked.
   type: list
   elements: str
   returned: success
 interrupted:
-  description: Containers that the restart has interrupted, each with its unit where it is one of this collection's.
+  description: Containers that the restart interrupted, each with its unit if it is one of this collection's.
   type: list
   elements: str
   returned: success

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: engine_image
-short_description: Images of engines, pulled once, kept by digest and proven
+short_description: Pull the images of engines once, keep them by digest, and check them
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Pulls the images that are missing, one after the other, through the API of the Docker Engine. An image with a digest is
-    pulled by that; of one without, the digest that the registry gave is recorded in C(/var/lib/thor/images.json), and used
-    from then on, also where somebody pulls the tag anew.
-  - Runs a short-lived container of each image under the runtime C(nvidia), without network and capabilities, to see that
-    it can use the GPU; again when O(l4t) or O(toolkit) have changed.
-  - Looks, in a container of the image, whether Python packages are there that a service needs, and adds those that are missing in a
-    derived image. The versions of all that is in the image are held meanwhile.
-  - A pull without progress is cut and asked for again, and goes on at the layer where it broke.
-  - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches
-    to it, or goes on from where it was killed.
+  - Pulls missing images, one after the other, through the API of the Docker Engine. An image with a digest is pulled by that digest. For
+    one without, the digest that the registry returned is recorded in C(/var/lib/thor/images.json) and used from then on, even if somebody
+    pulls the tag again.
+  - Runs a short-lived container of each image with the runtime C(nvidia), without network and capabilities, to check that it can use the
+    GPU; again after O(l4t) or O(toolkit) has changed.
+  - Checks, in a container of the image, for Python packages that a service needs, and adds missing ones in a derived image. The versions of
+    everything else in the image are pinned meanwhile.
+  - A pull without progress is cancelled and started again, and resumes at the layer where it broke.
+  - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches to it, or continues
+    where it was killed.
 options:
   images:
     description: The images that the services of this host use.
@@ -36,7 +36,7 @@ options:
         type: str
         required: true
       digest:
-        description: The digest of the lock, V(sha256:...); without one the first pull is trusted.
+        description: The digest in the lock, V(sha256:...); without one the first pull is trusted.
         type: str
       engine:
         description: Name of the engine, for messages.
@@ -47,10 +47,10 @@ options:
         type: str
         required: true
       bytes:
-        description: An estimate of the space that it takes.
+        description: Estimated size on disk.
         type: int
       environments:
-        description: Environments that containers of it are run with; it is proven in each of them.
+        description: Environments in which containers of the image run; it is checked in each of them.
         type: list
         elements: dict
         default: []
@@ -60,58 +60,58 @@ options:
         elements: list
         default: []
   registry:
-    description: The registry that O(registry_key) is for. No other one is sent it.
+    description: The registry that O(registry_key) is for. The key is sent to no other registry.
     type: str
     default: nvcr.io
   registry_user:
-    description: The name that goes with the key.
+    description: User name that belongs to the key.
     type: str
     default: $oauthtoken
   registry_key:
     description:
-      - A key for the registry. It reaches dockerd in a header of the request.
-      - Nothing of it is left in Docker's configuration.
+      - Key for the registry. It reaches dockerd in a header of the request.
+      - Nothing of it is stored in Docker's configuration.
     type: str
     default: ""
   require_gpu:
-    description: Whether a container must find a GPU. Otherwise it must run.
+    description: Whether a container must find a GPU. Otherwise it only has to run.
     type: bool
     default: true
   l4t:
-    description: Version of Linux for Tegra, which a proof is recorded with.
+    description: Version of Linux for Tegra, recorded with a check.
     type: str
   toolkit:
-    description: Version of the NVIDIA Container Toolkit, which a proof is recorded with.
+    description: Version of the NVIDIA Container Toolkit, recorded with a check.
     type: str
   derive:
     description: Whether missing Python packages are added in a derived image. Otherwise an image that lacks them is refused.
     type: bool
     default: true
   pip_arguments:
-    description: More for pip, which runs in a container of the image with the network of the host.
+    description: Further arguments for pip, which runs in a container of the image with the network of the host.
     type: str
     default: ""
   prune:
-    description: Remove images that this module once pulled and that no service, unit or kept definition names.
+    description: Whether to remove images that this module once pulled and that no service, unit or kept configuration uses.
     type: bool
     default: false
   stall_timeout:
-    description: Seconds without progress after which a pull is cut and asked for again.
+    description: Seconds without progress after which a pull is cancelled and started again.
     type: int
     default: 300
   attempts:
-    description: How many attempts in a row may bring nothing that lasts.
+    description: How many attempts in a row may make no lasting progress.
     type: int
     default: 5
   timeout:
-    description: Seconds for the work as a whole.
+    description: Seconds allowed for the whole job.
     type: int
     default: 86400
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
-    details: Whether an image lacks Python packages is not known before it was asked; check mode takes it for so.
+    details: Only a container of the image can tell whether Python packages are missing; check mode assumes that they are.
   diff_mode:
     description: Returns details on what has changed, or would change in check mode.
     support: full
@@ -120,15 +120,15 @@ attributes:
     support: full
 notes:
   - Works with Docker's classic store and with the containerd image store.
-  - Check mode needs no Docker on the host. Where dockerd does not run, it believes the record.
-  - A new proof alone is no change.
+  - Check mode needs no Docker on the host. If dockerd does not run, the record is trusted.
+  - A repeated check alone does not count as a change.
 requirements:
   - Docker Engine 20.10 or later with the runtime C(nvidia)
   - systemd and root
 """
 
 EXAMPLES = r"""
-- name: Have vLLM's image
+- name: Pull vLLM's image
   jetson.thor.engine_image:
     images:
       - reference: nvcr.io/nvidia/vllm:25.10-py3
@@ -144,12 +144,12 @@ pulled:
   elements: str
   returned: always
 checked:
-  description: References of which a container was tried, or would be.
+  description: References whose container was run, or would be.
   type: list
   elements: str
   returned: always
 derived:
-  description: References for which an image with further Python packages was made; in check mode, in which they would be looked for.
+  description: References for which an image with further Python packages was built; in check mode, those whose packages would be checked.
   type: list
   elements: str
   returned: always
@@ -159,15 +159,15 @@ pruned:
   elements: str
   returned: always
 kept:
-  description: Images that no service wants and that are kept, with the reason.
+  description: Images that no service needs but that are kept, with the reason.
   type: dict
   returned: when the work was done
 images:
-  description: The digest of each image of ours, by its reference.
+  description: The digest of each of our images, by reference.
   type: dict
   returned: always
 unlocked:
-  description: Images without a digest in the lock, and the one that this host keeps to.
+  description: Images without a digest in the lock, and the digest that this host uses.
   type: list
   elements: dict
   returned: always
@@ -177,7 +177,7 @@ unlocked:
       image: nvcr.io/nvidia/vllm:25.10-py3
       digest: sha256:b1b90ca398c7f1c697e023502cb9810d322fd4996aa58c30effa36e55412db6c
 problems:
-  description: What is wrong, each with a code, the culprit, the reason and the way out.
+  description: What is wrong, each problem with a code, the culprit, the reason and the way out.
   type: list
   elements: dict
   returned: failure

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_facts
-short_description: What a host is and has, in one round trip
+short_description: Observe a host in one round trip
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Reads what every role of this collection wants to know of a host - device, L4T, operating system, memory, disk,
-    toolchain, builds, models, units, listening sockets, device nodes - and returns it as the fact C(thor_host).
+  - Reads everything that the roles of this collection need to know about a host - device, L4T, operating system, memory, disk, toolchain,
+    builds, models, units, listening sockets, device nodes - and returns it as the fact C(thor_host).
 options:
   facts_root:
     description:
-      - Folder whose files stand in for the device's own (C(proc/device-tree/model), C(etc/nv_tegra_release),
-        C(etc/os-release), C(proc/meminfo)) where they exist.
-      - For hosts that are no device, such as containers.
+      - Folder whose files stand in for the device's own (C(proc/device-tree/model), C(etc/nv_tegra_release), C(etc/os-release),
+        C(proc/meminfo)), if they exist.
+      - For hosts that are not real devices, such as containers.
     type: str
     default: ""
 attributes:
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 - name: Observe the host
   jetson.thor.host_facts:
 
-- name: Say what it is
+- name: Show what it is
   ansible.builtin.debug:
     msg: "{{ ansible_facts['thor_host']['device']['model'] }}, L4T {{ ansible_facts['thor_host']['l4t'] }}"
 """

@@ -9,27 +9,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: job_status
-short_description: How far a long job on the host is
+short_description: Show the progress of a long job on the host
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Builds, downloads and switches run on the host under a transient systemd unit that outlives the connection.
-  - This module tells how far such a unit is. The action plugins of the modules that start one call it; a person may do
-    so too.
+  - This module returns the progress of such a unit. The action plugins of the modules that start one call it; users may do so too.
 options:
   name:
     description: Name of the job, the C(NAME) in C(thor-job-NAME.service).
     type: str
     required: true
   wait:
-    description: Seconds to wait for the end of the job before its progress is returned.
+    description: Seconds to wait for the end of the job before returning its progress.
     type: float
     default: 0
   digest:
     description:
-      - What the job was asked for, as the module that started it returned it.
-      - Another play may have started a job of that name since, with other arguments; its result is not returned then.
+      - Identifies the arguments of the job, as returned by the module that started it.
+      - If another play has since started a job of that name with other arguments, its result is not returned.
     type: str
 attributes:
   check_mode:
@@ -43,7 +42,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: See how far the build is
+- name: Show the progress of the build
   jetson.thor.job_status:
     name: build-llama.cpp-0c1e570
   register: build
@@ -53,11 +52,11 @@ RETURN = r"""
 state:
   description:
     - V(running), V(ended), or V(lost) for a job that ended without a result.
-    - V(replaced) where the job of that name was asked for something else than O(digest).
+    - V(replaced) if the job of that name has other arguments than those of O(digest).
   type: str
   returned: always
 progress:
-  description: What the job last said of itself.
+  description: The last progress that the job reported.
   type: dict
   returned: while the job runs
   sample: {"done": 12, "total": 194, "unit": "steps", "text": "compile"}

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: modelscope_model
-short_description: A model of a ModelScope hub, complete and verified on disk
+short_description: Fetch a model from a ModelScope hub, complete and verified
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Makes the files of one model present in a directory. They appear under their final name in one rename, after size
-    and SHA-256 of each was checked; until then nothing of them is there.
-  - A download that was killed goes on from the byte where it ended.
-  - A manifest in the directory (C(.thor-manifest.json)) makes the next run a matter of one C(stat) per file. While it
-    holds, the hub is not asked, so a branch that has moved on the hub changes nothing here.
-  - Several sets of files of one model and revision may share a directory. Files that a person put there stay; what is
-    already right is not fetched again, whoever brought it.
+  - Makes the files of one model present in a directory. They appear under their final name in one rename, after the size and SHA-256 of
+    each have been checked; until then none of them is there.
+  - A killed download resumes at the byte where it stopped.
+  - A manifest in the directory (C(.thor-manifest.json)) reduces the next run to one C(stat) per file. While the manifest is valid, the hub
+    is not asked, so a branch that moves on the hub changes nothing here.
+  - Several sets of files of one model and revision may share a directory. Files that somebody else put there stay. A correct file is not
+    fetched again, no matter who put it there.
   - The transfer runs under a transient systemd unit that outlives the connection, and shows its progress.
 options:
   id:
@@ -33,13 +33,13 @@ options:
     default: master
   include:
     description:
-      - Patterns of the files to fetch. C(*) also spans folders.
+      - Patterns of the files to fetch. C(*) also matches across folders.
       - A name without a wildcard that the hub does not have is an error.
     type: list
     elements: str
     default: ["*"]
   path:
-    description: The directory that holds the files, absolute.
+    description: Absolute path of the directory for the files.
     type: path
     required: true
   endpoint:
@@ -47,42 +47,42 @@ options:
     type: str
     default: https://modelscope.cn
   token:
-    description: Token for models that are not public. It reaches the hub alone.
+    description: Token for models that are not public. It is sent to the hub only.
     type: str
   sha256:
-    description: File names and the SHA-256 that each is held to, as a lock file records them.
+    description: Expected SHA-256 by file name, as recorded in a lock file.
     type: dict
     default: {}
   client:
-    description: Virtual environment with the Python package C(modelscope-hub). Needed only where bytes move.
+    description: Virtual environment with the Python package C(modelscope-hub). Needed only for downloads.
     type: path
     default: /opt/thor/venv/modelscope
   staging:
     description:
-      - Directory in which downloads grow, on the file system of O(path).
-      - By default C(.thor/staging) beside the owner's directory, C(/models/.thor/staging) for C(/models/owner/name).
+      - Directory for unfinished downloads, on the file system of O(path).
+      - Defaults to C(.thor/staging) beside the owner's directory, C(/models/.thor/staging) for C(/models/owner/name).
     type: path
   rehash:
-    description: Read all files and compare their SHA-256, even when size and time are those of the manifest.
+    description: Whether to read all files and compare their SHA-256, even if size and time match the manifest.
     type: bool
     default: false
   retries:
-    description: How often an attempt that brings not one byte is repeated.
+    description: How often an attempt that brings not a single byte is repeated.
     type: int
     default: 3
   idle_timeout:
-    description: Seconds of silence after which a connection is given up and made anew.
+    description: Seconds of silence after which a connection is closed and opened again.
     type: int
     default: 30
   timeout:
-    description: Seconds for the work as a whole.
+    description: Seconds allowed for the whole job.
     type: int
     default: 172800
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: partial
-    details: What only a hash can tell, check mode does not foresee; see the notes.
+    details: Check mode cannot predict changes that only a hash reveals; see the notes.
   diff_mode:
     description: Returns details on what has changed, or would change in check mode.
     support: full
@@ -96,13 +96,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring one quantization of a model
+- name: Fetch one quantization of a model
   jetson.thor.modelscope_model:
     id: Qwen/Qwen3-8B-GGUF
     include: [Qwen3-8B-Q5_K_M.gguf]
     path: /models/Qwen/Qwen3-8B-GGUF
 
-- name: Bring a private model from a mirror
+- name: Fetch a private model from a mirror
   jetson.thor.modelscope_model:
     id: acme/assistant
     revision: v1.2
@@ -124,7 +124,7 @@ path:
   type: str
   returned: success
 revision:
-  description: The revision that is there.
+  description: The revision that is present.
   type: str
   returned: success
 bytes:
@@ -132,7 +132,7 @@ bytes:
   type: int
   returned: success
 fetched_bytes:
-  description: Bytes that were moved by this run, or would be in check mode.
+  description: Bytes that this run transferred, or would transfer in check mode.
   type: int
   returned: success
 files:
@@ -148,13 +148,13 @@ files:
       description: Size in bytes.
       type: int
     sha256:
-      description: SHA-256; null in check mode where the hub does not tell it.
+      description: SHA-256; null in check mode if the hub does not name it.
       type: str
     trusted:
-      description: Whose word the SHA-256 is, V(lock), V(hub) or V(first use).
+      description: Source of the SHA-256, V(lock), V(hub) or V(first use).
       type: str
 problems:
-  description: What is wrong, each with a code, the culprit, the reason and the way out.
+  description: What is wrong, each problem with a code, the culprit, the reason and the way out.
   type: list
   elements: dict
   returned: failure

@@ -3,27 +3,27 @@
 # Apache License 2.0 or GNU General Public License v3.0+, at your option
 # (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
-"""Wait until nobody else installs packages."""
+"""Wait until nothing else installs packages."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: package_work
-short_description: Wait until nobody else installs packages
+short_description: Wait until nothing else installs packages
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Waits for JetPack's installer of Docker (C(nv-install-docker.service)), for C(apt-daily.service) and C(apt-daily-upgrade.service), and
-    for every process that holds a lock of dpkg or apt, and shows for whom.
-  - Fails when they are still at work after O(timeout).
+  - Waits for JetPack's Docker installer (C(nv-install-docker.service)), for C(apt-daily.service) and C(apt-daily-upgrade.service), and for
+    every process that holds a lock of dpkg or apt, and shows what it waits for.
+  - Fails if they are still at work after O(timeout).
 options:
   timeout:
-    description: Seconds to wait at most.
+    description: Longest time to wait, in seconds.
     type: int
     default: 1800
   variable:
-    description: What O(timeout) is called where a person sets it, for messages.
+    description: Name of the variable in which users set O(timeout), for messages.
     type: str
     default: timeout
 attributes:
@@ -41,14 +41,14 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Wait until nobody else installs packages
+- name: Wait until nothing else installs packages
   jetson.thor.package_work:
     timeout: 900
 """
 
 RETURN = r"""
 work:
-  description: Who is at work, a text each.
+  description: What is at work, one text each.
   type: list
   elements: str
   returned: always

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: power_mode
-short_description: Set the power mode of a Jetson by its name
+short_description: Set the power mode of a Jetson by name
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Looks up the mode's number on the device (C(nvpmodel -p --verbose)), because it differs from one device to the next, sets it,
-    and asks the device which mode it is in.
-  - Some modes need a boot. C(nvpmodel) would ask a person; here it finds nobody to ask and changes nothing, and the module
-    returns C(reboot_required) and a warning instead of failing.
+  - Looks up the mode's number on the device (C(nvpmodel -p --verbose)), because it differs between devices, sets it, and checks which mode
+    the device is in.
+  - Some modes need a reboot. C(nvpmodel) would ask the user; without one it changes nothing, and the module returns C(reboot_required) and
+    a warning instead of failing.
 options:
   name:
-    description: Name of the mode, such as V(MAXN) or V(120W). Case does not count.
+    description: Name of the mode, such as V(MAXN) or V(120W). Upper and lower case are equal.
     type: str
     required: true
   timeout:
-    description: Seconds after which C(nvpmodel) is given up.
+    description: Seconds after which C(nvpmodel) is stopped.
     type: int
     default: 60
 attributes:
@@ -36,7 +36,7 @@ attributes:
     support: full
 notes:
   - Needs root.
-  - C(nvpmodel) keeps the mode for the next boots by itself.
+  - C(nvpmodel) itself keeps the mode across reboots.
   - Setting a mode undoes C(jetson_clocks).
 """
 
@@ -48,12 +48,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mode:
-  description: The mode that the device is in, with its number.
+  description: The current mode of the device, with its number.
   type: dict
   returned: success
   sample: {"name": "MAXN", "id": 0}
 reboot_command:
-  description: What sets the mode with a reboot of the device.
+  description: The command that sets the mode by rebooting the device.
   type: str
   returned: success
   sample: /usr/sbin/nvpmodel --force -m 2

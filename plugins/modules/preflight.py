@@ -14,7 +14,7 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Holds the services of a host against what was observed there, and fails with every problem in one message.
+  - Compares the services of a host with what was observed there, and fails with every problem in one message.
   - C(docs/errors.md) explains each code.
 options:
   services:
@@ -32,15 +32,15 @@ options:
     elements: dict
     default: []
   memory_reserve_gib:
-    description: Memory that no service may have, in GiB.
+    description: Memory in GiB that no service may use.
     type: float
     required: true
   disk_reserve_gib:
-    description: Space that is to stay free on each filesystem, in GiB.
+    description: Space in GiB that must stay free on each file system.
     type: float
     required: true
   supported_os:
-    description: Operating systems that are accepted, as C(id version) of C(/etc/os-release).
+    description: Supported operating systems, as C(id version) from C(/etc/os-release).
     type: list
     elements: str
     required: true
@@ -54,11 +54,11 @@ options:
     type: dict
     required: true
   install_programs:
-    description: Whether roles install the programs that an engine starts, such as ffmpeg; else they have to be there.
+    description: Whether roles install the programs that an engine starts, such as ffmpeg; otherwise they must be there already.
     type: bool
     default: true
   container_runtime:
-    description: What is asked of the role C(container_runtime), C(toolkit_version) and C(daemon_options).
+    description: Settings of the role C(container_runtime) that can be checked in advance, C(toolkit_version) and C(daemon_options).
     type: dict
     default: {}
 attributes:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: resolve
-short_description: From thor_profiles to thor_services
+short_description: Resolve thor_profiles into thor_services
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Merges the catalog with the entries of the inventory, resolves the profiles of a host into services, and checks all
-    that can be checked without a connection to the host.
+  - Merges the catalog with the entries of the inventory, resolves the profiles of a host into services, and checks everything that can be
+    checked without a connection to the host.
   - Returns the facts C(thor_services) and C(thor_problems).
 options:
   catalog:
-    description: Folder that holds the catalog's files.
+    description: Folder with the catalog's files.
     type: path
     required: true
   profiles:
@@ -35,15 +35,15 @@ options:
     description: Profiles of the inventory, merged over the catalog's.
     type: raw
   engine_versions:
-    description: Version of each engine, where it is not to be the catalog's.
+    description: Version of each engine, if it is not the catalog's default.
     type: dict
     default: {}
   address:
-    description: Address that the services listen on.
+    description: Address on which the services listen.
     type: str
     default: 127.0.0.1
   allow_unauthenticated:
-    description: Whether another address than a loopback one may be listened on, although the engines ask for no key.
+    description: Whether services may listen on an address other than loopback, although the engines do not authenticate their clients.
     type: bool
     default: false
   allow_broken:
@@ -51,25 +51,25 @@ options:
     type: bool
     default: false
   allow_unchecked_flags:
-    description: Whether options may go unchecked where there is no list of the options of an engine's version.
+    description: Whether options may go unchecked if there is no list of the options of an engine's version.
     type: bool
     default: false
   allow_unbounded_memory:
-    description: Whether an engine's version that does not keep to its budget of memory may be served beside another service.
+    description: Whether a version of an engine that exceeds its memory budget may run beside other services.
     type: bool
     default: false
   allow_unsafe_options:
     description:
-      - Options and variables of engines, by name, that may be given although they let a client run or read things on the device.
+      - Names of engine options and variables that are allowed although they let a client run or read things on the device.
     type: list
     elements: str
     default: []
   ngc_registry:
-    description: Registry that takes the place of C(nvcr.io) in the names of images.
+    description: Registry that replaces C(nvcr.io) in the names of images.
     type: str
     default: nvcr.io
   device_memory_gib:
-    description: Memory of the device in GiB, of which container engines are given their share.
+    description: Memory of the device in GiB, of which container engines get their share.
     type: float
     default: 122.0
   refuse:
@@ -113,14 +113,13 @@ ansible_facts:
   returned: always
   contains:
     thor_services:
-      description: The resolved services; C(docs/catalog.md) tells their shape.
+      description: The resolved services; C(docs/catalog.md) describes their structure.
       type: list
       elements: dict
       returned: always
     thor_problems:
       description:
-        - What is wrong with the profiles.
-        - Each with its C(code), C(variable), C(value), C(reason) and C(remedy).
+        - What is wrong with the profiles, each problem with C(code), C(variable), C(value), C(reason) and C(remedy).
       type: list
       elements: dict
       returned: always

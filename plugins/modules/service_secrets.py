@@ -9,19 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_secrets
-short_description: Hand secrets to services by files that only root reads
+short_description: Pass secrets to services in files that only root can read
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Writes the secrets of each service to C(/etc/thor/secrets/NAME-TAG.env), mode 0600, which the service's unit names in
-    C(EnvironmentFile=). Systemd reads it as root, and hands the variables to the service.
-  - A file is never changed. Another secret makes another file with a tag made by chance, so that the unit changes and the service is
-    restarted, and so that a definition that is brought back finds the secret that it had.
-  - Files that no definition on the host names any more are removed.
+    C(EnvironmentFile=). Systemd reads the file as root and passes the variables to the service.
+  - A file is never changed. A new secret gets a new file with a random tag, so that the unit changes and the service restarts, and so that
+    a restored unit still finds its old secret.
+  - Files that no unit or configuration on the host names any more are removed.
 options:
   services:
-    description: By name of the service, its variables with their values.
+    description: Variables and their values, by service name.
     type: dict
     required: true
 attributes:
@@ -36,7 +36,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Hand over a token
+- name: Pass a token to a service
   jetson.thor.service_secrets:
     services:
       chat:
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tags:
-  description: By name of the service, the tag in the name of its file; V(new) in check mode for one that is still to be written.
+  description: The tag in the name of each service's file, by service name; V(new) in check mode for one that has not been written yet.
   type: dict
   returned: always
   sample: {chat: 3f9a01bc}

@@ -14,23 +14,23 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Makes the C(thor-*.service) units of a host those that are wanted, and has them serve.
-  - A unit is as it should be when its text, its mode and its owner are, when systemd has read it as it is, when that is the
-    command that runs, and when nobody else changes it by a drop-in. Wrong modes and owners are put right without a restart.
-  - Units that carry the first line of this collection and are not in O(services) are stopped and removed first.
-  - Then, in order, each service whose unit or configuration differs is restarted, and each one that does not run is
-    started. The units are of C(Type=notify), so that this waits until the service has answered a real request.
-  - Services that exchange ports or memory, or take over those of a removed one, are switched together, and their
-    definitions are all written before the first of them is stopped.
-  - The first service that does not answer gets its previous definition back and serves as before (or is removed, where
-    there was none), so do those that are switched together with it, removed units come back, and the module fails. The
-    services after it are left as they are.
-  - Every other end but success (a kill, a full disk, a power cut) goes back to what served before, too. Where the power
-    was cut, that happens at boot, before any service is started.
-  - The work runs as a job under a systemd unit of its own, which outlives a lost connection.
+  - Brings the C(thor-*.service) units of a host into the desired state, and makes them serve.
+  - A unit is in the desired state if its text, mode and owner are right, systemd has read its current text, the running command is that of
+    the unit, and no drop-in of somebody else changes it. Wrong modes and owners are corrected without a restart.
+  - Units that have this collection's first line and are not in O(services) are stopped and removed first.
+  - Then, in order, each service whose unit or configuration differs is restarted, and each stopped one is started. The units have
+    C(Type=notify), so the module waits until the service has answered a real request.
+  - Services that exchange ports or memory, or take over those of a removed one, are switched together; all their units and configurations
+    are written before the first of them is stopped.
+  - The first service that does not answer gets its previous unit and configuration back and serves as before (or is removed, if there was
+    none). So do the services that are switched together with it, and removed units come back. Then the module fails. Services after it are
+    not touched.
+  - Every other unsuccessful end (a kill, a full disk, a power cut) also restores the previous services. After a power cut, that happens at
+    boot, before any service starts.
+  - The work runs as a job under its own systemd unit, which outlives a lost connection.
 options:
   services:
-    description: The services, in the order of their start. An empty list removes all.
+    description: The services, in the order in which they start. An empty list removes all.
     type: list
     elements: dict
     suboptions:
@@ -47,11 +47,11 @@ options:
         type: str
         required: true
   restore:
-    description: Instead of O(services), those that served before the last run of this module that changed something, all of them.
+    description: Restores all services from before the last run of this module that changed something, instead of O(services).
     type: bool
     default: false
   files:
-    description: Support files, which are written before anything is started. A change of one alone restarts nothing.
+    description: Support files, written before anything is started. A changed support file alone restarts nothing.
     type: list
     elements: dict
     default: []
@@ -74,7 +74,7 @@ options:
     elements: str
     default: []
   timeout:
-    description: Seconds that the whole switch may take.
+    description: Seconds allowed for the whole switch.
     type: int
     default: 7200
 attributes:
@@ -88,7 +88,7 @@ attributes:
     description: Has a corresponding action plugin, so that some parts run on the controller.
     support: full
 notes:
-  - Secrets do not belong into unit files or configurations; both are shown in diff mode.
+  - Secrets do not belong in unit files or configurations; both are shown in diff mode.
 seealso:
   - module: jetson.thor.verify
 """
@@ -106,30 +106,30 @@ EXAMPLES = r"""
         unit: "{{ lookup('ansible.builtin.template', 'service.j2') }}"
         config: "{{ __serving_config | to_nice_json }}"
 
-- name: Take the last switch back
+- name: Undo the last switch
   jetson.thor.services:
     restore: true
     units:
       - thor.target
 
-- name: Serve nothing any more
+- name: Remove all services
   jetson.thor.services:
     services: []
 """
 
 RETURN = r"""
 switched:
-  description: Services that got a new definition and were restarted.
+  description: Services that got a new unit or configuration and were restarted.
   type: list
   elements: str
   returned: always
 started:
-  description: Services that were as they should be, and did not run.
+  description: Services that were in the desired state but did not run.
   type: list
   elements: str
   returned: always
 removed:
-  description: Services that were no longer wanted.
+  description: Services that are no longer wanted.
   type: list
   elements: str
   returned: always
@@ -146,7 +146,7 @@ units:
 drift:
   description:
     - Drop-ins of somebody else that change what a service is, each as a sentence with V(THOR-UNIT-DRIFT) and the way out.
-    - Nothing is changed where there is one. In check mode they are warnings.
+    - If there is one, nothing is changed. In check mode they are warnings.
   type: list
   elements: str
   returned: always
@@ -155,7 +155,7 @@ code:
   type: str
   returned: when a service did not answer, or somebody else has changed a unit
 cause:
-  description: Code of the reason, where the supervisor knew it, see C(docs/errors.md).
+  description: Code of the reason, if thor-serve knew it, see C(docs/errors.md).
   type: str
   returned: when a service did not answer
   sample: THOR-GPU-UNUSED
@@ -164,11 +164,11 @@ reason:
   type: str
   returned: when a service did not answer
 unit:
-  description: The unit that did not come up.
+  description: The unit that did not start.
   type: str
   returned: when a service did not answer
 restored:
-  description: Services that serve again as they did before.
+  description: Services that serve again as before.
   type: list
   elements: str
   returned: when a service did not answer

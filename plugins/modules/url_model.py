@@ -9,32 +9,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: url_model
-short_description: A model file, or a file that belongs to one, from a plain URL
+short_description: Fetch a model file, or a file that belongs to a model, from a plain URL
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Makes one file present that no model hub has, such as a chat template or a model in a format of its own.
-  - The file appears under its final name in one rename, after its checksum was compared. A download that was killed, or
-    that the server cut off, goes on from the byte where it ended when the server honours ranges.
-  - A URL without a checksum is trusted on first use. The SHA-256 of what came is kept in the directory's manifest
+  - The file appears under its final name in one rename, after its checksum has been compared. A download that was killed, or cut off by the
+    server, resumes at the byte where it stopped if the server supports ranges.
+  - A URL without a checksum is trusted on first use. The SHA-256 of the download is kept in the directory's manifest
     (C(.thor-manifest.json)) and returned; from then on the server is not asked again.
-  - A different file of that name that a person put there is kept beside, with C(.thor-old) after its name.
+  - A different file of that name that somebody else put there is kept under its name with C(.thor-old) appended.
 options:
   url:
-    description: Where the file is.
+    description: Address of the file.
     type: str
     required: true
   checksum:
-    description: What its content is held to, as V(sha256:HEX) or V(sha1:HEX).
+    description: Expected checksum, as V(sha256:HEX) or V(sha1:HEX).
     type: str
   max_bytes:
     description:
-      - Bytes that the file has at most. A server that announces or sends more is refused (THOR-HUB-ANSWER).
-      - By default what the server announces, and 2 GiB where it announces nothing.
+      - Maximum size of the file in bytes. A server that announces or sends more is refused (THOR-HUB-ANSWER).
+      - Defaults to the size that the server announces, and to 2 GiB if it announces none.
     type: int
   path:
-    description: The directory that holds the file, absolute.
+    description: Absolute path of the directory for the file.
     type: path
     required: true
   file:
@@ -43,35 +43,35 @@ options:
     required: true
   staging:
     description:
-      - Directory in which the download grows, on the file system of O(path).
-      - By default C(.thor/staging) beside O(path).
+      - Directory for the unfinished download, on the file system of O(path).
+      - Defaults to C(.thor/staging) beside O(path).
     type: path
   rehash:
-    description: Read the file and compare its SHA-256, even when size and time are those of the manifest.
+    description: Whether to read the file and compare its SHA-256, even if size and time match the manifest.
     type: bool
     default: false
   retries:
-    description: How often an attempt that brings not one byte is repeated.
+    description: How often an attempt that brings not a single byte is repeated.
     type: int
     default: 3
   idle_timeout:
-    description: Seconds of silence after which a connection is given up and made anew.
+    description: Seconds of silence after which a connection is closed and opened again.
     type: int
     default: 30
   timeout:
-    description: Seconds for the work as a whole.
+    description: Seconds allowed for the whole job.
     type: int
     default: 172800
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: partial
-    details: What only a hash can tell, check mode does not foresee; see the notes.
+    details: Check mode cannot predict changes that only a hash reveals; see the notes.
   diff_mode:
     description: Returns details on what has changed, or would change in check mode.
     support: full
 notes:
-  - Check mode opens the URL for its size and reads the content of no file, here or there.
+  - Check mode opens the URL for its size, and reads no file's content, neither here nor there.
 requirements:
   - systemd and root, for the transient unit
 seealso:
@@ -79,7 +79,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring a model of whisper.cpp
+- name: Fetch a model for whisper.cpp
   jetson.thor.url_model:
     url: https://mirror.example/ggml-large-v3-turbo.bin
     checksum: sha1:4af2b29d7ec73d781377bfd1758ca957a807e941
@@ -93,23 +93,23 @@ path:
   type: str
   returned: success
 file:
-  description: The file's name in it.
+  description: Name of the file in that directory.
   type: str
   returned: success
 bytes:
-  description: Size of the file; null in check mode where the server does not tell it.
+  description: Size of the file; null in check mode if the server does not announce it.
   type: int
   returned: success
 fetched_bytes:
-  description: Bytes that were moved by this run, or would be in check mode.
+  description: Bytes that this run transferred, or would transfer in check mode.
   type: int
   returned: success
 sha256:
-  description: SHA-256 of the file; null in check mode where nothing tells it.
+  description: SHA-256 of the file; null in check mode if nothing names it.
   type: str
   returned: success
 problems:
-  description: What is wrong, each with a code, the culprit, the reason and the way out.
+  description: What is wrong, each problem with a code, the culprit, the reason and the way out.
   type: list
   elements: dict
   returned: failure

@@ -9,28 +9,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify
-short_description: Send each service of a host the requests that it is there for, and judge the answers
+short_description: Send each service of a host representative requests, and check the answers
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Sends real requests to each service, from the device itself and all of them side by side, and judges the answers.
-  - A chat service must answer with a well-formed completion of the served model that holds text and does not repeat itself. Where its
-    C(thinking) is V(false) the answer must show no thinking.
-  - One whose model sees images (C(vision)) is asked about a picture by its address and, where it may read a folder, as a file there.
-    Where its C(remote_media) is V(false) it must not fetch the picture.
-  - A transcription service is sent a sound as C(multipart/form-data), and must answer with a text.
-  - A service whose API this module cannot ask is told as V(unverified).
-  - A service whose unit is not on the host is not asked.
-  - The module does not fail on a bad answer; it returns what is wrong with each.
+  - Sends real requests to all services in parallel, from the device itself, and checks the answers.
+  - A chat service must answer with a well-formed completion of the served model that contains text and does not repeat itself. If its
+    C(thinking) is V(false), the answer must contain no thinking.
+  - A service with a vision model (C(vision)) is asked about a picture by its address and, if it may read a folder, as a file there. If its
+    C(remote_media) is V(false), it must not fetch the picture.
+  - A transcription service gets a recording as C(multipart/form-data), and must answer with a text.
+  - A service with an API that this module does not know is reported as V(unverified).
+  - A service whose unit is not on the host gets no request.
+  - The module does not fail because of a bad answer; it returns what is wrong with each.
 options:
   services:
-    description: Resolved services, as in the fact C(thor_services). Other keys than those below are ignored.
+    description: Resolved services, as in the fact C(thor_services). Keys other than those below are ignored.
     type: list
     elements: dict
     required: true
   prompt:
-    description: The question.
+    description: The question for chat services.
     type: str
     default: Say hello in one short sentence.
   image_prompt:
@@ -40,23 +40,23 @@ options:
   max_tokens:
     description:
       - Longest answer, in tokens; six times as many for a service that may think.
-      - An answer to O(prompt) that is cut there is wrong, be it a thought without an answer or a text without an end.
+      - An answer to O(prompt) that is cut off there is wrong, whether it is thinking without an answer or a text without an end.
     type: int
     default: 128
   timeout:
-    description: Seconds that each answer may take.
+    description: Seconds allowed for each answer.
     type: float
     default: 120
   image_url:
     description:
-      - Address of an image that the engines are to fetch.
-      - Empty means a picture that the device itself offers meanwhile, which needs no network.
+      - Address of an image that the engines fetch.
+      - Empty means a picture that the device itself offers during the check, which needs no network.
     type: str
     default: ""
   audio_file:
     description:
-      - A sound on the controller; read only where there is a transcription service. Needs the action plugin of the same name.
-      - Without one a second of silence is sent.
+      - A recording on the controller; read only if there is a transcription service. Needs the action plugin of the same name.
+      - Without one, a second of silence is sent.
     type: path
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.
@@ -72,15 +72,16 @@ attributes:
     description: Has a corresponding action plugin, so that some parts run on the controller.
     support: full
 notes:
-  - Of each service the keys C(name), C(unit), C(api), C(api_path), C(address), C(port), C(served_name), C(thinking), C(vision),
-    C(remote_media) and C(trained) are read.
-  - It changes nothing, so there is nothing to show in diff mode. The picture lies in the service's folder while that is asked about it.
+  - The module reads the keys C(name), C(unit), C(api), C(api_path), C(address), C(port), C(served_name), C(thinking), C(vision),
+    C(remote_media) and C(trained) of each service.
+  - It changes nothing, so there is nothing to show in diff mode. While the service is asked about the picture, the picture is in its
+    folder.
 seealso:
   - module: jetson.thor.services
 """
 
 EXAMPLES = r"""
-- name: Ask all services of this host
+- name: Verify all services of this host
   jetson.thor.verify:
     services: "{{ ansible_facts['thor_services'] }}"
     audio_file: speech.wav
@@ -98,20 +99,20 @@ results:
       description: Name of the service.
       type: str
     request:
-      description: What was asked.
+      description: The kind of request.
       type: str
       sample: image by URL
     state:
-      description: V(ok), V(failed), or V(unverified) where no request is known for its API.
+      description: V(ok), V(failed), or V(unverified) if no request is known for its API.
       type: str
     ok:
-      description: Whether the service answered as it should.
+      description: Whether the service answered correctly.
       type: bool
     api:
       description: The service's API.
       type: str
     endpoint:
-      description: Where it was asked.
+      description: Address of the request.
       type: str
     seconds:
       description: Wall time of the request.
@@ -120,7 +121,7 @@ results:
       description: Tokens of the answer.
       type: int
     tokens_per_second:
-      description: Speed of generation as the engine tells it; where it does not, of the request as a whole.
+      description: Generation speed as reported by the engine; if it reports none, speed of the whole request.
       type: float
     answer:
       description: The first 200 characters of the answer.
