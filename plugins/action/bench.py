@@ -14,7 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import bench
 from ansible_collections.jetson.thor.plugins.modules.bench import ARGUMENTS
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files
 
 
 class ActionModule(LongRunning):
@@ -38,7 +38,7 @@ class ActionModule(LongRunning):
             return result
         host = str((task_vars or {}).get("inventory_hostname", ""))
         document = {
-            "schema": results.SCHEMA,
+            "schema": result_files.SCHEMA,
             "host": host,
             # Hosts of one run are named alike: what was measured side by side is no measure for itself.
             "run": self._task.args.get("run") or f"{begun:%Y%m%dT%H%M%SZ}",

@@ -15,7 +15,7 @@ import yaml
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import page as report
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files, results
 
 NO_PLOTTER = (
     "THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible lacks. Install it there: "
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
             return {**result, "failed": True, "msg": msg}
         places = [Path(place).expanduser() for place in args["results"]]
-        documents, unusable = results.read_all(places)
+        documents, unusable = result_files.read_all(places)
         if places and not documents and not unusable:
             msg = (
                 f"THOR-RESULT-INVALID: thor_bench_results = {', '.join(map(str, places))}: there is no result in it. "

@@ -29,12 +29,11 @@ REPORT = """
 import sys
 from pathlib import Path
 import yaml
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import page
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import page, result_files, results
 root = Path(sys.argv[3])
 reference = yaml.safe_load((root / "roles/catalog/files/reference.yml").read_text(encoding="utf-8"))["reference"]
 template = (root / "roles/bench/templates/report.html.j2").read_text(encoding="utf-8")
-documents, unusable = results.read_all([Path(sys.argv[1])])
+documents, unusable = result_files.read_all([Path(sys.argv[1])])
 assert not unusable, unusable
 fleet = results.fleet(documents, reference, 0.9)
 text = page.page(fleet, reference, 0.9, template=template, written="now")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a report says of a fleet, in numbers and words, wherever it says it: on the page, in its charts and in its tables."""
+"""The figures and the words that the report's page, charts and tables have in common."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
 Reference = Mapping[str, Any]
 
 ENGINES = {"vllm": "vLLM", "sglang": "SGLang"}
-STATES = {"good": "good", "slow": "too slow", "failed": "failed", "unknown": "no measure"}
-# Up to here each device has a chart of its own.
+STATES = {"good": "good", "slow": "too slow", "failed": "failed", "unknown": "no baseline"}
+# Fleets up to this size get a chart per device.
 OWN_CHARTS = 12
 NO_RESULTS = "There are no results."
 
 
 def plain(text: str) -> str:
-    """One line that prints as it is: result files come from devices, and a terminal obeys control characters."""
+    """One line of printable characters. Result files come from devices, and a terminal obeys control characters."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split()))
 
 
 def moment(text: str) -> str:
-    """A time as results have it, as a person reads it; any other text as it is."""
+    """A timestamp of a result in readable form; any other text unchanged."""
     return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?Z$", r"\1 \2 UTC", text)
 
 
@@ -55,12 +55,12 @@ def many(count: int, noun: str) -> str:
 
 
 def known(value: object) -> str:
-    """A value, or that it is not known."""
+    """A value, or "not known"."""
     return "not known" if value is None else str(value)
 
 
 def measured(entries: Iterable[results.Entry]) -> list[tuple[results.Entry, float]]:
-    """Entries that have a speed, with it. JSON may say 1e999, which nothing can be drawn of."""
+    """Entries that have a speed, with that speed. JSON may hold 1e999, which cannot be drawn."""
     return [
         (one, one.figure) for one in entries if not one.failed and one.figure is not None and math.isfinite(one.figure)
     ]
@@ -78,15 +78,15 @@ def medians(fleet: results.Fleet) -> dict[str, float | None]:
 
 
 def middles(fleet: results.Fleet) -> dict[tuple[Any, ...], float]:
-    """The middle of those alike, which an outlier is off."""
+    """The median of each group of comparable services, which outliers are far from."""
     groups: dict[tuple[Any, ...], list[float]] = {}
     for entry, speed in measured(fleet.entries):
-        groups.setdefault(results.alike(entry.result, entry.service), []).append(speed)
+        groups.setdefault(results.comparison_key(entry.result, entry.service), []).append(speed)
     return {kind: statistics.median(speeds) for kind, speeds in groups.items()}
 
 
 def hosts(entries: Iterable[results.Entry]) -> int:
-    """On how many hosts these are."""
+    """How many hosts these entries cover."""
     return len({one.host for one in entries})
 
 
@@ -112,12 +112,12 @@ def engines(entries: Iterable[results.Entry]) -> str:
 
 
 def unit(entry: results.Entry) -> str:
-    """What the speed of an entry counts."""
+    """The unit of an entry's speed."""
     return results.unit(entry.service["api"])
 
 
 def together(service: Mapping[str, Any], load: Mapping[str, Any]) -> float | None:
-    """What all clients of a load get together, per second."""
+    """The throughput of all clients of a load together."""
     value = load.get("audio_s_per_s" if service["api"] == "transcription" else "output_tokens_per_s")
     return float(value) if value is not None and math.isfinite(value) else None
 
@@ -145,13 +145,13 @@ def count(fleet: results.Fleet) -> dict[str, int]:
 
 
 def moments(fleet: results.Fleet) -> list[str]:
-    """When the first and the last of the figures are of."""
+    """The times of the first and the last figure."""
     times = sorted({str(entry.result["measured_at"]) for entry in fleet.entries})
     return [plain(moment(one)) for one in dict.fromkeys([*times[:1], *times[-1:]])]
 
 
 def basis(fleet: results.Fleet) -> str:
-    """Of how many runs the entries, and what they are compared with, are."""
+    """How many runs the entries and their predecessors come from."""
     shown = [one for entry in fleet.entries for one in (entry, entry.before) if one is not None]
     runs = len({str(one.result["run"]) for one in shown})
     before = " and the one before it" if any(entry.before for entry in fleet.entries) else ""
@@ -159,7 +159,7 @@ def basis(fleet: results.Fleet) -> str:
 
 
 def said(fleet: results.Fleet) -> str:
-    """What the tables are of, in a few words."""
+    """A summary of the fleet in a few words."""
     if not fleet.entries:
         return NO_RESULTS
     counts = count(fleet)

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The report of measurements: one HTML page that needs nothing else, Markdown, and text for the terminal.
+"""The report of measurements: one self-contained HTML page, Markdown, and text for the terminal.
 
-What it says is in report_facts.py, what its tables hold in report_tables.py, and how its charts are drawn in report_charts.py.
+facts.py has its figures and words, tables.py its tables, and charts.py its charts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from ansible_collections.jetson.thor.plugins.filter.table import table as text_table
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import charts, facts, results, tables
-from ansible_collections.jetson.thor.plugins.plugin_utils.report.charts import PlotterMissing
+from ansible_collections.jetson.thor.plugins.plugin_utils.report.svg import PlotterMissing
 from markupsafe import Markup
 
 __all__ = ["PlotterMissing", "markdown", "page", "terminal"]
@@ -29,7 +29,7 @@ def page(
     written: str,
     left_out: Sequence[str] = (),
 ) -> str:
-    """The report as one HTML page; raises PlotterMissing where there is something to draw and nothing to draw it with."""
+    """The report as one HTML page; raises PlotterMissing if it has a chart and matplotlib is missing."""
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
@@ -73,7 +73,7 @@ def markdown(fleet: results.Fleet, reference: facts.Reference, floor: float) -> 
 
 
 def terminal(fleet: results.Fleet, reference: facts.Reference, floor: float) -> str:
-    """The report's tables as text. The long ones come first, because it is the end that a terminal shows."""
+    """The report's tables as text. The long ones come first, because a terminal shows the end."""
     parts = []
     for table in reversed(tables.tables(fleet, reference, floor)):
         if not table.rows:
@@ -84,7 +84,7 @@ def terminal(fleet: results.Fleet, reference: facts.Reference, floor: float) -> 
             *([str(cell) for cell in row.cells] for row in table.rows),
         ]
         for index in [index for index, column in enumerate(table.columns) if column.kind == "number"]:
-            # The filter sets numbers to the right, and these are text already.
+            # The filter aligns numbers to the right, but these are already text.
             width = max(len(line[index]) for line in lines)
             for line in lines:
                 line[index] = line[index].rjust(width)
@@ -95,17 +95,17 @@ def terminal(fleet: results.Fleet, reference: facts.Reference, floor: float) -> 
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown takes for text."""
+    """Text with Markdown's special characters escaped."""
     return re.sub(r"([\\|`*\[\]<>&#])", r"\\\1", text)
 
 
 def _tied(text: str) -> str:
-    """Numbers that stay on the line of their unit."""
+    """Text in which numbers stay on the same line as their unit."""
     return re.sub(r"(?<=\d) (?=%|tok/s|x real|ms\b|GB/s)", "\N{NO-BREAK SPACE}", text)
 
 
 def _breakable(text: str) -> Markup:
-    """Text for HTML whose long words may be broken anywhere: a table would be as wide as the longest of them."""
+    """Text for HTML in which long words may break, so that a table is not as wide as its longest word."""
     parts = re.split(r"([^\s-]{20,})", text)
     pieces = [
         [part[at : at + 8] for at in range(0, len(part), 8)] if long % 2 else [part] for long, part in enumerate(parts)
@@ -114,7 +114,7 @@ def _breakable(text: str) -> Markup:
 
 
 def _cards(fleet: results.Fleet) -> list[dict[str, Any]]:
-    """The counts that the page begins with: number, words, the state that colours it, and where it leads."""
+    """The counts at the top of the page: number, words, the state that colours it, and its link."""
     counts = facts.count(fleet)
     cards = (
         ("hosts", "host" if counts["hosts"] == 1 else "hosts", "", "devices"),

@@ -1,124 +1,34 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of a report. Their cells are text already, so that page, Markdown and terminal cannot differ in a number."""
+"""The tables of the report."""
 
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import facts, results
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import facts, results, table
 
-# A change that is smaller is one of the measurement, and not listed one by one.
+# Smaller changes are within the noise of the measurement and are not listed.
 NOISE = 0.02
-BASES = {"own": "this host before", "fleet": "other hosts", "reference": "reference table"}
-
-
-# What tables are made of
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column; neighbours of the same group share a title above their own."""
-
-    title: str
-    group: str = ""
-    kind: str = ""  # number: to the right; word: not broken into lines where there is room; prose: sentences
-    optional: bool = False  # it is left out where no row has it
-
-    @property
-    def heading(self) -> str:
-        """Its title where there is one line for titles."""
-        return f"{self.group} {self.title}".strip()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text, and what stands smaller below it, or in brackets behind it."""
-
-    text: str = ""
-    note: str = ""
-
-    def __str__(self) -> str:
-        """On one line."""
-        return (f"{self.text} ({self.note})" if self.note else self.text) or "-"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A cell for each column, and the state that marks the row."""
-
-    cells: Sequence[Cell]
-    state: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the report."""
-
-    key: str
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Row]
-    lead: str
-    empty: str  # what is said where there are no rows
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """The upper line of titles, each with the number of its columns; empty where no column has a group."""
-        found = [(group, len(list(columns))) for group, columns in groupby(self.columns, key=lambda one: one.group)]
-        return found if any(group for group, _rest in found) else []
-
-
-def _columns(text: str) -> list[Column]:
-    """Columns from ``group/title:kind?``, where all but the title may be missing and ``?`` is for an optional one."""
-    found = []
-    for one in text.split(", "):
-        group, title, kind, optional = re.fullmatch(r"(?:(.+)/)?(.+?)(?::(\w+))?(\?)?", one).groups()  # type: ignore[union-attr]
-        found.append(Column(title, group or "", kind or "", bool(optional)))
-    return found
-
-
-def _table(
-    key: str, title: str, columns: str, rows: Sequence[Row], lead: str = "", empty: str = facts.NO_RESULTS
-) -> Table:
-    all_columns = _columns(columns)
-    kept = [
-        index
-        for index, column in enumerate(all_columns)
-        if not column.optional or any(row.cells[index].text for row in rows)
-    ]
-    shown = [Row([row.cells[index] for index in kept], row.state) for row in rows]
-    return Table(key, title, [all_columns[index] for index in kept], shown, lead, empty)
-
-
-def _cell(value: object = None, note: object = None) -> Cell:
-    """A cell of anything; what is absent is empty."""
-    return Cell(*("" if one is None else facts.plain(str(one)) for one in (value, note)))
-
-
-def _row(*values: object, state: str = "") -> Row:
-    return Row([one if isinstance(one, Cell) else _cell(one) for one in values], state)
+BASES = {"own": "this host earlier", "fleet": "other hosts", "reference": "reference table"}
 
 
 # What is seen in a fleet
 
 
-def _served(entry: results.Entry) -> Cell:
+def _served(entry: results.Entry) -> table.Cell:
     """The profile of a service, and its name where it is another."""
     profile, name = (str(entry.service[key]) for key in ("profile", "name"))
-    return _cell(profile, None if name == profile else name)
+    return table.cell(profile, None if name == profile else name)
 
 
-def _held_against(entry: results.Entry) -> Cell:
+def _held_against(entry: results.Entry) -> table.Cell:
     verdict = entry.verdict
-    return _cell(facts.speed(verdict.baseline), BASES[verdict.basis]) if verdict.basis else Cell()
+    return table.cell(facts.speed(verdict.baseline), BASES[verdict.basis]) if verdict.basis else table.Cell()
 
 
 def _answered(service: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -154,7 +64,7 @@ def _circumstances(entry: results.Entry) -> dict[str, Any]:
 # Tables
 
 
-def tables(fleet: results.Fleet, reference: facts.Reference, floor: float) -> list[Table]:
+def tables(fleet: results.Fleet, reference: facts.Reference, floor: float) -> list[table.Table]:
     """Every table of the report, in the order in which it is read."""
     others = _other_table(fleet, reference)
     compared = any(entry.before is not None for entry in fleet.entries)
@@ -178,7 +88,7 @@ def _reference_engines(reference: facts.Reference) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _reference_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
+def _reference_table(fleet: results.Fleet, reference: facts.Reference) -> table.Table:
     engines = _reference_engines(reference)
     bounds = {row["model"]: row.get("bound") for row in reference.get("bounds", [])}
     titles = [f"{facts.ENGINES.get(one, one)}/{whose}:number" for one in engines for whose in ("post", "fleet")]
@@ -192,24 +102,24 @@ def _reference_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
         for engine in engines:
             value = row.get(engine)
             here = [one for one, _rest in facts.measured(of_model) if one.service["engine"] == engine]
-            cells.append(_cell(facts.speed(value) if isinstance(value, int | float) else value))
+            cells.append(table.cell(facts.speed(value) if isinstance(value, int | float) else value))
             cells.append(
-                _cell(facts.speed(facts.median(here)), facts.many(facts.hosts(here), "host") if here else None)
+                table.cell(facts.speed(facts.median(here)), facts.many(facts.hosts(here), "host") if here else None)
             )
         post = max(numbers) / bound if numbers and bound else None
-        model = _cell(row["title"], row["precision"])
+        model = table.cell(row["title"], row["precision"])
         rows.append(
-            _row(model, *cells, facts.speed(bound), facts.percent(post), facts.percent(facts.best_share(of_model)))
+            table.row(model, *cells, facts.speed(bound), facts.percent(post), facts.percent(facts.best_share(of_model)))
         )
     lead = (
-        "Tokens per second of one request. Post: what the reference post of November 2025 had from one Jetson Thor in MAXN. "
-        "Fleet: the median of the hosts here. Bound: what the memory bandwidth allows. Reached: the share of it that the fastest had."
+        "Tokens per second of a single request. Post: the reference post of November 2025, one Jetson Thor in MAXN. "
+        "Fleet: the median of these hosts. Bound: what the memory bandwidth allows. Reached: the fastest, as a share of that."
     )
     columns = ", ".join(["model:word", *titles, "bound:number", "reached/post:number", "reached/fleet:number"])
-    return _table("reference", "Against the reference", columns, rows, lead, "The reference table is empty.")
+    return table.build("reference", "Against the reference", columns, rows, lead, "The reference table is empty.")
 
 
-def _other_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
+def _other_table(fleet: results.Fleet, reference: facts.Reference) -> table.Table:
     engines = _reference_engines(reference)
     known = {(row["model"], engine, "chat") for row in reference["table"] for engine in engines if engine in row}
     groups: dict[tuple[str, ...], list[results.Entry]] = {}
@@ -221,8 +131,8 @@ def _other_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
     for (key, engine, api), entries in sorted(groups.items()):
         model, speeds = entries[0].service["model"], [speed for _rest, speed in facts.measured(entries)]
         rows.append(
-            _row(
-                _cell(model.get("id") or key, model.get("precision")),
+            table.row(
+                table.cell(model.get("id") or key, model.get("precision")),
                 facts.ENGINES.get(engine, engine),
                 facts.hosts(one for one, _rest in facts.measured(entries)),
                 *(
@@ -238,20 +148,20 @@ def _other_table(fleet: results.Fleet, reference: facts.Reference) -> Table:
         "model:word, engine, hosts:number, median:number, slowest:number, fastest:number, unit:word, "
         "bound:number?, reached:number?"
     )
-    lead = "For one client; the median, the slowest and the fastest of the hosts that were measured."
-    return _table("other", "Models that the reference lacks", columns, rows, lead)
+    lead = "For one client: the median, the slowest and the fastest of the measured hosts."
+    return table.build("other", "Models not in the reference", columns, rows, lead)
 
 
-def _marked_table(fleet: results.Fleet, floor: float) -> Table:
+def _marked_table(fleet: results.Fleet, floor: float) -> table.Table:
     middles = facts.middles(fleet)
     rows = []
     for entry, speed in facts.measured(fleet.entries):
         slow, baseline = entry.verdict.state == "slow", entry.verdict.baseline
         if not slow and not entry.outlier:
             continue
-        middle = middles[results.alike(entry.result, entry.service)] if entry.outlier else None
+        middle = middles[results.comparison_key(entry.result, entry.service)] if entry.outlier else None
         rows.append(
-            _row(
+            table.row(
                 entry.host,
                 _served(entry),
                 ", ".join([facts.STATES["slow"]] * slow + ["outlier"] * entry.outlier),
@@ -260,34 +170,34 @@ def _marked_table(fleet: results.Fleet, floor: float) -> Table:
                 _held_against(entry),
                 facts.percent(speed / baseline if baseline else None),
                 facts.percent(speed / middle if middle else None),
-                "; ".join(entry.verdict.causes) or ("none that can be seen from here" if slow else None),
+                "; ".join(entry.verdict.causes) or ("none visible in the results" if slow else None),
                 state="slow" if slow else "outlier",
             )
         )
     columns = (
-        "host, service:word, mark, speed:number, unit:word, held against:number, share of that:number, "
-        "share of the middle:number?, likely causes:prose"
+        "host, service:word, mark, speed:number, unit:word, baseline:number, share of baseline:number, "
+        "share of median:number?, likely causes:prose"
     )
     lead = (
-        f"Too slow: below {facts.percent(floor)} of what it is held against. "
-        f"Outlier: more than {facts.percent(1 - floor)} off the middle of those with the same "
-        "profile, engine version, power mode and lengths, where there are three at least."
+        f"Too slow: below {facts.percent(floor)} of its baseline. "
+        f"Outlier: more than {facts.percent(1 - floor)} from the median of the services with the same "
+        "profile, engine version, power mode and lengths, if there are at least three."
     )
-    return _table("marked", "Too slow, and outliers", columns, rows, lead, "There are none.")
+    return table.build("marked", "Too slow, and outliers", columns, rows, lead, "There are none.")
 
 
-def _failed_table(fleet: results.Fleet) -> Table:
+def _failed_table(fleet: results.Fleet) -> table.Table:
     rows = []
     for entry in [one for one in fleet.entries if one.failed]:
         before = entry.before.figure if entry.before else None
         unit = None if before is None else facts.unit(entry)
-        rows.append(_row(entry.host, _served(entry), entry.reason, facts.speed(before), unit, state="failed"))
-    lead = "What could not be measured, and what it had before."
+        rows.append(table.row(entry.host, _served(entry), entry.reason, facts.speed(before), unit, state="failed"))
+    lead = "Services that could not be measured, and their previous speed."
     columns = "host, service:word, reason:prose, before:number?, unit:word?"
-    return _table("failed", "Failed", columns, rows, lead, "Nothing failed.")
+    return table.build("failed", "Failed", columns, rows, lead, "Nothing failed.")
 
 
-def _profile_change_table(fleet: results.Fleet) -> Table:
+def _profile_change_table(fleet: results.Fleet) -> table.Table:
     rows = []
     for profile, entries in fleet.by_profile().items():
         compared = [entry for entry in entries if entry.before is not None]
@@ -299,7 +209,7 @@ def _profile_change_table(fleet: results.Fleet) -> Table:
             (min(changes), statistics.median(changes), max(changes)) if changes else (None, None, None)
         )
         rows.append(
-            _row(
+            table.row(
                 profile,
                 len(compared),
                 *(facts.change(one) for one in (least, middle, most)),
@@ -310,12 +220,12 @@ def _profile_change_table(fleet: results.Fleet) -> Table:
         "profile:word, compared:number, change/slowest:number, change/median:number, change/fastest:number, "
         "what else changed:prose"
     )
-    lead = "Speed for one client against the same service of the same host in its run before; in brackets, of how many services."
+    lead = "Speed for one client, compared with the previous run of the same service on the same host. In brackets: the number of services."
     empty = "There is no earlier run to compare with."
-    return _table("profile-changes", "What changed, by profile", columns, rows, lead, empty)
+    return table.build("profile-changes", "What changed, by profile", columns, rows, lead, empty)
 
 
-def _change_table(fleet: results.Fleet) -> Table:
+def _change_table(fleet: results.Fleet) -> table.Table:
     found = []
     for entry in fleet.entries:
         if entry.before is None:
@@ -330,20 +240,20 @@ def _change_table(fleet: results.Fleet) -> Table:
         ]
         differences = "; ".join(_differences(entry)) or "nothing"
         state = entry.verdict.state if entry.verdict.state in ("slow", "failed") else ""
-        row = _row(
+        row = table.row(
             entry.host, _served(entry), *speeds, facts.unit(entry), facts.change(change), differences, state=state
         )
         # What failed is the worst, and what works again the best.
         found.append((change if change is not None else math.inf if failed[0] else -math.inf, row))
     rows = [row for _rest, row in sorted(found, key=lambda one: one[0])]
     columns = "host, service:word, before:number, now:number, unit:word, change:number, what else changed:prose"
-    lead = f"What failed or works again, and what is faster or slower by {facts.percent(NOISE)} or more; the worst comes first."
-    return _table(
+    lead = f"Services that failed, recovered, or changed by {facts.percent(NOISE)} or more, the worst first."
+    return table.build(
         "changes", "What changed, by host", columns, rows, lead, f"Nothing by {facts.percent(NOISE)} or more."
     )
 
 
-def _setup_table(fleet: results.Fleet) -> Table:
+def _setup_table(fleet: results.Fleet) -> table.Table:
     """What many devices have in common, and how many differ."""
     counts: dict[str, Counter[str]] = {
         name: Counter() for name in ("power mode", "clocks locked", "L4T", "CUDA", "engine")
@@ -355,16 +265,16 @@ def _setup_table(fleet: results.Fleet) -> Table:
         counts["L4T"][facts.known(newest["device"].get("l4t"))] += 1
         counts["CUDA"][facts.known(newest["device"].get("cuda"))] += 1
         counts["engine"].update({facts.engine(entry.service) for entry in entries})
-    rows = [_row(name, value, count) for name, values in counts.items() for value, count in sorted(values.items())]
-    return _table("setup", "What the devices run", "setting, value, hosts:number", rows)
+    rows = [table.row(name, value, count) for name, values in counts.items() for value, count in sorted(values.items())]
+    return table.build("setup", "What the devices run", "setting, value, hosts:number", rows)
 
 
-def _device_table(fleet: results.Fleet) -> Table:
+def _device_table(fleet: results.Fleet) -> table.Table:
     rows = []
     for host, entries in fleet.by_host().items():
         newest, states = facts.newest(entries), [entry.verdict.state for entry in entries]
         rows.append(
-            _row(
+            table.row(
                 host,
                 facts.known(newest["conditions"].get("power_mode")),
                 facts.locked(newest),
@@ -381,10 +291,10 @@ def _device_table(fleet: results.Fleet) -> Table:
         "host, power mode, clocks locked, L4T, JetPack?, CUDA?, engines:prose, services:number, too slow:number, "
         "failed:number, measured:word"
     )
-    return _table("devices", "Devices", columns, rows, "As they were in the newest run of each.")
+    return table.build("devices", "Devices", columns, rows, "As of the newest run of each device.")
 
 
-def _service_table(fleet: results.Fleet) -> Table:
+def _service_table(fleet: results.Fleet) -> table.Table:
     rows = []
     for entry in fleet.entries:
         service, state = entry.service, entry.verdict.state
@@ -394,33 +304,33 @@ def _service_table(fleet: results.Fleet) -> Table:
         together = facts.together(service, loads[-1]) if at_once > 1 else None
         remarks = [entry.reason] if state == "failed" else [*entry.verdict.causes, *["outlier"] * entry.outlier]
         rows.append(
-            _row(
+            table.row(
                 entry.host,
                 _served(entry),
                 facts.engine(service),
-                _cell(facts.speed(entry.figure), None if factor is None else f"factor {factor:.3g}"),
-                Cell() if together is None else _cell(facts.speed(together), f"{at_once} at once"),
+                table.cell(facts.speed(entry.figure), None if factor is None else f"factor {factor:.3g}"),
+                table.Cell() if together is None else table.cell(facts.speed(together), f"{at_once} at once"),
                 None if entry.figure is None else facts.unit(entry),
                 None if first is None else f"{1000 * first:.0f} ms",
                 facts.percent(entry.share),
                 facts.change(entry.change),
                 _held_against(entry),
-                _cell(facts.STATES[state], "; ".join(remarks)),
+                table.cell(facts.STATES[state], "; ".join(remarks)),
                 state="outlier" if state in ("good", "unknown") and entry.outlier else state,
             )
         )
     columns = (
         "host, service:word, engine, one client:number, together:number?, unit:word, first token:number?, "
-        "share of bound:number?, change:number?, held against:number?, verdict:prose"
+        "share of bound:number?, change:number?, baseline:number?, verdict:prose"
     )
     lead = (
-        "One client: the speed of a single request; for sound also the real-time factor. Together: what all clients of the largest load "
-        "get. First token: from sending to the first token, for one client. Share of bound: of what the memory bandwidth allows."
+        "One client: the speed of a single request; for audio also the real-time factor. Together: all clients of the largest load. "
+        "First token: time from the request to the first token, for one client. Share of bound: of what the memory bandwidth allows."
     )
-    return _table("services", "All services", columns, rows, lead)
+    return table.build("services", "All services", columns, rows, lead)
 
 
-def _method_table(fleet: results.Fleet) -> Table:
+def _method_table(fleet: results.Fleet) -> table.Table:
     groups: dict[tuple[str, ...], set[str]] = {}
     for entry in fleet.entries:
         method = entry.result["method"]
@@ -434,6 +344,6 @@ def _method_table(fleet: results.Fleet) -> Table:
             "" if seconds is None else f"{seconds:g} s",
         )
         groups.setdefault(kind, set()).add(entry.host)
-    rows = [_row(*kind, len(hosts)) for kind, hosts in sorted(groups.items())]
+    rows = [table.row(*kind, len(hosts)) for kind, hosts in sorted(groups.items())]
     columns = "prompt, answer, requests at once, requests per load, warm-up requests, sound?, hosts:number"
-    return _table("method", "How it was measured", columns, rows)
+    return table.build("method", "How it was measured", columns, rows)

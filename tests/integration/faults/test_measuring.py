@@ -90,7 +90,7 @@ def test_a_host_that_is_too_slow_fails_the_play_with_what_it_is_held_against(dev
     file.write_text(json.dumps(document))
     status, output = bench(folder, bench_services=["chat"])
     assert status != 0
-    assert "THOR-BENCH-SLOW: thor_services[chat]" in output and "that this host had before" in output
+    assert "THOR-BENCH-SLOW: thor_services[chat]" in output and "that this host had earlier" in output
     assert "Likely causes:" in output
     status, output = bench(folder, "playbooks/report.yml")
     assert status == 0, "a report is no verdict on anybody"

@@ -22,7 +22,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api, bench, load_generator
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files
 
 TOKEN_SECONDS = 0.01
 METHOD = {
@@ -169,9 +169,9 @@ def spec(*services: dict[str, Any], **more: Any) -> dict[str, Any]:
 def run(tmp_path: Path, *services: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
     result = bench.run_job(spec(*services, **more), Reporter(tmp_path))
     named = {"host": "thor01", "run": "20261125T200000Z", "measured_at": "2026-11-25T20:00:00Z"}
-    document = {"schema": results.SCHEMA, **named, **result["result"]}
+    document = {"schema": result_files.SCHEMA, **named, **result["result"]}
     (tmp_path / "one.json").write_text(json.dumps(document))
-    read, problems = results.read(tmp_path / "one.json")
+    read, problems = result_files.read(tmp_path / "one.json")
     assert problems == [], "what is measured is what the schema says"
     assert read is not None and result["changed"] is False
     services_of: list[dict[str, Any]] = read["services"]

@@ -163,8 +163,8 @@ def test_an_engine_that_the_reference_calls_broken_is_held_beside_that_word() ->
 def test_a_slow_host_is_marked_in_words_by_shape_and_by_colour() -> None:
     shown = page(SLOW)
     row = shown.row("marked", "thor05")
-    assert row[1:8] == [FP4, "too slow, outlier", "20.0", "tok/s", "33.0 (this host before)", "61 %", "61 %"]
-    assert row[8] == "none that can be seen from here"
+    assert row[1:8] == [FP4, "too slow, outlier", "20.0", "tok/s", "33.0 (this host earlier)", "61 %", "61 %"]
+    assert row[8] == "none visible in the results"
     assert shown.row("services", "thor05")[-1] == "too slow (outlier)"
     assert shown.count("tr", **{"class": "slow"}) == 4  # marked, changes, devices, services
     triangles = re.findall(r'<path id="(p0-\w+)" d="M \S+ \S+ L \S+ \S+ L \S+ \S+ z"', shown.text)
@@ -272,7 +272,7 @@ def test_every_service_has_its_figures() -> None:
     titles, *rows = shown.tables["services"]
     assert titles == [
         *("host", "service", "engine", "one client", "together", "unit", "first token", "share of bound"),
-        *("held against", "verdict"),
+        *("baseline", "verdict"),
     ]
     chat, speech = rows
     assert chat == [
@@ -281,7 +281,7 @@ def test_every_service_has_its_figures() -> None:
     ]
     assert speech == [
         *("thor01", WHISPER, "vLLM 25.10", "40.0 (factor 0.025)", "198.4 (8 at once)", "x real time", "-", "-", "-"),
-        "no measure",
+        "no baseline",
     ]
     assert shown.tables["method"][1] == ["2048 tokens", "128 tokens", "1, 8", "8", "1", "30 s", "1"]
 
@@ -550,7 +550,7 @@ def test_many_hosts_make_charts_that_stay_small() -> None:
 def test_more_that_stand_out_than_there_is_room_for_are_counted() -> None:
     speeds: dict[str, float | None] = {f"thor{n:02}": 33.0 if n < 35 else 20.0 + n / 100 for n in range(60)}
     shown = page(runs(FP4, dict.fromkeys(speeds, 33.0), speeds))
-    assert "5 more marks without a name: the tables below have them." in shown.words
+    assert "5 more marks without a name: the tables below list them." in shown.words
 
 
 def test_matplotlib_is_left_as_it_was() -> None:
