@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
-from ansible_collections.jetson.thor.plugins.module_utils.services import previous
+from ansible_collections.jetson.thor.plugins.module_utils.services import previous, retired
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Difference, Wanted, compare
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, Service
 from ansible_collections.jetson.thor.plugins.module_utils.services.failure import (
@@ -301,6 +301,7 @@ def carry_out(wanted: Wanted, restore: bool, disk: Disk, systemctl: Systemctl, r
         previous.begin(disk, restore)
         Switch(wanted, difference, disk, systemctl, report).run()
         previous.complete(disk)
+        retired.remove(disk)
     except JobFailed as error:
         error.extra["changed"] = True
         raise
