@@ -189,7 +189,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory, pull
+from ansible_collections.jetson.thor.plugins.module_utils.images import job, predict, record
 
 ARGUMENTS: dict[str, Any] = {
     "images": {
@@ -231,12 +231,12 @@ def main() -> None:
             module.fail_json(
                 msg=f"images: the digest {image['digest']!r} of {image['reference']} is none: write sha256: and 64 hex digits."
             )
-    record = inventory.read_record()
-    # Outside check mode a stopped dockerd may well be started by the question: it is about to be needed.
-    asleep = module.check_mode and not inventory.dockerd_runs()
-    local = inventory.Local.recorded(record) if asleep else inventory.Local.ask(Docker(timeout=60))
-    todo = pull.plan(spec, record, local)
-    entries, notes = pull.unlocked(spec, record)
+    held = record.read_record()
+    # Outside check mode the question may start a stopped dockerd: it is needed anyway.
+    asleep = module.check_mode and not record.dockerd_runs()
+    local = record.Local.recorded(held) if asleep else record.Local.ask(Docker(timeout=60))
+    todo = predict.predict(spec, held, local)
+    entries, notes = job.unlocked(spec, held)
     result: dict[str, Any] = {
         "changed": bool(todo["pull"] or todo["derive"] or todo["prune"]),
         "pulled": todo["pull"],
@@ -244,16 +244,16 @@ def main() -> None:
         "derived": todo["derive"],
         "pruned": todo["prune"],
         "unlocked": entries,
-        "images": {name: entry["digest"] for name, entry in record["images"].items()},
+        "images": {name: entry["digest"] for name, entry in held["images"].items()},
     }
     if result["changed"]:
-        result["diff"] = pull.diff_of(pull.inventory(record), pull.forecast(todo, record))
+        result["diff"] = predict.diff_of(predict.lines_of(held), predict.lines_after(todo, held))
     if module.check_mode or not any(todo.values()):
         for line in notes:
             module.warn(line)
         records.tell(module)
         module.exit_json(**result)
-    jobs.start(module, "images", "images.pull", spec, timeout=module.params["timeout"])
+    jobs.start(module, "images", "images.job", spec, timeout=module.params["timeout"])
 
 
 if __name__ == "__main__":

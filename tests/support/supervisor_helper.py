@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from container_helper import LABEL, Dockerd
+from fake_dockerd import LABEL, Dockerd
 from thor_supervisor.container import Container
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,33 +1,35 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What dockerd says when a pull fails, as a problem with a way out. Pure.
+"""Turns what dockerd says about a failed pull into a problem with a way out. Pure.
 
-dockerd passes on what a registry says, each of its stores in its own way:
+dockerd forwards what a registry says, each of its stores in its own way:
 
 * the containerd store (moby 29, daemon/containerd/registry_errors.go): ``error from registry: `` and the registry's messages,
   without their codes; containerd's own words (core/remotes/docker/{fetcher,resolver,authorizer}.go,
-  core/remotes/errors/errors.go) where the answer is not JSON;
+  core/remotes/errors/errors.go) if the answer is not JSON;
 * the classic store (daemon/internal/distribution/errors.go): ``pull access denied for``, ``manifest for ... not found``, and
   ``code: message`` as distribution's registry/api/errcode/errors.go writes it.
 
-The messages themselves are the registry's own: those of the OCI distribution specification, and what Docker Hub, ghcr.io,
-nvcr.io, Quay, Harbor and the clouds say in their place. What matches nothing here is shown and not tried again.
+The messages themselves are the registry's own: those of the OCI distribution specification, and their variants on Docker Hub,
+ghcr.io, nvcr.io, Quay, Harbor and the clouds. A message that matches nothing here is shown, and the pull is not retried.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors as network
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import DockerError
+from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 PRUNE = "engine_image_prune: true removes our images that nothing uses."
-PLATFORM_WAY_OUT = "Choose a version whose image is made for aarch64 devices (arm64), or mend the image's name."
+PLATFORM_WAY_OUT = "Choose a version whose image is made for aarch64 devices (arm64), or correct the image's name."
 
-# The first that matches counts, in the order of explain().
+# The first match counts, in the order of explain().
 _DISK = re.compile(r"no space left on device|disk quota (has been )?exceeded", re.IGNORECASE)
 _LIMIT = re.compile(
     r"too ?many ?requests|rate.?limit|pull limit|(rate|QPS|quota|(pulls?|requests?) limit) (has been |was |is )?exceeded|throttl|"
@@ -50,7 +52,7 @@ _TRUST = re.compile(
     r"x509|certificate|server gave HTTP response to HTTPS client|\btls: |does not look like a TLS handshake",
     re.IGNORECASE,
 )
-# "permission denied" is the kernel's, and about a file or a socket, unless a registry says it.
+# "permission denied" comes from the kernel, about a file or a socket, unless a registry says it.
 _DENIED = re.compile(
     r"unauthori[sz]ed|unauthenticated|not authori[sz]ed|(authentication|login) (is )?required|"
     r"requires (authentication|authori[sz]ation|login)|"
@@ -72,7 +74,7 @@ _UNKNOWN = re.compile(
 
 
 class ImageError(Exception):
-    """One image that cannot be had. ``transient``: asking again may help, after ``wait`` seconds at the earliest."""
+    """An image that cannot be used. ``transient``: a retry may help, after ``wait`` seconds at the earliest."""
 
     def __init__(self, problem: Problem, transient: bool = False, wait: float = 0) -> None:
         super().__init__(problem.text())
@@ -81,85 +83,111 @@ class ImageError(Exception):
         self.wait = wait
 
 
+def image_error(
+    code: str, image: Mapping[str, Any], reason: str, remedy: str, transient: bool = False, wait: float = 0
+) -> ImageError:
+    """An error about one image."""
+    variable = f"thor_services[{image['engine']} {image['version']}].image"
+    return ImageError(Problem(code, variable, image["reference"], reason, remedy), transient, wait)
+
+
+def docker_error(error: DockerError, transient: bool = False) -> ImageError:
+    """dockerd itself does not work."""
+    remedy = "Check `systemctl status docker` and `sudo journalctl -u docker` (the role container_runtime installs it)."
+    reason = f"images need dockerd: {error.message}"
+    return ImageError(Problem("THOR-IMAGE-DOCKER", "thor_host.docker", None, reason, remedy), transient)
+
+
+def gave_up(error: ImageError, attempts: int) -> ImageError:
+    """The last of several attempts."""
+    reason = f"{error.problem.reason} (attempt {attempts} without lasting progress)"
+    return ImageError(replace(error.problem, reason=reason))
+
+
 def sends_key(spec: Mapping[str, Any], reference: str) -> bool:
-    """The key is meant for one registry, and nobody else gets it."""
-    return bool(spec["registry_key"]) and inventory.registry_of(reference) == spec["registry"]
+    """Whether the key is for this image's registry. No other registry gets it."""
+    return bool(spec["registry_key"]) and record.registry_of(reference) == spec["registry"]
 
 
-def broken_off(words: str, image: Mapping[str, Any], how_far: str) -> ImageError:
-    """A pull that began and did not end: the only failure, with a registry that is away, after which the pull is tried again."""
-    remedy = "Run the play again: it goes on at the layer where it broke. engine_image_attempts allows for more."
-    reason = f"the pull broke off{f' ({how_far})' if how_far else ''}; {_said(words)}"
-    return ImageError(Problem("THOR-IMAGE-INTERRUPTED", _variable(image), image["reference"], reason, remedy), True)
+def interrupted(words: str, image: Mapping[str, Any], how_far: str) -> ImageError:
+    """A pull that began and did not finish. Only this and an unreachable registry lead to a retry."""
+    remedy = "Run the play again: it resumes at the interrupted layer. engine_image_attempts allows for more attempts."
+    reason = f"the pull was interrupted{_in_brackets(how_far)}; {_quoted(words)}"
+    return image_error("THOR-IMAGE-INTERRUPTED", image, reason, remedy, transient=True)
 
 
 def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_far: str = "") -> ImageError:
-    """dockerd's words of a failure as a problem with a way out. What they do not say is not guessed."""
-    reference, engine = image["reference"], image["engine"]
-    registry = inventory.registry_of(reference)
-    said, far = _said(words), f" ({how_far})" if how_far else ""
-    # A name may hold any of these words.
-    text = re.sub(r"https?://[^\s\"]+[^\s\":]", "", words)
-    for name in (reference, inventory.split(reference)[0]):
-        text = text.replace(name, "")
-
-    def error(code: str, reason: str, remedy: str, transient: bool = False) -> ImageError:
-        return ImageError(Problem(code, _variable(image), reference, f"{reason}; {said}", remedy), transient)
-
+    """dockerd's words about a failure as a problem with a way out. Never guesses what they do not say."""
+    registry = record.registry_of(image["reference"])
+    text = _without_names(words, image["reference"])
     if _DISK.search(text):
-        return error(
-            "THOR-IMAGE-DISK",
-            f"the disk is full{far}",
-            f"Free space there, or set container_runtime_data_root. {PRUNE}",
-        )
-    if _LIMIT.search(text):
+        remedy = f"Free space there, or set container_runtime_data_root. {PRUNE}"
+        found = ("THOR-IMAGE-DISK", f"the disk is full{_in_brackets(how_far)}", remedy)
+    elif _LIMIT.search(text):
         return _limited(words, image)
-    if _PLATFORM.search(text):
-        return error("THOR-IMAGE-PLATFORM", "the image does not exist for this machine", PLATFORM_WAY_OUT)
+    elif _PLATFORM.search(text):
+        found = ("THOR-IMAGE-PLATFORM", "the image does not exist for this machine", PLATFORM_WAY_OUT)
+    elif refused := _certificate(text, registry) or _proxy(text, registry) or _denied(text, image, spec):
+        found = refused
+    elif network.is_cut(text) or (network.is_down(text) and how_far):
+        return interrupted(words, image, how_far)
+    elif network.is_down(text):
+        remedy = f"Check that {registry} is up and reachable from the host (DNS, dockerd's proxy, firewall)."
+        reason = f"{registry} does not answer; {_quoted(words)}"
+        return image_error("THOR-REGISTRY-DOWN", image, reason, remedy, transient=True)
+    elif _UNKNOWN.search(text):
+        remedy = f"Choose a version of {image['engine']} whose image exists (thor_engine_versions), or correct its image or digest."
+        found = ("THOR-IMAGE-UNKNOWN", f"{registry} does not have this image", remedy)
+    else:
+        remedy = "Search for these words in sudo journalctl -u docker. If it is the network, run the play again: it resumes the pull."
+        reason = f"the pull failed{_in_brackets(how_far)} for an unknown reason, so it was not retried"
+        found = ("THOR-IMAGE-FAILED", reason, remedy)
+    code, reason, remedy = found
+    return image_error(code, image, f"{reason}; {_quoted(words)}", remedy)
+
+
+def _certificate(text: str, registry: str) -> tuple[str, str, str] | None:
+    """Code, reason and remedy if TLS fails."""
     if network.clock_is_behind(text):
-        reason = f"the certificate of {registry} is valid only later than this host's clock says"
-        return error("THOR-CLOCK-WRONG", reason, network.CLOCK_REMEDY)
+        reason = f"according to this host's clock, the certificate of {registry} is not valid yet"
+        return "THOR-CLOCK-WRONG", reason, network.CLOCK_REMEDY
     if network.has_expired(text):
-        remedy = "Look at the host's clock (timedatectl); where that is right, the registry needs a new certificate."
-        return error("THOR-REGISTRY-DOWN", f"the certificate of {registry} has expired", remedy)
+        remedy = "Check the host's clock (timedatectl). If it is right, the registry needs a new certificate."
+        return "THOR-REGISTRY-DOWN", f"the certificate of {registry} has expired", remedy
     if _TRUST.search(text) and not network.is_cut(text):
         remedy = (
             f"Put the registry's certificate under /etc/docker/certs.d/{registry}/ca.crt, or name a registry without TLS "
             "in container_runtime_daemon_options: {insecure-registries: [...]}."
         )
-        return error("THOR-REGISTRY-DOWN", f"{registry} cannot be talked to", remedy)
-    # What is refused there no registry has seen.
-    if _PROXY.search(text) or ("proxyconnect" in text and _DENIED.search(text)):
-        remedy = (
-            f"Have the proxy let this host through to {registry}; where it wants user and password, give them to dockerd "
-            "(container_runtime_daemon_options: {proxies: ...})."
-        )
-        return error("THOR-REGISTRY-DOWN", f"the proxy of dockerd lets nobody through to {registry}", remedy)
-    if _DENIED.search(text):
-        if sends_key(spec, reference):
-            remedy = f"Check the key in thor_ngc_key (it was sent to {registry}), and that it may read this image."
-        else:
-            remedy = f"Set thor_ngc_key, in a vault, if {registry} wants a key; else check the image's name."
-        return error("THOR-IMAGE-DENIED", f"{registry} does not let us have it", remedy)
-    if network.is_down(text) or network.is_cut(text):
-        if how_far or network.is_cut(text):
-            return broken_off(words, image, how_far)
-        remedy = f"Check that {registry} is up and that the host reaches it (name service, proxy of dockerd, firewall)."
-        return error("THOR-REGISTRY-DOWN", f"{registry} does not answer", remedy, transient=True)
-    if _UNKNOWN.search(text):
-        remedy = (
-            f"Choose a version of {engine} whose image there is (thor_engine_versions), or mend its image or digest."
-        )
-        return error("THOR-IMAGE-UNKNOWN", f"{registry} has no such image", remedy)
-    remedy = "Look for these words in sudo journalctl -u docker. Where it is the network, run the play again: it goes on from there."
-    return error(
-        "THOR-IMAGE-FAILED", f"the pull failed{far}, for a reason not known here, so it was not tried again", remedy
+        return "THOR-REGISTRY-DOWN", f"a TLS connection to {registry} is not possible", remedy
+    return None
+
+
+def _proxy(text: str, registry: str) -> tuple[str, str, str] | None:
+    """Code, reason and remedy if the proxy refuses; the registry has not seen such a request."""
+    if not (_PROXY.search(text) or ("proxyconnect" in text and _DENIED.search(text))):
+        return None
+    remedy = (
+        f"Allow this host to reach {registry} through the proxy; if the proxy requires a user and a password, give them to dockerd "
+        "(container_runtime_daemon_options: {proxies: ...})."
     )
+    return "THOR-REGISTRY-DOWN", f"dockerd's proxy refuses connections to {registry}", remedy
+
+
+def _denied(text: str, image: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Code, reason and remedy if the registry refuses."""
+    registry = record.registry_of(image["reference"])
+    if not _DENIED.search(text):
+        return None
+    remedy = f"Set thor_ngc_key, in a vault, if {registry} requires a key; otherwise check the image's name."
+    if sends_key(spec, image["reference"]):
+        remedy = f"Check the key in thor_ngc_key (it was sent to {registry}) and whether it may read this image."
+    return "THOR-IMAGE-DENIED", f"{registry} denies access to it", remedy
 
 
 def _limited(words: str, image: Mapping[str, Any]) -> ImageError:
-    """A registry that counts pulls: waited for where it says that the wait is short."""
-    registry = inventory.registry_of(image["reference"])
+    """A registry that limits pulls. A short wait is waited for."""
+    registry = record.registry_of(image["reference"])
     found = _RETRY_AFTER.search(words)
     seconds = None
     if found:
@@ -167,19 +195,26 @@ def _limited(words: str, image: Mapping[str, Any]) -> ImageError:
     # Docker Hub counts over six hours and does not say when they began: docs.docker.com/docker-hub/usage.
     unsaid = "within six hours" if registry == "docker.io" else "later (it does not say when)"
     when = unsaid if seconds is None else network.back_in(seconds)
-    reason = f"{registry} counts pulls, and this address has had its share; come back {when}; {_said(words)}"
+    reason = f"{registry} limits pulls, and this address has reached the limit; come back {when}; {_quoted(words)}"
     remedy = (
-        "Run the play again then. A registry of your own avoids it: registry-mirrors in container_runtime_daemon_options for "
+        "Run the play again then. A registry of your own avoids the limit: registry-mirrors in container_runtime_daemon_options for "
         "Docker Hub, or another name of the image in thor_extra_engines."
     )
-    problem = Problem("THOR-REGISTRY-LIMIT", _variable(image), image["reference"], reason, remedy)
     short = seconds is not None and seconds <= network.LONGEST_WAIT
-    return ImageError(problem, short, seconds or 0)
+    return image_error("THOR-REGISTRY-LIMIT", image, reason, remedy, short, seconds or 0)
 
 
-def _said(words: str) -> str:
+def _without_names(words: str, reference: str) -> str:
+    """The words without addresses and the image's own name, which may contain any of the words we look for."""
+    text = re.sub(r"https?://[^\s\"]+[^\s\":]", "", words)
+    for name in (reference, record.split(reference)[0]):
+        text = text.replace(name, "")
+    return text
+
+
+def _in_brackets(how_far: str) -> str:
+    return f" ({how_far})" if how_far else ""
+
+
+def _quoted(words: str) -> str:
     return f"dockerd says: {' '.join(words.split()) or 'nothing'}"
-
-
-def _variable(image: Mapping[str, Any]) -> str:
-    return f"thor_services[{image['engine']} {image['version']}].image"

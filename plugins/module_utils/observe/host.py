@@ -24,7 +24,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files as look
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
 from ansible_collections.jetson.thor.plugins.module_utils.models.store import MANIFEST, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, mounts, power, throttling
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, secret_files
@@ -73,7 +73,7 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "person_thor": _is_person("thor"),
         "hub_client": _hub_client(),
         **docker,
-        **inventory.observe(),
+        **images.observe(),
         **power.observe(root),
         "clock": _clock(),
     }

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API_PATHS
-from ansible_collections.jetson.thor.plugins.module_utils.images.inventory import container_environment
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft

@@ -7,15 +7,47 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, record
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
+
+
+def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes, ``extras``
+    (sets of Python packages that services need in it) and the ``environments`` of their containers.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for service in services:
+        reference = service.get("image")
+        if not reference:
+            continue
+        image = found.setdefault(
+            reference,
+            {
+                "reference": reference,
+                "digest": None,
+                "engine": service["engine"],
+                "version": service["version"],
+                "bytes": service.get("image_bytes"),
+                "extras": [],
+                "environments": [],
+            },
+        )
+        environment = container_environment(service.get("environment") or {})
+        if environment not in image["environments"]:
+            image["environments"].append(environment)
+        image["digest"] = image["digest"] or service.get("image_digest")
+        packages = sorted(service.get("python_packages") or [])
+        if packages and packages not in image["extras"]:
+            image["extras"].append(packages)
+    return list(found.values())
 
 
 def work(
     services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, prune: bool = False
 ) -> dict[str, Any]:
     """``images``, all that the services need, each once, and ``todo``, one line for each thing to do."""
-    wanted = inventory.needed(services)
+    wanted = needed(services)
     known = host.get("images") or {}
     version = (host.get("container_packages") or {}).get(toolkit.PACKAGES[0])
     todo = []
@@ -23,9 +55,9 @@ def work(
         held = known.get(image["reference"])
         if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
             todo.append(f"pull {image['reference']}")
-        elif not inventory.proof_holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
+        elif not gpu_check.holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
             todo.append(f"check the GPU in {image['reference']}")
-        elif inventory.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
+        elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append(f"look for Python packages in {image['reference']}")
     return {
         "images": wanted,

@@ -17,14 +17,12 @@ from fake_dockerd import Dockerd
 
 @pytest.fixture
 def dockerd(tmp_path: Path) -> Iterator[Dockerd]:
-    server = Dockerd(tmp_path).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Dockerd(tmp_path / "docker.sock") as server:
+        yield server
 
 
 def test_a_request_answers_json_text_or_nothing(dockerd: Dockerd) -> None:
-    docker = Docker(dockerd.path)
+    docker = Docker(str(dockerd.path))
     dockerd.add("a/b:1")
     assert docker.get("/images/json")[0]["RepoTags"] == ["a/b:1"]
     created = docker.request("POST", "/containers/create?name=x", {"Image": "a/b:1", "HostConfig": {"Runtime": "runc"}})
@@ -38,17 +36,17 @@ def test_a_request_answers_json_text_or_nothing(dockerd: Dockerd) -> None:
 
 def test_a_refusal_has_its_status_and_dockerds_words(dockerd: Dockerd) -> None:
     with pytest.raises(DockerError) as error:
-        Docker(dockerd.path).get("/images/nosuch/json")
+        Docker(str(dockerd.path)).get("/images/nosuch/json")
     assert (error.value.status, error.value.message) == (404, "No such image: nosuch")
     dockerd.broken = True
     with pytest.raises(DockerError) as error:
-        Docker(dockerd.path).get("/info")
+        Docker(str(dockerd.path)).get("/info")
     assert (error.value.status, error.value.message) == (500, "<html>")
 
 
 def test_an_engine_that_no_longer_answers_this_version_is_asked_in_its_oldest(dockerd: Dockerd) -> None:
     dockerd.minimum = "1.44"
-    docker = Docker(dockerd.path)
+    docker = Docker(str(dockerd.path))
     assert docker.get("/images/json") == []
     assert docker.version == "1.44"
     asked = len(dockerd.asked)
@@ -66,7 +64,7 @@ def test_no_dockerd(tmp_path: Path) -> None:
 def test_a_stream_comes_line_by_line(dockerd: Dockerd) -> None:
     dockerd.pulls = [[{"status": "one"}, 0.3, {"status": "two"}]]
     begin = time.monotonic()
-    events = Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1", {"X-Registry-Auth": "k"})
+    events = Docker(str(dockerd.path)).stream("POST", "/images/create?fromImage=a&tag=1", {"X-Registry-Auth": "k"})
     seen = [(event["status"], time.monotonic() - begin > 0.2) for event in events]
     assert seen == [("one", False), ("two", True)]
     assert dockerd.headers[-1]["X-Registry-Auth"] == "k"
@@ -77,7 +75,7 @@ def test_a_stream_that_goes_silent_times_out(dockerd: Dockerd) -> None:
         dockerd.pulls = [[{"status": "one"}, 5, {"status": "two"}]]
         begin = time.monotonic()
         with pytest.raises(DockerError) as error:
-            list(Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1", timeout=timeout))
+            list(Docker(str(dockerd.path)).stream("POST", "/images/create?fromImage=a&tag=1", timeout=timeout))
         assert error.value.status is None and isinstance(error.value.__cause__, TimeoutError)
         assert time.monotonic() - begin < 3
 
@@ -85,37 +83,39 @@ def test_a_stream_that_goes_silent_times_out(dockerd: Dockerd) -> None:
 def test_the_patience_of_a_stream_may_change_on_the_way(dockerd: Dockerd) -> None:
     dockerd.pulls = [[{"status": "one"}, 0.5, {"status": "two"}]]
     patience = iter([0.2, 5.0, 5.0])
-    events = Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1", timeout=lambda: next(patience))
+    events = Docker(str(dockerd.path)).stream(
+        "POST", "/images/create?fromImage=a&tag=1", timeout=lambda: next(patience)
+    )
     assert [event["status"] for event in events] == ["one", "two"]
 
 
 def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
     dockerd.pulls = [[(404, "manifest unknown")]]
     with pytest.raises(DockerError) as error:
-        list(Docker(dockerd.path).stream("POST", "/images/create?fromImage=a&tag=1"))
+        list(Docker(str(dockerd.path)).stream("POST", "/images/create?fromImage=a&tag=1"))
     assert (error.value.status, error.value.message) == (404, "manifest unknown")
-    dockerd.containers.append("x")
+    dockerd.has("x")
     dockerd.log = "no json\n"
-    with pytest.raises(DockerError, match="no JSON object"):
-        list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
+    with pytest.raises(DockerError, match="not a JSON object"):
+        list(Docker(str(dockerd.path)).stream("GET", "/containers/x/logs"))
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_api, "MOST_BYTES", 1000)
-    dockerd.containers.append("x")
+    dockerd.has("x")
     dockerd.log = "x" * 1000
-    assert Docker(dockerd.path).get("/containers/x/logs") == dockerd.log
+    assert Docker(str(dockerd.path)).get("/containers/x/logs") == dockerd.log
     dockerd.log = "x" * 1001
-    with pytest.raises(DockerError, match=r"has no end.*1,000 bytes"):
-        Docker(dockerd.path).get("/containers/x/logs")
+    with pytest.raises(DockerError, match=r"does not end.*1,000 bytes"):
+        Docker(str(dockerd.path)).get("/containers/x/logs")
     monkeypatch.setattr(docker_api, "LONGEST_LINE", 1000)
     dockerd.log = json.dumps({"status": "x" * 1000})
-    with pytest.raises(DockerError, match="no JSON object"):
-        list(Docker(dockerd.path).stream("GET", "/containers/x/logs"))
+    with pytest.raises(DockerError, match="not a JSON object"):
+        list(Docker(str(dockerd.path)).stream("GET", "/containers/x/logs"))
     dockerd.pulls = [[(500, "y" * 5000)]]
     with pytest.raises(DockerError) as error:
-        Docker(dockerd.path).request("POST", "/images/create?fromImage=a&tag=1")
+        Docker(str(dockerd.path)).request("POST", "/images/create?fromImage=a&tag=1")
     assert len(error.value.message) <= 1000
     dockerd.log = "[" * 900
     monkeypatch.setattr(docker_api, "LONGEST_LINE", 1 << 20)
-    assert Docker(dockerd.path).get("/containers/x/logs") == dockerd.log
+    assert Docker(str(dockerd.path)).get("/containers/x/logs") == dockerd.log

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.models import store
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
@@ -90,12 +90,12 @@ def test_before_json_and_the_record_of_a_switch(tmp_path: Path, how: bytes | Non
 
 
 def test_the_record_of_images(tmp_path: Path, how: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "RECORD", tmp_path / "images.json")
-    spoil(inventory.RECORD, how)
-    assert inventory.read_record() == {"images": {}, "superseded": []}
-    assert warned(inventory.RECORD)
-    inventory.write_record({"images": {"a": {"digest": "sha256:1"}}, "superseded": []})
-    assert inventory.read_record()["images"]["a"]["digest"] == "sha256:1"
+    monkeypatch.setattr(record, "RECORD", tmp_path / "images.json")
+    spoil(record.RECORD, how)
+    assert record.read_record() == {"images": {}, "superseded": []}
+    assert warned(record.RECORD)
+    record.write_record({"images": {"a": {"digest": "sha256:1"}}, "superseded": []})
+    assert record.read_record()["images"]["a"]["digest"] == "sha256:1"
 
 
 def test_the_manifest_of_a_model(tmp_path: Path, how: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +237,7 @@ OTHERS = {
     "module_utils/services/definitions.py": "the supervisor's configuration, which may be a person's by now",
     "module_utils/models/hub.py": "answers of the hub, and of its client",
     "module_utils/flags.py": "files of this collection",
-    "module_utils/images/pull.py": "a round trip in memory",
+    "module_utils/images/job.py": "a round trip in memory",
     "plugin_utils/catalog/named_files.py": "values of the inventory",
     "plugin_utils/catalog/options.py": "values of the inventory",
     "module_utils/clients/api.py": "answers of engines",

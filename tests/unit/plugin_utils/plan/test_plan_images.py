@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.images import inventory
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
+    container_environment,
+    environment_key,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images
 
 VLLM, SGLANG = "hub:5000/nvidia/vllm:25.10-py3", "hub:5000/nvidia/sglang:26.01-py3"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
-KEYS = [inventory.environment_key(inventory.container_environment({}))]
+PLAIN = container_environment({})
+KEYS = [environment_key(PLAIN)]
 
 
 def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
@@ -47,3 +51,24 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
     assert images.work([elsewhere], host)["todo"] == [f"check the GPU in {VLLM}"], "it was proven with other devices"
     unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
     assert images.work(services, unproven, require_gpu=False)["todo"] == []
+
+
+def test_each_image_is_needed_once() -> None:
+    services = [service(VLLM), service(None), service(VLLM, ONE), {"engine": "llama.cpp", "version": "1"}]
+    assert images.needed(services) == [
+        {
+            "reference": VLLM,
+            "digest": ONE,
+            "engine": "vllm",
+            "version": "25.10",
+            "bytes": 5,
+            "extras": [],
+            "environments": [PLAIN],
+        }
+    ]
+    listens = {**service(VLLM), "python_packages": ["soundfile==2", "librosa==1"]}
+    (needed,) = images.needed([service(VLLM), listens, listens])
+    assert needed["extras"] == [["librosa==1", "soundfile==2"]], "once, whatever their order"
+    other = {**service(VLLM), "environment": {"NVIDIA_DISABLE_REQUIRE": "1"}}
+    (needed,) = images.needed([service(VLLM), other, service(VLLM), other])
+    assert needed["environments"] == [PLAIN, {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}], "each once"

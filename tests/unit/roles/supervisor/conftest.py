@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_helper import Dockerd
+from fake_dockerd import Dockerd
 from supervisor_helper import STAND_IN, Run, service_document
 from thor_supervisor import configuration, memory, start_lock, supervisor
 

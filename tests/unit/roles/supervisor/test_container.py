@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from container_helper import LABEL, Dockerd
+from fake_dockerd import LABEL, Dockerd
 from supervisor_helper import Run, container, container_settings
 from thor_supervisor import container as containers
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from container_helper import Dockerd
+from fake_dockerd import Dockerd
 from supervisor_helper import container
 from thor_supervisor.endings import GiveUp
 from thor_supervisor.engine import Engine

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.support_files import support_files
-from container_helper import LABEL, Dockerd
+from fake_dockerd import LABEL, Dockerd
 from supervisor_helper import ROOT, container_settings
 from thor_supervisor import main
 

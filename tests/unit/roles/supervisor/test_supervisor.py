@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 import pytest
-from container_helper import LABEL, Dockerd
+from fake_dockerd import LABEL, Dockerd
 from supervisor_helper import GPU, Run, container_settings, log_arguments
 from thor_supervisor import start_lock, supervisor
 from thor_supervisor.engine import Engine

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that a container of an image can use the GPU, run like the container of its service."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.jetson.thor.plugins.module_utils.images import container, record
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
+    RUNTIME,
+    container_environment,
+    environment_key,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors import ImageError, image_error
+
+NAME = "thor-gpu-check"
+SECONDS = 180.0
+# A container can compute if the driver's own library finds a device. nvidia-smi is for the reader.
+SCRIPT = """\
+import ctypes, subprocess, sys
+try:
+    print(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout.strip())
+except OSError as error:
+    print("nvidia-smi:", error)
+cuda = ctypes.CDLL("libcuda.so.1")
+count = ctypes.c_int(0)
+code = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
+print("cuInit:", code, "CUDA devices:", count.value)
+sys.exit(0 if code == 0 and count.value > 0 else 1)
+"""
+# The container toolkit compares the image's NVIDIA_REQUIRE_* with the driver (its internal/requirements/constraints/binary.go).
+_UNSATISFIED = re.compile(r"unsatisfied condition|requirements not met")
+
+
+def environments_of(image: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The environments in which containers of the image are run."""
+    return [dict(one) for one in image.get("environments") or []] or [container_environment({})]
+
+
+def holds(
+    proof: Mapping[str, Any] | None,
+    require_gpu: bool,
+    l4t: str | None,
+    toolkit: str | None,
+    environments: Sequence[Mapping[str, str]] = (),
+) -> bool:
+    """Whether an earlier check is still valid: neither the system below it nor the environments have changed."""
+    if not proof or (require_gpu and not proof.get("gpu")):
+        return False
+    if not {environment_key(one) for one in environments} <= set(proof.get("environments") or []):
+        return False
+    return (proof.get("l4t"), proof.get("toolkit")) == (l4t, toolkit)
+
+
+def check(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a container of the image briefly in each environment; the proof to record. Raises ImageError THOR-GPU-HIDDEN."""
+    environments = environments_of(image)
+    output = ""
+    for environment in environments:
+        output = _check_in(docker, image, digest, bool(spec["require_gpu"]), environment)
+    return {
+        "gpu": bool(spec["require_gpu"]),
+        "l4t": spec["l4t"],
+        "toolkit": spec["toolkit"],
+        "environments": sorted(environment_key(one) for one in environments),
+        "output": output[-500:],
+        "at": int(time.time()),
+    }
+
+
+def _check_in(
+    docker: Docker, image: Mapping[str, Any], digest: str, require_gpu: bool, environment: Mapping[str, str]
+) -> str:
+    """The output of the check in one environment, with the runtime and the privileges of the service's container."""
+    body = {
+        "Image": record.by_digest(image["reference"], digest),
+        "Entrypoint": ["python3", "-c", SCRIPT if require_gpu else ""],
+        "Cmd": [],
+        "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
+        "HostConfig": {
+            "Runtime": RUNTIME,
+            "NetworkMode": "none",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+        },
+    }
+    try:
+        with container.started(docker, NAME, body):
+            status, output = container.wait(docker, NAME, SECONDS)
+    except DockerError as error:
+        raise _failed(image, require_gpu, f"dockerd says: {error.message}") from error
+    if status != 0:
+        raise _failed(image, require_gpu, f"it {container.ended(status)}: {container.tail(output)}")
+    return output.strip()
+
+
+def _failed(image: Mapping[str, Any], require_gpu: bool, words: str) -> ImageError:
+    what = "found no GPU" if require_gpu else "did not run"
+    remedy = (
+        "Look for the cause in this order: nvidia-smi on the host; ls -l /dev/nv*; nvidia-container-toolkit 1.17.7 or "
+        "later (role container_runtime); `docker info` must list the runtime nvidia. engine_image_require_gpu: false "
+        "continues without a GPU."
+    )
+    if _UNSATISFIED.search(words):
+        remedy = (
+            "The image requires a newer driver than the host has. Choose an older version of the engine; or, if it is known to run on "
+            'this driver, set NVIDIA_DISABLE_REQUIRE: "1" in the environment of its service or profile.'
+        )
+    return image_error("THOR-GPU-HIDDEN", image, f"a container under --runtime={RUNTIME} {what}; {words}", remedy)
