@@ -1,46 +1,56 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Refuse what cannot work, before the first change (documented in plugins/modules/preflight.py)."""
+"""Plan what has to be done, and refuse what cannot work (documented in plugins/modules/preflight.py)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import Settings, judge, unsaid
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.files import ROLES
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED, Settings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.text import lines
 
 ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
-    "host": {"type": "dict", "required": True},
+    "host": {"type": "dict"},
     "problems": {"type": "list", "elements": "dict", "default": []},
-    "memory_reserve_gib": {"type": "float", "required": True},
-    "disk_reserve_gib": {"type": "float", "required": True},
-    "supported_os": {"type": "list", "elements": "str", "required": True},
-    "minimum_l4t": {"type": "str", "required": True},
-    "builds": {"type": "dict", "required": True},
-    "install_programs": {"type": "bool", "default": True},
-    "container_runtime": {"type": "dict", "default": {}},
+    "refuse": {"type": "bool", "default": True},
 }
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Hold thor_services against thor_host; runs on the controller."""
+    """Compare thor_services with thor_host; runs on the controller."""
 
     _requires_connection = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Fail with every problem of this host in one message."""
+        """Return thor_plan as a fact; fail with every problem of this host in one message."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        services, host, found = args.pop("services"), args.pop("host"), args.pop("problems")
-        args["builds"] = builds.settings(args["builds"])
-        problems = [Problem(**one) for one in found]
-        problems += unsaid(judge(services, host, Settings(**args)), problems)
+        variables = task_vars or {}
+        settings = Settings.of_roles({role: self._planned(role, variables) for role in PLANNED})
+        found = [Problem(**one) for one in args["problems"]]
+        name = variables.get("inventory_hostname", "")
+        planned = plan(name, args["services"], args["host"], settings, found)
         result["changed"] = False
-        if problems:
-            name = (task_vars or {}).get("inventory_hostname", "")
-            result.update(failed=True, msg=fail_text(name, problems))
+        if planned.problems and args["refuse"]:
+            result.update(failed=True, msg=planned.refusal)
+        else:
+            result["ansible_facts"] = {"thor_plan": {**planned.as_dict(), "text": lines(planned)}}
         return result
+
+    def _planned(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """What the plan has to know of a role: its own ``__ROLE_planned``, by its defaults and what the host has been given."""
+        folder = ROLES / role
+        defaults, internals = (
+            self._loader.load_from_file(str(folder / part / "main.yml"), trusted_as_template=True)
+            for part in ("defaults", "vars")
+        )
+        own = {"role_path": str(folder), "ansible_search_path": [str(folder)]}
+        templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables, **internals, **own})
+        planned: dict[str, Any] = templar.template(internals[f"__{role}_planned"])
+        return planned

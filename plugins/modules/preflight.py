@@ -9,13 +9,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Refuse what cannot work, before the first change
+short_description: Plan what has to be done, and refuse what cannot work
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Compares the services of a host with what was observed there, and fails with every problem in one message.
-  - C(docs/errors.md) explains each code.
+  - Compares the services of a host with what was observed there, and returns what has to be done as the fact C(thor_plan).
+  - Fails with every problem in one message, before anything is changed. C(docs/errors.md) explains each code.
+  - Reads the variables of the collection's roles, because the roles act on the plan.
 options:
   services:
     description: The fact C(thor_services) of M(jetson.thor.resolve).
@@ -23,44 +24,17 @@ options:
     elements: dict
     required: true
   host:
-    description: The fact C(thor_host) of M(jetson.thor.host_facts).
+    description: The fact C(thor_host) of M(jetson.thor.host_facts). Without it, the plan is that of a host that has nothing yet.
     type: dict
-    required: true
   problems:
     description: The fact C(thor_problems) of M(jetson.thor.resolve).
     type: list
     elements: dict
     default: []
-  memory_reserve_gib:
-    description: Memory in GiB that no service may use.
-    type: float
-    required: true
-  disk_reserve_gib:
-    description: Space in GiB that must stay free on each file system.
-    type: float
-    required: true
-  supported_os:
-    description: Supported operating systems, as C(id version) from C(/etc/os-release).
-    type: list
-    elements: str
-    required: true
-  minimum_l4t:
-    description: Lowest version of Linux for Tegra.
-    type: str
-    required: true
-  builds:
-    description:
-      - By role, how its engines are built - C(cuda), whether for the GPU; C(architectures), for which; C(cmake_options), further options.
-    type: dict
-    required: true
-  install_programs:
-    description: Whether roles install the programs that an engine starts, such as ffmpeg; otherwise they must be there already.
+  refuse:
+    description: Whether to fail on problems; C(false) returns them in the plan.
     type: bool
     default: true
-  container_runtime:
-    description: Settings of the role C(container_runtime) that can be checked in advance, C(toolkit_version) and C(daemon_options).
-    type: dict
-    default: {}
 attributes:
   action:
     description: Has a corresponding action plugin, so that the options are read on the controller.
@@ -77,17 +51,25 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Refuse what cannot work
+- name: Plan, and refuse what cannot work
   jetson.thor.preflight:
     services: "{{ ansible_facts['thor_services'] }}"
     host: "{{ ansible_facts['thor_host'] }}"
     problems: "{{ ansible_facts['thor_problems'] }}"
-    memory_reserve_gib: 8
-    disk_reserve_gib: 5
-    supported_os: [ubuntu 24.04]
-    minimum_l4t: "38.2"
-    builds:
-      llama_cpp: {cuda: true, architectures: 110-real, cmake_options: {}}
+
+- name: Show what has to be done
+  ansible.builtin.debug:
+    msg: "{{ ansible_facts['thor_plan']['text'] }}"
 """
 
-RETURN = r""" # """
+RETURN = r"""
+ansible_facts:
+  description: Facts to add to C(ansible_facts).
+  returned: unless something is refused
+  type: dict
+  contains:
+    thor_plan:
+      description: What has to be done on the host; C(docs/plan.md) describes its schema.
+      returned: always
+      type: dict
+"""

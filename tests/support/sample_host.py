@@ -10,7 +10,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB, Settings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
 SETTINGS = Settings(
     memory_reserve_gib=8,

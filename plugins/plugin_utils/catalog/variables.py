@@ -34,6 +34,7 @@ KNOWN = (
     "thor_ngc_key",
     "thor_ngc_registry",
     "thor_pip_extra_args",
+    "thor_plan_contact",
     "thor_plan_file",
     "thor_profiles",
     "thor_rollout_first",
@@ -41,7 +42,7 @@ KNOWN = (
     "thor_rollout_waves",
 )
 # What the collection's own modules return: a host has them once it was looked at.
-FACTS = ("thor_host", "thor_problems", "thor_services")
+FACTS = ("thor_host", "thor_plan", "thor_problems", "thor_services")
 EDITS = 2
 
 

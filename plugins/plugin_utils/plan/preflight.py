@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,23 +17,11 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, container_runtime, models
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
 GIB = 1024**3
 # Certificates are issued an hour back, so that clocks may differ by so much.
 CLOCK_SECONDS = 3600
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a person may set of the judgement."""
-
-    memory_reserve_gib: float
-    disk_reserve_gib: float
-    supported_os: Sequence[str]
-    minimum_l4t: str
-    builds: Mapping[str, BuildSettings]  # by role
-    install_programs: bool = True
-    container_runtime: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:

@@ -12,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.builds import compiler
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, throttling
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
 
 def test_what_does_not_answer_is_nothing(tmp_path: Path, silent: Callable[[Path], None]) -> None:
@@ -61,7 +62,7 @@ def test_who_asks_lives_with_nothing(
 
 
 def test_a_host_that_does_not_tell_its_memory_is_refused_and_not_taken_for_one_of_0_gib() -> None:
-    settings = preflight.Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
+    settings = Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
     services = [{"name": "chat", "memory_gib": 10.0, "profile": "chat"}]
     (problem,) = preflight._memory(services, {"memory": {"total_bytes": None}}, settings)
     assert problem.code == "THOR-MEMORY-OVER" and "/proc/meminfo" in problem.reason

@@ -1,115 +1,174 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: what a person reads of it, and that it refuses what the device would refuse."""
+"""What has to be done on a host, by whom, and how it is said."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.filter import lines as lines_filter
-from ansible_collections.jetson.thor.plugins.filter.plan_over_memory import plan_over_memory
-from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import text
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BUILD_BYTES, BuildSettings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import SCHEMA, Kind, Plan, Share, Step
+from sample_host import ARTIFACT, HOST, SERVICE, SETTINGS, made
 
 ROOT = Path(__file__).resolve().parents[4]
-FILES = str(ROOT / "roles" / "catalog" / "files")
-CATALOG, _PROBLEMS = catalogs.build(files.files(FILES), {})
-CHAT = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "name": "chat", "options": {"alias-note": "two words"}}
-SERVICES = resolve(
-    Inputs([CHAT, {"profile": "qwen3-coder-30b-a3b-q5-k-m-llama-cpp", "name": "coder", "port": 8002}]), CATALOG
-).facts
-WANTED = sum(service["memory_gib"] for service in SERVICES)
+POWER = {
+    "mode": "MAXN",
+    "clocks": True,
+    "clocks_unit": "unit",
+    "headless": False,
+    "stop_display_manager": False,
+    "disable_zram": False,
+    "sysctl": {},
+}
+DEVICE = {
+    "nvpmodel": "/usr/sbin/nvpmodel",
+    "mode": {"name": "120W", "id": 1},
+    "modes": {"MAXN": 0, "120W": 1},
+    "jetson_clocks": None,
+    "clocks": {"unit": None, "enabled": False, "applied": False},
+    "default_target": "multi-user.target",
+    "display_manager": None,
+    "zram": None,
+    "sysctl": {"file": None, "values": {}, "writable": True},
+}
+OBSERVED = {**HOST, "power": DEVICE, "hub_client": None}
+ALL = replace(SETTINGS, power=POWER, hub_client="0.5.1")
 
 
-def play(tmp_path: Path, **variables: object) -> subprocess.CompletedProcess[str]:
-    """Run the playbook as one of an installed collection: by its name, in another folder, with Ansible's own settings."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    return subprocess.run(
-        [
-            Path(sys.executable).parent / "ansible-playbook",
-            *("-i", ROOT / "inventories/example", "jetson.thor.plan", "-e", json.dumps(variables)),
-        ],
-        cwd=tmp_path,
-        env={**environment, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def steps(found: Plan) -> list[tuple[str, str, str]]:
+    """Kind, role and subject of each step."""
+    return [(str(step.kind), step.concern, step.subject) for step in found.steps]
 
 
-def test_the_command_of_each_service_is_shown_as_a_shell_would_take_it() -> None:
-    shown = plan_text(SERVICES, 122, 8)
-    (command,) = [line for line in shown if line.startswith("chat runs: ")]
-    assert command.startswith("chat runs: llama-server --model /models/")
-    assert "--alias-note 'two words'" in command
-    assert [line for line in shown if line.startswith("coder runs: ")]
+def settled() -> dict[str, Any]:
+    """A host that has everything that SERVICE needs."""
+    model = {"source": "modelscope", "id": "a/b", "revision": "master", "include": ["x.gguf"], "intact": True}
+    return {
+        **OBSERVED,
+        "builds": made(),
+        "models": {"/models/a/b": model},
+        "power": {**DEVICE, "mode": {"name": "MAXN", "id": 0}},
+    }
 
 
-def test_the_sum_of_budgets_is_held_against_the_memory_less_the_reserve() -> None:
-    assert plan_text(SERVICES, WANTED + 8.5, 8)[-1].endswith(
-        f" = {WANTED:g} GiB of services and 8 GiB kept for the system, of {WANTED + 8.5:g} GiB: 0.5 GiB still free"
-    )
-    assert plan_over_memory(SERVICES, "thor01", WANTED + 8, 8) == ""
-    assert plan_text(SERVICES, WANTED + 7, 8)[-1].endswith(": 1 GiB too much")
-    assert "thor01: THOR-MEMORY-OVER: thor_profiles" in plan_over_memory(SERVICES, "thor01", WANTED + 7, 8)
-    assert plan_text([], 122, 8) == ["Nothing is served here: thor_profiles is empty."]
-    assert plan_over_memory([], "thor01", 1, 8) == ""
+def test_everything_that_a_bare_device_needs_in_the_order_of_the_roles() -> None:
+    found = plan("thor01", [SERVICE], OBSERVED, ALL)
+    assert steps(found) == [
+        ("configure", "power", "power mode MAXN"),
+        ("build", "llama_cpp", "llama.cpp 0c1e570"),
+        ("install", "model_store", "modelscope-hub 0.5.1"),
+        ("fetch", "model_store", "m"),
+    ]
+    assert found.due == ("power", "llama_cpp", "model_store")
+    assert all(step.reason for step in found.steps)
+    assert found.steps[-1].bytes == ARTIFACT["bytes"]
+    assert found.notes == ("Lock the clocks at their maximum: there is no jetson_clocks on this device.",)
 
 
-def test_plan_and_preflight_say_it_with_one_function() -> None:
-    (planned,) = preflight.over_memory(SERVICES, 50, 8, "thor_device_memory_gib")
-    settings = preflight.Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
-    host = {"memory": {"total_bytes": 50 * 1024**3}}
-    (observed,) = preflight._memory(SERVICES, host, settings)
-    assert planned.reason.replace(" (thor_device_memory_gib)", "") == observed.reason
-    assert (planned.code, planned.value, planned.remedy) == (observed.code, observed.value, observed.remedy)
+def test_a_host_that_has_everything_has_nothing_to_do() -> None:
+    found = plan("thor01", [SERVICE], settled(), ALL)
+    assert (found.steps, found.due, found.problems) == ((), (), ())
+    assert text.lines(found)[0] == "thor01: nothing to do"
 
 
-def test_a_t4000_is_refused_before_anybody_connects(tmp_path: Path) -> None:
-    two = ["qwen3-8b-q5-k-m-llama-cpp", {"profile": "qwen3-coder-30b-a3b-q5-k-m-llama-cpp", "port": 8002}]
-    assert play(tmp_path, thor_profiles=two).returncode == 0
-    small = play(tmp_path, thor_profiles=two, thor_device_memory_gib=WANTED + 7)
-    assert small.returncode != 0
-    assert "THOR-MEMORY-OVER: thor_profiles" in small.stdout + small.stderr
-    assert f"the device has {WANTED + 7:.1f} GiB (thor_device_memory_gib): 1.0 GiB too much" in small.stdout
-    assert "runs: llama-server" in small.stdout, "the plan is shown before the verdict"
-    assert (
-        play(tmp_path, thor_profiles=two, thor_device_memory_gib=WANTED + 7, thor_memory_reserve_gib=7).returncode == 0
-    )
+def test_a_changed_option_is_a_build_with_a_reason_and_a_duration() -> None:
+    chosen = replace(ALL, builds={"llama_cpp": BuildSettings(cmake_options={"GGML_CUDA_F16": True})})
+    (step,) = plan("thor01", [SERVICE], settled(), chosen).steps
+    assert (step.kind, step.reason) == (Kind.BUILD, "option GGML_CUDA_F16: none -> ON")
+    assert step.bytes == BUILD_BYTES and step.seconds
 
 
-def test_from_an_installed_collection_the_plan_is_a_list_of_lines(tmp_path: Path) -> None:
-    result = play(tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    (told,) = re.findall(r'ok: \[thor01\] => (\{\n    "msg":.*?\n\})', result.stdout, re.DOTALL)
-    shown = json.loads(told)["msg"]
-    assert shown[0].startswith("service  profile ")
-    assert any(line.startswith("chat runs: llama-server ") for line in shown)
-    assert not any("\n" in line for line in shown)
+def test_a_damaged_model_is_fetched_and_a_checksum_that_is_asked_for_is_checked() -> None:
+    host = settled()
+    (check,) = [
+        one for one in plan("t", [SERVICE], host, replace(ALL, verify_checksums=True)).steps if one.subject == "m"
+    ]
+    assert (check.kind, check.bytes) == (Kind.CHECK, None)
+    host["models"]["/models/a/b"]["intact"] = False
+    assert ("fetch", "model_store", "m") in steps(plan("t", [SERVICE], host, ALL))
 
 
-@pytest.mark.parametrize(("shown_as", "expected"), [("json", ["a", "", "b"]), ("yaml", "a\n\nb")])
-def test_lines_are_shown_as_lines_in_either_format(
-    monkeypatch: pytest.MonkeyPatch, shown_as: str, expected: object
-) -> None:
-    monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", shown_as)
-    assert lines_filter.lines("a\n\nb") == expected
-    assert lines_filter.lines(["a", "", "b"]) == expected
+def test_programs_that_engines_start_are_installed_only_by_leave() -> None:
+    service = {**SERVICE, "programs": ["ffmpeg"]}
+    assert ("install", "llama_cpp", "ffmpeg") in steps(plan("t", [service], settled(), ALL))
+    refused = plan("t", [service], settled(), replace(ALL, install_programs=False))
+    assert [problem.code for problem in refused.problems] == ["THOR-PROGRAM-MISSING"]
+    assert refused.steps == ()
 
 
-def test_tables_are_shown_so() -> None:
-    shown = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("roles/*/tasks/*.yml"))
-    tables = re.findall(r"^ +msg: .*(?:table\(|plan_text|\.text).*$", shown, re.MULTILINE)
-    assert len(tables) == 5
-    assert [line for line in tables if "jetson.thor.lines" not in line] == []
+def test_what_is_refused_has_no_steps_and_says_why() -> None:
+    wrong = replace(ALL, power={**POWER, "mode": "MAXM"})
+    refused = plan("thor01", [SERVICE], OBSERVED, wrong)
+    assert [problem.code for problem in refused.problems] == ["THOR-POWER-MODE"]
+    assert refused.steps == () and refused.refusal == "\n".join(text.lines(refused))
+    assert "thor01: THOR-POWER-MODE: power_mode" in refused.refusal
+
+
+def test_an_image_is_pulled_then_checked_then_left_alone() -> None:
+    image = "nvcr.io/nvidia/vllm:25.10-py3"
+    service = {
+        **SERVICE,
+        "role": "serving",
+        "kind": "native",
+        "image": image,
+        "image_bytes": 30 * GIB,
+        "engine": "vllm",
+    }
+    settings = SETTINGS
+    disks = {path: {**disk, "free_bytes": 900 * GIB} for path, disk in OBSERVED["disks"].items()}
+    host = {**settled(), "disks": disks}
+    host["builds"] = {"vllm": {"0c1e570": {"inputs": {}}}}
+    assert steps(plan("t", [service], host, settings)) == [("pull", "engine_image", image)]
+    host["images"] = {image: {"digest": "sha256:1", "present": True, "proof": None, "extras": {}}}
+    assert steps(plan("t", [service], host, settings)) == [("check", "engine_image", image)]
+
+
+def test_without_a_look_at_the_host_the_plan_is_that_of_a_bare_one_and_says_so() -> None:
+    found = plan("thor01", [SERVICE], None, ALL)
+    assert not found.observed
+    assert [kind for kind, _role, _subject in steps(found)] == ["build", "install", "fetch"]
+    assert "thor_plan_contact=true" in text.lines(found)[-1]
+    small = plan("thor01", [SERVICE], None, replace(ALL, device_memory_gib=16))
+    assert [problem.code for problem in small.problems] == ["THOR-MEMORY-OVER"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (
+            Step(Kind.BUILD, "r", "llama.cpp 0c1e570", "", 6 * GIB, 420),
+            "build llama.cpp 0c1e570 (6.44 GB, about 7 min)",
+        ),
+        (Step(Kind.FETCH, "r", "qwen3", "", 5850000000), "fetch qwen3 (5.85 GB)"),
+        (Step(Kind.FETCH, "r", "template", "", 4150), "fetch template (4.15 kB)"),
+        (Step(Kind.FETCH, "r", "note", "", 3), "fetch note"),
+        (Step(Kind.SWITCH, "r", "chat", ""), "replace chat"),
+        (Step(Kind.REMOVE, "r", "old", ""), "remove old"),
+        (Step(Kind.BUILD, "r", "x", "", None, 60), "build x (about 60 s)"),
+    ],
+)
+def test_a_step_in_words(step: Step, said: str) -> None:
+    assert text.lines(Plan("thor01", True, (Share("r", (step,)),))) == [f"thor01: {said}"]
+
+
+def test_the_schema_is_the_documented_one() -> None:
+    """docs/plan.md shows a plan; a change of its keys wants a new number and a new text."""
+    page = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    block = "\n".join(line for line in page.split("## As JSON")[1].splitlines() if line.startswith("    "))
+    shown = json.loads(block)["thor01"]["plan"]
+    found = {**plan("thor01", [SERVICE], OBSERVED, ALL).as_dict(), "text": []}
+    assert shown["schema"] == found["schema"] == SCHEMA
+    sections = {"power", "llama_cpp", "model_store"}
+    assert set(found) - sections == set(shown) - set(shown["due"])
+    assert set(shown["steps"][0]) == set(found["steps"][0])
+    assert sections == set(found["due"])
+    for kind in Kind:
+        assert f"`{kind}`" in page
+    json.dumps(found)

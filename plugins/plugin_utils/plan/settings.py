@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan depends on besides services and host: what people set of the roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES, BuildSettings
+
+# The roles whose vars/main.yml has a variable __ROLE_planned: what a plan depends on.
+PLANNED = ("preflight", "power", "container_runtime", "llama_cpp", "whisper_cpp", "engine_image", "model_store")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the roles that plan and act. Those of a role that is None are not planned for."""
+
+    memory_reserve_gib: float
+    disk_reserve_gib: float
+    supported_os: Sequence[str]
+    minimum_l4t: str
+    builds: Mapping[str, BuildSettings]  # by role
+    device_memory_gib: float = 122  # of a device that was not observed
+    install_programs: bool = True
+    container_runtime: Mapping[str, Any] = field(default_factory=dict)
+    power: Mapping[str, Any] | None = None
+    require_gpu: bool = True
+    prune_images: bool = False
+    verify_checksums: bool = False
+    hub_client: str | None = None  # the version of the hub's client that is wanted
+
+    @classmethod
+    def of_roles(cls, given: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """From what each role says for itself (:data:`PLANNED`)."""
+        build = {role: dict(given[role]) for role in RECIPES}
+        return cls(
+            **given["preflight"],
+            install_programs=build["whisper_cpp"].pop("install_programs"),
+            builds={role: BuildSettings(**settings) for role, settings in build.items()},
+            container_runtime=given["container_runtime"],
+            power=given["power"],
+            **given["engine_image"],
+            **given["model_store"],
+        )

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""A plan in words."""
+
+from __future__ import annotations
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Plan, Step
+
+_VERBS = {Kind.SWITCH: "replace"}
+_UNSEEN = (
+    "planned for a host that has nothing yet. Only a look at it tells what is there already, and what its power mode, clocks, memory "
+    "settings, Docker and disks need: -e thor_plan_contact=true"
+)
+
+
+def lines(plan: Plan) -> list[str]:
+    """The plan as a person reads it: what is done in one line, and what there is to know about it below."""
+    if plan.problems:
+        return plan.refusal.splitlines()
+    done = "; ".join(_step(step) for step in plan.steps) or "nothing to do"
+    told = [f"{plan.host}: {done}", *(f"{plan.host}: skipped: {note}" for note in plan.notes)]
+    return told if plan.observed else [*told, f"{plan.host}: {_UNSEEN}"]
+
+
+def _step(step: Step) -> str:
+    costs = [cost for cost in (_size(step.bytes), _duration(step.seconds)) if cost]
+    return f"{_VERBS.get(step.kind, step.kind)} {step.subject}" + (f" ({', '.join(costs)})" if costs else "")
+
+
+def _size(size: int | None) -> str:
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size and size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return ""
+
+
+def _duration(seconds: int | None) -> str:
+    if not seconds:
+        return ""
+    return f"about {round(seconds / 60)} min" if seconds >= 90 else f"about {seconds} s"

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: what a person reads of it, and that it refuses what the device would refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.jetson.thor.plugins.filter import lines as lines_filter
+from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Inputs, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = str(ROOT / "roles" / "catalog" / "files")
+CATALOG, _PROBLEMS = catalogs.build(files.files(FILES), {})
+CHAT = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "name": "chat", "options": {"alias-note": "two words"}}
+SERVICES = resolve(
+    Inputs([CHAT, {"profile": "qwen3-coder-30b-a3b-q5-k-m-llama-cpp", "name": "coder", "port": 8002}]), CATALOG
+).facts
+WANTED = sum(service["memory_gib"] for service in SERVICES)
+
+
+def play(tmp_path: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run the playbook as one of an installed collection: by its name, in another folder, with Ansible's own settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    return subprocess.run(
+        [
+            Path(sys.executable).parent / "ansible-playbook",
+            *("-i", ROOT / "inventories/example", "jetson.thor.plan", "-e", json.dumps(variables)),
+        ],
+        cwd=tmp_path,
+        env={**environment, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_command_of_each_service_is_shown_as_a_shell_would_take_it() -> None:
+    shown = plan_text(SERVICES, 122, 8)
+    (command,) = [line for line in shown if line.startswith("chat runs: ")]
+    assert command.startswith("chat runs: llama-server --model /models/")
+    assert "--alias-note 'two words'" in command
+    assert [line for line in shown if line.startswith("coder runs: ")]
+
+
+def test_the_sum_of_budgets_is_held_against_the_memory_less_the_reserve() -> None:
+    assert plan_text(SERVICES, WANTED + 8.5, 8)[-1].endswith(
+        f" = {WANTED:g} GiB of services and 8 GiB kept for the system, of {WANTED + 8.5:g} GiB: 0.5 GiB still free"
+    )
+    assert plan_text(SERVICES, WANTED + 7, 8)[-1].endswith(": 1 GiB too much")
+    assert plan_text([], 122, 8) == ["Nothing is served here: thor_profiles is empty."]
+
+
+def test_plan_and_preflight_say_it_with_one_function() -> None:
+    (planned,) = preflight.over_memory(SERVICES, 50, 8, "thor_device_memory_gib")
+    settings = Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
+    host = {"memory": {"total_bytes": 50 * 1024**3}}
+    (observed,) = preflight._memory(SERVICES, host, settings)
+    assert planned.reason.replace(" (thor_device_memory_gib)", "") == observed.reason
+    assert (planned.code, planned.value, planned.remedy) == (observed.code, observed.value, observed.remedy)
+
+
+def test_a_t4000_is_refused_before_anybody_connects(tmp_path: Path) -> None:
+    two = ["qwen3-8b-q5-k-m-llama-cpp", {"profile": "qwen3-coder-30b-a3b-q5-k-m-llama-cpp", "port": 8002}]
+    assert play(tmp_path, thor_profiles=two).returncode == 0
+    small = play(tmp_path, thor_profiles=two, thor_device_memory_gib=WANTED + 7)
+    assert small.returncode != 0
+    assert "THOR-MEMORY-OVER: thor_profiles" in small.stdout + small.stderr
+    assert f"the device has {WANTED + 7:.1f} GiB (thor_device_memory_gib): 1.0 GiB too much" in small.stdout
+    assert "runs: llama-server" in small.stdout, "the plan is shown before the verdict"
+    assert (
+        play(tmp_path, thor_profiles=two, thor_device_memory_gib=WANTED + 7, thor_memory_reserve_gib=7).returncode == 0
+    )
+
+
+def test_from_an_installed_collection_the_plan_is_a_list_of_lines(tmp_path: Path) -> None:
+    result = play(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (told,) = re.findall(r'ok: \[thor01\] => (\{\n    "msg":.*?\n\})', result.stdout, re.DOTALL)
+    shown = json.loads(told)["msg"]
+    assert shown[0].startswith("service  profile ")
+    assert any(line.startswith("chat runs: llama-server ") for line in shown)
+    assert not any("\n" in line for line in shown)
+
+
+@pytest.mark.parametrize(("shown_as", "expected"), [("json", ["a", "", "b"]), ("yaml", "a\n\nb")])
+def test_lines_are_shown_as_lines_in_either_format(
+    monkeypatch: pytest.MonkeyPatch, shown_as: str, expected: object
+) -> None:
+    monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", shown_as)
+    assert lines_filter.lines("a\n\nb") == expected
+    assert lines_filter.lines(["a", "", "b"]) == expected
+
+
+def test_tables_are_shown_so() -> None:
+    shown = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("roles/*/tasks/*.yml"))
+    tables = re.findall(r"^ +msg: .*(?:table\(|plan_text|\.text).*$", shown, re.MULTILINE)
+    assert len(tables) == 4
+    assert [line for line in tables if "jetson.thor.lines" not in line] == []
