@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.jetson.thor.plugins.filter.missing_builds import missing_builds
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
@@ -18,7 +17,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import Bui
 ROOT = Path(__file__).resolve().parents[4]
 TOOLCHAIN: dict[str, str | None] = {"compiler": "g++ 13.3.0", "cuda": "13.0", "nvcc": "/usr/local/cuda/bin/nvcc"}
 COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
-VARIABLES = {"cuda": "yes", "architectures": "110-real", "cmake_options": {}}
 
 
 def service(name: str, **changes: Any) -> dict[str, Any]:
@@ -61,8 +59,6 @@ def test_each_missing_version_is_one_build_with_the_arguments_of_its_services() 
     due = builds.due(services, host(), {})
     assert [build.version for build in due] == ["0c1e570", "4227c9b", "1.8.5"]
     assert due[0].argvs == {"chat": ["--port", "8000"], "code": ["--jinja"]}
-    one_role = missing_builds(services, host(), {"whisper_cpp": VARIABLES})
-    assert [build["engine"] for build in one_role] == ["whisper.cpp"] and one_role[0]["cuda"] is True
 
 
 def test_the_role_that_builds_takes_what_the_plan_hands_it() -> None:

@@ -27,7 +27,7 @@ POWER = {
     "disable_zram": False,
     "sysctl": {},
 }
-DEVICE = {
+DEVICE: dict[str, Any] = {
     "nvpmodel": "/usr/sbin/nvpmodel",
     "mode": {"name": "120W", "id": 1},
     "modes": {"MAXN": 0, "120W": 1},
