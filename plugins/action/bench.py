@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.action import job_status
 from ansible_collections.jetson.thor.plugins.module_utils.clients import bench
 from ansible_collections.jetson.thor.plugins.modules.bench import ARGUMENTS
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
-from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import LongRunning
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files
 
 
-class ActionModule(LongRunning):
+class ActionModule(job_status.ActionModule):
     """Measure on the host, write the result file here."""
 
     def arguments(self) -> dict[str, Any]:

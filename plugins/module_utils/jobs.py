@@ -3,7 +3,7 @@
 """Long work on a device: a transient systemd unit that outlives the connection.
 
 A module calls :func:`start`; the unit runs ``run_job`` of a module_utils file in a process of its own. The action plugin on
-the controller (plugin_utils/long_running.py) asks jetson.thor.job_status how far it is and shows it. A play that is killed
+the controller (plugins/action/job_status.py) asks jetson.thor.job_status how far it is and shows it. A play that is killed
 leaves the job running; the next play attaches to it.
 
 One folder per job, ``/var/lib/thor/jobs/<name>``: ``code`` (the collection's code as the module brought it), ``spec.json``

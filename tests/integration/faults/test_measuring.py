@@ -132,7 +132,7 @@ def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_busin
         folder, bench_requests=100, bench_concurrency=[1], bench_services=["chat"], thor_bench_floor=0.01
     )
     cutter.join()
-    assert "no connection; it is tried again" in output
+    assert "no connection; retrying" in output
     assert status == 0, output
     assert newest(folder)["chat"]["loads"][0]["failed"] == 0
 

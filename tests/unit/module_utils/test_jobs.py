@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import jobs as job
-from ansible_collections.jetson.thor.plugins.plugin_utils.long_running import progress_text
 
 
 class Ended(Exception):
@@ -123,16 +122,3 @@ def test_progress_is_told_while_it_runs(monkeypatch: pytest.MonkeyPatch, jobs: P
     assert job.status("fetch-x", 0) == {"state": "running", "progress": progress}
     written = json.loads((jobs / "fetch-x" / "progress.json").read_text())
     assert written.items() >= progress.items()
-
-
-@pytest.mark.parametrize(
-    ("progress", "text"),
-    [
-        ({"done": 2.5e9, "total": 5e9, "unit": "B"}, "2.50/5.00 GB (50 %) 1:05"),
-        ({"done": 12, "total": 194, "unit": "steps", "text": "a.o"}, "12/194 steps (6 %) 1:05 a.o"),
-        ({"done": 0, "total": 0, "text": "configure"}, "at work, configure 1:05"),
-        ({}, "at work, 1:05"),
-    ],
-)
-def test_a_person_reads_how_far_it_is(progress: dict[str, Any], text: str) -> None:
-    assert progress_text(progress, 65) == text
