@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sources of apt as people, add-apt-repository and vendors write them, in both forms of sources.list(5). Pure."""
+"""Sources of apt as people, add-apt-repository and vendors write them, in both formats of sources.list(5). Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _YES = {"yes", "true", "with", "on", "enable", "1"}
 
 @dataclass(frozen=True)
 class Entry:
-    """A repository of packages: its address, what it is signed by as it is written, and whether apt does without a signature."""
+    """A package repository: its address, its Signed-By as written, and whether apt accepts it without a signature."""
 
     url: str
     signed_by: str | None
@@ -25,8 +25,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class SignedBy:
-    """The parts of ``Signed-By``: keyring files, fingerprints that choose among the keys in them (or in those that apt trusts),
-    the key itself in ASCII armor, and what is nothing of these.
+    """The parts of ``Signed-By``: keyring files, fingerprints that select keys in them (or among those that apt trusts), the key
+    itself in ASCII armor, and anything else.
     """
 
     files: tuple[str, ...] = ()
@@ -39,12 +39,12 @@ def signed_by(value: str | None) -> SignedBy:
     """What a value of ``Signed-By`` or ``signed-by=`` means."""
     text = (value or "").strip()
     if _ARMOR in text:
-        # In a field each line begins with a blank, and an empty one is a dot.
+        # In a field each line starts with a space, and a dot is an empty line.
         lines = (line.strip() for line in text.splitlines())
         return SignedBy(key="".join(f"{'' if line == '.' else line}\n" for line in lines))
     files, fingerprints, unclear = [], [], []
     for part in filter(None, re.split(r"[\s,]+", text)):
-        # With an exclamation mark the key alone counts, and not its subkeys.
+        # An exclamation mark means the key itself without its subkeys.
         fingerprint = part.removesuffix("!").upper()
         if part.startswith("/"):
             files.append(part)
@@ -56,14 +56,14 @@ def signed_by(value: str | None) -> SignedBy:
 
 
 def entries(text: str, architecture: str) -> Iterator[Entry]:
-    """The package repositories in a sources file of either form."""
+    """The package repositories in a sources file of either format."""
     text = text.replace("\r\n", "\n")
     for match in re.finditer(r"^[ \t]*deb[ \t]+(?:\[([^\]\n]*)\][ \t]+)?(\S+)", text, re.MULTILINE):
         options = [one.split("=", 1) for one in (match[1] or "").split() if "=" in one]
         settings = {key.rstrip("+-").lower(): value for key, value in options}
         unsigned = settings.get("trusted", "").lower() in _YES or settings.get("allow-insecure", "").lower() in _YES
         yield Entry(_expand(match[2], architecture), settings.get("signed-by"), unsigned)
-    # Comments may stand anywhere, in the middle of a field too; only an empty line ends a stanza (apt-pkg/tagfile.cc).
+    # Comments may be anywhere, even within a field; only an empty line ends a stanza (apt-pkg/tagfile.cc).
     bare = "\n".join(line for line in text.split("\n") if not line.startswith("#"))
     for stanza in re.split(r"\n\n+", bare):
         fields = {
@@ -78,18 +78,3 @@ def entries(text: str, architecture: str) -> Iterator[Entry]:
 
 def _expand(url: str, architecture: str) -> str:
     return url.replace("$(ARCH)", architecture)
-
-
-def fingerprints_of(colons: str) -> dict[str, str]:
-    """Fingerprints of all keys of ``gpg --with-colons``, subkeys included, each with that of its primary key."""
-    found: dict[str, str] = {}
-    primary, kind = "", ""
-    for line in colons.splitlines():
-        fields = line.split(":")
-        if fields[0] in {"pub", "sub"}:
-            kind = fields[0]
-        elif fields[0] == "fpr" and kind and len(fields) > 9:
-            primary = fields[9] if kind == "pub" else primary
-            found[fields[9]] = primary
-            kind = ""
-    return found

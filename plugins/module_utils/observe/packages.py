@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Package managers on a host: who is installing something right now, and what apt would do."""
+"""Package managers on a host: who is installing something right now."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import fcntl
 import os
 import re
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,6 @@ LOCKS = (
 )
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2) where off_t has 64 bits
 _AT_WORK = {"activating", "active", "reloading", "deactivating"}
-
-
-# --- Who is installing something ---
 
 
 def observe() -> dict[str, Any]:
@@ -86,21 +82,3 @@ def holder(path: Path) -> int | None:
     finally:
         os.close(descriptor)
     return None if kind == fcntl.F_UNLCK else int(process)
-
-
-# --- What apt would do ---
-
-
-def removed(simulation: str) -> list[str]:
-    """Packages that ``apt-get --simulate`` would remove, with their versions."""
-    return [
-        f"{name} {version}"
-        for name, version in re.findall(r"^(?:Remv|Purg) (\S+) \[([^\]]*)\]", simulation, re.MULTILINE)
-    ]
-
-
-def complaints(output: str) -> str:
-    """Apt's explanation of a failure, on one line: its errors and the dependencies it cannot meet."""
-    lines = [line.strip() for line in output.splitlines()]
-    told: Iterable[str] = (line for line in lines if line.startswith(("E:", "W:")) or " : " in line)
-    return " ".join(told) or " ".join(" ".join(lines).split())[-300:] or "apt said nothing"

@@ -340,7 +340,7 @@ def test_a_lock_that_is_not_given_back_ends_the_wait_with_a_code(device: Host) -
         (
             "THOR-KEY-WRONG",
             {"container_runtime_toolkit_key_url": "http://hub.test:8080/health"},
-            ("http://hub.test:8080/health", "is no key"),
+            ("http://hub.test:8080/health", "is not a key"),
         ),
         (
             "THOR-REPOSITORY-FAILED",

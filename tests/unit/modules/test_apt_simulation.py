@@ -14,6 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import apt_simulation as simulation
+from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed
 from ansible_collections.jetson.thor.plugins.module_utils.observe.toolkit import PACKAGES as TOOLKIT
 from ansible_collections.jetson.thor.plugins.modules import apt_simulation
 
@@ -67,8 +69,8 @@ def _host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         }
         (tmp_path / "apt.conf").write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
         monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
-        monkeypatch.setattr(apt_simulation, "SOURCES", etc)
-        monkeypatch.setattr(apt_simulation, "LISTS", lists)
+        monkeypatch.setattr(simulation, "SOURCES", etc)
+        monkeypatch.setattr(simulation, "LISTS", lists)
         monkeypatch.setenv("TMPDIR", str(tmp_path))
         return SimpleNamespace(etc=etc, lists=lists)
 
@@ -108,7 +110,7 @@ def test_what_would_take_jetpacks_metapackages_away_is_refused_by_name(host: Hos
     jetpack = tuple(metapackages("1.18.0-1"))
     host({**dict.fromkeys(TOOLKIT, "1.18.0-1"), **dict.fromkeys(JETPACK, "7.1-b10")}, own=jetpack)
     source = repository(tmp_path / "nvidia", "1.18.0", "1.18.1")
-    with pytest.raises(apt_simulation.Failed) as failure:
+    with pytest.raises(Failed) as failure:
         run(four("1.18.1-1"), nvidia=source)
     text = str(failure.value)
     assert text.startswith("THOR-APT-REMOVES: ") and "Nothing was changed" in text
@@ -124,17 +126,17 @@ def test_a_toolkit_that_is_too_old_is_brought_up(host: Host, tmp_path: Path) -> 
 
 def test_a_version_that_no_source_has_is_told_with_those_that_there_are(host: Host, tmp_path: Path) -> None:
     host()
-    with pytest.raises(apt_simulation.Failed) as failure:
+    with pytest.raises(Failed) as failure:
         run(four("1.99.0-1"), nvidia=repository(tmp_path / "nvidia", "1.18.0", "1.18.1"))
     text = str(failure.value)
     assert text.startswith("THOR-PACKAGE-MISSING: ") and "1.18.1-1" in text and "1.18.0-1" in text
-    with pytest.raises(apt_simulation.Failed, match=r"THOR-PACKAGE-MISSING: .*docker\.io"):
+    with pytest.raises(Failed, match=r"THOR-PACKAGE-MISSING: .*docker\.io"):
         run(["docker.io"])
 
 
 def test_dependencies_that_cannot_be_met_are_told_in_apts_words(host: Host) -> None:
     host(own=(toolkit.Package("docker.io", "26.1", ["containerd (>= 1.7)"]),))
-    with pytest.raises(apt_simulation.Failed) as failure:
+    with pytest.raises(Failed) as failure:
         run(["docker.io"])
     text = str(failure.value)
     assert text.startswith("THOR-APT-REFUSES: ") and "containerd (>= 1.7)" in text
@@ -152,10 +154,10 @@ def test_lists_that_are_old_are_read_anew_and_those_of_the_host_stay(host: Host,
 
 def test_a_repository_that_cannot_be_read_is_told_by_its_variable(host: Host, tmp_path: Path) -> None:
     host()
-    with pytest.raises(apt_simulation.Failed) as failure:
+    with pytest.raises(Failed) as failure:
         run(four("1.18.1-1"), nvidia=f"Types: deb\nURIs: file:{tmp_path}/absent\nSuites: ./\nTrusted: yes\n")
     text = str(failure.value)
-    assert text.startswith("THOR-REPOSITORY-FAILED: ") and f"some_url = file:{tmp_path}/absent" in text
+    assert text.startswith("THOR-REPOSITORY-FAILED: ") and f'some_url = "file:{tmp_path}/absent"' in text
 
 
 def test_a_list_from_the_future_is_a_matter_of_the_clock(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,12 +166,12 @@ def test_a_list_from_the_future_is_a_matter_of_the_clock(host: Host, monkeypatch
         "E: Release file for http://ports.ubuntu.com/dists/noble/InRelease is not valid yet (invalid for another 61d 2h). "
         "Updates for this repository will not be applied.\n"
     )
-    real = apt_simulation.Simulation.apt
+    real = simulation.Simulation.apt
 
-    def apt(self: apt_simulation.Simulation, program: str, *arguments: Any, **options: Any) -> tuple[int, str]:
+    def apt(self: simulation.Simulation, program: str, *arguments: Any, **options: Any) -> tuple[int, str]:
         return (100, said) if "update" in arguments else real(self, program, *arguments, **options)
 
-    monkeypatch.setattr(apt_simulation.Simulation, "apt", apt)
-    with pytest.raises(apt_simulation.Failed) as failure:
+    monkeypatch.setattr(simulation.Simulation, "apt", apt)
+    with pytest.raises(Failed) as failure:
         run(["docker.io"])
     assert str(failure.value).startswith("THOR-CLOCK-WRONG: ") and "insecure" not in str(failure.value)

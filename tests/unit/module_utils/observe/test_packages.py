@@ -128,14 +128,6 @@ def test_the_wait_is_bounded_and_ends_in_a_refusal() -> None:
     assert "unattended-upgr (pid 7" in result["msg"] and "Nothing was changed" in result["msg"]
 
 
-def test_what_a_simulation_would_remove_is_read() -> None:
-    text = (
-        "Remv nvidia-jetpack [7.1-b10]\nPurg docker.io [26.1] \nInst x [1] (2 repo [arm64])\nConf x (2 repo [arm64])\n"
-    )
-    assert packages.removed(text) == ["nvidia-jetpack 7.1-b10", "docker.io 26.1"]
-    assert packages.complaints("Reading...\nE: Unable to correct problems\n") == "E: Unable to correct problems"
-
-
 def test_others_are_waited_for_and_apt_is_asked_before_the_first_change() -> None:
     tasks = yaml.safe_load((ROOT / "roles/preflight/tasks/refuse.yml").read_text(encoding="utf-8"))
     words = ["catalog", "package_work", "host_facts", "preflight", "simulate"]
