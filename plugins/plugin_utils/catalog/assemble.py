@@ -55,7 +55,7 @@ def service_of(draft: Draft) -> Service:
         image=_from_registry(image, draft.inputs.ngc_registry),
         image_digest=_digest(draft, image),
         image_bytes=known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
-        source=None if draft.is_container else source_of(engine, known),
+        source=None if draft.is_container else Source.of(engine, known),
         argv=argv,
         environment=environment,
         secrets=secrets,
@@ -133,14 +133,6 @@ def _digest(draft: Draft, image: str | None) -> str | None:
     locked = (images.get(draft.engine_name) or {}).get(draft.version) or {}
     digests = [draft.known.get("digest"), locked.get("digest") if locked.get("image") == image else None]
     return next((digest for digest in digests if digest and digest != "unpinned"), None)
-
-
-def source_of(engine: Mapping[str, Any], known: Mapping[str, Any]) -> Source:
-    """The sources of a native engine's version."""
-    source = dict(known.get("source") or engine["source"])
-    if "commit" in known and "archive" not in source:
-        source["commit"] = known["commit"]
-    return Source(**source)
 
 
 def _api(draft: Draft) -> str:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The merged catalog: what the collection offers, with a person's own entries over it."""
+"""The merged catalog: the collection's entries, with the inventory's own laid over them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass
 class Catalog:
-    """The merged catalog. ``flags`` maps (engine, version) to the options that this version knows.
+    """The merged catalog. ``flags`` maps (engine, version) to the options that this version has.
 
-    ``refused``: entries (noun, name) with a problem that is told already; ``refused_nouns``: all of a person's of one noun.
-    ``foreign``: versions (engine, version) that are a person's, wholly or in what they are made of; the catalog knows nothing of
-    how they fare. ``own_status``: profiles whose status is a person's statement.
+    ``refused`` are entries (noun, name) with a problem that has been reported, ``refused_nouns`` nouns whose entries of the inventory
+    are all refused. ``foreign`` are versions (engine, version) that the inventory added or changed: nobody has tried those.
+    ``own_status`` are profiles whose status is the inventory's own statement.
     """
 
     engines: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -28,5 +28,5 @@ class Catalog:
     own_status: set[str] = field(default_factory=set)
 
     def is_refused(self, noun: str, name: Any) -> bool:
-        """Whether an entry is not there because of a problem that is told already."""
+        """Whether an entry is missing because of a problem that has been reported."""
         return noun in self.refused_nouns or (noun, name) in self.refused

@@ -1,23 +1,21 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The catalog: engines, models and profiles as data, merged with a person's own entries and checked key by key."""
+"""The catalog as data: engines, models and profiles, merged with the inventory's own entries and checked key by key."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret, nearest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options as option_list
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import own_entries, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import (
-    check,
-    check_name,
-    described,
-    shown,
-)
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Source
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import check, check_name, described, shown
+
+UNKNOWN = {"engines": "THOR-ENGINE-UNKNOWN", "models": "THOR-MODEL-UNKNOWN"}
 
 
 def merge(base: Any, extra: Any) -> Any:
@@ -30,158 +28,137 @@ def merge(base: Any, extra: Any) -> Any:
 def build(
     data: Mapping[str, Any], extra: Mapping[str, Any], in_doubt: Collection[str] = ()
 ) -> tuple[Catalog, list[Problem]]:
-    """Merge a person's entries (``{"engines": {...}, ...}``) over the catalog's and check every entry.
+    """Merge the inventory's entries (``{"engines": {...}, ...}``) over the catalog's and check every entry.
 
-    ``in_doubt``: nouns of which a person has entries that could not be read, which is told already.
-
-    An entry with a problem is left out, so that what refers to it says that it is unknown instead of failing.
+    ``in_doubt`` are nouns whose entries of the inventory could not be read, which has been reported. An entry with a problem is left
+    out, so that references to it are reported instead of failing.
     """
     catalog = Catalog(lock=dict(data.get("lock") or {}), refused_nouns=set(in_doubt))
     problems: list[Problem] = []
-    for noun, spec in NOUNS.items():
-        target: dict[str, dict[str, Any]] = getattr(catalog, noun)
+    for noun in NOUNS:
         own = {} if extra.get(noun) is None else extra[noun]
-        variable = f"thor_extra_{noun}"
         if not isinstance(own, Mapping):
-            problems.append(
-                Problem(
-                    "THOR-TYPE-INVALID",
-                    variable,
-                    None if isinstance(own, list) else own,  # a list may hold secrets
-                    f"A mapping belongs here, not {described(own)}.",
-                    "See docs/catalog.md.",
-                )
-            )
+            quoted = None if isinstance(own, list) else own  # a list may hold secrets
+            reason = f"It must be a mapping, not {described(own)}."
+            problems.append(Problem("THOR-TYPE-INVALID", f"thor_extra_{noun}", quoted, reason, "See docs/catalog.md."))
             own = {}
             catalog.refused_nouns.add(noun)
         for name in {**data[noun], **own}:
-            if found := check_name(name, shapes.NAME, variable):
+            entry = merge(data[noun].get(name), own[name]) if name in own else data[noun][name]
+            if found := _entry_problems(noun, name, entry, name in own):
                 problems += found
                 catalog.refused.add((noun, name))
-                continue
-            place = f"{variable}[{shown(name)}]" if name in own else f"{noun}.yml: {name}"
-            entry = data[noun].get(name)
-            if name in own:
-                entry = own[name] if entry is None else merge(entry, own[name])
-            found = check(entry, spec, place)
-            if not found:
-                found = _references(noun, name, entry, place) or _open_secrets(noun, entry, place)
-            problems += found
-            if found:
-                catalog.refused.add((noun, name))
-                continue
-            target[name] = entry
+            else:
+                getattr(catalog, noun)[name] = entry
     own_entries.note(catalog, data, extra)
     problems += own_entries.useless_nulls(catalog, data, extra)
     problems += _links(catalog, extra.get("profiles"))
     return catalog, problems
 
 
-def _references(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[Problem]:
+def _entry_problems(noun: str, name: Any, entry: Any, is_own: bool) -> list[Problem]:
+    if found := check_name(name, shapes.NAME, f"thor_extra_{noun}"):
+        return found
+    place = f"thor_extra_{noun}[{shown(name)}]" if is_own else f"{noun}.yml: {name}"
+    return check(entry, NOUNS[noun], place) or _needs(noun, name, entry, place) or _open_secrets(noun, entry, place)
+
+
+def _needs(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[Problem]:
     """What a spec of single keys cannot say: keys that need each other."""
-    wanted: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
     if noun == "models":
-        wanted = ("id",) if entry["source"] == "modelscope" else ("url", "path", "file")
+        needed = ("id",) if entry["source"] == "modelscope" else ("url", "path", "file")
     elif noun == "engines":
-        wanted = ("image",) if entry["kind"] == "container" else ("source",)
+        needed = ("image",) if entry["kind"] == "container" else ("source",)
         if found := check(next(iter(entry["command"]), None), shapes.PROGRAM, f"{place}.command[0]"):
             return found
         if entry["version"] not in entry["versions"]:
-            return [
-                Problem(
-                    "THOR-VERSION-UNKNOWN",
-                    f"{place}.version",
-                    entry["version"],
-                    f"The engine {name} has no such version.",
-                    nearest(entry["version"], entry["versions"]),
-                )
-            ]
-    return [
+            reason, remedy = f"The engine {name} has no such version.", nearest(entry["version"], entry["versions"])
+            return [Problem("THOR-VERSION-UNKNOWN", f"{place}.version", entry["version"], reason, remedy)]
+    missing = [
         Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "An entry of this kind needs this key.", "Add it.")
-        for key in wanted
+        for key in needed
         if not entry.get(key)
-    ] or (_sources(entry, place) if noun == "engines" and entry["kind"] == "native" else [])
+    ]
+    return missing or (_unpinned(entry, place) if noun == "engines" and entry["kind"] == "native" else [])
+
+
+def _unpinned(engine: Mapping[str, Any], place: str) -> list[Problem]:
+    """Versions of a native engine whose source is not pinned."""
+    reason = "A source is an archive with its sha256, or a git address with a commit."
+    return [
+        Problem("THOR-KEY-MISSING", f"{place}.versions[{version!r}].source", None, reason, "Add what is missing.")
+        for version, known in engine["versions"].items()
+        if not Source.of(engine, known).is_pinned
+    ]
 
 
 def _open_secrets(noun: str, entry: Mapping[str, Any], place: str) -> list[Problem]:
-    """Secrets in addresses and in an engine's command, which stand in files that everybody on the device reads."""
+    """Secrets in addresses and in an engine's command, which are written to files that everybody on the device can read."""
     problems: list[Problem] = []
-    sources = [("source", entry.get("source"))] if noun == "engines" else []
-    sources += [
-        (f"versions[{one!r}].source", known.get("source")) for one, known in (entry.get("versions") or {}).items()
-    ]
-    addresses = [(f"{where}.{key}", (source or {}).get(key)) for where, source in sources for key in ("git", "archive")]
-    for where, address in [("url", entry.get("url")), *addresses]:
+    addresses = {"url": entry.get("url")}
+    sources = {"source": entry.get("source")} if noun == "engines" else {}
+    sources |= {
+        f"versions[{one!r}].source": known.get("source") for one, known in (entry.get("versions") or {}).items()
+    }
+    for where, source in sources.items():
+        addresses |= {f"{where}.{key}": (source or {}).get(key) for key in ("git", "archive")}
+    for where, address in addresses.items():
         if is_secret("", address):
-            reason = "The address holds a user or a password, and it is written where everybody on the device reads it, and into diffs."
-            remedy = "Take that out. There is no way to hand over a password for a fetch: name a mirror in your network that asks for none."
+            reason = "The address contains a user or a password, and is written to diffs and to files that everybody on the device can read."
+            remedy = "Remove it. A fetch cannot be given a password: name a mirror in your network that requires none."
             problems.append(Problem("THOR-SECRET-PLAIN", f"{place}.{where}", None, reason, remedy))
     for key in ("command", "bench"):
-        for name, value in option_list.words(entry.get(key) or ()):
+        for name, value in words(entry.get(key) or ()):
             if is_secret(name, value) or is_secret("", value):
-                reason = f"It gives --{name} a secret, which would stand in the service's unit, and in diffs."
+                reason = f"It gives --{name} a secret, which would be written to the service's unit, and to diffs."
                 remedy = (
-                    "Take it out, and hand it over as a variable: secrets of the service, with the value from a vault."
+                    "Remove it, and hand it over as a variable: secrets of the service, with the value from a vault."
                 )
                 problems.append(Problem("THOR-SECRET-PLAIN", f"{place}.{key}", None, reason, remedy))
     return problems
 
 
-def _sources(engine: Mapping[str, Any], place: str) -> list[Problem]:
-    """Versions of a native engine whose source is not pinned."""
-    problems: list[Problem] = []
-    for version, known in engine["versions"].items():
-        source = {**(known.get("source") or engine["source"])}
-        if "archive" not in source and "commit" in known:
-            source["commit"] = known["commit"]
-        if not ({"archive", "sha256"} <= source.keys() or {"git", "commit"} <= source.keys()):
-            reason = "A source is an archive with its sha256, or a git address with a commit."
-            where = f"{place}.versions[{version!r}].source"
-            problems.append(Problem("THOR-KEY-MISSING", where, None, reason, "Add what is missing."))
-    return problems
-
-
-def _takes_a_file(engine: Mapping[str, Any]) -> bool:
-    return any("{file}" in word for word in engine["command"])
-
-
 def _links(catalog: Catalog, own: Any) -> list[Problem]:
-    """References of profiles to engines and models that are not there, or do not fit; ``own`` are a person's profiles."""
+    """References of profiles to engines and models that are missing or do not fit; ``own`` are the inventory's profiles."""
     problems: list[Problem] = []
     for name, profile in list(catalog.profiles.items()):
         is_own = isinstance(own, Mapping) and name in own
         place = f"thor_extra_profiles[{name!r}]" if is_own else f"profiles.yml: {name}"
-        found: list[Problem] = []
-        models = [profile["model"], *(profile.get("files") or []), *(profile.get("files_not_thinking") or [])]
-        # What is missing only because it was refused is no problem of the profile's.
-        follows = profile["engine"] not in catalog.engines or any(one not in catalog.models for one in models)
-        if profile["engine"] not in catalog.engines and not catalog.is_refused("engines", profile["engine"]):
-            reason = "There is no such engine."
-            found.append(
-                Problem(
-                    "THOR-ENGINE-UNKNOWN",
-                    f"{place}.engine",
-                    profile["engine"],
-                    reason,
-                    nearest(profile["engine"], catalog.engines),
-                )
-            )
-        for key in ("model", "files", "files_not_thinking"):
-            wanted = profile.get(key) or []
-            for model in [wanted] if isinstance(wanted, str) else wanted:
-                if model not in catalog.models and not catalog.is_refused("models", model):
-                    reason = "There is no such model."
-                    found.append(
-                        Problem("THOR-MODEL-UNKNOWN", f"{place}.{key}", model, reason, nearest(model, catalog.models))
-                    )
-        if not found and not follows and _takes_a_file(catalog.engines[profile["engine"]]):
-            model = profile["model"]
-            if not catalog.models[model].get("file"):
-                reason = f"{profile['engine']} is started with one file, and the model {model} does not name its own."
-                remedy = f"Name it: thor_extra_models[{model!r}].file."
-                found.append(Problem("THOR-KEY-MISSING", f"{place}.model", model, reason, remedy))
-        if found or follows:
+        broken = False
+        for key, noun, reference in _references(profile):
+            known: Mapping[str, Any] = getattr(catalog, noun)
+            if reference in known:
+                continue
+            broken = True
+            # What is missing only because it was refused is not a problem of the profile.
+            if not catalog.is_refused(noun, reference):
+                reason = f"There is no such {noun.removesuffix('s')}."
+                problems.append(Problem(UNKNOWN[noun], f"{place}.{key}", reference, reason, nearest(reference, known)))
+        if not broken and (found := _missing_file(catalog, profile, place)):
+            problems += found
+            broken = True
+        if broken:
             del catalog.profiles[name]
             catalog.refused.add(("profiles", name))
-        problems += found
     return problems
+
+
+def _references(profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What a profile refers to: by which key, of which noun, by which name."""
+    yield "engine", "engines", profile["engine"]
+    yield "model", "models", profile["model"]
+    for key in ("files", "files_not_thinking"):
+        for name in profile.get(key) or ():
+            yield key, "models", name
+
+
+def _missing_file(catalog: Catalog, profile: Mapping[str, Any], place: str) -> list[Problem]:
+    """A model that does not name the one file with which its engine is started."""
+    engine, model = profile["engine"], profile["model"]
+    takes_file = any("{file}" in word for word in catalog.engines[engine]["command"])
+    if not takes_file or catalog.models[model].get("file"):
+        return []
+    reason = f"{engine} is started with a single file, and the model {model} does not name it."
+    remedy = f"Name it: thor_extra_models[{model!r}].file."
+    return [Problem("THOR-KEY-MISSING", f"{place}.model", model, reason, remedy)]

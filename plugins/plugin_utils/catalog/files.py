@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How an action reads the catalog's files on the controller."""
+"""Reads the catalog's files on the controller."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 @cache
 def files(folder: str) -> dict[str, Any]:
-    """The catalog's files as they stand: ``{"engines": {...}, "models": {...}, "profiles": {...}, "lock": {...}}``.
+    """The catalog's files: ``{"engines": {...}, "models": {...}, "profiles": {...}, "lock": {...}}``.
 
-    They are the collection's own, so what is wrong in them is a defect and may raise. Read once per worker,
-    whatever the number of hosts.
+    They are the collection's own, so an error in them is a defect and may raise. Each worker reads them once, for any number of hosts.
     """
     data: dict[str, Any] = {}
     for noun in NOUNS:
@@ -44,13 +43,13 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
 
 @cache
 def role_variables() -> frozenset[str]:
-    """The variables of all roles, out of their defaults."""
+    """The variables of all roles, from their defaults."""
     texts = (path.read_text(encoding="utf-8") for path in ROLES.glob("*/defaults/main.yml"))
     return frozenset(name for text in texts for name in re.findall(r"^(\w+):", text, re.MULTILINE))
 
 
 def unknown_variables(names: Iterable[str]) -> variables.Unknown:
-    """Names of a host's variables that nothing reads, although they look as if something did."""
+    """Names of a host's variables that nothing reads, although they look like variables of this collection."""
     return variables.unknown(
         names, role_variables(), [path.parents[1].name for path in ROLES.glob("*/defaults/main.yml")]
     )

@@ -70,7 +70,7 @@ def api_path_problems(draft: Draft, service: Service) -> list[Problem]:
     if not check(service.api_path, URL_PATH, ""):
         return []
     option = next(one for one in draft.engine["api_path_options"] if draft.options.get(one))
-    reason, remedy = f"It has to be {URL_PATH.wants}.", f"Write {quote('/' + service.api_path.lstrip('/'))}."
+    reason, remedy = f"It must be {URL_PATH.wants}.", f"Write {quote('/' + service.api_path.lstrip('/'))}."
     return [Problem("THOR-VALUE-INVALID", draft.where("options", option), service.api_path, reason, remedy)]
 
 

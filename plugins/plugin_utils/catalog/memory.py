@@ -36,18 +36,18 @@ def budget_problems(draft: Draft) -> list[Problem]:
     if draft.engine.get("memory") is None or fraction_option(draft):
         return []
     spec, device, budget = draft.engine["memory"], draft.inputs.device_memory_gib, _budget_gib(draft)
-    outside = spec["outside_gib"]
+    overhead = spec["overhead_gib"]
     reason = (
-        f"{outside:g} GiB of it are outside what --{spec['option']} controls, which leaves {budget:g} of the device's {device:.1f} GiB: "
+        f"{overhead:g} GiB of it are the engine's overhead, which leaves --{spec['option']} {budget:g} of the device's {device:.1f} GiB: "
         f"a fraction of {_fraction(draft):g}. It must be above 0 and at most 1."
     )
-    remedy = f"Choose a memory_gib between {outside + device / 1000:.1f} and {device + outside:.1f}."
+    remedy = f"Choose a memory_gib between {overhead + device / 1000:.1f} and {device + overhead:.1f}."
     return [Problem("THOR-MEMORY-FRACTION", draft.where("memory_gib"), draft.setting("memory_gib"), reason, remedy)]
 
 
 def _budget_gib(draft: Draft) -> float:
     """What is left for the engine's option once the engine's own overhead is taken off."""
-    budget: float = draft.setting("memory_gib") - draft.engine["memory"]["outside_gib"]
+    budget: float = draft.setting("memory_gib") - draft.engine["memory"]["overhead_gib"]
     return budget
 
 

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine's options: from YAML to argv, checked against the list of options that this version of the engine has.
+"""An engine's options: from YAML to argv, checked against the list of options of the engine's version.
 
-A list of options is what module_utils/flags.py describes:
+module_utils/flags.py describes such a list:
 ``{"--ctx-size": {"aliases": ["-c"], "takes": "none"|"value"|"optional"|"many", "negation": "--no-x"|None,
 "choices": [...]|None, "kind": "json"|...}}``.
 """
@@ -19,15 +19,15 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 Flags = Mapping[str, Mapping[str, Any]]
-# What a parser takes for the next option, and not for the value of this one.
+# What a parser reads as the next option rather than as the value of this one.
 OPTION_LIKE = re.compile(r"-[-A-Za-z].*", re.DOTALL)
 WHOLE = re.compile(r"[+-]?\d+")
-# vLLM reads 64k and 64Ki where it counts tokens.
+# vLLM accepts 64k and 64Ki where it counts tokens.
 COUNT = re.compile(r"\d+(?:\.\d+)?[kKmMgGtT]i?")
 
 
 def find(flags: Flags, name: str) -> str | None:
-    """The canonical name of the option that ``--name`` stands for, by its own name or a long alias."""
+    """The canonical name of the option ``--name``, which may be a long alias."""
     flag = f"--{name}"
     if flag in flags:
         return flag
@@ -38,7 +38,7 @@ def find(flags: Flags, name: str) -> str | None:
 
 
 def words(argv: Iterable[str]) -> list[tuple[str, Any]]:
-    """The options in a command: names as people write them, with the value behind ``=`` or in the next word, else ``True``."""
+    """The options in a command: names as people write them, with the value after ``=`` or in the next word, or ``True``."""
     found: list[tuple[str, Any]] = []
     for word in argv:
         name, equals, value = word.partition("=")
@@ -52,9 +52,8 @@ def words(argv: Iterable[str]) -> list[tuple[str, Any]]:
 def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> list[str]:
     """Options as arguments, in their order.
 
-    ``true`` is the bare flag; ``false`` is ``--no-flag`` where the engine has one and nothing where it has none;
-    ``null`` takes an option of the profile away; a list follows the engine's habit; a mapping is compact JSON in
-    one argument, and so is a list where the option takes JSON.
+    ``true`` is the bare flag; ``false`` is ``--no-flag`` if the engine has one, or nothing; ``null`` removes an option of the
+    profile; a list is written the engine's way; a mapping is compact JSON in one argument, and so is a list if the option takes JSON.
     """
     argv: list[str] = []
     for name, value in options.items():
@@ -82,13 +81,13 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
                 argv += [flag, *texts]
         else:
             word = text(value)
-            # argparse may take such a word for an option, and vLLM does so with -0.5 (utils/argparse_utils.py).
+            # argparse may read such a word as an option; vLLM does so with -0.5 (utils/argparse_utils.py).
             argv += [f"{flag}={word}"] if list_style == "space" and word.startswith("-") else [flag, word]
     return argv
 
 
 def _says_on_or_off(flags: Flags, name: str) -> bool:
-    """Whether the option wants the words on and off, which YAML reads as true and false."""
+    """Whether the option takes the words on and off, which YAML reads as true and false."""
     return {"on", "off"} <= set((flags.get(find(flags, name) or "") or {}).get("choices") or ())
 
 
@@ -107,7 +106,7 @@ def text(value: Any) -> str:
     if isinstance(value, Mapping | list):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     if isinstance(value, float) and math.isfinite(value):
-        # argparse takes -1e-05 for an option, and 1e-05 is not what a person wrote.
+        # argparse reads -1e-05 as an option, and 1e-05 is not what a person wrote.
         plain = format(Decimal(repr(value)), "f")
         return plain if "." in plain else f"{plain}.0"
     return str(value)
@@ -121,9 +120,9 @@ def check(
     place: str,
     list_style: str = "comma",
 ) -> list[Problem]:
-    """Hold options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead.
+    """Check options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead.
 
-    Names are exact: argparse takes any beginning that is unambiguous today and may not be so in the next version.
+    Names must be exact: argparse accepts any prefix that is unambiguous today and may not be in the next version.
     """
     problems: list[Problem] = []
     for name, value in options.items():
@@ -147,7 +146,7 @@ def check(
 
 
 def reserved_option(name: str, value: Any, instead: str, where: str) -> Problem:
-    """What is said of an option that the collection writes itself; ``instead`` is the key that sets it."""
+    """The problem with an option that the collection writes itself; ``instead`` is the key that sets it."""
     reason = f"--{name} is set by the collection."
     return Problem("THOR-FLAG-RESERVED", where, value, reason, f"Use {instead} instead.")
 
@@ -162,22 +161,26 @@ def _value(value: Any, entry: Mapping[str, Any], list_style: str) -> tuple[str, 
     if kind == "json":
         return _json(value)
     if not isinstance(value, list) and OPTION_LIKE.fullmatch(text(value)):
-        return "THOR-FLAG-VALUE", "would take this for the next option", "Write a value that does not begin so."
+        return (
+            "THOR-FLAG-VALUE",
+            "would read this as the next option",
+            "Write a value that does not begin with a hyphen.",
+        )
     if isinstance(value, list):
         if not value:
-            return "THOR-FLAG-VALUE", "needs at least one value", "Write one, or null to take the option away."
+            return "THOR-FLAG-VALUE", "needs at least one value", "Write one, or null to remove the option."
         if list_style == "space" and any(
             OPTION_LIKE.fullmatch(text(one)) or re.match(r"-.*\.", text(one)) for one in value
         ):
             return (
                 "THOR-FLAG-VALUE",
-                "would take one of these values for the next option",
-                "Write values that do not begin so.",
+                "would read one of these values as the next option",
+                "Write values that do not begin with a hyphen.",
             )
         if list_style == "comma" and any("," in text(one) for one in value):
-            return "THOR-FLAG-VALUE", "would take one of these values for two", "Write values without commas."
+            return "THOR-FLAG-VALUE", "would split one of these values in two", "Write values without commas."
         if takes != "many" and list_style == "space":
-            return "THOR-FLAG-VALUE", "takes one value and no list", "Write the value without the list."
+            return "THOR-FLAG-VALUE", "takes one value, not a list", "Write the value without the list."
         return next((found for found in (_value(one, entry, list_style) for one in value) if found), None)
     if choices and text(value) not in choices:
         return "THOR-FLAG-VALUE", "has no such value", nearest(text(value), choices)
@@ -194,8 +197,8 @@ def _json(value: Any) -> tuple[str, str, str] | None:
     except ValueError as error:
         return (
             "THOR-FLAG-JSON",
-            f"takes JSON, and this is none ({error})",
-            "Write a mapping: it becomes JSON by itself.",
+            f"takes JSON, and this is not JSON ({error})",
+            "Write a mapping: it is converted to JSON.",
         )
     return None
 
@@ -217,5 +220,5 @@ def _number(word: str, kind: str, auto: bool) -> tuple[str, str, str] | None:
     if not math.isfinite(number):
         return "THOR-FLAG-VALUE", "takes a finite number", "Write one."
     if kind == "fraction" and not 0 < number <= 1:
-        return "THOR-FLAG-VALUE", "takes a fraction: above 0 and at most 1", "Write it so: 0.5 is half."
+        return "THOR-FLAG-VALUE", "takes a fraction: above 0 and at most 1", "Write 0.5 for half."
     return None

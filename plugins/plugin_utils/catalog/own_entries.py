@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A person's entries beside the catalog's: what its statements do not hold for, and options taken away that are not there."""
+"""Entries of the inventory beside the catalog's: where the catalog's statements no longer apply, and nulls that remove nothing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PROFILE_OPTIONS = ("options", "options_thinking", "options_not_thinking")
 
 
 def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-    """Note which statements of the catalog a person's entries leave without ground: nobody has tried those.
+    """Drop the catalog's statements about versions, engines and models that the inventory has changed: nobody has tried those.
 
-    The catalog's statements are about its own versions, engines and models. What a person says in an entry of their own holds.
+    What an inventory states in an entry of its own holds.
     """
     for name, (base, own) in _both("engines", catalog, data, extra).items():
         engine = catalog.engines[name]
@@ -48,7 +48,7 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
 
 
 def useless_nulls(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Problem]:
-    """Options that ``null`` is to take away and that are not there."""
+    """Options that ``null`` should remove although nothing sets them."""
     problems: list[Problem] = []
     for name, (base, own) in _both("engines", catalog, data, extra).items():
         place = f"thor_extra_engines[{name!r}]"
@@ -70,9 +70,9 @@ def useless_nulls(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str,
 
 
 def nulls(options: Mapping[str, Any] | None, there: Mapping[str, Any], place: str) -> list[Problem]:
-    """What is wrong with the ``null`` of options that are laid over others."""
+    """What is wrong with the nulls in options that are laid over others."""
     set_there = [key for key, value in there.items() if value is not None]
-    reason = "null takes away an option that is set below this one, and none of this name is."
+    reason = "null removes an option that something below this entry sets, and nothing sets this one."
     return [
         Problem("THOR-FLAG-NULL", f"{place}[{key!r}]", None, reason, _way_out(key, set_there))
         for key, value in (options or {}).items()
@@ -82,13 +82,15 @@ def nulls(options: Mapping[str, Any] | None, there: Mapping[str, Any], place: st
 
 def _way_out(key: str, there: Iterable[str]) -> str:
     hint = nearest(key, there)
-    return f"{hint} Else leave it out." if hint.startswith("Did") else f"Leave it out. {hint.replace('Known', 'Set')}"
+    return (
+        f"{hint} Otherwise leave it out." if hint.startswith("Did") else f"Leave it out. {hint.replace('Known', 'Set')}"
+    )
 
 
 def _both(
     noun: str, catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]
 ) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """A person's entries that are accepted: the catalog's of that name (empty where there is none), and theirs."""
+    """Accepted entries of the inventory: the catalog's entry of that name (empty where there is none), and the inventory's."""
     own = extra.get(noun)
     there: Mapping[str, Any] = getattr(catalog, noun)
     if not isinstance(own, Mapping):

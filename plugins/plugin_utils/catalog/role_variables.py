@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The shape of every variable of the roles and of an inventory, checked before anything is changed.
+"""The values of variables: the shape of every one that roles or an inventory set, checked before anything is changed.
 
-Argument specs know types and choices, no ranges and no characters, and Ansible reads those of a role when the role begins, which
-may be after hours of building. Names and types agree with the argument specs (a test holds it).
+Argument specs know types and choices but neither ranges nor characters, and Ansible checks them only when a role begins, which
+may be after hours of building. A test compares names and types with the argument specs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WAVE = Field(
 )
 _WAVES = replace(_WAVE, types=(list, int, str), items=_WAVE)
 _RESERVE = number(0, 4096)
-# The last one that fits is taken: a number may be a whole one.
+# The last one that fits is used: a number may also be a whole number.
 _READERS: list[tuple[type, Callable[[Any], Any]]] = [
     (bool, validation.check_type_bool),
     (int, validation.check_type_int),
@@ -194,9 +194,9 @@ VARIABLES: dict[str, Field] = {
 
 
 def problems(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> list[Problem]:
-    """What is wrong with the variables that a host has been given; ``template`` resolves what stands in them.
+    """What is wrong with the values of a host's variables; ``template`` resolves the templates in them.
 
-    One that cannot be resolved yet is left to the role that reads it, and what plugin_utils/catalog/resolve.py reads is checked there.
+    A template that cannot be resolved yet is left to the role that reads it. plugin_utils/catalog/inputs.py checks those in HOST.
     """
     found: list[Problem] = []
     for name in sorted(VARIABLES.keys() & variables.keys() - {f"thor_{key}" for key in HOST}):
@@ -209,7 +209,7 @@ def problems(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> li
 
 
 def coerce(value: Any, spec: Field) -> Any:
-    """``value`` as Ansible itself reads it for an argument of this type: ``"30"`` is a number, ``"yes"`` is true."""
+    """``value`` as Ansible itself converts it for an argument of this type: ``"30"`` is a number, ``"yes"`` is true."""
     readers = [reader for one, reader in _READERS if one in spec.types]
     if len(spec.types) > 1 and set(spec.types) != {int, float}:
         return value

@@ -15,14 +15,14 @@ PROSES = Field((list,), items=PROSE)
 SWITCH = Field((bool,))
 WORDS = Field((list,), items=TEXT)
 NAMES = Field((list,), items=shapes.NAME)
-# The engine's own flags: checked against the engine's own list.
+# The engine's own options, checked against its list of them.
 OPTIONS = Field((dict,), names=shapes.OPTION, free=True, lines=True)
 ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
 SECRETS = Field((dict,), names=shapes.VARIABLE, values=shapes.HANDED_OVER, secret=True)
 API = Field((str,), choices=("chat", "transcription"))
-PORT = Field((int,))  # its range has a code of its own
+PORT = Field((int,))  # its range has an error code of its own
 
-# Python packages that an image has to have, NAME==VERSION, by the API that needs them.
+# Python packages that an image must have, NAME==VERSION, by the API that needs them.
 REQUIREMENTS = Field((list,), items=shapes.REQUIREMENT)
 PACKAGES = Field((dict,), keys={"chat": REQUIREMENTS, "transcription": REQUIREMENTS})
 
@@ -36,7 +36,7 @@ SOURCE = Field(
         "subdirectory": shapes.FOLDER,
     },
 )
-# What an engine's log proves about the GPU, and what asks for less of it: module_utils/services/gpu_evidence.py.
+# What an engine's log proves about the GPU, and which options ask for less of it: module_utils/services/gpu_evidence.py.
 REGEXES = Field((list,), items=shapes.REGEX)
 COUNTS = replace(shapes.REGEX, groups=2)
 GPU = Field(
@@ -80,7 +80,7 @@ ENGINE = Field(
                 "projector": shapes.OPTION,
                 "folder": shapes.OPTION,
                 "file_url": TEXT,
-                "closed": Field((dict,), keys={"environment": ENVIRONMENT}),
+                "block_remote_media": Field((dict,), keys={"environment": ENVIRONMENT}),
             },
         ),
         "bench": WORDS,
@@ -93,13 +93,13 @@ ENGINE = Field(
             keys={
                 "option": needed(shapes.OPTION),
                 "of": Field((str,), required=True, choices=("total", "free")),
-                "outside_gib": needed(shapes.number(0, 4096)),
+                "overhead_gib": needed(shapes.number(0, 4096)),
             },
         ),
-        # Options that take a secret, and the variable that does the same; null where there is none.
+        # Options that take a secret, and the variable with the same effect; null where there is none.
         "secret_options": Field((dict,), names=shapes.OPTION, values=nullable(shapes.VARIABLE)),
-        # Options and variables that let a client run or read things on the device. With "keys" only what stands under these
-        # keys of its JSON counts, with "match" only what the expression finds something in, and with "below" no folder below it.
+        # Options and variables that let a client run or read things on the device. "keys" restricts that to these keys of its
+        # JSON, "match" to values that the expression matches, and "below" to folders outside this one.
         "unsafe_options": Field(
             (dict,),
             names=shapes.OPTION,
@@ -202,7 +202,7 @@ PROFILE = Field(
         "note": PROSE,
     },
 )
-# What a person may say of one service in thor_profiles.
+# What an inventory may say about one service in thor_profiles.
 SERVICE = Field(
     (dict,),
     keys={
@@ -221,7 +221,7 @@ SERVICE = Field(
         "start_timeout": shapes.SECONDS,
     },
 )
-# What an inventory says of all services of a host, in thor_<key>.
+# What an inventory says about all services of a host, in thor_<key>.
 HOST: Mapping[str, Field] = {
     "engine_versions": Field((dict,), names=shapes.NAME, values=shapes.VERSION),
     "address": TEXT,

@@ -31,6 +31,19 @@ class Source:
     sha256: str | None = None
     subdirectory: str | None = None  # the folder of the archive that holds the sources
 
+    @classmethod
+    def of(cls, engine: Mapping[str, Any], known: Mapping[str, Any]) -> Source:
+        """The sources of one version of a native engine; ``known`` is what the catalog says about that version."""
+        source = dict(known.get("source") or engine["source"])
+        if "commit" in known and "archive" not in source:
+            source["commit"] = known["commit"]
+        return cls(**source)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the sources can only ever be the same."""
+        return bool((self.archive and self.sha256) or (self.git and self.commit))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:

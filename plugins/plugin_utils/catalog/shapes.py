@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes of what a person writes: types, ranges and characters, and how a value is held against one."""
+"""Shapes of what an inventory holds (types, ranges, characters) and how a value is checked against one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 
-# No text of an inventory is longer: Linux takes 128 KiB for one argument, and systemd 1 MiB for one line of a unit.
+# No text of an inventory is longer: Linux accepts 128 KiB for one argument, and systemd 1 MiB for one line of a unit.
 LONGEST = 32768
-LARGEST = 2**53  # what every JSON parser holds exactly
+LARGEST = 2**53  # what every JSON parser represents exactly
 DEEPEST = 16
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -22,11 +22,11 @@ _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800
 
 @dataclass(frozen=True)
 class Field:
-    """What may stand under a key. ``keys`` are the fixed keys of a mapping, ``values`` and ``names`` describe a free-key one.
+    """What a key may hold. ``keys`` are the fixed keys of a mapping; ``values`` and ``names`` describe one with free keys.
 
-    A text is one line without control characters, unless ``lines``; ``pattern`` has to match the whole of it, and ``wants`` says
-    that in words. Numbers are finite and lie between ``minimum`` and ``maximum``. ``free`` allows anything that JSON can hold. A
-    ``regex`` picks out at least so many ``groups``. What is ``secret`` is not shown.
+    A text is one line without control characters, unless ``lines`` is set; ``pattern`` must match all of it, and ``wants`` says the
+    same in words. Numbers are finite and between ``minimum`` and ``maximum``. ``free`` allows anything that JSON can hold. A
+    ``regex`` has at least so many ``groups``. A ``secret`` value is never shown.
     """
 
     types: tuple[type, ...]
@@ -64,22 +64,22 @@ def number(minimum: float, maximum: float) -> Field:
 
 
 def needed(field: Field) -> Field:
-    """The same, and it has to be there."""
+    """The same, but required."""
     return replace(field, required=True)
 
 
 def nullable(field: Field) -> Field:
-    """The same, or nothing."""
+    """The same, or null."""
     return replace(field, null=True)
 
 
 TEXT = Field((str,))
 SECRET = Field((str,), secret=True)
-# Handed to a service. One of a few characters is not a secret, and Ansible would blot them out of everything that it shows.
+# Handed to a service. A few characters are not a secret, and Ansible would censor them in everything that it shows.
 HANDED_OVER = Field((str,), secret=True, pattern=r".{8,4096}", wants="a secret of 8 to 4096 characters")
-PROSE = Field((str,), lines=True)  # shown to people, and rendered nowhere
+PROSE = Field((str,), lines=True)  # shown to people, never rendered
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-# Not a folder that begins with a dot: neither . nor .. nor our own .thor.
+# No folder that begins with a dot: neither . nor .. nor our own .thor.
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"
 NAME = text(_WORD, "up to 100 letters, digits, dots, hyphens and underscores, beginning with a letter or a digit")
 VERSION = NAME  # also a folder, and a part of an image's tag
@@ -88,22 +88,22 @@ REVISION = text(rf"{_PART}(/{_PART})*", "the name of a branch or a tag")
 FOLDER = text(
     rf"{_PART}(/{_PART})*", "a relative path of letters, digits and . _ + -, with no part that begins with a dot"
 )
-# .thor-manifest.json and its like are ours.
+# .thor-manifest.json and the like are ours.
 FILE = text(
-    r"(?!-)(?:(?!\.{1,2}/|\.thor)[^/\\]+/)*(?!\.{1,2}$|\.thor)[^/\\]+", "a relative path, without .. and backslashes"
+    r"(?!-)(?:(?!\.{1,2}/|\.thor)[^/\\]+/)*(?!\.{1,2}$|\.thor)[^/\\]+", "a relative path without .. and backslashes"
 )
-GLOB = replace(FILE, wants="a relative path or a pattern of such paths, without .. and backslashes")
+GLOB = replace(FILE, wants="a relative path or a pattern of such paths without .. and backslashes")
 PATH = text(r"/[^\\]*", "an absolute path")
-URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https://, without blanks")
+URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https:// and has no spaces")
 GIT = text(
     r"(https?|ssh|git|file)://(?!-)[^\s\"'<>\\]+|\w[\w.-]*@\w[\w.-]*:[\w./~+-]+",
-    "the address of a Git repository, without blanks",
+    "the address of a Git repository without spaces",
 )
 COMMIT = text(r"[0-9a-f]{7,64}", "a commit as Git writes it, in hexadecimal digits")
 SHA256 = text(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal digits")
 CHECKSUM = text(r"sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40}", "sha256:HEX or sha1:HEX")
 DIGEST = text(r"sha256:[0-9a-f]{64}|unpinned", "sha256:HEX, or unpinned")
-URL_PATH = text(r"/[!-~]*", "a path that begins with a slash, without blanks")
+URL_PATH = text(r"/[!-~]*", "a path that begins with a slash and has no spaces")
 OPTION = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "the name of an option without its dashes")
 PROGRAM = text(_PART, "the name of a program")
 VARIABLE = text(r"[A-Za-z_][A-Za-z0-9_]{0,199}", "the name of a variable: letters, digits and underscores")
@@ -125,7 +125,7 @@ SECONDS = whole(1, 7 * 86400)
 
 
 def check(value: Any, spec: Field, place: str) -> list[Problem]:
-    """Hold ``value`` against ``spec``; ``place`` is where a person finds it."""
+    """Check ``value`` against ``spec``; ``place`` is where a person finds it."""
     if value is None and spec.null:
         return []
     # A list or a mapping may hold a secret further down.
@@ -133,11 +133,11 @@ def check(value: Any, spec: Field, place: str) -> list[Problem]:
     if not isinstance(value, spec.types) or (isinstance(value, bool) and bool not in spec.types):
         names = " or ".join(type_name(one) for one in spec.types)
         # YAML takes 26.10 for the number 26.1.
-        remedy = "Put it in quotes." if str in spec.types and isinstance(value, int | float) else "Write it as such."
-        return [Problem("THOR-TYPE-INVALID", place, quoted, f"A {names} belongs here, not {described(value)}.", remedy)]
+        remedy = "Put it in quotes." if str in spec.types and isinstance(value, int | float) else "Correct it."
+        return [Problem("THOR-TYPE-INVALID", place, quoted, f"It must be a {names}, not {described(value)}.", remedy)]
     if spec.choices and value not in spec.choices:
         known = [str(choice) for choice in spec.choices]
-        return [Problem("THOR-VALUE-INVALID", place, value, "That is not a value of this key.", nearest(value, known))]
+        return [Problem("THOR-VALUE-INVALID", place, value, "This key has no such value.", nearest(value, known))]
     if found := _wrong(value, spec):
         return [Problem("THOR-VALUE-INVALID", place, quoted, *found)]
     if spec.free:
@@ -167,11 +167,11 @@ def check(value: Any, spec: Field, place: str) -> list[Problem]:
 
 
 def check_name(key: Any, spec: Field | None, place: str) -> list[Problem]:
-    """Hold a key that a person has chosen against its shape."""
+    """Check a key that a person has chosen against its shape."""
     if spec is None:
         return []
     if not isinstance(key, str):
-        reason = f"The key itself has to be a text, and this one is {described(key)}."
+        reason = f"The key itself must be a string, and this one is {described(key)}."
         return [Problem("THOR-TYPE-INVALID", f"{place}[{shown(key)}]", None, reason, "Put it in quotes.")]
     if found := _wrong(key, spec):
         return [Problem("THOR-NAME-INVALID", f"{place}[{shown(key)}]", None, f"The key itself: {found[0]}", found[1])]
@@ -179,7 +179,7 @@ def check_name(key: Any, spec: Field | None, place: str) -> list[Problem]:
 
 
 def shown(key: Any) -> str:
-    """A key as a part of a variable's name: on one line, and not without end."""
+    """A key as part of a variable's name: on one line, and not too long."""
     try:
         word = repr(key)
     except ValueError:  # an integer of thousands of digits
@@ -193,31 +193,31 @@ def _wrong(value: Any, spec: Field) -> tuple[str, str] | None:
         bad = (_CONTROL_BUT_LINES if spec.lines else _CONTROL).search(value)
         if bad:
             what = "a line break" if bad[0] in "\n\r" else f"the character U+{ord(bad[0]):04X}"
-            return f"It holds {what} at position {bad.start() + 1}, and no text here may.", "Take it out."
+            return f"It contains {what} at position {bad.start() + 1}, which is not allowed here.", "Remove it."
         if len(value) > LONGEST:
-            return f"It has {len(value)} characters, and {LONGEST} is the most.", "Shorten it."
+            return f"It has {len(value)} characters; at most {LONGEST} are allowed.", "Shorten it."
         if spec.pattern and not re.fullmatch(spec.pattern, value):
-            return f"It has to be {spec.wants}.", "Write it so."
+            return f"It must be {spec.wants}.", "Correct it."
         if spec.regex:
             try:
                 groups = re.compile(value).groups
             except (re.error, RecursionError, OverflowError) as error:
-                return f"That is not a regular expression of Python ({error}).", "Mend it."
+                return f"That is not a valid Python regular expression ({error}).", "Correct it."
             if groups < spec.groups:
-                return f"It has to pick out {spec.groups} parts with parentheses, not {groups}.", "Mend it."
+                return f"It must have {spec.groups} groups in parentheses, not {groups}.", "Correct it."
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if isinstance(value, float) and not math.isfinite(value):
-            return "It has to be a finite number.", "Write one."
+            return "It must be a finite number.", "Write one."
         if not spec.minimum <= value <= spec.maximum:
-            return f"It has to lie between {spec.minimum:.16g} and {spec.maximum:.16g}.", "Choose a number there."
+            return f"It must be between {spec.minimum:.16g} and {spec.maximum:.16g}.", "Choose a number in that range."
     return None
 
 
 def _free(value: Any, spec: Field, place: str, depth: int) -> list[Problem]:
-    """What JSON cannot hold, in a value that may be anything else: dates, NaN, keys that are no text, a bottomless nest."""
+    """What JSON cannot hold in a value that may be anything else: dates, NaN, keys that are not text, endless nesting."""
     if depth > DEEPEST:
         reason = f"It is nested deeper than {DEEPEST} levels."
-        return [Problem("THOR-VALUE-INVALID", place, None, reason, "Write it flatter.")]
+        return [Problem("THOR-VALUE-INVALID", place, None, reason, "Flatten it.")]
     if isinstance(value, Mapping):
         inner = Field((str,), lines=spec.lines) if depth else spec.names
         return [
@@ -239,16 +239,14 @@ def _key(key: Any) -> str:
 
 
 def type_name(one: type) -> str:
-    """A type in the words of a person."""
-    return {str: "text", int: "whole number", float: "number", bool: "true or false", dict: "mapping", list: "list"}[
-        one
-    ]
+    """A type in plain words."""
+    return {str: "string", int: "whole number", float: "number", bool: "boolean", dict: "mapping", list: "list"}[one]
 
 
 def described(value: Any) -> str:
-    """The type of a value in the words of a person."""
+    """The type of a value in plain words."""
     if value is None:
-        return "nothing"
+        return "null"
     for one in (bool, str, int, float, list):
         if isinstance(value, one):
             return f"a {type_name(one)}"

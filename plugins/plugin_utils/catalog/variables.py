@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The variables of an inventory that this collection reads, and what is refused because nothing reads it. Pure."""
+"""The names of variables: those of an inventory that this collection reads, and those that nothing reads."""
 
 from __future__ import annotations
 
@@ -9,46 +9,24 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.role_variables import VARIABLES
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
 
-# What roles and playbooks read. A test holds this list equal to what they really read.
-KNOWN = (
-    "thor_address",
-    "thor_allow_broken",
-    "thor_allow_unauthenticated",
-    "thor_allow_unbounded_memory",
-    "thor_allow_unchecked_flags",
-    "thor_allow_unsafe_options",
-    "thor_bench_floor",
-    "thor_bench_results",
-    "thor_device_memory_gib",
-    "thor_disk_reserve_gib",
-    "thor_engine_versions",
-    "thor_extra_engines",
-    "thor_extra_models",
-    "thor_extra_profiles",
-    "thor_facts_root",
-    "thor_junit_dir",
-    "thor_memory_reserve_gib",
-    "thor_modelscope_endpoint",
-    "thor_modelscope_token",
-    "thor_ngc_key",
-    "thor_ngc_registry",
-    "thor_pip_extra_args",
-    "thor_plan_contact",
-    "thor_plan_file",
-    "thor_profiles",
-    "thor_rollout_first",
-    "thor_rollout_max_failures",
-    "thor_rollout_waves",
+# What roles and playbooks read; a test compares this with their files.
+KNOWN = tuple(
+    sorted(
+        {"thor_profiles", *(f"thor_extra_{noun}" for noun in NOUNS)}
+        | {name for name in VARIABLES if name.startswith("thor_")}
+    )
 )
-# What the collection's own modules return: a host has them once it was looked at.
+# What the collection's own modules return: a host has them once it has been observed.
 FACTS = ("thor_host", "thor_plan", "thor_problems", "thor_services")
 EDITS = 2
 
 
 @dataclass
 class Unknown:
-    """Variables that nothing reads. ``meant`` are the known ones that they were probably to be."""
+    """Variables that nothing reads. ``meant`` are the known names that were probably intended."""
 
     problems: list[Problem] = field(default_factory=list)
     meant: set[str] = field(default_factory=set)
@@ -57,8 +35,8 @@ class Unknown:
 def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collection[str]) -> Unknown:
     """What is wrong with the names of a host's variables.
 
-    The prefix ``thor_`` is the collection's: whatever else it begins is refused. The prefix of a role may well begin a
-    person's own name, so there only what is nearly the name of a variable is refused. No value is repeated: it may be a secret.
+    The prefix ``thor_`` belongs to the collection: any unknown name that begins with it is refused. A person's own variable may well
+    begin with a role's prefix, so only near misses of a known name are refused there. No value is quoted: it may be a secret.
     """
     result = Unknown()
     for name in sorted(map(str, names)):
@@ -80,7 +58,7 @@ def _add(result: Unknown, name: str, near: str | None, remedy: str) -> None:
 
 
 def _within(one: str, other: str, limit: int) -> bool:
-    """Whether ``limit`` letters put in, taken out or changed make one word of the other."""
+    """Whether inserting, deleting or changing at most ``limit`` letters turns one word into the other."""
     if abs(len(one) - len(other)) > limit:
         return False
     row = list(range(len(other) + 1))

@@ -85,8 +85,8 @@ def remote_media_problems(draft: Draft) -> list[Problem]:
     reason, remedy = "", "Leave the key out, or block it in the network."
     if not sees and "remote_media" in draft.entry:
         reason = f"The model {draft.profile['model']} sees no images."
-    elif sees and not wanted and "closed" not in _ways(draft):
-        reason = f"No way is known to keep {draft.engine_name} from fetching images (vision.closed of the engine)."
+    elif sees and not wanted and "block_remote_media" not in _ways(draft):
+        reason = f"No way is known to keep {draft.engine_name} from fetching images (vision.block_remote_media of the engine)."
     elif sees and not wanted and not draft.is_container and not _is_loopback_or_invalid(draft.address):
         reason = f"Its unit would be cut off from the whole network, including the clients at {draft.address}."
         remedy = (
@@ -108,5 +108,5 @@ def blocking_environment(draft: Draft) -> Mapping[str, Any]:
     """Variables that keep the engine from fetching images, where it must not. The unit does that for a native engine."""
     if remote_media_of(draft) is not False:
         return {}
-    environment: Mapping[str, Any] = _ways(draft)["closed"].get("environment") or {}
+    environment: Mapping[str, Any] = _ways(draft)["block_remote_media"].get("environment") or {}
     return environment

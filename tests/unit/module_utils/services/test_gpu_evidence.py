@@ -277,11 +277,11 @@ def test_what_lets_the_evidence_be_logged_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("gpu", "place", "reason"),
     [
-        ({"evidence": ["CUDA("]}, "gpu.evidence[1]", "not a regular expression of Python"),
+        ({"evidence": ["CUDA("]}, "gpu.evidence[1]", "not a valid Python regular expression"),
         (
             {"layers": r"offloaded (\d+) layers"},
             "gpu.layers",
-            "pick out 2 parts with parentheses, not 1",
+            "2 groups in parentheses, not 1",
         ),
         ({"evidense": ["CUDA"]}, "gpu.evidense", "evidence"),
     ],
