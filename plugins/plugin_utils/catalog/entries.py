@@ -105,7 +105,7 @@ def _open_secrets(noun: str, entry: Mapping[str, Any], place: str) -> list[Probl
         addresses |= {f"{where}.{key}": (source or {}).get(key) for key in ("git", "archive")}
     for where, address in addresses.items():
         if is_secret("", address):
-            reason = "The address contains a user or a password, and is written to diffs and to files that everybody on the device can read."
+            reason = "The address contains a user or a password, and is written to diffs and files that everybody on the device can read."
             remedy = "Remove it. A fetch cannot be given a password: name a mirror in your network that requires none."
             problems.append(Problem("THOR-SECRET-PLAIN", f"{place}.{where}", None, reason, remedy))
     for key in ("command", "bench"):
