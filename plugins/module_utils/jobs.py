@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import records, systemd
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -88,14 +88,9 @@ def unit_of(name: str) -> str:
 
 def is_running(name: str) -> bool:
     """Whether the job's unit is active (or about to be)."""
-    done = subprocess.run(
-        ["systemctl", "show", "--property=ActiveState", "--value", unit_of(name)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    return done.stdout.strip() in {"active", "activating", "deactivating", "reloading"}
+    unit = unit_of(name)
+    state = systemd.show([unit], "ActiveState").get(unit, {}).get("ActiveState")
+    return state in {"active", "activating", "deactivating", "reloading"}
 
 
 def script(name: str, call: str) -> str:

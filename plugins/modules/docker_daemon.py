@@ -85,7 +85,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, records
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, records, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 
 UNIT = "docker.service"
@@ -122,10 +122,7 @@ class Daemon:
 
     def main_pid(self) -> int:
         """Process id of dockerd; 0 where it does not run."""
-        _code, out, _err = self.module.run_command(
-            ["systemctl", "show", "--property=ActiveState", "--property=MainPID", "--", UNIT]
-        )
-        values = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        values = systemd.observe([UNIT], "ActiveState", "MainPID").get(UNIT, {})
         return int(values.get("MainPID", 0)) if values.get("ActiveState") == "active" else 0
 
     def info(self) -> dict[str, Any] | None:

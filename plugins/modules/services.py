@@ -180,7 +180,7 @@ serving:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import jobs, records, systemd
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.services import (
     compare,
     definitions,
@@ -189,6 +189,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services import (
     switch,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
 JOB = "switch"
 
@@ -223,7 +224,7 @@ def main() -> None:
         except jobs.JobFailed as error:
             records.tell(module)
             module.fail_json(msg=str(error))
-    on_disk, manager = definitions.Disk(), systemd.Systemctl()
+    on_disk, manager = definitions.Disk(), Systemctl()
     wanted = compare.Wanted.from_spec(params)
     for service in wanted.services:
         if not service.unit.startswith(definitions.MARKER):

@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.compare impor
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import MARKER, Disk, File, Service
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
 from ansible_collections.jetson.thor.plugins.module_utils.services.switch import Switch, carry_out
-from ansible_collections.jetson.thor.plugins.module_utils.systemd import State, Systemctl
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
 
 class Systemd(Systemctl):

@@ -15,7 +15,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import commands, daemon_json, docker_api, files, records
+from ansible_collections.jetson.thor.plugins.module_utils import (
+    commands,
+    daemon_json,
+    docker_api,
+    files,
+    records,
+    systemd,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import CONTAINERD_ROOT
 from ansible_collections.jetson.thor.plugins.module_utils.observe import packages, toolkit
 
@@ -41,7 +48,9 @@ def observe(root: Path | None) -> dict[str, Any]:
     """
     installed, held = _packages()
     content, error = read_daemon_json()
-    units = _units()
+    units = systemd.observe(
+        ["docker.service", toolkit.CDI_UNIT], "LoadState", "ActiveState", "UnitFileState", "MainPID"
+    )
     ctk = shutil.which("nvidia-ctk", path=_PATH)
     return {
         "docker": _docker(units.get("docker.service", {})),
@@ -109,15 +118,6 @@ def _dpkg_interrupted() -> bool:
         return any(path.name.isdigit() for path in DPKG_UPDATES.iterdir())
     except OSError:
         return False
-
-
-def _units() -> dict[str, dict[str, str]]:
-    properties = "Id,LoadState,ActiveState,UnitFileState,MainPID"
-    text = commands.output(
-        "systemctl", "show", f"--property={properties}", "--", "docker.service", toolkit.CDI_UNIT, seconds=_SECONDS
-    )
-    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in text.strip().split("\n\n")]
-    return {block["Id"]: block for block in blocks if "Id" in block}
 
 
 def _docker(unit: Mapping[str, str]) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files as look
+from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
 from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
 from ansible_collections.jetson.thor.plugins.module_utils.models.store import MANIFEST, read_manifest
@@ -101,8 +101,8 @@ def _run(*command: str) -> str:
 
 
 def _device(root: Path | None) -> dict[str, Any]:
-    model = look.read(root, "/proc/device-tree/model")
-    compatible = [one for one in (look.read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
+    model = files.read(root, "/proc/device-tree/model")
+    compatible = [one for one in (files.read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
     return {
         "model": model.rstrip("\0\n") if model else None,
         "compatible": compatible,
@@ -112,7 +112,7 @@ def _device(root: Path | None) -> dict[str, Any]:
 
 def _l4t(root: Path | None) -> str | None:
     """Version of Linux for Tegra: ``# R38 (release), REVISION: 2.0, ...`` is 38.2.0."""
-    match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", look.read(root, "/etc/nv_tegra_release") or "")
+    match = re.search(r"# R(\d+) \(release\), REVISION: ([\d.]+)", files.read(root, "/etc/nv_tegra_release") or "")
     return f"{match[1]}.{match[2]}" if match else None
 
 
@@ -121,7 +121,7 @@ def _jetpack(l4t: str | None) -> str | None:
 
 
 def _os(root: Path | None) -> dict[str, str]:
-    pairs = re.findall(r'^(\w+)="?([^"\n]*)"?$', look.read(root, "/etc/os-release") or "", re.MULTILINE)
+    pairs = re.findall(r'^(\w+)="?([^"\n]*)"?$', files.read(root, "/etc/os-release") or "", re.MULTILINE)
     values = dict(pairs)
     return {
         "id": values.get("ID", ""),
@@ -139,7 +139,7 @@ def _systemd() -> int | None:
 
 
 def _memory(root: Path | None) -> dict[str, int | None]:
-    values = look.memory(root)
+    values = files.memory(root)
     return {"total_bytes": values.get("MemTotal"), "available_bytes": values.get("MemAvailable")}
 
 
@@ -257,21 +257,17 @@ def units() -> dict[str, Any]:
     """The units of services of ours by name, and what they say that they serve."""
     # systemctl refuses all of them where one is a template (thor-drop-caches@.service).
     names = sorted(path.name for path in UNITS.glob("thor-*.service") if "@" not in path.name)
-    if not names:
-        return {}
-    properties = "Id,Description,ActiveState,SubState,UnitFileState,MainPID"
-    found: dict[str, Any] = {}
-    for block in _run("systemctl", "show", f"--property={properties}", *names).strip().split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if "Id" in values:
-            found[values["Id"]] = {
-                "serves": values.get("Description", "").removeprefix("jetson.thor: "),
-                "active": values.get("ActiveState"),
-                "sub": values.get("SubState"),
-                "enabled": values.get("UnitFileState") == "enabled",
-                "main_pid": int(values.get("MainPID", 0)),
-            }
-    return found
+    properties = ("Description", "ActiveState", "SubState", "UnitFileState", "MainPID")
+    return {
+        name: {
+            "serves": values.get("Description", "").removeprefix("jetson.thor: "),
+            "active": values.get("ActiveState"),
+            "sub": values.get("SubState"),
+            "enabled": values.get("UnitFileState") == "enabled",
+            "main_pid": int(values.get("MainPID", 0)),
+        }
+        for name, values in systemd.observe(names, *properties).items()
+    }
 
 
 def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
@@ -279,7 +275,7 @@ def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, An
     owners = {one["id"]: one["service"] for one in containers}
     sockets: dict[str, dict[str, Any]] = {}
     for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
-        for line in (look.read(None, table) or "").splitlines()[1:]:
+        for line in (files.read(None, table) or "").splitlines()[1:]:
             columns = line.split()
             if columns[3:4] == ["0A"]:
                 address, port = columns[1].split(":")
@@ -289,8 +285,8 @@ def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, An
             if inode in sockets:
                 sockets[inode].update(
                     pid=int(process.name),
-                    process=(look.read(None, f"{process}/comm") or "").strip(),
-                    unit=_unit(look.read(None, f"{process}/cgroup") or "", owners),
+                    process=(files.read(None, f"{process}/comm") or "").strip(),
+                    unit=_unit(files.read(None, f"{process}/cgroup") or "", owners),
                 )
     nobody = {"pid": None, "process": None, "unit": None}
     return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
@@ -329,14 +325,14 @@ def _address(text: str) -> str:
 
 def _device_nodes(root: Path | None) -> list[str]:
     """Nodes that CUDA opens: those of NVIDIA's own list for containers that exist here, and the render nodes."""
-    listed = look.read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
+    listed = files.read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
     nodes = {row[1].strip() for row in csv.reader(listed.splitlines()) if len(row) > 1 and row[0].strip() == "dev"}
     nodes |= {str(path) for pattern in ("nvidia*", "nvmap", "dri/renderD*") for path in Path("/dev").glob(pattern)}
     return sorted(node for node in nodes if Path(node).is_char_device())
 
 
 def _groups() -> list[str]:
-    names = {line.split(":")[0] for line in (look.read(None, "/etc/group") or "").splitlines()}
+    names = {line.split(":")[0] for line in (files.read(None, "/etc/group") or "").splitlines()}
     return sorted(names & {"render", "video"})
 
 

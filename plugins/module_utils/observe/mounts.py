@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
 
 _SECONDS = 5
 
@@ -63,10 +62,4 @@ def unit_of(place: str) -> str:
 def _units(places: set[str]) -> set[str]:
     """Those of the paths that have a mount unit, from whatever file."""
     units = {unit_of(place): place for place in places}
-    command = ["systemctl", "show", "--property=Id,LoadState", "--", *units]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return set()
-    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in done.stdout.strip().split("\n\n")]
-    return {units[block["Id"]] for block in blocks if block.get("LoadState") == "loaded" and block.get("Id") in units}
+    return {units[unit] for unit in systemd.installed(list(units))}

@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import commands, files
+from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
 
 # Part of nvidia-container: it removes every Docker, installs docker-ce, retries while apt is busy, and then removes itself.
 INSTALLER = "nv-install-docker.service"
@@ -33,7 +33,7 @@ def observe() -> dict[str, Any]:
     ``package_work``: who is installing or removing packages, one text each. ``docker_installer``: whether JetPack's Docker
     installer will run at the next boot.
     """
-    units = _units(INSTALLER, *_UPDATERS)
+    units = systemd.installed([INSTALLER, *_UPDATERS], "ActiveState", "UnitFileState", "Job")
     return {
         "package_work": [
             *(f"{name} ({units[name]['ActiveState']})" for name in units if _works(units[name])),
@@ -41,13 +41,6 @@ def observe() -> dict[str, Any]:
         ],
         "docker_installer": units.get(INSTALLER, {}).get("UnitFileState") == "enabled",
     }
-
-
-def _units(*names: str) -> dict[str, dict[str, str]]:
-    properties = "Id,LoadState,ActiveState,UnitFileState,Job"
-    text = commands.output("systemctl", "show", f"--property={properties}", "--", *names)
-    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in text.strip().split("\n\n")]
-    return {block["Id"]: block for block in blocks if block.get("LoadState") == "loaded" and "Id" in block}
 
 
 def _works(unit: dict[str, str]) -> bool:

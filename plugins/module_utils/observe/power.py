@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 # Not thor-*.service: that name is for services, and a service may be called "clocks".
@@ -155,13 +155,8 @@ def observe(root: Path | None) -> dict[str, Any]:
 
 def _units(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """The properties of the units that exist, by the names that were queried."""
-    asked = list(names)
-    properties = "Id,LoadState,ActiveState,UnitFileState,Result,ExecMainExitTimestampMonotonic"
-    text = ask("systemctl", "show", f"--property={properties}", "--", *asked)[1]
-    blocks = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in text.strip("\n").split("\n\n")]
-    if len(blocks) != len(asked):
-        return {}
-    return {name: block for name, block in zip(asked, blocks, strict=True) if block.get("LoadState") == "loaded"}
+    properties = ("Id", "ActiveState", "UnitFileState", "Result", "ExecMainExitTimestampMonotonic")
+    return systemd.installed(list(names), *properties)
 
 
 def _has_run(unit: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, Service
-from ansible_collections.jetson.thor.plugins.module_utils.systemd import State
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
 
 # Support units: the socket that drops the page cache, and the target that wants all services.
 SUPPORT_UNITS = ("thor-drop-caches.socket", "thor.target")

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files as look
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import files, records
 
 # The first line of every unit that is ours to remove.
 MARKER = "# A service of jetson.thor:"
@@ -108,7 +107,7 @@ class Disk:
 
     def read(self, absolute: str) -> str | None:
         """The text of a file; None where there is none that can be read (a folder, links in a circle)."""
-        found = look.content(self.path(absolute))
+        found = files.content(self.path(absolute))
         return None if found is None else found.decode(errors="replace")
 
     def same(self, item: File) -> bool:

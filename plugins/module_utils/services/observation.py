@@ -19,8 +19,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.compare impor
     Wanted,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import CONFIGS, UNITS, Disk, paths_of
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 from ansible_collections.jetson.thor.plugins.module_utils.services.transaction import Transaction
-from ansible_collections.jetson.thor.plugins.module_utils.systemd import Systemctl
 
 # Where this collection writes for services; a test holds that no support file lies elsewhere.
 OURS = (f"{UNITS}/thor*", f"{CONFIGS}/*.json", "etc/tmpfiles.d/thor.conf", "opt/thor/supervisor/**/*")

@@ -35,8 +35,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.failure impor
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.groups import Group, groups_of, takes_over
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 from ansible_collections.jetson.thor.plugins.module_utils.services.transaction import Transaction
-from ansible_collections.jetson.thor.plugins.module_utils.systemd import Systemctl
 
 START_FAILED = "THOR-SERVICE-START"
 

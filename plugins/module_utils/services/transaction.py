@@ -31,7 +31,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
     Service,
     paths_of,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.systemd import Systemctl
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
 RECORD = "/var/lib/thor/switch.json"
 SHAPE = {

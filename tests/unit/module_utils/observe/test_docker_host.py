@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from docker_info import INFO
 
@@ -49,7 +49,8 @@ def test_a_docker_that_does_not_run_is_not_asked(monkeypatch: pytest.MonkeyPatch
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.setattr(docker_host, "_PATH", str(tmp_path))
-    monkeypatch.setattr(docker_host, "_units", lambda: {"docker.service": {"ActiveState": "inactive", "MainPID": "0"}})
+    unit = {"LoadState": "loaded", "ActiveState": "inactive", "MainPID": "0"}
+    monkeypatch.setattr(systemd, "observe", lambda *_asked: {"docker.service": unit})
     observed = docker_host.observe(None)
     assert observed["docker"]["running"] is False and observed["docker"]["version"] is None
     json.dumps(observed)

@@ -67,8 +67,8 @@ def test_a_link_onto_a_disk_that_is_not_mounted(tmp_path: Path) -> None:
 def test_a_mount_unit_without_an_entry_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     tool = tmp_path / "systemctl"
-    answer = "Id=models.mount\\nLoadState=loaded\\n\\nId=opt-thor.mount\\nLoadState=not-found\\n"
-    tool.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
+    cases = "case $unit in models.mount) echo LoadState=loaded ;; *) echo LoadState=not-found ;; esac; echo"
+    tool.write_text(f"#!/bin/sh\nshift 3\nfor unit; do {cases}; done\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     root = device(tmp_path, "", ROOT_MOUNT)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.action.package_work import ActionModule
-from ansible_collections.jetson.thor.plugins.module_utils import commands
+from ansible_collections.jetson.thor.plugins.module_utils import systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
 from ansible_collections.jetson.thor.plugins.modules import package_work
 
@@ -37,7 +37,7 @@ def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     for path in paths:
         path.touch()
     monkeypatch.setattr(packages, "LOCKS", (*paths, tmp_path / "absent"))
-    monkeypatch.setattr(packages, "_units", lambda *_names: {})
+    monkeypatch.setattr(systemd, "observe", lambda *_asked: {})
     return paths
 
 
@@ -50,15 +50,6 @@ def test_who_holds_dpkgs_locks_is_told_by_name(locks: list[Path]) -> None:
         other.kill()
     assert text.startswith("python") and f"(pid {other.pid}, holds {locks[0]} and {locks[1]})" in text
     assert packages.observe()["package_work"] == []
-
-
-SHOW = """\
-Id={name}
-LoadState={load}
-ActiveState={active}
-UnitFileState={file}
-Job={job}
-"""
 
 
 @pytest.mark.parametrize(
@@ -84,8 +75,8 @@ def test_jetpacks_installer_of_docker_is_seen(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(packages, "LOCKS", locks)
-    text = SHOW.format(name=packages.INSTALLER, load=load, active=active, file=file, job=job)
-    monkeypatch.setattr(commands, "output", lambda *_command: text)
+    unit = {"LoadState": load, "ActiveState": active, "UnitFileState": file, "Job": job}
+    monkeypatch.setattr(systemd, "observe", lambda *_asked: {packages.INSTALLER: unit})
     seen = packages.observe()
     assert seen["docker_installer"] is installer
     assert seen["package_work"] == ([f"nv-install-docker.service ({active})"] if work else [])

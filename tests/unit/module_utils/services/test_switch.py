@@ -17,7 +17,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
     paths_of,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.failure import journal_text, reason_of
-from ansible_collections.jetson.thor.plugins.module_utils.systemd import runs_another
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import runs_another
 from switch_helper import Host, service
 
 
