@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import struct
 from pathlib import Path
 from typing import Any
