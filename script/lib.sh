@@ -2,13 +2,13 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the scripts share: steps with progress, packages, virtual environments, a Docker Engine.
-# Source it; it changes nothing until one of its functions is called.
+# Shared by the scripts: steps with progress, packages, virtual environments, a Docker Engine.
+# Sourcing it changes nothing until one of its functions is called.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 state=$root/.sandbox
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
-# Ansible insists on UTF-8, and this is the one such locale that every Debian has.
+# Ansible requires UTF-8, and this is the only such locale that every Debian has.
 export LC_ALL=C.UTF-8
 
 say() { printf '==> %s\n' "$*"; }
@@ -18,12 +18,12 @@ die() {
     exit 1
 }
 
-# A person reads "2 min 05 s" sooner than "125".
+# People read "2 min 05 s" faster than "125".
 duration() {
     if (($1 < 60)); then printf '%d s' "$1"; else printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); fi
 }
 
-# as_root COMMAND...: directly for root, by sudo for others. What matters goes along, because sudo drops it.
+# as_root COMMAND...: directly for root, with sudo for others. Passes on the variables that matter, because sudo drops them.
 as_root() {
     if ((EUID == 0)); then
         "$@"
@@ -37,15 +37,15 @@ as_root() {
     sudo env "${carried[@]}" "$@"
 }
 
-# Ask for a password now, in the foreground, rather than in the middle of a background step.
+# Ask for a password now, in the foreground, not in the middle of a background step.
 authenticate() {
     ((EUID == 0)) && return
     command -v sudo >/dev/null || return 0
     sudo -n true 2>/dev/null || sudo -v || die "this needs root: sudo refused"
 }
 
-# step LIMIT TEXT COMMAND...: runs COMMAND (a function too) for at most LIMIT seconds with its output in a log, and shows the
-# elapsed time and the log's last line. On failure the end of the log is shown and the script ends.
+# step LIMIT TEXT COMMAND...: runs COMMAND (or a function) for at most LIMIT seconds with its output in a log, and shows the
+# elapsed time and the log's last line. On failure it shows the end of the log and ends the script.
 step() {
     local limit=$1 text=$2 log begin now line pid group_was_on=1 shown=0 rc=0 width mark='-=+*' turn=0
     shift 2
@@ -55,7 +55,7 @@ step() {
     begin=$SECONDS
     [[ -t 1 ]] || say "$text"
     [[ $- == *m* ]] || group_was_on=0
-    set -m # a process group of its own: it can be ended as a whole
+    set -m # its own process group, so that it can be ended as a whole
     ("$@") >"$log" 2>&1 </dev/null &
     pid=$!
     ((group_was_on)) || set +m
@@ -95,7 +95,7 @@ step() {
     fi
 }
 
-# Without the colours and carriage returns of other programs' own progress, which would garble ours.
+# Without the colours and carriage returns of other programs' progress output, which would garble ours.
 last_line() { tail -c 1000 "$1" | sed 's/\r/\n/g; s/\x1b\[[0-9;]*[A-Za-z]//g' | grep '[^ ]' | tail -n 1 || :; }
 
 # end_group PID: ends the process group that a step started, and waits until it is gone.
@@ -108,16 +108,16 @@ end_group() {
     done
     send_signal KILL "-$1" 2>/dev/null || :
 }
-# By the shell's own kill: a small machine has no program of that name. Root, because sudo's children are root's.
+# Uses the shell's own kill, because small machines lack the program. As root, because sudo's children belong to root.
 send_signal() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     as_root sh -c 'kill -s "$1" -- "$2"' sh "$1" "$2"
 }
 
-# need_packages NAME...: installs those that are missing; nothing is upgraded, nothing is ever removed.
+# need_packages NAME...: installs missing packages; nothing is upgraded, and nothing is ever removed.
 need_packages() {
     local missing=() name
-    command -v dpkg-query >/dev/null || die "Debian or Ubuntu is needed here to install: $*"
+    command -v dpkg-query >/dev/null || die "Debian or Ubuntu is needed to install: $*"
     for name; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
     done
@@ -127,13 +127,13 @@ need_packages() {
 }
 package_lists=stale
 install_packages() {
-    # An unrelated source of this machine may be out of reach: only the installation itself decides.
+    # An unrelated apt source of this machine may be unreachable; only the installation itself matters.
     [[ $package_lists == fresh ]] || as_root apt-get -q -o DPkg::Lock::Timeout=300 update ||
-        warn "apt-get update failed, going on with the lists at hand"
+        warn "apt-get update failed; continuing with the existing lists"
     as_root apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 }
 
-# The Python of demo and tests, which have ansible-core 2.19: it runs on 3.11, 3.12 and 3.13.
+# The Python for demo and tests, which use ansible-core 2.19: it runs on 3.11, 3.12 and 3.13.
 find_python() {
     local name
     for name in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
@@ -145,7 +145,7 @@ find_python() {
     return 1
 }
 
-# ensure_venv DIRECTORY REQUIREMENTS...: a virtual environment holding exactly these; a second call costs nothing.
+# ensure_venv DIRECTORY REQUIREMENTS...: a virtual environment with exactly these; a second call costs nothing.
 ensure_venv() {
     local directory=$1 python sum
     shift
@@ -164,7 +164,7 @@ make_venv() {
     "$directory/bin/python" -m pip install --progress-bar off "${arguments[@]}"
 }
 
-# The docker client, as root where the socket is not ours.
+# The docker client, as root if the user may not use the socket.
 engine() {
     if [[ -z ${docker_by_root-} ]]; then
         docker_by_root=no
@@ -176,15 +176,15 @@ engine_answers() {
     command -v docker >/dev/null && { docker version >/dev/null 2>&1 || as_root docker version >/dev/null 2>&1; }
 }
 
-# ensure_docker: a Docker Engine that answers. One that is there is used; one that had to be started is remembered, so that
-# stop_docker ends it and no other.
+# ensure_docker: a Docker Engine that answers. An existing one is used; one that had to be started is remembered, so that
+# stop_docker stops only that one.
 ensure_docker() {
     authenticate
     if ! engine_answers; then
         command -v dockerd >/dev/null || need_packages docker.io
-        # Debian 13 ships the client as a package of its own.
+        # Debian 13 has the client in a separate package.
         command -v docker >/dev/null || need_packages docker-cli
-        # Where the kernel has AppArmor, the engine insists on loading a profile.
+        # If the kernel has AppArmor, the engine insists on loading a profile.
         [[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) != Y ]] || command -v apparmor_parser >/dev/null || need_packages apparmor
         engine_answers || step 120 "Start the Docker Engine" start_docker
     fi
@@ -196,8 +196,8 @@ start_docker() {
         as_root systemctl start docker
     else
         mkdir -p "$state"
-        # No init here: a session of its own, so that it outlives this script, without the lock that script/sandbox holds.
-        # Where /proc/sys cannot be written, IPv6 cannot be switched off on the containers' links: that is no reason to fail.
+        # No init here: dockerd gets its own session, so that it outlives this script, without the lock that script/sandbox holds.
+        # If /proc/sys is read-only, IPv6 cannot be disabled on the containers' links; that is not a reason to fail.
         # shellcheck disable=SC2016 # expanded by the inner shell
         as_root env DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1 sh -c 'setsid dockerd >"$1/dockerd.log" 2>&1 </dev/null & echo $! >"$1/dockerd.pid"' sh "$state" 9>&-
     fi
@@ -208,7 +208,7 @@ start_docker() {
     tail -n 15 "$state/dockerd.log" 2>/dev/null
     return 1
 }
-# A process number alone may be somebody else's by now; and where nobody reaps, the dead keep theirs (state Z).
+# The process number may belong to another process by now; and without a reaper, dead processes keep theirs (state Z).
 is_dockerd() { grep -qs '^Name:[[:space:]]*dockerd$' "/proc/$1/status" && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 stop_docker() {
     local pid _
@@ -223,5 +223,5 @@ stop_docker() {
         is_dockerd "$pid" || return 0
         sleep 0.2
     done
-    warn "the Docker Engine (pid $pid) has not ended within 20 s"
+    warn "the Docker Engine (pid $pid) did not stop within 20 s"
 }

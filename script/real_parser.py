@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The real argparse parser of vLLM or SGLang: what it knows, and what it says of a command.
+"""The real argparse parser of vLLM or SGLang: the options that it knows, and its verdict on a command.
 
-Runs in a Python environment that has the engine and needs nothing of the collection; script/flags and tests/contract start it:
+Runs in a Python environment that has the engine, and needs nothing from the collection; script/flags and tests/contract start it:
 
     python script/real_parser.py dump vllm                    # JSON: version, options, removed
     python script/real_parser.py parse sglang < argvs.json    # the same, and "answers": one for each list of arguments
 
-The parser is asked, never its help text. What it lets through and the engine trips over later is read from where the engine
-says so; each place stands beside the line that reads it.
+It queries the parser itself, never the help text. Limits that the parser does not check but the engine needs are read from the
+engine's code; a comment beside each names the place.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# What each engine checks only when it starts, or not at all. Where: vLLM's config/cache.py (above 1.0 is an error, 0 leaves no
-# cache); SGLang's model_runner.py, profile_max_num_token (neither is checked, both leave no cache).
+# Options that each engine checks only when it starts, or not at all. Sources: vLLM's config/cache.py (above 1.0 is an error, 0
+# leaves no cache); SGLang's model_runner.py, profile_max_num_token (neither is checked, both leave no cache).
 FRACTIONS = {"vllm": {"gpu_memory_utilization"}, "sglang": {"mem_fraction_static"}}
-# Lengths and numbers of things: nothing below 1 has a meaning, and the parsers take any whole number.
+# Lengths and counts: values below 1 make no sense, but the parsers accept any whole number.
 COUNTS = {
     "vllm": {
         "max_model_len",
@@ -52,7 +52,7 @@ COUNTS = {
         "tensor_parallel_size",
     },
 }
-# SGLang takes these as text and reads them as JSON later: json.loads(server_args.preferred_sampling_params) and the like.
+# SGLang accepts these as text and parses them as JSON later: json.loads(server_args.preferred_sampling_params) and the like.
 LOADED_AS_JSON = re.compile(r"json\.loads\(\s*(?:\w+\.)?(?:server_args\.)?(\w+)\s*\)")
 # GPU kernels: SGLang imports them beside its options and its chat API. None of them is called here.
 KERNELS = ("triton", "sgl_kernel", "flashinfer")
@@ -68,7 +68,7 @@ class _Word(type):
 
 
 class _Anything(metaclass=_Word):
-    """What stands for everything in a package that is not here: called, it gives an object of its own kind."""
+    """Stands for everything in a missing package; calling it returns another object of this kind."""
 
     __version__ = "0"
 
@@ -85,7 +85,7 @@ class _Anything(metaclass=_Word):
 
 
 def _attribute(name: str) -> Any:
-    """What every attribute of such a package is."""
+    """The value of every attribute of such a package."""
     if name.startswith("__"):
         raise AttributeError(name)
     return _Anything
@@ -120,7 +120,7 @@ def first(name: str, *modules: str) -> Any:
             return getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
             if not module.startswith(str(error.name)):
-                raise  # a package is missing in this environment, which is no reason to look elsewhere
+                raise  # a package is missing in this environment; other modules would not help
         except AttributeError:
             continue
     raise SystemExit(f"real_parser: no {name} in {', '.join(modules)}")
@@ -140,7 +140,7 @@ def build(engine: str) -> argparse.ArgumentParser:
 
 
 def version(engine: str) -> str:
-    """The version that the engine's package gives itself, without what a build adds to it (+cpu)."""
+    """The version of the engine's package, without the suffix of a build (+cpu)."""
     return str(importlib.import_module(f"{engine}.version").__version__).partition("+")[0]
 
 
@@ -181,14 +181,14 @@ def _takes(action: argparse.Action) -> str:
 
 
 def _quantizations() -> list[str]:
-    """vLLM's registry of methods. Its parser takes any word, because plugins may register more."""
+    """vLLM's registry of methods. Its parser accepts any word, because plugins may register more."""
     return [
         str(name) for name in importlib.import_module("vllm.model_executor.layers.quantization").QUANTIZATION_METHODS
     ]
 
 
 def _json_names() -> set[str]:
-    """The options of SGLang whose text its own code hands to json.loads."""
+    """The options of SGLang whose text its own code passes to json.loads."""
     root = Path(importlib.import_module("sglang.srt").__path__[0])
     names: set[str] = set()
     for path in sorted(root.rglob("*.py")):
@@ -198,7 +198,7 @@ def _json_names() -> set[str]:
 
 
 def _kind(action: argparse.Action, engine: str, json_names: set[str]) -> dict[str, Any]:
-    """What a value has to be, beyond a word: ``{"kind": json, fraction, count, whole or number}``.
+    """What a value must be, beyond a word: ``{"kind": json, fraction, count, whole or number}``.
 
     ``auto`` beside a count: -1 and "auto" are accepted too.
     """
@@ -210,12 +210,12 @@ def _kind(action: argparse.Action, engine: str, json_names: set[str]) -> dict[st
     if kind == "whole" and action.dest in COUNTS[engine]:
         return {"kind": "count", "auto": True} if _takes_it(action.type, "auto") else {"kind": "count"}
     if kind == "whole" and _takes_it(action.type, "64k"):
-        return {}  # numbers with a suffix: the parser's own business
+        return {}  # numbers with a suffix: left to the parser
     return {"kind": kind} if kind else {}
 
 
 def _type_kind(convert: Any) -> str | None:
-    """Which texts a type of a parser takes, by trying: the functions themselves do not say."""
+    """Which texts a parser's type accepts, found by trying: the functions themselves do not tell."""
     if convert in (None, str) or _takes_it(convert, "x"):
         return None
     if _takes_it(convert, "{}") and not _takes_it(convert, '{"a"'):
@@ -233,7 +233,7 @@ def _takes_it(convert: Any, text: str) -> bool:
 
 
 def parse(engine: str, argvs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """For each list of arguments (without the command's own words) ``{"error": None or text, "values": {dest: repr}}``."""
+    """For each list of arguments (without the command itself) ``{"error": None or text, "values": {dest: repr}}``."""
     parser = build(engine)
     return [_parse(parser, argv) for argv in argvs]
 
@@ -264,7 +264,7 @@ def main() -> int:
     arguments.add_argument("what", choices=["dump", "parse"])
     arguments.add_argument("engine", choices=["vllm", "sglang"])
     chosen = arguments.parse_args()
-    with contextlib.redirect_stdout(sys.stderr):  # engines greet
+    with contextlib.redirect_stdout(sys.stderr):  # engines print greetings
         answer = dump(chosen.engine)
         if chosen.what == "parse":
             answer["answers"] = parse(chosen.engine, json.load(sys.stdin))

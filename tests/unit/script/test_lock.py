@@ -256,10 +256,10 @@ def test_what_cannot_be_read_is_named_and_leaves_the_lock_alone(
         {"Data": {"Files": [{"Path": 7, "Type": "blob", "Size": 1, "Sha256": "0" * 64}]}},
     ],
 )
-def test_an_answer_that_is_no_listing(answer: Any, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_is_not_a_listing(answer: Any, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.listings["Owner/Name", "master"] = answer
     assert run(folder, hub) == 2
-    assert "that is no listing" in capsys.readouterr().err
+    assert "that is not a listing" in capsys.readouterr().err
 
 
 def test_a_pattern_that_matches_nothing_names_what_there_is(
@@ -365,8 +365,8 @@ def test_a_reported_digest_is_written_and_nothing_else(
         ("boxed:25.10=sha256:abc", "64 hexadecimal digits"),
         (f"boxed={DIGEST}", "engine:version"),
         (f"boxed:25.11={DIGEST}", "has no version 25.11; there is: 25.10"),
-        (f"small:1.2={DIGEST}", "no engine that comes as an image; there is: boxed"),
-        (f"nosuch:1={DIGEST}", "no engine that comes as an image"),
+        (f"small:1.2={DIGEST}", "not an engine with images; there is: boxed"),
+        (f"nosuch:1={DIGEST}", "not an engine with images"),
     ],
 )
 def test_a_digest_that_makes_no_sense_changes_nothing(
@@ -382,7 +382,7 @@ def test_a_digest_that_makes_no_sense_changes_nothing(
 def test_a_digest_that_the_catalog_pins_otherwise(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     change(folder, "engines", "boxed", versions={"25.10": {"digest": "sha256:" + "c" * 64}})
     assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 2
-    assert "engines.yml pins another one" in capsys.readouterr().err
+    assert "engines.yml pins another digest" in capsys.readouterr().err
 
 
 def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:
