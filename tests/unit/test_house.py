@@ -316,6 +316,46 @@ def test_requirements_are_pinned_and_agree() -> None:
     assert all(oldest <= pins[name] for name in ("dev", "importer"))
 
 
+# Hosts of package indexes by their parts, so that this file names none, and options of pip and uv with a URL.
+INDEX = re.compile(
+    r"\b(?:pypi|pythonhosted|pypa|pytorch|npmjs|yarnpkg|debian|ubuntu|crates|rubygems|golang|conda|anaconda)\.(?:org|com|io)\b"
+)
+INDEX_OPTION = re.compile(
+    r"(?:--(?:extra-)?index-url|--find-links|(?:PIP|UV)_\w*(?:INDEX|LINKS)\w*)[ =]+['\"]?https?://([^/:'\"\s]+)"
+)
+RESERVED = re.compile(
+    r"[^.]+|.*\.(?:example|test)|(?:.*\.)?example\.(?:org|com|net)"
+)  # RFC 2606, and names without a dot
+
+
+def test_no_file_names_a_package_index() -> None:
+    # Clients take the index from their own configuration, so that a site can have a mirror.
+    wrong = []
+    for path in tracked():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        hosts = [found[0] for found in INDEX.finditer(text)]
+        hosts += [host for host in INDEX_OPTION.findall(text) if not RESERVED.fullmatch(host)]
+        wrong += [f"{path.relative_to(ROOT)} names {host}" for host in hosts]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://download.py" + "torch.org/whl/cpu", True),
+        ("registry.np" + "mjs.org", True),
+        ("pip install --index-url " + "https://mirror.corp/simple", True),
+        ("PIP_EXTRA_INDEX_URL=" + "https://mirror.corp/simple", True),
+        ("--find-links http://hub.test:8080/wheels/", False),
+        ("--index-url http://mirror.example/simple", False),
+        ("nvcr.io/nvidia/vllm", False),
+    ],
+)
+def test_a_package_index_is_found_by_host_and_by_option(text: str, found: bool) -> None:
+    hosts = [host for host in INDEX_OPTION.findall(text) if not RESERVED.fullmatch(host)]
+    assert bool(INDEX.search(text) or hosts) == found
+
+
 def test_no_test_and_no_script_changes_the_path_of_imports() -> None:
     # pyproject.toml says where tests import from, and PYTHONPATH where scripts do.
     changed = re.compile(r"\bsys\.path\b *(?:[\[=+]|\.(?:insert|append|extend)\b)")

@@ -163,7 +163,7 @@ def test_a_repository_that_cannot_be_read_is_told_by_its_variable(host: Host, tm
 def test_a_list_from_the_future_is_a_matter_of_the_clock(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host()
     said = (
-        "E: Release file for http://ports.ubuntu.com/dists/noble/InRelease is not valid yet (invalid for another 61d 2h). "
+        "E: Release file for http://ports.example.com/dists/noble/InRelease is not valid yet (invalid for another 61d 2h). "
         "Updates for this repository will not be applied.\n"
     )
     real = simulation.Simulation.apt
