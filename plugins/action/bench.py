@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Action of the module bench: it takes a sound along, waits for the job, and keeps the result on the controller."""
+"""The action of the module bench: sends a recording along, follows the job, and writes the result on the controller."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_f
 
 
 class ActionModule(job_status.ActionModule):
-    """Measure on the host, write the result file here."""
+    """Measure on the host, write the result file on the controller."""
 
     def arguments(self) -> dict[str, Any]:
-        """The module's own, with the sound, and without what is this side's business."""
+        """The module's arguments, with the recording, and without those for the controller."""
         args = {key: value for key, value in super().arguments().items() if key not in ("results", "run")}
         return sound.carry(args, args.get("services") or [], "bench_audio_file")
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the result, and the file that it was written to."""
+        """Return the result, and the path of its file."""
         begun = datetime.now(UTC)
         _checked, method = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if wrong := bench.wrong(method):
-            # Before anything is connected to.
+            # Refused before connecting to the host.
             return {"failed": True, "msg": "\n".join(wrong)}
         result = super().run(tmp, task_vars)
         measured = result.pop("result", None)
@@ -40,7 +40,7 @@ class ActionModule(job_status.ActionModule):
         document = {
             "schema": result_files.SCHEMA,
             "host": host,
-            # Hosts of one run are named alike: what was measured side by side is no measure for itself.
+            # The same for all hosts of a run, so that concurrent measurements are not compared with each other.
             "run": self._task.args.get("run") or f"{begun:%Y%m%dT%H%M%SZ}",
             "measured_at": begun.isoformat(timespec="seconds").replace("+00:00", "Z"),
             **measured,
@@ -57,6 +57,6 @@ class ActionModule(job_status.ActionModule):
             result.update(
                 failed=True,
                 msg=f"THOR-RESULT-WRITE: {host}: {file} cannot be written on the controller: {error.strerror}. "
-                "Name another folder in thor_bench_results; what was measured is in this task's result.",
+                "Name another folder in thor_bench_results; the measurements are in this task's result.",
             )
         return {**result, "document": document, "file": str(file)}

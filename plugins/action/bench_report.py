@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From result files to a report, on the controller (documented in plugins/modules/bench_report.py)."""
+"""Write a report from result files, on the controller (documented in plugins/modules/bench_report.py)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.report import page as 
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files, results
 
 NO_PLOTTER = (
-    "THOR-REPORT-PLOTTER: the page's charts are drawn with matplotlib, which the Python that runs Ansible lacks. Install it there: "
-    "pip install -r requirements/controller.txt. playbooks/report.yml writes the page of results that are there already."
+    "THOR-REPORT-PLOTTER: the charts of the page need matplotlib, which is missing in the Python that runs Ansible. Install it there: "
+    "pip install -r requirements/controller.txt. playbooks/report.yml writes the page from existing results."
 )
 ARGUMENTS: dict[str, Any] = {
     "results": {"type": "list", "elements": "path", "required": True},
@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Read, judge, draw and write; needs no connection."""
+    """Read the results, compare them, and write the report; needs no connection."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -50,15 +50,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         floors = {"": args["floor"], **args["floors"]}
         wrong = [f"{host or 'bench_floor'} = {floor!r}" for host, floor in floors.items() if not _is_part(floor)]
         if wrong:
-            msg = (
-                f"THOR-BENCH-METHOD: thor_bench_floor of {', '.join(wrong)}: write a part above 0, and at most 1 (0.9)."
-            )
+            msg = f"THOR-BENCH-METHOD: thor_bench_floor of {', '.join(wrong)}: write a number above 0 and at most 1 (0.9)."
             return {**result, "failed": True, "msg": msg}
         places = [Path(place).expanduser() for place in args["results"]]
         documents, unusable = result_files.read_all(places)
         if places and not documents and not unusable:
             msg = (
-                f"THOR-RESULT-INVALID: thor_bench_results = {', '.join(map(str, places))}: there is no result in it. "
+                f"THOR-RESULT-INVALID: thor_bench_results = {', '.join(map(str, places))}: it contains no result. "
                 "Measure first (playbooks/bench.yml), or name another folder."
             )
             return {**result, "failed": True, "msg": msg}
@@ -71,7 +69,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         fleet = results.fleet(documents, reference, args["floor"], of_hosts)
         messages: dict[str, list[str]] = {}
         for entry in fleet.entries:
-            # What was not measured in this run has had its verdict then.
+            # Results of earlier runs got their verdict then.
             if not args["run"] or entry.result["run"] == args["run"]:
                 messages.setdefault(entry.host, []).extend(one.text() for one in results.problems([entry]))
         result.update(
@@ -104,7 +102,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(
                 failed=True,
                 msg=f"THOR-RESULT-WRITE: thor_bench_results: {error.filename} cannot be written on the controller: {error.strerror}. "
-                "Name a folder there that can be.",
+                "Name a folder that can be written.",
             )
         return result
 
@@ -117,7 +115,7 @@ def _is_part(floor: Any) -> bool:
 
 
 def _writable(path: Path) -> None:
-    """Raise OSError where the file, or a folder for it, could not be made."""
+    """Raise OSError if the file, or a folder for it, could not be created."""
     folder = next(one for one in path.absolute().parents if one.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         number = errno.EACCES if folder.is_dir() else errno.ENOTDIR
@@ -125,7 +123,7 @@ def _writable(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> bool:
-    """Write a file in one rename, and tell whether it was another one before."""
+    """Write a file in one rename, and return whether its content changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") if path.exists() else None
     partial = path.with_name(f".{path.name}.new")

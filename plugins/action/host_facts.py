@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Action of the module host_facts: it holds the host's clock against the controller's."""
+"""The action of the module host_facts: compares the host's clock with the controller's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Run the module, and note how far the host's clock is behind."""
+    """Run the module, and add how far the host's clock is behind."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

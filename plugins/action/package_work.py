@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Wait until nobody else installs packages, and show for whom (documented in plugins/modules/package_work.py)."""
+"""Wait until no other process installs packages, and show which do (documented in plugins/modules/package_work.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible.utils.display import Display
 
 display = Display()
 
-# A question waits this long on the host; the first one does not, so that it is said at once for whom.
+# How long each query waits on the host. The first does not wait, so that the display shows at once who is at work.
 POLL_SECONDS = 15
 ARGUMENTS: dict[str, Any] = {
     "timeout": {"type": "int", "default": 1800},
@@ -21,13 +21,13 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Ask the host again and again until it is calm, or the time is over."""
+    """Query the host until no other process installs packages, or the time is over."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Wait; fail when somebody is still at work at the end."""
+        """Wait; fail if another process still installs packages at the end."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         host = (task_vars or {}).get("inventory_hostname", "")
@@ -40,8 +40,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return result
             who, waited = ", ".join(answer["work"]), int(time.monotonic() - begun)
             if waited >= args["timeout"]:
-                reason = f"after that many seconds others still install packages: {who}."
-                remedy = "Look at what they do (ps, journalctl), and run the play again when they are done."
+                reason = f"after that many seconds other processes still install packages: {who}."
+                remedy = "Check what they do (ps, journalctl), and run the play again when they have finished."
                 text = f"THOR-PACKAGES-BUSY: {host}: {args['variable']} = {args['timeout']}: {reason} Nothing was changed. {remedy}"
                 result.update(failed=True, work=answer["work"], msg=text)
                 return result

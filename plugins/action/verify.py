@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Action of the module verify: it takes a sound along from the controller."""
+"""The action of the module verify: sends a recording from the controller along."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Read the sound where a service wants one, and run the module."""
+    """Read the recording if a service needs one, and run the module."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -165,7 +165,7 @@ def main() -> None:
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
     keys.learn_keys(given["services"])
-    results = verify.ask_all(given["services"], questions, deployed.missing, host.listening())
+    results = verify.verify_services(given["services"], questions, deployed.missing, host.listening())
     module.exit_json(changed=False, results=results)
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How an action hands a sound of the controller to its module."""
+"""How an action passes a recording on the controller to its module."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
-# What vLLM takes by default (VLLM_MAX_AUDIO_CLIP_FILESIZE_MB).
+# vLLM's default limit (VLLM_MAX_AUDIO_CLIP_FILESIZE_MB).
 LARGEST = 25 * 1024 * 1024  # bytes
 
 
 def carry(args: Mapping[str, Any], services: Iterable[Mapping[str, Any]], variable: str) -> dict[str, Any]:
-    """``args`` with ``audio``, the content of the file ``audio_file`` in base64, where a service transcribes.
+    """``args`` with ``audio``, the content of the file ``audio_file`` in base64, if a service transcribes.
 
-    ``audio_file`` becomes its bare name. ``variable`` is what a person sets. Raises AnsibleActionFail with a code.
+    ``audio_file`` becomes its bare name. ``variable`` is the name of the setting. Raises AnsibleActionFail with a code.
     """
     given = {key: value for key, value in args.items() if key != "audio"}
     path = given.pop("audio_file", None)
@@ -30,11 +30,11 @@ def carry(args: Mapping[str, Any], services: Iterable[Mapping[str, Any]], variab
     except OSError as error:
         raise _failed(variable, path, f"it cannot be read: {error.strerror}") from None
     if not 0 < len(content) <= LARGEST:
-        raise _failed(variable, path, f"it has {len(content)} bytes, and engines take up to {LARGEST}")
+        raise _failed(variable, path, f"it has {len(content)} bytes, and engines accept at most {LARGEST}")
     return {**given, "audio_file": file.name, "audio": base64.b64encode(content).decode()}
 
 
 def _failed(variable: str, path: str, reason: str) -> AnsibleActionFail:
     return AnsibleActionFail(
-        f"THOR-AUDIO-FILE: {variable} = {path}: {reason}. Name a sound on this machine, the controller."
+        f"THOR-AUDIO-FILE: {variable} = {path}: {reason}. Name a recording on this machine, the controller."
     )

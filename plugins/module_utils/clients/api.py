@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to an inference service, and what their answers must look like.
+"""Requests to an inference service, and the shape of their answers.
 
 Standard library only: the module ``verify`` uses this file, and so does the supervisor, for readiness and liveness. Both must
 mean the same by "it answers".
 
-Requests go straight to the address and port that they are given, never through a proxy of the environment.
+Requests go straight to the address and port that they are given, never through a proxy from the environment.
 """
 
 from __future__ import annotations
@@ -26,48 +26,19 @@ from typing import Any
 
 MAX_BODY = 4 * 1024 * 1024  # bytes; an answer of a few hundred tokens has some kilobytes
 JSON = "application/json"
-# Where requests of an API go, unless the engine has another place for them: OpenAI's paths.
+# The path of each API, unless the engine has another: OpenAI's paths.
 API_PATHS = {"chat": "/v1/chat/completions", "transcription": "/v1/audio/transcriptions"}
 SAMPLE_RATE = 16000  # Hz; what Whisper works with
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}
-_EMPTY_THINKING = re.compile(r"<think>\s*</think>")
-# A thought is over at its closing tag; templates may open it in the prompt, so that the answer has that tag alone.
-_THOUGHT = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
-# How thoughts begin that no tag marks.
-_MUSING = re.compile(
-    r"\s*(okay|ok|alright|hmm|hm|well|so|first)?\W{0,3}\s*(so |now )?(the user|this user|we need|i need to|let me|i should|"
-    r"thinking process|here's a thinking|the prompt|the question is|用户|好的\W\s*用户|嗯|首先)",
-    re.IGNORECASE,
-)
-# What no engine in order says: bytes that are no text (U+FFFD takes their place), halves of surrogate pairs, control characters,
-# characters of private use, and code points that are none.
-_BROKEN = re.compile(
-    r"[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010ffff]"
-)
-# Tokens that frame a chat or fill a batch, as the vocabularies of Qwen, Llama, Gemma, Mistral, DeepSeek and GLM spell them. An answer
-# that has one went past its end, or the model has no idea of its template. One in quotes is spoken of.
-_SPECIAL_TOKEN = re.compile(
-    r"(?<![`\"'\w])(?:<\|(?:\w{4,40}|pad|eos|bos|eot|eom|end|sep|unk)\|>|<\uff5c[^\uff5c<>\n]{1,40}\uff5c>|"
-    r"<(?:pad|unk|eos|bos|start_of_turn|end_of_turn|unused\d+|0x[0-9A-F]{2})>|\[(?:PAD\d*|UNK|/?INST|gMASK|unused\d+)\])"
-)
-# How an answer ends: at its end, or at the limit of tokens. Engines also say abort, error, repetition (vLLM, v1/engine) and nothing.
-_ENDS = ("stop", "length")
-LEAST_ALIKE = 8  # characters
-# A token may hold a part of a character: an answer that is cut there ends in what stands for it.
-_CUT_CHARACTER = re.compile(r"\ufffd{1,3}\Z")
-# The same piece six times in a row and more, over a stretch that no plain sentence, list or table is made of.
-_REPEATED = re.compile(r"(.{1,60}?)\1{5,}")
-LEAST_REPEATED = 48  # characters
 MOST = 2**53  # the last whole number up to which a double holds all of them
-MOST_READ = 4000  # characters of an answer that are looked at
 
 
 class ProbeError(Exception):
     """A request got no usable answer.
 
     ``kind`` is ``unreachable`` (no connection, or it broke), ``timeout``, ``status`` (an HTTP error; ``status`` holds
-    it), ``shape`` (an answer that is none of this API) or ``unsupported`` (no request is known for the API).
+    it), ``shape`` (not an answer of this API) or ``unsupported`` (no request is known for the API).
     """
 
     def __init__(self, kind: str, message: str, status: int | None = None) -> None:
@@ -77,7 +48,7 @@ class ProbeError(Exception):
 
     @property
     def hopeless(self) -> bool:
-        """Whether the service understood and refused, so that asking again the same way will not help."""
+        """Whether the service understood and refused, so that repeating the request is pointless."""
         return self.kind == "unsupported" or self.status in (400, 401, 403, 405, 422)
 
 
@@ -124,12 +95,12 @@ def exchange(
     url = where(address, port, path)
     connection = http.client.HTTPConnection(reachable_address(address), port, timeout=timeout)
     expired = threading.Event()
-    sockets: list[socket.socket] = []  # the connection forgets its own as soon as the answer's head has come
+    sockets: list[socket.socket] = []  # the connection drops its own once the headers have arrived
 
     def expire() -> None:
         expired.set()
         for sock in sockets:
-            with contextlib.suppress(OSError):  # closed in the same moment
+            with contextlib.suppress(OSError):  # closed at the same moment
                 sock.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(timeout, expire)
@@ -142,7 +113,7 @@ def exchange(
         headers |= {"Authorization": f"Bearer {keys[port]}"} if keys.get(port) else {}
         connection.request("GET" if content is None else "POST", path, body=content, headers=headers)
         yield connection.getresponse()
-        if expired.is_set():  # what came before the end looks like the whole
+        if expired.is_set():  # a truncated answer looks complete
             raise TimeoutError
     except (OSError, http.client.HTTPException) as error:
         if expired.is_set() or isinstance(error, TimeoutError):
@@ -167,7 +138,7 @@ def request(
 
 
 def parse_json(content: bytes | str) -> Any:
-    """JSON of an engine; raises ValueError also where it is nested deeper than Python can follow."""
+    """JSON of an engine; raises ValueError also for JSON nested too deeply for Python."""
     try:
         return json.loads(content)
     except RecursionError:
@@ -175,13 +146,13 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def count(value: Any) -> int | None:
-    """How many of something an engine says there are; None where that is no such number."""
+    """A count that an engine states; None if it is not a valid count."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
     return value if is_count else None
 
 
 def rate(value: Any) -> float | None:
-    """How fast an engine says that it is; None where that is no speed: NaN and Infinity are no JSON, and Python reads them."""
+    """A speed that an engine states; None if it is not valid. NaN and Infinity are not JSON, but Python reads them."""
     is_rate = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
     return float(value) if is_rate else None
 
@@ -203,7 +174,7 @@ def error_text(status: int, content: bytes) -> str:
 
 def _wrong_shape(what: str, reason: str, content: bytes) -> ProbeError:
     start = " ".join(content[:200].decode("utf-8", "replace").split())
-    return ProbeError("shape", f"the answer is no {what}: {reason} (it begins: {start})")
+    return ProbeError("shape", f"the answer is not a {what}: {reason} (it begins: {start})")
 
 
 def _text(value: Any) -> str:
@@ -211,7 +182,7 @@ def _text(value: Any) -> str:
 
 
 def parse_chat(content: bytes, seconds: float) -> Answer:
-    """Read the body of a chat completion; raise ProbeError of kind ``shape`` when it is none."""
+    """Read the body of a chat completion; raise ProbeError of kind ``shape`` if it is not one."""
 
     def wrong(reason: str) -> ProbeError:
         return _wrong_shape("chat completion", reason, content)
@@ -225,7 +196,7 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
         raise wrong("it has no choices")
     message = choices[0].get("message")
     if not isinstance(message, dict) or message.get("role") != "assistant":
-        raise wrong("choices[0].message is not one of the role assistant")
+        raise wrong("choices[0].message does not have the role assistant")
     text = message.get("content") or ""
     # llama.cpp and older vLLM say reasoning_content, newer vLLM says reasoning
     reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
@@ -234,11 +205,11 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
         raise wrong("choices[0].message.content is not a text")
     tokens = count(usage.get("completion_tokens")) if isinstance(usage, dict) else None
     if tokens is None:
-        raise wrong("it has no usage.completion_tokens that is a number of tokens")
+        raise wrong("it has no valid usage.completion_tokens")
     timings = document.get("timings")
     speed = rate(timings.get("predicted_per_second")) if isinstance(timings, dict) else None
     if speed is None:
-        # of the whole request, the prompt included: a lower bound where the engine tells no timings
+        # of the whole request, including the prompt: a lower bound if the engine reports no timings
         speed = tokens / seconds if seconds > 0 and tokens else None
     return Answer(
         text=text,
@@ -253,7 +224,7 @@ def parse_chat(content: bytes, seconds: float) -> Answer:
 
 
 def parse_transcription(content: bytes, seconds: float) -> Answer:
-    """Read the body of a transcription in JSON; raise ProbeError of kind ``shape`` when it is none."""
+    """Read the body of a transcription in JSON; raise ProbeError of kind ``shape`` if it is not one."""
     try:
         document = parse_json(content)
     except ValueError:
@@ -278,7 +249,7 @@ def form(fields: Mapping[str, str], name: str, content: bytes) -> tuple[bytes, s
 
 
 def silence(seconds: float = 1.0) -> bytes:
-    """Silence as a WAV file, one channel of 16 bits: sound enough for a request that only wants an answer."""
+    """Silence as a WAV file, one channel of 16 bits: enough for a request that only needs an answer."""
     stream = io.BytesIO()
     with wave.open(stream, "wb") as sound:
         sound.setnchannels(1)
@@ -380,75 +351,3 @@ def wrong_model(answer: Answer, served_name: str) -> str | None:
     if answer.model != served_name:
         return f"the answer is from the model {answer.model!r}, and {served_name!r} should be served"
     return None
-
-
-def wrong_text(answer: Answer) -> str | None:
-    """Why the answer's text is none, or None."""
-    written = (answer.text + answer.reasoning).strip()
-    if answer.completion_tokens == 0 or not written:
-        told = (
-            ""
-            if answer.completion_tokens is None
-            else f" ({answer.completion_tokens} tokens, finish reason {answer.finish!r})"
-        )
-        return f"the answer is empty{told}"
-    broken = _BROKEN.findall(_without_cut(answer, answer.text) + _without_cut(answer, answer.reasoning))
-    if broken:
-        return f"the answer has {len(broken)} characters that are no text (such as {broken[0]!r}): the engine computes garbage"
-    # A transcription of music or silence may be nothing but notes or dots.
-    is_chat = answer.completion_tokens is not None
-    for part in (written, without_thought(answer.text), answer.reasoning.strip()):
-        # "!" is token 0 of Qwen's vocabulary, which is what NaN logits decode to: vllm#27364
-        alike = set("".join(part.split())) if len(part) >= LEAST_ALIKE else set()
-        if alike == {"!"} or (is_chat and len(alike) == 1 and not next(iter(alike)).isalpha()):
-            return f"the answer is nothing but {alike.pop()!r}: the engine computes garbage"
-    special = _SPECIAL_TOKEN.search(answer.text) if is_chat else None
-    if special:
-        return f"the answer has the special token {special[0]!r}: the model does not know where to stop, or not its template"
-    if is_chat and answer.finish not in _ENDS:
-        return f"the answer did not come to its end (finish reason {answer.finish[:40]!r})"
-    repeated = _REPEATED.search(" ".join(written[:MOST_READ].split()))
-    if repeated and len(repeated[0]) >= LEAST_REPEATED:
-        return f"the answer repeats itself ({repeated[1]!r}, {len(repeated[0]) // len(repeated[1])} times in a row)"
-    return None
-
-
-def _without_cut(answer: Answer, text: str) -> str:
-    """A text without the part of a character in which the limit of tokens has cut it."""
-    return _CUT_CHARACTER.sub("", text) if answer.finish == "length" else text
-
-
-def without_thought(text: str) -> str:
-    """What of an answer's text is an answer: without thoughts, and without one that has no end."""
-    return _THOUGHT.sub("", text).strip()
-
-
-def unfinished(answer: Answer) -> str | None:
-    """Why a chat that was to be answered in a sentence has no answer that came to its end, or None."""
-    spent = f"{answer.completion_tokens} tokens, finish reason {answer.finish!r}"
-    if not without_thought(answer.text):
-        return f"it has thought and not answered ({spent}; the thought begins {(answer.reasoning or answer.text).strip()[:60]!r})"
-    if answer.finish == "length":
-        return (
-            f"the answer has no end ({spent}): the model thinks without a tag for it, or does not know where to stop "
-            "(or verify_max_tokens is too small for verify_prompt)"
-        )
-    return None
-
-
-def thinking(answer: Answer) -> str | None:
-    """How the answer shows that the model has thought, or None. A block with nothing in it is no thinking."""
-    if answer.reasoning.strip():
-        return f"the answer carries reasoning ({answer.reasoning.strip()[:60]!r})"
-    text = _EMPTY_THINKING.sub("", answer.text)
-    for tag in ("<think>", "</think>"):
-        if tag in text:
-            return f"the answer's text has {tag}"
-    if answer.finish == "length" and _MUSING.match(text):
-        return f"the answer was cut, and begins as thoughts do ({text.strip()[:60]!r})"
-    return None
-
-
-def printable(text: str) -> str:
-    """A text without what would tell a terminal, or a file in XML, something else than text."""
-    return _BROKEN.sub("\ufffd", text)

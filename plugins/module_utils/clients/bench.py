@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the services of a host, one after the other, through their own APIs (a job, job.py).
+"""Measure the services of a host, one after the other, through their own APIs (a job, jobs.py).
 
-What comes out is a result as results.py describes it, without the names that only the controller knows. A service that
-fails, hangs or dies is told as failed, with what was measured of it before; the others are measured all the same.
+The outcome is a result with the schema of plugin_utils/report/result_files.py, without the names that only the controller knows.
+A service that fails, hangs or dies is reported as failed, with its measurements so far; the others are still measured.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe import host, t
 
 Service = Mapping[str, Any]
 Method = Mapping[str, Any]
-# What of the arguments is the method, and stands in the result.
+# The arguments that are the method and appear in the result.
 METHOD = ("input_tokens", "output_tokens", "concurrency", "requests", "warmups", "audio_seconds", "seed")
-# An engine's own tool loads the model a second time, beside the service: its weights, and as much again as it may need.
+# An engine's own tool loads the model a second time, beside the service: its weights, and this much more.
 TOOL_EXTRA_BYTES = 3 * 2**30
-# The engine's tool keeps other engines from starting meanwhile.
+# While the engine's tool runs, no other engine can start.
 TOOL_SECONDS = 600
 ERRORS_KEPT = 3
 GPU_LOCK = Path("/run/thor/gpu.lock")  # engines start one after the other
 GPU_LOCK_SECONDS = 600.0  # that a tool waits for it
-USER = "thor"  # of no service: each has an account of its own
+USER = "thor"  # used by no service: each has its own account
 
 
 def wrong(method: Method) -> list[str]:
-    """What is wrong with a method, as sentences with the variable and the way out."""
+    """What is wrong with a method, as sentences with the variable and the remedy."""
     least = {
         "input_tokens": 8,
         "output_tokens": 2,
@@ -54,13 +54,13 @@ def wrong(method: Method) -> list[str]:
         "timeout": 1,
     }
     found = [
-        f"THOR-BENCH-METHOD: bench_{name} = {method[name]}: write a number from {number} on."
+        f"THOR-BENCH-METHOD: bench_{name} = {method[name]}: write a number of at least {number}."
         for name, number in least.items()
         if not method[name] >= number
     ]
     if not method["concurrency"] or min(method["concurrency"]) < 1:
         found.append(
-            f"THOR-BENCH-METHOD: bench_concurrency = {method['concurrency']}: write a list of numbers from 1 on."
+            f"THOR-BENCH-METHOD: bench_concurrency = {method['concurrency']}: write a list of numbers of at least 1."
         )
     return found
 
@@ -74,7 +74,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     audio = base64.b64decode(spec["audio"]) if spec["audio"] else None
     method = {
         **spec["method"],
-        # Of the job and not of its arguments: a play that comes back finds the one that runs.
+        # Not an argument of the job, so that a play that reconnects recognizes the running job.
         "seed": spec["method"]["seed"] or int(time.time()),
         "audio_sha256": hashlib.sha256(audio).hexdigest() if audio else None,
     }
@@ -94,7 +94,9 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         free = throttling.memory(root)["free"]
         with throttling.Watch(root) as watch:
             if time.monotonic() - begun > spec["timeout_all"]:
-                outcome = _failed(f"Not measured: all of it may take {spec['timeout_all']} s (bench_timeout).")
+                outcome = _failed(
+                    f"Not measured: the time for all services is over ({spec['timeout_all']} s, bench_timeout)."
+                )
             elif (other := runs_another(service, units)) is not None:
                 outcome = _failed(f"Not measured: what runs is {other}. Run site.yml first.")
             else:
@@ -115,7 +117,7 @@ def _failed(reason: str, loads: Sequence[dict[str, Any]] = ()) -> dict[str, Any]
 
 
 def runs_another(service: Service, units: Mapping[str, Any]) -> str | None:
-    """What the unit of a service says that it serves, where that is something else; a figure must not be told of what did not run."""
+    """What the unit of a service serves, if that is something else: only the running version is measured."""
     unit = units.get(f"thor-{service['name']}.service")
     model = service["model"]
     names = [model.get("id") or model["key"], service["engine"], service["version"]]
@@ -125,7 +127,7 @@ def runs_another(service: Service, units: Mapping[str, Any]) -> str | None:
 
 
 def named(service: Service) -> dict[str, Any]:
-    """What a result says of which service it was."""
+    """The part of a result that identifies the service."""
     model = service["model"]
     return {
         **{key: service[key] for key in ("name", "profile", "engine", "version", "api", "thinking", "memory_gib")},
@@ -149,19 +151,21 @@ def measure(
         for concurrency in spec["method"]["concurrency"]:
             loads.append(_load(ask, concurrency, spec["method"], described, tell))
             if loads[-1]["failed"]:
-                break  # it is down, or it cannot bear this: more of it tells nothing
+                break  # it is down or overloaded, so larger loads are pointless
     except api.ProbeError as error:
         return _failed(f"{error}.", loads)
-    except Exception as error:  # whatever it is, it is this service's: the others are measured
+    except Exception as error:  # whatever it is, it concerns this service; the others are measured
         traceback.print_exc()
-        return _failed(f"{type(error).__name__}: {error} (a defect of the measurement; its log has more).", loads)
+        return _failed(
+            f"{type(error).__name__}: {error} (a bug in the measurement; the log of the job has details).", loads
+        )
     if loads and loads[-1]["failed"]:
         last = loads[-1]
         why = last["errors"][0].rstrip(".")
         reason = f"{last['failed']} of {last['requests']} requests failed at {last['concurrency']} at once: {why}."
         return _failed(reason, loads)
     if service["api"] == "chat" and not all(one["decode_tokens_per_s"] for one in loads):
-        reason = "Every answer came in one piece: there is no time between its tokens to measure."
+        reason = "Every answer arrived in one piece, so there is no time between tokens to measure."
         return _failed(reason, loads)
     return {"state": "measured", "reason": None, "loads": loads}
 
@@ -169,14 +173,14 @@ def measure(
 def _request(
     service: Service, spec: Mapping[str, Any], source: random.Random
 ) -> tuple[Callable[[], load_generator.Sample], Mapping[str, Any]]:
-    """What is sent again and again, and what is to be said of it; raises ProbeError."""
+    """The request to repeat, and what the result says about it; raises ProbeError."""
     method, timeout = spec["method"], spec["timeout"]
     if service["api"] == "transcription":
         given = base64.b64decode(spec["audio"]) if spec["audio"] else api.silence(1)
         try:
             sound, seconds = load_generator.lengthen(given, method["audio_seconds"])
         except ValueError as error:
-            raise api.ProbeError("unsupported", f"{spec['audio_file']} is no WAV file: {error}") from None
+            raise api.ProbeError("unsupported", f"{spec['audio_file']} is not a WAV file: {error}") from None
         return lambda: load_generator.transcription(service, "sound.wav", sound, timeout), {
             "audio_s": round(seconds, 3)
         }
@@ -194,10 +198,10 @@ def _load(
     described: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """So many requests, ``concurrency`` of them at once."""
+    """The requests of one load, ``concurrency`` of them at once."""
     count = max(method["requests"], concurrency)
     samples: list[load_generator.Sample] = []
-    errors: dict[int, str] = {}  # by the request's number: which of them ends first is chance
+    errors: dict[int, str] = {}  # by the request's number, because they end in any order
 
     def one(number: int) -> None:
         if len(errors) >= ERRORS_KEPT:
@@ -249,7 +253,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def spread(values: Sequence[float]) -> dict[str, float] | None:
-    """Mean, median, least and most; None of nothing."""
+    """Mean, median, minimum and maximum; None without values."""
     if not values:
         return None
     found = {
@@ -262,7 +266,7 @@ def spread(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    """What the engine's own tool measures without the server; None where the engine has none.
+    """What the engine's own tool measures without the server; None if the engine has none.
 
     ``state`` is ``measured``, ``skipped`` or ``failed``; ``tests`` have ``input_tokens``, ``output_tokens``, ``tokens_per_s``
     and ``deviation``. Source of the format: llama-bench -o json.
@@ -274,7 +278,7 @@ def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -
     free = throttling.memory(None)["available"]
     tool = {"tool": argv[0], "state": "skipped", "reason": None, "tests": []}
     if free is None or needs > free:
-        there = "what is available is not known" if free is None else f"{free / 2**30:.1f} GiB are available"
+        there = "how much is available is not known" if free is None else f"{free / 2**30:.1f} GiB are available"
         reason = f"it would load the model a second time: {needs / 2**30:.1f} GiB, and {there}"
         return {**tool, "reason": reason}
     tell(argv[0])
@@ -284,7 +288,7 @@ def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -
     try:
         with _gpu_lock():
             done = subprocess.run(
-                # Where memory runs out it goes first, and not an engine that serves.
+                # If memory runs out, it is killed first, and no serving engine.
                 ["sh", "-c", 'echo 1000 >/proc/self/oom_score_adj; exec "$@"', "sh", *command],
                 capture_output=True,
                 text=True,
@@ -304,14 +308,14 @@ def engine_tool(service: Service, method: Method, tell: Callable[[str], None]) -
 
 
 def _tests(documents: Any) -> list[dict[str, Any]]:
-    """What llama-bench has measured; raises ValueError where that is none."""
+    """What llama-bench measured; raises ValueError if it is not a measurement."""
     tests = []
     for one in documents if isinstance(documents, list) else [documents]:
         told = one if isinstance(one, dict) else {}
         lengths = [api.count(told.get(key)) for key in ("n_prompt", "n_gen")]
         speeds = [api.rate(told.get(key)) for key in ("avg_ts", "stddev_ts")]
         if None in (*lengths, *speeds):
-            raise ValueError(f"what it says is no measurement: {' '.join(repr(one).split())[:100]}")
+            raise ValueError(f"its output is not a measurement: {' '.join(repr(one).split())[:100]}")
         speed, deviation = (round(value or 0.0, 3) for value in speeds)
         tests.append(
             {"input_tokens": lengths[0], "output_tokens": lengths[1], "tokens_per_s": speed, "deviation": deviation}
@@ -320,7 +324,7 @@ def _tests(documents: Any) -> list[dict[str, Any]]:
 
 
 def _as_service() -> dict[str, Any]:
-    """The user and the groups that services run as: what is measured needs no more."""
+    """The user and the groups that services run as."""
     groups = []
     for name in ("render", "video"):
         with contextlib.suppress(KeyError):

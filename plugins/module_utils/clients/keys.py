@@ -12,7 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files 
 
 
 def learn_keys(services: Iterable[Mapping[str, Any]]) -> None:
-    """Let requests to services that ask for a key carry it, as far as this process may read it."""
+    """Make requests to services that require an API key carry it, if this process may read the key."""
     for service in services:
         if service.get("api_key") and (key := SecretFiles().value(service["name"], service["api_key"])):
             api.keys[service["port"]] = key

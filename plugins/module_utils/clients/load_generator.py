@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests whose speed is measured: a streamed chat with a random prompt of a given length, and the transcription of a sound.
+"""The load generator: streamed chats with random prompts of a given length, and transcriptions of a recording, both timed.
 
-A client of our own, because it runs on the device, beside what it measures: the engines' own clients and those that are kept for this
-(vllm bench serve, GenAI-Perf, guidellm) bring a tokenizer library and hundreds of megabytes, and fetch tokenizers by name.
-Here the service itself counts the tokens. The method is that of ``vllm bench serve --dataset-name random``: random prompts, the end of
-the text ignored, so that each answer has as many tokens as asked for.
+We have our own, because it runs on the device beside the service that it measures. Existing ones (vllm bench serve, GenAI-Perf,
+guidellm) bring a tokenizer library and hundreds of megabytes, and fetch tokenizers by name; here the service itself counts the
+tokens. The method is that of ``vllm bench serve --dataset-name random``: random prompts, and end-of-text ignored, so that each
+answer has exactly as many tokens as requested.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 
 Service = Mapping[str, Any]
-# Short and common, so that most are one token of most vocabularies. What they mean does not matter.
+# Short and common, so that most are a single token in most vocabularies. Their meaning does not matter.
 _COMMON = """
 about after again all also any back been before big black blue book both boy but call came can car city cold come day did door down each
 earth end even eye far few find first fish five food for form four from game girl give glass good great green had half hand hard have
 head hear help here high hill him home hot house idea into iron just keep kind know land large last late learn left less letter life
 """
 WORDS = _COMMON.split()
-# No engine generates faster for one client: what seems to was read out of a buffer, because this process had to wait.
+# No engine generates faster for one client. A higher rate means that this process was delayed and read from a buffer.
 FASTEST_TOKENS_PER_S = 10_000
-# A piece has a token or more: this many times as many pieces as tokens were asked for is a stream without an end.
+# A piece holds at least one token, so this many pieces per requested token mean an endless stream.
 MOST_PIECES = 16
 
 
@@ -41,8 +41,8 @@ MOST_PIECES = 16
 class Sample:
     """One measured answer; times are seconds since the request was sent.
 
-    ``first`` and ``last`` are when the first and the last piece of the answer came; equal where it came in one piece.
-    ``engine_rate`` is what the engine itself says of its speed of generation, in tokens per second, where it does.
+    ``first`` and ``last`` are the arrival of the first and the last piece of the answer; equal for a single piece.
+    ``engine_rate`` is the speed of generation that the engine itself reports, in tokens per second, if it does.
     """
 
     seconds: float
@@ -54,28 +54,28 @@ class Sample:
 
     @property
     def decode_rate(self) -> float | None:
-        """Tokens per second after the first: (n - 1) / (last - first). None for an answer that came in one piece."""
+        """Tokens per second after the first: (n - 1) / (last - first). None for an answer in one piece."""
         spent = self.last - self.first
         rate = (self.output_tokens - 1) / spent if spent > 0 else 0.0
         return rate if 0 < rate < FASTEST_TOKENS_PER_S else None
 
 
 def random_prompt(source: random.Random, words: int) -> str:
-    """Words without sense; no two prompts begin alike, so that no cache knows them."""
+    """Random words. No two prompts begin alike, so no prefix cache helps."""
     return " ".join([str(source.getrandbits(64)), *source.choices(WORDS, k=max(0, words - 1))])
 
 
 def words_for(service: Service, tokens: int, source: random.Random, timeout: float) -> int:
-    """How many words make a prompt of about ``tokens`` tokens, the chat's own around it included, as the service counts them.
+    """How many words make a prompt of about ``tokens`` tokens as the service counts them, including the chat template.
 
-    Two requests tell; raises ProbeError, of kind ``shape`` where the service does not count the tokens of a prompt.
+    Takes two requests. Raises ProbeError, of kind ``shape`` if the service does not count the tokens of a prompt.
     """
 
     def count(words: int) -> int:
-        # The one token need not be text: where thinking is off, llama.cpp begins with the end of a thought.
+        # The one token need not be text: without thinking, llama.cpp begins with the end of a thought.
         return stream_chat(service, random_prompt(source, words), 1, timeout, silent=True).input_tokens
 
-    few = max(1, tokens // 8)  # as long as the whole may be where a word is eight tokens
+    few = max(1, tokens // 8)  # short enough even if a word is eight tokens
     counted_few = count(few)
     many = max(few + 1, few * tokens // max(1, counted_few))
     counted_many = count(many)
@@ -85,7 +85,7 @@ def words_for(service: Service, tokens: int, source: random.Random, timeout: flo
 
 
 def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float, *, silent: bool = False) -> Sample:
-    """Have ``output_tokens`` tokens generated and note when they come; raise ProbeError. ``silent``: none need be text."""
+    """Request ``output_tokens`` tokens and time them; raise ProbeError. ``silent``: none of them needs to be text."""
     body = {
         "model": service["served_name"],
         "messages": [{"role": "user", "content": prompt}],

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine is shown when it is verified: a picture that is made on the spot, by address and as a file."""
+"""The test image for verification, generated on the device and offered by URL and as a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-SIDE = 224  # pixels; what vision encoders are made for, or a divisor of it
+SIDE = 224  # pixels; the input size of vision encoders, or a divisor of it
 RED, BLUE = bytes((220, 40, 30)), bytes((30, 60, 220))
 
 
@@ -32,9 +32,9 @@ def picture() -> bytes:
 
 
 class Gallery:
-    """A web server with the one picture, for as long as the ``with`` lasts; ``visits`` counts who came for it.
+    """A web server for the picture, for as long as the ``with`` lasts; ``visits`` counts its requests.
 
-    Open to this device alone, unless ``address`` is another one.
+    Only this device can reach it, unless ``address`` says otherwise.
     """
 
     def __init__(self, address: str = "127.0.0.1") -> None:
@@ -43,7 +43,7 @@ class Gallery:
         self.visits = 0
 
         class Handler(BaseHTTPRequestHandler):
-            """Shows the picture, whatever the path is."""
+            """Serves the picture at any path."""
 
             def do_GET(self) -> None:
                 """Send it."""
@@ -72,7 +72,7 @@ class Gallery:
 
 
 def own_address() -> str | None:
-    """The address that this device has on its network, which is no loopback one; None where it is on none."""
+    """The device's network address, not a loopback one; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route, contextlib.suppress(OSError):
         route.connect(("192.0.2.1", 9))  # no packet is sent: the kernel chooses a route, and with it an address
         address: str = route.getsockname()[0]
@@ -82,7 +82,7 @@ def own_address() -> str | None:
 
 @contextlib.contextmanager
 def picture_in(folder: str) -> Iterator[Path]:
-    """The picture as a file that everybody may read, for as long as the ``with`` lasts. Raises OSError."""
+    """The picture as a world-readable file for as long as the ``with`` lasts. Raises OSError."""
     handle, name = tempfile.mkstemp(prefix="thor-verify-", suffix=".png", dir=folder)
     try:
         with os.fdopen(handle, "wb") as stream:

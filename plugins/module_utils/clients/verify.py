@@ -1,9 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Verification: the requests that each service of a host is there for, and what is wrong with its answers.
-
-probe.py knows the requests, is deployed alone and imports nothing of ours; here are the judgement and its codes.
-"""
+"""Verification: representative requests to each service of a host, and the problems of its answers, with their codes."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api, sample_image
+from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api, sample_image
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
 SHOWN = 200  # characters of an answer
-CLOSED_SECONDS = 5.0  # for which it is watched whether an engine fetches what it must not
-# A service that may think gets as many times more tokens: a thought that was cut proves no answer. Qwen3-8B thinks some
-# hundred tokens about a greeting; on the slowest device that is still within verify_timeout.
+CLOSED_SECONDS = 5.0  # to wait for a forbidden fetch
+# The factor by which a thinking service gets more tokens, because a truncated thought is no proof of an answer. Qwen3-8B thinks
+# a few hundred tokens about a greeting, which even the slowest device manages within verify_timeout.
 THINKING_TIMES = 6
 Service = Mapping[str, Any]
 Result = dict[str, Any]
@@ -29,7 +26,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked. ``timeout`` is that of each answer, in seconds; ``image_url`` takes the place of a picture of our own."""
+    """What to ask. ``timeout`` applies to each answer, in seconds; ``image_url`` replaces the built-in picture."""
 
     prompt: str
     max_tokens: int
@@ -40,16 +37,16 @@ class Questions:
     sound: bytes = b""
 
 
-def ask_all(
+def verify_services(
     services: Sequence[Service],
     questions: Questions,
     missing: Callable[[Service], Problem | None] = lambda _service: None,
     listening: Sequence[Mapping[str, Any]] = (),
 ) -> list[Result]:
-    """Send all requests of all services side by side; an entry for each, in their order (shape: RETURN of the module verify).
+    """Send the requests of all services concurrently; returns an entry for each, in order (shape: RETURN of the module verify).
 
-    ``missing`` says why a service need not be asked at all. ``listening``: the sockets of the host that listen
-    (observe.listening); a service on another address than its own is told of, however well it answers.
+    ``missing`` says why a service cannot be asked at all. ``listening`` are the host's listening sockets (observe.listening): a
+    service that listens on another address than its own is a problem, however well it answers.
     """
     requests: list[Callable[[], Result]] = []
     for service in services:
@@ -66,7 +63,7 @@ def ask_all(
 
 
 def exposed(service: Service, listening: Sequence[Mapping[str, Any]]) -> Problem | None:
-    """What is wrong where a service listens on more than its address. Loopback is never more."""
+    """The problem of a service that listens on other addresses than its own; loopback does not count."""
     wanted = ipaddress.ip_address(service["address"])
     found = {
         str(address)
@@ -77,20 +74,18 @@ def exposed(service: Service, listening: Sequence[Mapping[str, Any]]) -> Problem
     }
     if not found:
         return None
-    reason = (
-        f"{service['unit']} listens on {', '.join(sorted(found))} as well or instead: whoever reaches that may use it."
-    )
+    reason = f"{service['unit']} listens on {', '.join(sorted(found))} as well or instead, so whoever can reach it can use the service."
     return _problem("THOR-LISTENS-OPEN", service, service["address"], reason)
 
 
 def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address; an IPv4 one that a socket of IPv6 shows as ::ffff:a.b.c.d as itself."""
+    """An address; ::ffff:a.b.c.d, as an IPv6 socket shows an IPv4 address, becomes a.b.c.d."""
     address = ipaddress.ip_address(text)
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def requests_of(service: Service, questions: Questions) -> list[Callable[[], Result]]:
-    """The requests that a service is there for; each, when called, is sent and judged."""
+    """The representative requests of a service; calling one sends it and checks the answer."""
     if service["api"] == "transcription":
         return [partial(_transcription, service, questions)]
     if service["api"] != "chat":
@@ -107,13 +102,13 @@ def requests_of(service: Service, questions: Questions) -> list[Callable[[], Res
 def _transcription(service: Service, questions: Questions) -> Result:
     name, sound = questions.sound_name, questions.sound or api.silence()
     send = partial(api.transcribe, service, name, sound, timeout=questions.timeout)
-    return _judged(service, "transcription", send, "THOR-AUDIO-FAILED", name)
+    return _checked(service, "transcription", send, "THOR-AUDIO-FAILED", name)
 
 
 def _chat(service: Service, questions: Questions) -> Result:
     tokens = questions.max_tokens * (1 if service.get("thinking") is False else THINKING_TIMES)
     send = partial(api.chat, service, questions.prompt, max_tokens=tokens, timeout=questions.timeout)
-    return _judged(service, "chat", send, "THOR-ANSWER-MISSING", None)
+    return _checked(service, "chat", send, "THOR-ANSWER-MISSING", None)
 
 
 def _about(service: Service, questions: Questions, what: str, image: str) -> Result:
@@ -126,7 +121,7 @@ def _about(service: Service, questions: Questions, what: str, image: str) -> Res
         max_tokens=questions.max_tokens,
         timeout=questions.timeout,
     )
-    return _judged(service, what, send, "THOR-MEDIA-FAILED", image)
+    return _checked(service, what, send, "THOR-MEDIA-FAILED", image)
 
 
 def _image_by_address(service: Service, questions: Questions) -> Result:
@@ -143,7 +138,7 @@ def _image_from_folder(service: Service, questions: Questions) -> Result:
         with sample_image.picture_in(vision["folder"]) as path:
             return _about(service, questions, what, vision["file_url"].format(path=path, name=path.name))
     except OSError as error:
-        reason = f"no file can be laid there: {error.strerror}."
+        reason = f"no file can be written there: {error.strerror}."
         problem = _problem("THOR-MEDIA-FOLDER", service, vision["folder"], reason)
         if isinstance(error, PermissionError) and not deployed.is_root():
             problem = deployed.no_root()
@@ -151,16 +146,16 @@ def _image_from_folder(service: Service, questions: Questions) -> Result:
 
 
 def _closed(service: Service, questions: Questions) -> Result:
-    """A service that must not fetch what a client names: whether it stays at home. What it answers does not matter."""
+    """Whether a service that must not fetch remote images does not fetch one. Its answer does not matter."""
     what = "image by URL (closed)"
-    # By its own address on the network, because this device's loopback is open to a unit that is closed to all others.
+    # At the device's own network address, because loopback is open even to units that may reach nothing else.
     address = sample_image.own_address()
     if address is None:
         return _result(service, what, state="unverified", answer="the device is on no network")
     said = "answered without it"
     with sample_image.Gallery(address) as gallery:
         try:
-            # Engines fetch before anything else. A kernel that holds them back drops what they send, so that they wait and wait.
+            # Engines fetch first. If the kernel blocks them, it drops their packets, and they wait until the timeout.
             api.chat(service, questions.image_prompt, image=gallery.url, max_tokens=1, timeout=CLOSED_SECONDS)
         except api.ProbeError as error:
             if error.kind == "unreachable":
@@ -173,8 +168,8 @@ def _closed(service: Service, questions: Questions) -> Result:
     return _result(service, what, answer=f"{said}, as it should be")
 
 
-def _judged(service: Service, what: str, send: Callable[[], api.Answer], code: str, culprit: object) -> Result:
-    """Send a request and judge the answer. ``code`` and ``culprit``: of the problem where the service refuses this very request."""
+def _checked(service: Service, what: str, send: Callable[[], api.Answer], code: str, culprit: object) -> Result:
+    """Send a request and check the answer. ``code`` and ``culprit`` are for the problem if the service refuses this request."""
     try:
         answer = send()
     except api.ProbeError as error:
@@ -190,20 +185,20 @@ def _judged(service: Service, what: str, send: Callable[[], api.Answer], code: s
         seconds=round(answer.seconds, 3),
         tokens=answer.completion_tokens,
         tokens_per_second=round(answer.tokens_per_second, 1) if answer.tokens_per_second else None,
-        answer=api.printable((answer.text or answer.reasoning).strip()[:SHOWN]),
+        answer=answer_checks.printable((answer.text or answer.reasoning).strip()[:SHOWN]),
     )
 
 
 def _wrong(service: Service, what: str, answer: api.Answer) -> list[Problem]:
-    """What is wrong with an answer that came."""
-    # A model without trained weights has nothing to say, and what it says is no language.
-    reasons = [api.wrong_text(answer)] if service.get("trained", True) else []
+    """The problems of an answer that arrived."""
+    # A model without trained weights does not answer in a language.
+    reasons = [answer_checks.wrong_text(answer)] if service.get("trained", True) else []
     if service["api"] == "chat":
         reasons.append(api.wrong_model(answer, service["served_name"]))
     if what == "chat" and service.get("trained", True) and not any(reasons):
-        reasons.append(api.unfinished(answer))
+        reasons.append(answer_checks.unfinished(answer))
     found = [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {reason}.") for reason in reasons if reason]
-    thought = api.thinking(answer) if service.get("thinking") is False else None
+    thought = answer_checks.thinking(answer) if service.get("thinking") is False else None
     if thought:
         found.append(_problem("THOR-ANSWER-THINKING", service, False, f"{what}: {thought}."))
     return found
@@ -230,21 +225,21 @@ def _result(service: Service, what: str, problems: Sequence[Problem] = (), state
 
 
 def _problem(code: str, service: Service, value: object, reason: str) -> Problem:
-    journal = f"Look into sudo journalctl -u {service['unit']}, then run the play again."
+    journal = f"Read sudo journalctl -u {service['unit']}, then run the play again."
     remedy = {
         "THOR-LISTENS-OPEN": f"sudo systemctl cat {service['unit']} shows who changes it; remove that, then run site.yml.",
         "THOR-ANSWER-MISSING": journal,
-        "THOR-ANSWER-WRONG": "Look whether playbooks/plan.yml knows this combination as broken, and choose another "
+        "THOR-ANSWER-WRONG": "Check whether playbooks/plan.yml lists this combination as broken, and choose another "
         "version of the engine, another precision or another model.",
         "THOR-ANSWER-THINKING": "The profile's options_not_thinking do not work with this version of the engine: "
         "choose another, or report it.",
-        "THOR-AUDIO-FAILED": "Send another format (verify_audio_file; a WAV file of 16 bits is understood by all), have whisper-server "
-        f"convert it (options: {{convert: true}}), or see what the engine lacks: sudo journalctl -u {service['unit']}.",
+        "THOR-AUDIO-FAILED": "Send another format (verify_audio_file; every engine understands a 16-bit WAV file), have whisper-server "
+        f"convert it (options: {{convert: true}}), or see what the engine is missing: sudo journalctl -u {service['unit']}.",
         "THOR-MEDIA-FAILED": "Check that the device reaches the address, and that it is an image; "
-        f"sudo journalctl -u {service['unit']} has the engine's words.",
-        "THOR-MEDIA-FOLDER": "Make the folder, or name one that is there in the option of the profile (media-path of llama.cpp, "
+        f"sudo journalctl -u {service['unit']} has the engine's messages.",
+        "THOR-MEDIA-FOLDER": "Create the folder, or name an existing one in the option of the profile (media-path of llama.cpp, "
         "allowed-local-media-path of vLLM).",
-        "THOR-MEDIA-OPEN": "The kernel or this version of the engine does not hold it back: block it in the network, or choose another "
+        "THOR-MEDIA-OPEN": "Neither the kernel nor this version of the engine blocks it: block it in the network, or choose another "
         "version of the engine.",
     }[code]
     keys = {

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import Evidence
 
 from tests.sandbox.engine import standin
@@ -310,7 +310,7 @@ def test_the_answer_is_what_probe_expects_and_counts(vllm: Engine) -> None:
     answer = api.chat(vllm.service, "Who are you?", max_tokens=3, timeout=10)
     assert (answer.finish, answer.completion_tokens) == ("length", 3)
     assert api.wrong_model(answer, "qwen3") is None
-    assert api.wrong_text(answer) is None
+    assert answer_checks.wrong_text(answer) is None
     metrics = vllm.ask("/metrics")[1]
     counts = dict(re.findall(r'^vllm:(\w+)\{engine="0",model_name="qwen3"\} (\S+)$', metrics, re.MULTILINE))
     # one token for the question whether it is ready

@@ -337,7 +337,7 @@ def test_one_whose_answers_come_in_one_piece_is_told(
 ) -> None:
     monkeypatch.setattr(load_generator, "FASTEST_TOKENS_PER_S", 0.5 / TOKEN_SECONDS)
     (service,) = run(tmp_path, engine.service())
-    assert service["state"] == "failed" and "came in one piece" in service["reason"]
+    assert service["state"] == "failed" and "arrived in one piece" in service["reason"]
 
 
 def test_one_that_is_not_there_is_told(engine: Engine, tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_a_sound_in_an_unknown_format_fails_its_service_alone(engine: Engine, tm
     ear = engine.service(name="ear", api="transcription")
     audio = base64.b64encode(b"ID3\x04").decode()
     heard, chat = run(tmp_path, ear, engine.service(), audio=audio, audio_file="song.mp3")
-    assert heard["state"] == "failed" and "song.mp3 is no WAV file" in heard["reason"]
+    assert heard["state"] == "failed" and "song.mp3 is not a WAV file" in heard["reason"]
     assert chat["state"] == "measured"
 
 
@@ -462,7 +462,7 @@ def test_the_engines_own_tool_is_asked_for_the_same_lengths(engine: Engine, tool
     good = '{"n_prompt": 64, "n_gen": 0, "avg_ts": 900, "stddev_ts": 1}'
     for wrong in (good.replace("900", "NaN"), good.replace("64", "true"), good.replace("1}", "1e400}"), "5", "{}"):
         tool.write_text(f"#!/bin/sh\necho '[{wrong}]'\n")
-        assert "no measurement" in measures(engine.service())["reason"]
+        assert "not a measurement" in measures(engine.service())["reason"]
 
 
 def test_it_does_not_wait_for_ever_for_engines_that_start(

@@ -147,7 +147,7 @@ def test_every_service_is_asked_for_what_it_is_there_for(engine: Engine, tmp_pat
         engine.service(name="ear", api="transcription", api_path="/inference"),
         engine.service(name="other", api="telepathy"),
     ]
-    results = verify.ask_all(services, QUESTIONS)
+    results = verify.verify_services(services, QUESTIONS)
     assert [(one["name"], one["request"], one["state"]) for one in results] == [
         ("chat", "chat", "ok"),
         ("eyes", "chat", "ok"),
@@ -159,7 +159,7 @@ def test_every_service_is_asked_for_what_it_is_there_for(engine: Engine, tmp_pat
     assert engine.seen == [sample_image.picture()] * 2
     assert list(tmp_path.iterdir()) == [], "nothing is left in the folder"
     assert results[0]["endpoint"].endswith("/v1/chat/completions") and results[4]["endpoint"].endswith("/inference")
-    assert verify.ask_all([], QUESTIONS) == []
+    assert verify.verify_services([], QUESTIONS) == []
 
 
 def test_requests_go_out_side_by_side(engine: Engine, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_requests_go_out_side_by_side(engine: Engine, tmp_path: Path) -> None:
     see = {"vision": {"folder": str(tmp_path), "file_url": "file://{path}"}, "remote_media": True}
     services = [engine.service(name=f"s{number}", **see) for number in range(5)]
     begin = time.monotonic()
-    results = verify.ask_all(services, QUESTIONS)
+    results = verify.verify_services(services, QUESTIONS)
     assert len(results) == 15 and all(one["ok"] for one in results)
     assert time.monotonic() - begin < 2
 
@@ -180,23 +180,23 @@ def test_answers_are_judged_and_not_only_their_status(engine: Engine) -> None:
         engine.service(served_name="other"),
         engine.service(port=1),
     ]
-    results = verify.ask_all(services, QUESTIONS)
+    results = verify.verify_services(services, QUESTIONS)
     assert codes(results) == [[], ["THOR-ANSWER-THINKING"], ["THOR-ANSWER-WRONG"], ["THOR-ANSWER-MISSING"]]
     assert "journalctl -u thor-eyes.service" in results[3]["messages"][0]
     engine.text, engine.reasoning = "!" * 30, ""
-    assert codes(verify.ask_all([engine.service()], QUESTIONS)) == [["THOR-ANSWER-WRONG"]]
+    assert codes(verify.verify_services([engine.service()], QUESTIONS)) == [["THOR-ANSWER-WRONG"]]
     # Of a picture too. A model without trained weights may end as it likes.
     engine.text, engine.finish = "A picture of", "abort"
     looking = engine.service(vision={"folder": "", "file_url": ""}, remote_media=True)
-    assert codes(verify.ask_all([looking, engine.service(trained=False)], QUESTIONS)) == [["THOR-ANSWER-WRONG"]] * 2 + [
-        []
-    ]
+    assert codes(verify.verify_services([looking, engine.service(trained=False)], QUESTIONS)) == [
+        ["THOR-ANSWER-WRONG"]
+    ] * 2 + [[]]
 
 
 def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> None:
     engine.finish, engine.text = "length", "Okay, the user wants me to"
     services = [engine.service(thinking=thinking) for thinking in (False, True, None)]
-    results = verify.ask_all(services, QUESTIONS)
+    results = verify.verify_services(services, QUESTIONS)
     assert codes(results) == [
         ["THOR-ANSWER-WRONG", "THOR-ANSWER-THINKING"],
         ["THOR-ANSWER-WRONG"],
@@ -209,14 +209,14 @@ def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> No
     vision = {"folder": "", "file_url": ""}
     looked = [
         one
-        for one in verify.ask_all([engine.service(vision=vision, remote_media=True)], QUESTIONS)
+        for one in verify.verify_services([engine.service(vision=vision, remote_media=True)], QUESTIONS)
         if "image" in one["request"]
     ]
     assert codes(looked) == [[]]
     # A model without trained weights does not know where to stop.
-    assert codes(verify.ask_all([engine.service(trained=False)], QUESTIONS)) == [[]]
+    assert codes(verify.verify_services([engine.service(trained=False)], QUESTIONS)) == [[]]
     engine.text, engine.finish = "\x1b[31mHello\ufffd", "stop"
-    (result,) = verify.ask_all([engine.service(api="transcription")], QUESTIONS)
+    (result,) = verify.verify_services([engine.service(api="transcription")], QUESTIONS)
     assert codes([result]) == [["THOR-ANSWER-WRONG"]] and "\x1b" not in result["answer"]
 
 
@@ -224,12 +224,12 @@ def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> No
 def test_a_model_without_weights_may_say_nothing_and_another_may_not(engine: Engine, api: str) -> None:
     engine.text = ""
     services = [engine.service(api=api, trained=trained) for trained in (True, False)]
-    assert codes(verify.ask_all(services, QUESTIONS)) == [["THOR-ANSWER-WRONG"], []]
+    assert codes(verify.verify_services(services, QUESTIONS)) == [["THOR-ANSWER-WRONG"], []]
 
 
 def test_a_sound_that_is_refused_names_the_file(engine: Engine) -> None:
     engine.refusal = (400, "failed to read audio data")
-    problem = only(verify.ask_all([engine.service(api="transcription")], QUESTIONS)[0])
+    problem = only(verify.verify_services([engine.service(api="transcription")], QUESTIONS)[0])
     assert (problem["code"], problem["value"]) == ("THOR-AUDIO-FAILED", "speech.ogg")
     assert "HTTP 400: failed to read audio data" in problem["reason"] and "verify_audio_file" in problem["remedy"]
 
@@ -238,7 +238,7 @@ def test_an_image_that_cannot_be_fetched_names_the_address(engine: Engine) -> No
     url = "http://127.0.0.1:1/cat.jpg"
     questions = verify.Questions(prompt="Hi", max_tokens=8, timeout=5, image_url=url)
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": True}
-    results = verify.ask_all([engine.service(**see)], questions)
+    results = verify.verify_services([engine.service(**see)], questions)
     assert codes(results) == [[], ["THOR-MEDIA-FAILED"]]
     assert only(results[1])["value"] == url and "Failed to download image" in only(results[1])["reason"]
 
@@ -246,7 +246,7 @@ def test_an_image_that_cannot_be_fetched_names_the_address(engine: Engine) -> No
 def test_a_folder_that_is_not_there_is_named(engine: Engine, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     see = {"vision": {"folder": gone, "file_url": "file://{path}"}, "remote_media": True}
-    results = verify.ask_all([engine.service(**see)], QUESTIONS)
+    results = verify.verify_services([engine.service(**see)], QUESTIONS)
     assert (only(results[2])["code"], only(results[2])["value"]) == ("THOR-MEDIA-FOLDER", gone)
 
 
@@ -257,7 +257,7 @@ def test_a_service_that_is_to_stay_at_home_is_caught_when_it_does_not(
     monkeypatch.setattr(sample_image, "own_address", lambda: "127.0.0.1")
     engine.fetches = fetches
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
-    results = verify.ask_all([engine.service(**see)], QUESTIONS)
+    results = verify.verify_services([engine.service(**see)], QUESTIONS)
     assert [one["request"] for one in results] == ["chat", "image by URL (closed)"]
     assert codes(results)[1] == found
     assert results[1]["ok"] == (not found)
@@ -270,7 +270,7 @@ def test_an_engine_that_is_held_back_by_the_kernel_never_answers_and_that_is_rig
     monkeypatch.setattr(verify, "CLOSED_SECONDS", 0.5)
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
     engine.delay = 1.0
-    results = verify.ask_all([engine.service(**see)], QUESTIONS)
+    results = verify.verify_services([engine.service(**see)], QUESTIONS)
     assert codes(results) == [[], []]
     assert results[1]["answer"] == "held back, as it should be"
 
@@ -280,17 +280,17 @@ def test_a_service_that_is_not_there_is_not_taken_for_one_that_stays_at_home(
 ) -> None:
     monkeypatch.setattr(sample_image, "own_address", lambda: "127.0.0.1")
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
-    results = verify.ask_all([engine.service(port=1, **see)], QUESTIONS)
+    results = verify.verify_services([engine.service(port=1, **see)], QUESTIONS)
     assert codes(results) == [["THOR-ANSWER-MISSING"]] * 2
     monkeypatch.setattr(sample_image, "own_address", lambda: None)
-    assert verify.ask_all([engine.service(**see)], QUESTIONS)[1]["state"] == "unverified"
+    assert verify.verify_services([engine.service(**see)], QUESTIONS)[1]["state"] == "unverified"
 
 
 def test_a_hung_endpoint_ends_after_its_time(engine: Engine) -> None:
     engine.delay = 30
     begin = time.monotonic()
     questions = verify.Questions(prompt="Hi", max_tokens=8, timeout=0.5, sound=b"RIFF")
-    results = verify.ask_all([engine.service(), engine.service(api="transcription")], questions)
+    results = verify.verify_services([engine.service(), engine.service(api="transcription")], questions)
     assert time.monotonic() - begin < 3
     assert codes(results) == [["THOR-ANSWER-MISSING"]] * 2
     assert all("did not answer within" in one["messages"][0] for one in results)
@@ -316,7 +316,7 @@ def test_a_sound_that_is_none_is_refused_by_its_variable(tmp_path: Path, content
 
 def test_junit_xml_tells_of_each_request(engine: Engine) -> None:
     engine.text = "\x00 <b>&amp;"
-    results = verify.ask_all(
+    results = verify.verify_services(
         [engine.service(name="chat", trained=False), engine.service(port=1), engine.service(api="x")], QUESTIONS
     )
     document = junit_xml(results, "thor01")
@@ -364,7 +364,7 @@ def test_verify_fails_for_an_open_port_however_well_the_service_answers(engine: 
     with socket.create_server(("0.0.0.0", 0)) as server:
         service = engine.service(port=server.getsockname()[1], api="other")
         listening = [{**one, "unit": None} for one in host.listening()]
-        results = {one["request"]: one for one in verify.ask_all([service], QUESTIONS, listening=listening)}
+        results = {one["request"]: one for one in verify.verify_services([service], QUESTIONS, listening=listening)}
     assert results["where it listens"]["state"] == "failed"
     assert "THOR-LISTENS-OPEN" in results["where it listens"]["messages"][0]
-    assert len(verify.ask_all([engine.service(api="other")], QUESTIONS, listening=host.listening())) == 1
+    assert len(verify.verify_services([engine.service(api="other")], QUESTIONS, listening=host.listening())) == 1

@@ -75,7 +75,7 @@ def test_a_service_without_its_unit_is_not_deployed(tmp_path: Path) -> None:
 def test_only_what_is_deployed_is_asked(tmp_path: Path) -> None:
     (tmp_path / "thor-chat.service").write_text("", encoding="utf-8")
     other = {**SERVICE, "name": "eyes", "unit": "thor-eyes.service", "vision": {"folder": "/models", "file_url": ""}}
-    results = verify.ask_all([SERVICE, other], QUESTIONS, lambda service: deployed.missing(service, tmp_path))
+    results = verify.verify_services([SERVICE, other], QUESTIONS, lambda service: deployed.missing(service, tmp_path))
     assert [(one["name"], one["problems"][0]["code"], one["state"]) for one in results] == [
         ("chat", "THOR-ANSWER-MISSING", "failed"),
         ("eyes", "THOR-NOT-DEPLOYED", "failed"),
