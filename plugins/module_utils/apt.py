@@ -1,25 +1,19 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What apt and gpg say, and how their failures are reported. Pure but for the host's name."""
+"""What apt and gpg say, and how their failures are reported. Pure."""
 
 from __future__ import annotations
 
-import platform
 import re
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-
-
-class Failed(Exception):
-    """A failure with a code, the host, the reason and a way out."""
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
 
 
 def failed(code: str, variable: str, value: Any, reason: str, remedy: str) -> Failed:
     """A failure that names a variable, or whatever else holds the wrong value."""
-    text = Problem(code, variable, value, reason, remedy).text()
-    return Failed(text.replace(": ", f": {platform.node()}: ", 1))
+    return Failed(Problem(code, variable, value, reason, remedy))
 
 
 def unreadable(variable: str, value: Any, reason: str, remedy: str, said: str) -> Failed:

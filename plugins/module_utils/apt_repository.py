@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.urls import fetch_url
 from ansible_collections.jetson.thor.plugins.module_utils import apt, bounded
-from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed, failed, unreadable
+from ansible_collections.jetson.thor.plugins.module_utils.apt import failed, unreadable
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import Entry, SignedBy, entries, signed_by
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.jetson.thor.plugins.module_utils import apt
-from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed, failed, unreadable
+from ansible_collections.jetson.thor.plugins.module_utils.apt import failed, unreadable
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

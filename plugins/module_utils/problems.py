@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import platform
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -104,6 +105,13 @@ def _shown(value: Any) -> str:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+class Failed(Exception):
+    """A module's failure: the text of a problem on this host."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text().replace(": ", f": {platform.node()}: ", 1))
 
 
 def fail_text(host: str, problems: Iterable[Problem]) -> str:

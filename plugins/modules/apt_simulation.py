@@ -86,8 +86,8 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed
 from ansible_collections.jetson.thor.plugins.module_utils.apt_simulation import Simulation
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 
 
 def run(module: AnsibleModule) -> list[str]:

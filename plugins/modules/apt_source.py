@@ -134,9 +134,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed
 from ansible_collections.jetson.thor.plugins.module_utils.apt_repository import Repository
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import Entry
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Dockerd:
         self.minimum = ""  # the oldest API version that a client may speak
         self.status: list[list[str]] = []
         self.broken = False
+        self.info: dict[str, Any] = {}  # more answers to GET /info
         self.runtimes = {"runc", "nvidia"}
         self.images: list[dict[str, Any]] = []
         self.pulls: list[Pull] = []
@@ -181,11 +182,13 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, "OK")
         elif path == "/info":
             info = {"DockerRootDir": str(dockerd.root), "Driver": "overlay2", "DriverStatus": dockerd.status}
-            self.answer(200, info)
+            self.answer(200, {**info, **dockerd.info})
         elif path == "/images/json":
             self.answer(200, self.list_images(json.loads(query.get("filters", "{}"))))
         elif path.startswith("/images/"):
             self.inspect_image(path.removeprefix("/images/").removesuffix("/json"))
+        elif path == "/containers/json":
+            self.answer(200, [{"Names": [f"/{name}"], "Labels": one} for name, one in dockerd.containers.items()])
         elif path.endswith("/logs"):
             self.answer(200, dockerd.says())
         elif path.startswith("/containers/"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import apt_repository, apt_sources
-from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 from apt_keys import ARMOR, COLONS, FIELD, KEY, PINNED, SUBKEY, URL
 
 

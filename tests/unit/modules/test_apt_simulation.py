@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import apt_simulation as simulation
-from ansible_collections.jetson.thor.plugins.module_utils.apt import Failed
 from ansible_collections.jetson.thor.plugins.module_utils.observe.toolkit import PACKAGES as TOOLKIT
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 from ansible_collections.jetson.thor.plugins.modules import apt_simulation
 
 from tests.sandbox import toolkit

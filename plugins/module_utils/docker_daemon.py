@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The dockerd of a host with its two files, daemon.json and a drop-in of its unit: what has to change, and how it is applied."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, files, records
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+UNIT = "docker.service"
+OPTIONS = "container_runtime_daemon_options"
+# dockerd loads its containers before it answers.
+ANSWER_SECONDS = 60
+RELOAD_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Change:
+    """The wanted files (None: no file), the keys that dockerd has to apply, and how: none, reload, restart or start."""
+
+    merged: Mapping[str, Any]
+    text: str | None
+    drop_in: str | None
+    keys: list[str]
+    action: str
+    pid: int
+
+
+class Daemon:
+    """The dockerd of this host."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.options: Mapping[str, Any] = module.params["options"]
+        self.environment: Mapping[str, str] | None = module.params["environment"]
+        self.file = Path(os.path.realpath(daemon_json.PATH))
+        self.drop_in = docker_host.DROP_IN
+        self.api = docker_api.Docker()
+        self.program = module.get_bin_path("dockerd")
+        self.before = files.read(None, str(self.file))
+        self.drop_in_before = files.read(None, str(self.drop_in))
+        content, error = docker_host.read_daemon_json()
+        if error:
+            raise Failed(daemon_json.file_problem(error))
+        self.current = content or {}
+
+    # --- What has to change ---
+
+    def change(self) -> Change:
+        """The difference between the wanted configuration and the files and the running dockerd. Raises Failed."""
+        try:
+            merged = daemon_json.merge(self.current, self.options)
+        except daemon_json.Conflict as error:
+            raise Failed(daemon_json.conflict_problem(str(error))) from error
+        text = self.before if self.before and merged == self.current else daemon_json.render(merged)
+        drop_in = self.drop_in_before if self.environment is None else drop_in_text(self.environment)
+        pid = self._main_pid()
+        keys, action = self._decide(merged, pid)
+        return Change(merged, text, drop_in, keys, action, pid)
+
+    def _decide(self, merged: Mapping[str, Any], pid: int) -> tuple[list[str], str]:
+        """The keys that dockerd has to apply, and how."""
+        keys = set(daemon_json.changed_keys(self.current, merged))
+        if self.program is None:
+            return sorted(keys), "none"
+        if not pid:
+            return sorted(keys), "start"
+        effective = self._effective()
+        if effective is None:
+            return sorted(keys), "restart"
+        keys |= set(daemon_json.lacking(self.options, merged, effective))
+        keys |= set(docker_host.pending(str(pid)).get("keys", []))
+        running = {"environment": docker_host.environment(str(pid)), "drop_in": self.drop_in_before}
+        if self.environment is not None and not daemon_json.environment_settled(self.environment, running):
+            keys |= set(self.environment) or {daemon_json.NO_RAW}
+        return sorted(keys), daemon_json.action(keys)
+
+    def _main_pid(self) -> int:
+        """Process id of dockerd; 0 if it does not run."""
+        command = ["systemctl", "show", "--property=ActiveState", "--property=MainPID", "--", UNIT]
+        _code, out, _err = self.module.run_command(command)
+        values = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        return int(values.get("MainPID", 0)) if values.get("ActiveState") == "active" else 0
+
+    def _effective(self) -> dict[str, Any] | None:
+        """The configuration of the running dockerd; None if it does not answer. Raises Failed if it refuses to tell."""
+        try:
+            return daemon_json.effective(self.api.get("/info"))
+        except docker_api.DockerError as error:
+            if error.status is None:
+                return None
+            reason = f"dockerd does not report its configuration: {error.message}"
+            raise Failed(
+                Problem("THOR-DOCKER-FAILED", UNIT, None, reason, "Check its journal: journalctl -u docker.")
+            ) from error
+
+    def containers(self) -> list[str]:
+        """The running containers, for a person."""
+        try:
+            found = docker_host.running_containers(self.api.get("/containers/json"))
+        except docker_api.DockerError:
+            return ["all running containers (dockerd does not answer)"]
+        return [f"{one['name']} ({one['service'] or one['image']})" for one in found]
+
+    def diff(self, change: Change) -> list[dict[str, str]]:
+        """Both files before and after, without passwords."""
+        return [
+            {
+                "before": daemon_json.redact(before or ""),
+                "after": daemon_json.redact(after or ""),
+                "before_header": str(path),
+                "after_header": str(path),
+            }
+            for path, before, after in (
+                (self.file, self.before, change.text),
+                (self.drop_in, self.drop_in_before, change.drop_in),
+            )
+        ]
+
+    # --- What is refused ---
+
+    def refuse_interruption(self, change: Change, interrupted: list[str]) -> Failed:
+        """A restart that nobody has allowed."""
+        reason = (
+            f"dockerd applies {', '.join(change.keys) or 'its configuration'} only when it is restarted, and that would interrupt "
+            f"{', '.join(interrupted)}. Nothing was changed."
+        )
+        remedy = (
+            "Set container_runtime_allow_restart: true (our services restart by themselves), or stop the containers."
+        )
+        return Failed(Problem("THOR-DOCKER-BUSY", "container_runtime_allow_restart", False, reason, remedy))
+
+    def validate(self, change: Change) -> None:
+        """Let dockerd check the new file. Docker before 23.0 cannot. Raises Failed."""
+        if self.program is None or change.text in (None, self.before):
+            return
+        # Not in the module's own temporary folder: check mode would create that.
+        with tempfile.TemporaryDirectory(prefix="thor-docker-") as folder:
+            trial = Path(folder) / "daemon.json"
+            trial.write_text(str(change.text), encoding="utf-8")
+            code, out, err = self.module.run_command([self.program, "--validate", f"--config-file={trial}"])
+        if code and "unknown flag" not in err:
+            words = _one_line(err or out).replace(str(trial), str(self.file))
+            reason = f"dockerd does not accept the configuration: {words} Nothing was written."
+            remedy = f"Correct the option, or the key in {self.file} that it names."
+            raise Failed(Problem("THOR-DOCKER-REFUSED", OPTIONS, None, reason, remedy))
+
+    # --- What is done ---
+
+    def apply(self, change: Change) -> None:
+        """Write the files and make dockerd apply them. Raises Failed after everything is back as it was."""
+        since = time.time()
+        if change.action in {"reload", "restart"}:
+            docker_host.PENDING.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            records.write(docker_host.PENDING, {"action": change.action, "pid": change.pid, "keys": change.keys})
+        self._write(self.file, change.text, self.before)
+        self._write(self.drop_in, change.drop_in, self.drop_in_before)
+        if change.drop_in != self.drop_in_before:
+            self._systemctl("daemon-reload")
+        wrong = self._load(change)
+        if wrong:
+            raise self._restore(wrong, change, since)
+        docker_host.PENDING.unlink(missing_ok=True)
+
+    def _write(self, path: Path, text: str | None, before: str | None) -> None:
+        """Replace a file in one rename; mode and owner stay. None removes it."""
+        if text == before:
+            return
+        if text is None:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        self.module.atomic_move(str(partial), str(path))
+
+    def _systemctl(self, *arguments: str) -> str | None:
+        """An order to systemd; what went wrong, or None."""
+        code, out, err = self.module.run_command(["systemctl", *arguments])
+        return None if code == 0 else _one_line(err or out)
+
+    def _load(self, change: Change) -> str | None:
+        """Make dockerd load the files; what went wrong, or None."""
+        if change.action == "none":
+            return None
+        if change.action != "reload":
+            # Earlier failed starts must not count.
+            self._systemctl("reset-failed", UNIT)
+        wrong = self._systemctl(change.action, UNIT)
+        if wrong:
+            return wrong
+        missing: list[str] | None = None
+        deadline = time.monotonic() + (RELOAD_SECONDS if change.action == "reload" else ANSWER_SECONDS)
+        while time.monotonic() < deadline:
+            effective = self._effective()
+            missing = None if effective is None else daemon_json.lacking(self.options, change.merged, effective)
+            if missing == []:
+                return None
+            time.sleep(0.2)
+        return f"dockerd has not applied {', '.join(missing)}" if missing else "dockerd does not answer"
+
+    def _restore(self, reason: str, change: Change, since: float) -> Failed:
+        """Put the previous files back; the failure to raise."""
+        journal = ["journalctl", "--unit", UNIT, f"--since=@{int(since)}", "--output=cat", "--no-pager", "--lines=15"]
+        _code, out, _err = self.module.run_command(journal)
+        self._write(self.file, self.before, change.text)
+        self._write(self.drop_in, self.drop_in_before, change.drop_in)
+        self._systemctl("daemon-reload")
+        self._systemctl("reset-failed", UNIT)
+        restart = self._main_pid() and change.action != "reload"
+        wrong = self._systemctl("restart" if restart else "reload-or-restart", UNIT)
+        docker_host.PENDING.unlink(missing_ok=True)
+        now = f"does not run with it either: {wrong}" if wrong else "runs with it"
+        reason = f"{change.action} of {UNIT} with the new {self.file} failed: {reason.rstrip('.')}"
+        remedy = (
+            f"The previous configuration was put back, and dockerd {now}. The end of its journal with the new one:\n"
+            f"{daemon_json.redact(out.rstrip())}"
+        )
+        return Failed(Problem("THOR-DOCKER-FAILED", OPTIONS, None, reason, remedy))
+
+
+def drop_in_text(environment: Mapping[str, str]) -> str | None:
+    """The drop-in that sets these variables; None if there are none."""
+    if not environment:
+        return None
+    lines = [f'Environment="{key}={value}"' for key, value in sorted(environment.items())]
+    return "\n".join(["# Written by jetson.thor (container_runtime_no_iptables_raw).", "[Service]", *lines, ""])
+
+
+def _one_line(text: str) -> str:
+    return str(daemon_json.redact(" ".join(text.split())))
