@@ -1,17 +1,22 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The action of the module host_facts: compares the host's clock with the controller's."""
+"""The action of the module host_facts: compares clocks, and has the host look for the secrets that its services should have."""
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.jetson.thor.plugins.module_utils.services import secret_files
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Run the module, and add how far the host's clock is behind."""
+    """Run the module, and add what needs the controller."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -19,8 +24,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the module returns."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(self._execute_module(module_args=dict(self._task.args), task_vars=task_vars))
+        arguments = {**self._task.args, **self._digests(task_vars or {})}
+        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         clock = result.get("ansible_facts", {}).get("thor_host", {}).get("clock")
         if clock:
             clock["behind_s"] = round(time.time() - clock["time"])
         return result
+
+    def _digests(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments ``secrets`` and ``secrets_key``. A mistake in the profiles is left to the action resolve, which explains it."""
+        key = secrets.token_hex(16)
+        given = [variables.get(name) for name in ("thor_profiles", "thor_extra_profiles")]
+        try:
+            profiles, extra = self._templar.template(given)
+            found = service_secrets(profiles or [], extra or {})
+            return {
+                "secrets_key": key,
+                "secrets": {name: secret_files.digest(key, values) for name, values in found.items()},
+            }
+        except (AnsibleError, TypeError, ValueError, AttributeError):
+            return {}

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The secrets of a host's services, which stand in no fact."""
+"""The secrets of a host's services, which appear in no fact."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - Takes the key C(secrets) out of the entries of C(thor_profiles), over that of their profiles, for M(jetson.thor.service_secrets).
-    The fact C(thor_services) holds their names alone.
+    The fact C(thor_services) holds only their names.
 positional: _input, extra_profiles
 options:
   _input:
@@ -39,21 +39,10 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-
-def service_secrets(profiles: Iterable[Any], extra_profiles: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The secrets by service, as plugin_utils/catalog/resolve.py names services."""
-    found: dict[str, Any] = {}
-    for written in profiles or []:
-        entry = written if isinstance(written, Mapping) else {"profile": written}
-        named = str(entry.get("profile"))
-        profile = (extra_profiles or {}).get(named) or {}
-        secrets = {**(profile.get("secrets") or {}), **(entry.get("secrets") or {})}
-        if secrets:
-            found[str(entry.get("name", named))] = secrets
-    return found
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 
 
 class FilterModule:

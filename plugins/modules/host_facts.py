@@ -16,6 +16,9 @@ author:
 description:
   - Reads everything that the roles of this collection need to know about a host - device, L4T, operating system, memory, disk, toolchain,
     builds, models, units, listening sockets, device nodes - and returns it as the fact C(thor_host).
+  - What M(jetson.thor.services) would compare is part of it, as hashes, modes and owners of files and states of units.
+  - The action sends digests of the secrets in C(thor_profiles), made with a key that is used once. The fact contains neither secrets nor
+    digests; it says which services' secret files hold these secrets.
 options:
   facts_root:
     description:
@@ -24,9 +27,17 @@ options:
       - For hosts that are not real devices, such as containers.
     type: str
     default: ""
+  secrets_key:
+    description: The key of O(secrets). The action sets it.
+    type: str
+    default: ""
+  secrets:
+    description: By name of the service, the digest of its secrets. The action sets it.
+    type: dict
+    default: {}
 attributes:
   action:
-    description: Has a corresponding action plugin, which holds the host's clock against the controller's.
+    description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets).
     support: full
   check_mode:
     description: Can run in check mode and return what is found without modifying the target.
@@ -75,10 +86,14 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe.host import ob
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"facts_root": {"type": "str", "default": ""}},
+        argument_spec={
+            "facts_root": {"type": "str", "default": ""},
+            "secrets_key": {"type": "str", "default": "", "no_log": True},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+        },
         supports_check_mode=True,
     )
-    found = observe(module.params["facts_root"])
+    found = observe(module.params["facts_root"], module.params["secrets_key"], module.params["secrets"])
     records.tell(module)
     module.exit_json(changed=False, ansible_facts={"thor_host": found})
 

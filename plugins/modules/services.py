@@ -94,17 +94,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Serve one model
+- name: Serve what thor_services lists
   jetson.thor.services:
-    files:
-      - path: /etc/systemd/system/thor.target
-        content: "{{ lookup('ansible.builtin.file', 'thor.target') }}"
-    units:
-      - thor.target
-    services:
-      - name: chat
-        unit: "{{ lookup('ansible.builtin.template', 'service.j2') }}"
-        config: "{{ __serving_config | to_nice_json }}"
+    files: "{{ wanted.files }}"
+    units: "{{ wanted.units }}"
+    services: "{{ wanted.services }}"
+  vars:
+    wanted: "{{ ansible_facts['thor_services'] | jetson.thor.service_definitions(ansible_facts['thor_host']) }}"
 
 - name: Undo the last switch
   jetson.thor.services:

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import resolved
 import testinfra
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 HOST = os.environ.get("THOR_FAULTS_HOST", "thor01")
 BIN = Path(sys.executable).parent
 SSH_CONFIG = ROOT / ".sandbox" / "ssh_config"
@@ -32,21 +33,18 @@ Service = dict[str, Any]
 
 
 def stand_in(name: str, port: int, *arguments: str, mode: str = "ok", **fields: Any) -> Service:
-    """A resolved service whose engine is the stand-in."""
+    """A resolved service of the catalog, whose engine is replaced by the stand-in."""
+    service = resolved.service(resolved.LLAMA, name=name, port=port).to_facts()
     return {
-        "name": name,
-        "unit": f"thor-{name}.service",
+        **service,
         "profile": "stand-in",
         "engine": "stand-in",
         "version": "1",
         "argv": ["stand-in-engine", "--mode", mode, "--port", str(port), *arguments],
         "environment": {},
-        "model": {"path": "/models"},
+        "model": {**service["model"], "path": "/models"},
         "files": [],
-        "api": "chat",
         "served_name": "stand-in",
-        "address": "127.0.0.1",
-        "port": port,
         "thinking": None,
         "start_timeout": 20,
         "memory_gib": 0.5,

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Difference, Wanted, compare
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import MARKER, Disk, File, Service
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import MARKER, Disk, File, ServiceFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
 from ansible_collections.jetson.thor.plugins.module_utils.services.switch import Switch, carry_out
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
@@ -128,9 +128,9 @@ class Silent:
         """Say nothing."""
 
 
-def service(name: str, port: int, text: str = "good", memory: float = 0) -> Service:
+def service(name: str, port: int, text: str = "good", memory: float = 0) -> ServiceFiles:
     config = {"port": port, "memory_gib": memory}
-    return Service(name, f"{MARKER} {name}\n--port {port}\n{text}\n", json.dumps(config))
+    return ServiceFiles(name, f"{MARKER} {name}\n--port {port}\n{text}\n", json.dumps(config))
 
 
 class Host:
@@ -140,23 +140,23 @@ class Host:
         self.disk = Disk(root)
         self.systemd = Systemd(self.disk)
 
-    def difference(self, *services: Service, files: Sequence[File] = ()) -> Difference:
+    def difference(self, *services: ServiceFiles, files: Sequence[File] = ()) -> Difference:
         wanted = Wanted(list(files), ["thor.target"], list(services))
         return compare(wanted, observe(self.disk, self.systemd, wanted))
 
-    def diffs(self, *services: Service) -> list[dict[str, str]]:
+    def diffs(self, *services: ServiceFiles) -> list[dict[str, str]]:
         """What ``--diff`` shows."""
         wanted = Wanted([], ["thor.target"], list(services))
         return diffs(wanted, compare(wanted, observe(self.disk, self.systemd, wanted)), self.disk)
 
-    def run(self, *services: Service, files: Sequence[File] = ()) -> Difference:
+    def run(self, *services: ServiceFiles, files: Sequence[File] = ()) -> Difference:
         self.systemd.orders.clear()
         wanted = Wanted(list(files), ["thor.target"], list(services))
         difference = compare(wanted, observe(self.disk, self.systemd, wanted))
         Switch(wanted, difference, self.disk, self.systemd, Silent()).run()
         return difference
 
-    def carry_out(self, *services: Service, files: Sequence[File] = (), restore: bool = False) -> dict[str, Any]:
+    def carry_out(self, *services: ServiceFiles, files: Sequence[File] = (), restore: bool = False) -> dict[str, Any]:
         """A run as the module makes it."""
         wanted = Wanted(list(files), ["thor.target"], list(services))
         return carry_out(wanted, restore, self.disk, self.systemd, Silent())

@@ -18,19 +18,22 @@ import re
 import struct
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
+from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
 from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.models.store import MANIFEST, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, mounts, power, throttling
-from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, secret_files
+from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, observation
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
+from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import SecretFiles
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
 ENGINES = Path("/opt/thor/engines")
-UNITS = Path("/etc/systemd/system")
 HUB_CLIENT = Path("/opt/thor/venv/modelscope")
 MODELS = Path("/models")
 # What engines start beside themselves.
@@ -41,12 +44,13 @@ THOR_COMPATIBLE = "nvidia,tegra264"
 JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
 
 
-def observe(facts_root: str = "") -> dict[str, Any]:
-    """Everything that the roles want to know of this host. Only reads."""
+def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Everything that the roles want to know of this host. Only reads. ``secrets``: see SecretFiles.observe."""
     root = Path(facts_root) if facts_root else None
     disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
     disks["/models"]["staged_bytes"] = _staged_bytes()
     docker = docker_host.observe(root)
+    serving = observation.observe(Disk(), _Systemctl())
     disks |= {path: _disk(Path(path)) for path in docker_host.disk_paths(docker)}
     return {
         "root": deployed.is_root(),
@@ -65,8 +69,10 @@ def observe(facts_root: str = "") -> dict[str, Any]:
         "disks": disks,
         "builds": _builds(),
         "models": _models(),
-        "units": units(),
-        "secret_files": len(list(Path("/", secret_files.FOLDER).glob("*"))),
+        "units": _units(serving.units),
+        "serving": serving.facts(),
+        "secrets": SecretFiles().observe(secrets_key, secrets or {}),
+        "account": _account("thor"),
         "listening": listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
@@ -253,20 +259,33 @@ def _unchanged(path: Path, recorded: dict[str, Any]) -> bool:
     return (status.st_size, status.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
 
 
+class _Systemctl(Systemctl):
+    """systemd, which knows no unit where it does not run."""
+
+    def states(self, units: Sequence[str]) -> dict[str, State]:
+        """The state of each unit."""
+        try:
+            return super().states(units)
+        except (JobFailed, OSError):
+            return {}
+
+
 def units() -> dict[str, Any]:
-    """The units of services of ours by name, and what they say that they serve."""
-    # systemctl refuses all of them where one is a template (thor-drop-caches@.service).
-    names = sorted(path.name for path in UNITS.glob("thor-*.service") if "@" not in path.name)
-    properties = ("Description", "ActiveState", "SubState", "UnitFileState", "MainPID")
+    """The units of our services by name, with their states and what they say that they serve."""
+    return _units(_Systemctl().states(observation.service_units(Disk())))
+
+
+def _units(states: Mapping[str, State]) -> dict[str, Any]:
     return {
-        name: {
-            "serves": values.get("Description", "").removeprefix("jetson.thor: "),
-            "active": values.get("ActiveState"),
-            "sub": values.get("SubState"),
-            "enabled": values.get("UnitFileState") == "enabled",
-            "main_pid": int(values.get("MainPID", 0)),
+        unit: {
+            "serves": state.description.removeprefix("jetson.thor: "),
+            "active": state.active,
+            "sub": state.sub,
+            "enabled": state.enabled == "enabled",
+            "main_pid": state.main_pid,
         }
-        for name, values in systemd.observe(names, *properties).items()
+        for unit, state in states.items()
+        if unit.startswith("thor-") and unit.endswith(".service")
     }
 
 
@@ -334,6 +353,15 @@ def _device_nodes(root: Path | None) -> list[str]:
 def _groups() -> list[str]:
     names = {line.split(":")[0] for line in (files.read(None, "/etc/group") or "").splitlines()}
     return sorted(names & {"render", "video"})
+
+
+def _account(name: str) -> dict[str, str] | None:
+    """An account as ansible.builtin.user would make it."""
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return {"comment": found.pw_gecos, "home": found.pw_dir, "shell": found.pw_shell}
 
 
 def _is_person(name: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, Service
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, ServiceFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
 
 # Support units: the socket that drops the page cache, and the target that wants all services.
@@ -77,7 +77,7 @@ class Wanted:
 
     files: list[File]  # support files
     units: list[str]  # support units, enabled and started
-    services: list[Service]
+    services: list[ServiceFiles]
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Wanted:
@@ -85,7 +85,7 @@ class Wanted:
         return cls(
             files=[File(**item) for item in spec["files"]],
             units=list(spec["units"]),
-            services=[Service(**item) for item in spec["services"]],
+            services=[ServiceFiles(**item) for item in spec["services"]],
         )
 
     def spec(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceFiles:
     """A service as it should be: its unit and the supervisor's configuration, as texts."""
 
     name: str

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Definition, Service
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Definition, ServiceFiles
 
 
 @dataclass
 class Group:
     """Services in the order of their start, and removed ones whose port or memory they take over."""
 
-    services: list[Service] = field(default_factory=list)
+    services: list[ServiceFiles] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 
 
@@ -27,7 +27,7 @@ def takes_over(new: Definition, present: Definition, other_has: Definition, othe
     return None
 
 
-def groups_of(pending: Sequence[Service], removed: Sequence[str], has: Mapping[str, Definition]) -> list[Group]:
+def groups_of(pending: Sequence[ServiceFiles], removed: Sequence[str], has: Mapping[str, Definition]) -> list[Group]:
     """The groups, in the order of their first services; the last group only removes. ``has``: the present definitions."""
     gets = {service.name: service.definition for service in pending} | dict.fromkeys(removed, Definition(None, None))
     group_of = {name: {name} for name in gets}

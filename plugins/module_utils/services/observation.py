@@ -31,7 +31,9 @@ def observe(disk: Disk, systemctl: Systemctl, wanted: Wanted | None = None) -> O
     wanted = wanted or Wanted([], [], [])
     paths = dict.fromkeys([*_our_paths(disk), *_paths(wanted)])
     units = list(
-        dict.fromkeys([*SUPPORT_UNITS, *_our_units(disk), *wanted.units, *(one.unit_name for one in wanted.services)])
+        dict.fromkeys(
+            [*SUPPORT_UNITS, *service_units(disk), *wanted.units, *(one.unit_name for one in wanted.services)]
+        )
     )
     states = systemctl.states(units)
     drift = {
@@ -77,7 +79,8 @@ def _our_paths(disk: Disk) -> Iterable[str]:
                 yield f"/{path.relative_to(disk.root)}"
 
 
-def _our_units(disk: Disk) -> list[str]:
+def service_units(disk: Disk) -> list[str]:
+    """The units of services, whoever wrote them."""
     # systemctl refuses all units where one of them is a template (thor-drop-caches@.service).
     return sorted(path.name for path in disk.path(f"/{UNITS}").glob("thor-*.service") if "@" not in path.name)
 

@@ -26,7 +26,7 @@ from typing import Any, NoReturn, Protocol
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous, retired
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Difference, Wanted, compare
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, Service
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, ServiceFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.failure import (
     broken,
     journal_text,
@@ -54,7 +54,7 @@ class Progress(Protocol):
 class NotAnswered(Exception):
     """A service was started and has not answered; ``since``: when it was started."""
 
-    def __init__(self, service: Service, since: float) -> None:
+    def __init__(self, service: ServiceFiles, since: float) -> None:
         super().__init__(service.unit_name)
         self.service = service
         self.since = since
@@ -156,7 +156,7 @@ class Switch:
             self.disk.remove(path)
         self.done += 1
 
-    def make_room(self, service: Service, later: Sequence[Service]) -> None:
+    def make_room(self, service: ServiceFiles, later: Sequence[ServiceFiles]) -> None:
         """Stop who comes later and still has what this service gets: its port, or memory that the other one gives up."""
         for other in later:
             what = takes_over(service.definition, self.has[service.name], self.has[other.name], other.definition)
@@ -221,7 +221,13 @@ class Switch:
         return [unit for unit, state in self.systemctl.states(units).items() if state.active == "active"]
 
     def failure_text(
-        self, service: Service, cause: str | None, reason: str, journal: list[str], back: list[str], lost: list[str]
+        self,
+        service: ServiceFiles,
+        cause: str | None,
+        reason: str,
+        journal: list[str],
+        back: list[str],
+        lost: list[str],
     ) -> str:
         """The message of a failed run: what, why, what is now, and the way out."""
         if service.name not in self.difference.switched:

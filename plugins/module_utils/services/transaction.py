@@ -28,7 +28,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
     UNITS,
     Disk,
     File,
-    Service,
+    ServiceFiles,
     paths_of,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
@@ -84,7 +84,7 @@ class Transaction:
         disk: Disk,
         systemctl: Systemctl,
         files: Iterable[File],
-        services: Iterable[Service],
+        services: Iterable[ServiceFiles],
         removed: Iterable[str],
     ) -> Transaction:
         """Write everything beside its place, and the record. Nothing that serves is touched, whatever happens here."""

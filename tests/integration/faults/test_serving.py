@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import yaml
+import resolved
 from sandbox_device import ROOT, Device, eventually, play, refused, served, stand_in
 
 
@@ -179,11 +179,10 @@ def test_systemd_hands_on_exactly_the_arguments_and_the_environment(device: Devi
 
 @pytest.mark.usefixtures("device")
 def test_a_silent_fall_back_to_the_cpu_fails() -> None:
-    engines = yaml.safe_load((ROOT / "roles/catalog/files/engines.yml").read_text(encoding="utf-8"))["engines"]
-    wanted = {"gpu": engines["llama.cpp"]["gpu"]}
+    wanted = {"gpu": resolved.service(resolved.LLAMA).to_facts()["gpu"]}
 
     def says(log: str) -> list[str]:
-        lines = (ROOT / "tests/unit/logs" / log).read_text(encoding="utf-8").splitlines()
+        lines = (ROOT / "tests/unit/module_utils/services/logs" / log).read_text(encoding="utf-8").splitlines()
         return [word for line in lines for word in ("--log", line)]
 
     output = refused(stand_in("fault-gpu", 18104, **wanted), serving_require_gpu=True)

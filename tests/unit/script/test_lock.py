@@ -256,7 +256,9 @@ def test_what_cannot_be_read_is_named_and_leaves_the_lock_alone(
         {"Data": {"Files": [{"Path": 7, "Type": "blob", "Size": 1, "Sha256": "0" * 64}]}},
     ],
 )
-def test_an_answer_that_is_not_a_listing(answer: Any, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_is_not_a_listing(
+    answer: Any, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
     hub.listings["Owner/Name", "master"] = answer
     assert run(folder, hub) == 2
     assert "that is not a listing" in capsys.readouterr().err

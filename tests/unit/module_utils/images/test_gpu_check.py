@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import resolved
 from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, record
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
     container_environment,
     environment_key,
 )
-from container_helper import docker_run
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from fake_dockerd import Dockerd
 from image_runs import ONE, VLLM, failed, image, pulled, run, spec
 
@@ -45,7 +48,8 @@ def test_the_check_runs_like_the_services_container(dockerd: Dockerd, tmp_path: 
     first, second = [json.loads(body) for body in dockerd.bodies if b"HostConfig" in body]
     assert "NVIDIA_VISIBLE_DEVICES=all" in first["Env"] and "NVIDIA_DISABLE_REQUIRE=1" not in first["Env"]
     # As the role serving starts it.
-    words = docker_run(service={"environment": environment})
+    service = replace(resolved.service(resolved.VLLM), environment=environment)
+    words = container.run_command(service, {"images": {}, "docker": None}, Settings())
     assert sorted(second["Env"]) == sorted(word[len("--env=") :] for word in words if word.startswith("--env="))
     host = second["HostConfig"]
     assert f"--runtime={host['Runtime']}" in words

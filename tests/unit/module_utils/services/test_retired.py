@@ -7,14 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, Service
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, ServiceFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.retired import LIBRARY, SCRIPT
 from switch_helper import Host, service
 
 FILES = [SCRIPT, f"{LIBRARY}/api.py", f"{LIBRARY}/ansible_collections/x.py"]
 
 
-def old(name: str, port: int) -> Service:
+def old(name: str, port: int) -> ServiceFiles:
     return service(name, port, f"ExecStart=/usr/bin/python3 -I {SCRIPT}")
 
 
@@ -40,7 +40,7 @@ def test_the_way_back_keeps_it_and_the_next_switch_removes_it(tmp_path: Path) ->
 
 def test_a_rollback_to_older_units_finds_it(tmp_path: Path) -> None:
     host = upgraded(tmp_path)
-    before = [Service(**one) for one in previous.services(host.disk)]
+    before = [ServiceFiles(**one) for one in previous.services(host.disk)]
     host.carry_out(*before, restore=True)
     assert SCRIPT in host.unit("chat")
     assert there(host) == [True] * 3

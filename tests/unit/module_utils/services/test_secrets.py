@@ -8,24 +8,29 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import unit_renderer
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
-from ansible_collections.jetson.thor.plugins.filter.service_secrets import service_secrets
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api, keys
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
-from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import FOLDER, SecretFiles, render
+from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import (
+    FOLDER,
+    SecretFiles,
+    digest,
+    render,
+)
 from ansible_collections.jetson.thor.plugins.modules import service_secrets as module
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.definitions import wanted
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 from random_inventories import BUILT_IN, load, texts
@@ -269,6 +274,20 @@ def test_services_read_beside_the_folder_whatever_root_s_umask_is(tmp_path: Path
     assert (tmp_path / FOLDER).stat().st_mode & 0o777 == 0o700
 
 
+def test_the_observation_names_the_files_of_these_secrets_and_says_whether_there_are_others(tmp_path: Path) -> None:
+    files = SecretFiles(tmp_path)
+    key = "used once"
+    assert files.observe(key, {"chat": digest(key, {"A": "1"})}) == {"tags": {}, "unused": False}
+    tag = files.write("chat", {"A": "1"})
+    seen = files.observe(key, {"chat": digest(key, {"A": "1"}), "ear": digest(key, {"A": "1"})})
+    assert seen == {"tags": {"chat": tag}, "unused": False}
+    assert files.observe(key, {"chat": digest("another key", {"A": "1"})})["tags"] == {}
+    changed = files.observe(key, {"chat": digest(key, {"A": "2"})})
+    assert changed == {"tags": {}, "unused": True}, "no definition names the file"
+    (files.folder / f"chat-{tag}.env").chmod(0o644)
+    assert files.observe(key, {"chat": digest(key, {"A": "1"})})["tags"] == {}
+
+
 def test_a_file_that_a_switch_would_bring_back_stays(tmp_path: Path) -> None:
     files = SecretFiles(tmp_path)
     tag = files.write("chat", {"A_KEY": TOKEN})
@@ -305,20 +324,15 @@ def test_a_unit_names_the_file_and_a_container_the_variable() -> None:
         {"profile": CHAT, "name": "a", "secrets": {"HF_TOKEN": TOKEN}},
         {"profile": VLLM, "name": "b", "port": 8001, "secrets": {"HF_TOKEN": TOKEN}},
     ]
-    services = run(*entries, allow_unbounded_memory=True).facts
+    services = run(*entries, allow_unbounded_memory=True).services
     host = {**HOST, "groups": [], "device_nodes": []}
-    text = json.dumps(
-        [{"services": services, "host": host, "variables": {"__serving_handed_over": {"tags": {"a": "0a", "b": "0b"}}}}]
-    )
-    program = Path(unit_renderer.__file__)
-    done = subprocess.run([sys.executable, program], input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    native, container = json.loads(done.stdout)[0]
+    spec = wanted(services, host, Settings(), {"a": "0a", "b": "0b"}).spec()
+    native, container = spec["services"]
     assert f"\nEnvironmentFile=/{FOLDER}/a-0a.env\n" in native["unit"]
     assert f"\nEnvironmentFile=/{FOLDER}/b-0b.env\n" in container["unit"]
     command = next(line for line in container["unit"].splitlines() if line.startswith("ExecStart="))
     assert "--env=HF_TOKEN" in shlex.split(command)
-    assert TOKEN not in done.stdout
+    assert TOKEN not in json.dumps(spec)
 
 
 def test_the_module_says_what_changed_and_never_what(

@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services import previo
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import (
     Definition,
     File,
-    Service,
+    ServiceFiles,
     paths_of,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.failure import journal_text, reason_of
@@ -203,7 +203,7 @@ def test_where_nothing_was_switched_nothing_can_be_taken_back(host: Host) -> Non
 
 
 def went_back(host: Host) -> dict[str, object]:
-    return host.carry_out(*(Service(**one) for one in previous.services(host.disk)), restore=True)
+    return host.carry_out(*(ServiceFiles(**one) for one in previous.services(host.disk)), restore=True)
 
 
 def test_the_way_back_stays_what_it_is_until_a_switch_has_come_to_its_end(host: Host) -> None:
@@ -256,7 +256,7 @@ def test_whatever_ends_a_switch_it_is_told_that_something_may_have_changed(
 
 
 def test_who_gives_up_memory_is_stopped_before_another_one_takes_it(host: Host) -> None:
-    def pair(first: int, second: int) -> list[Service]:
+    def pair(first: int, second: int) -> list[ServiceFiles]:
         return [service(name, port, memory=memory) for name, port, memory in (("a", 1, first), ("b", 2, second))]
 
     host.run(*pair(60, 30))

@@ -12,16 +12,17 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import unit_renderer
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import judge
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.definitions import wanted
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from hypothesis import assume, given
 from random_inventories import KEYS, WILD, load, plausible_services, resolved, wild_inventories
 from sample_host import HOST, SETTINGS
@@ -74,16 +75,6 @@ def version() -> int:
 def host() -> dict[str, Any]:
     """What was observed of the device."""
     return {**HOST, "systemd": version(), "groups": ["render", "video"], "device_nodes": ["/dev/nvidia0", "/dev/nvmap"]}
-
-
-def render(services: list[list[dict[str, Any]]]) -> list[list[dict[str, str]]]:
-    """The units of hosts, by Ansible's own templating."""
-    text = json.dumps([{"services": one, "host": host()} for one in services])
-    program = Path(unit_renderer.__file__)
-    done = subprocess.run([sys.executable, program], input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    units: list[list[dict[str, str]]] = json.loads(done.stdout)
-    return units
 
 
 def stand_in_root(root: Path) -> Path:
@@ -140,23 +131,23 @@ def dumped(text: str) -> dict[str, dict[str, list[str]]]:
 
 
 def test_what_is_rendered_is_what_was_meant(tmp_path: Path) -> None:
-    hosts: list[list[dict[str, Any]]] = []
+    services: list[Service] = []
 
     @given(plausible_services(most=1))
     def collect(inputs: dict[str, Any]) -> None:
         resolution = resolved(inputs)
         assume(not resolution.problems)
-        hosts.append(resolution.facts)
+        services.extend(resolution.services)
 
     collect()
     units = stand_in_root(tmp_path)
     meant: dict[str, dict[str, Any]] = {}
-    for index, (services, rendered) in enumerate(zip(hosts, render(hosts), strict=True)):
-        for service, unit in zip(services, rendered, strict=True):
-            name = f"thor-u{index}-{service['name']}.service"
-            meant[name] = service
-            (units / name).write_text(unit["unit"], encoding="utf-8")
-            assert json.loads(unit["config"])["port"] == service["port"]
+    rendered = wanted(services, host(), Settings(), {}).services
+    for index, (service, files) in enumerate(zip(services, rendered, strict=True)):
+        name = f"thor-u{index}-{service.name}.service"
+        meant[name] = service.to_facts()
+        (units / name).write_text(files.unit, encoding="utf-8")
+        assert json.loads(files.config)["port"] == service.port
     template = (ROLE / "templates/service.j2").read_text(encoding="utf-8")
     directives = {*re.findall(r"^(\w+)=", template, re.MULTILINE)}
     for name in meant:

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleError, AnsibleFilterError
-from ansible_collections.jetson.thor.plugins.filter.systemd_text import systemd_text
+from ansible.errors import AnsibleError
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, role_variables, shapes
@@ -375,17 +374,3 @@ def test_plan_refuses_all_of_it_with_codes_and_without_a_traceback(tmp_path: Pat
         "THOR-VALUE-INVALID: thor_profiles[1].served_name",
     ):
         assert words in output, output
-
-
-# Units
-
-
-@pytest.mark.parametrize("text", ["two\nlines", "a\\", "a\\ ", "\x00", "\ud800", "a\x85b"])
-def test_text_that_would_not_stay_on_its_line_is_no_part_of_a_unit(text: str) -> None:
-    with pytest.raises(AnsibleFilterError, match="cannot be the value"):
-        systemd_text(text)
-
-
-def test_text_for_a_unit_is_escaped() -> None:
-    assert systemd_text(" 100% of %h ") == "100%% of %%h"
-    assert systemd_text("a\\b") == "a\\b"

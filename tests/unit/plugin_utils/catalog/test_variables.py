@@ -145,6 +145,8 @@ def test_a_role_reads_a_variable_of_others_only_with_a_default(role: str) -> Non
     )
     # Ansible resolves a message even where its assertion holds: one that cannot be resolved ends the play in any case.
     for path, template in read_in(role, "tasks", "handlers", "vars", "defaults", "templates"):
+        if path.name == "service.j2":  # plugin_utils/serving/unit.py renders it, without any variable of Ansible
+            continue
         missing = {name for name in unguarded(template) - there if not MAGIC.fullmatch(name)}
         assert missing == set(), f"{path.relative_to(ROOT)}: {template}"
 

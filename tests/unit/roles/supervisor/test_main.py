@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.support_files import support_files
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import support_files
 from fake_dockerd import LABEL, Dockerd
-from supervisor_helper import ROOT, container_settings
+from supervisor_helper import container_settings
 from thor_supervisor import main
 
 
 def test_it_finds_all_its_imports_on_a_device(tmp_path: Path) -> None:
-    for item in support_files(ROOT / "roles/serving"):
+    for item in support_files():
         path = tmp_path / item.path.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(item.content, encoding="utf-8")

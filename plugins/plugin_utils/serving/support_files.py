@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import UNITS, File
 
+ROOT = Path(__file__).resolve().parents[3]
 SUPERVISOR = "/opt/thor/supervisor"
 COLLECTION = "ansible_collections"
 MODULE_UTILS = f"{COLLECTION}/jetson/thor/plugins/module_utils"
@@ -23,9 +24,9 @@ SYSTEM = {
 
 
 @cache
-def support_files(role: Path) -> tuple[File, ...]:
-    """The files in the order in which a host gets them: each one after what it needs. ``role``: the folder of the role serving."""
-    sources, plugins = role / "files", role.parents[1] / "plugins"
+def support_files() -> tuple[File, ...]:
+    """The files in the order in which a host gets them: each one after what it needs."""
+    sources, plugins = ROOT / "roles" / "serving" / "files", ROOT / "plugins"
     package = sources / "supervisor"
     supervisor = {
         # Makes it a package of its own, whatever the host's Python has under that name.

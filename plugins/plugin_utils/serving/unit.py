@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The systemd unit of a service: what ``roles/serving/templates/service.j2`` is filled with."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import FOLDER
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container, quoting
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import SUPERVISOR
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "serving" / "templates"
+# NVIDIA's own device nodes come and go with its modules, so the unit names them by their class.
+BY_CLASS = ("/dev/nvidia", "/dev/dri/")
+
+
+def text(service: Service, host: Mapping[str, Any], settings: Settings, secret_tag: str | None) -> str:
+    """The unit file. ``host`` is ``thor_host``; ``secret_tag`` names the file of the service's secrets, where it has any."""
+    return _template().render(**context(service, host, settings, secret_tag))
+
+
+def context(service: Service, host: Mapping[str, Any], settings: Settings, secret_tag: str | None) -> dict[str, Any]:
+    """What the template needs to know; every value is a list of words, a text, or a truth value."""
+    home = f"/var/cache/thor/{service.name}"
+    supervisor = ["/usr/bin/python3", "-I", SUPERVISOR, "--config", f"/etc/thor/services/{service.name}.json"]
+    in_container = service.kind == "container"
+    if in_container:
+        engine = container.run_command(service, host, settings)
+        # For docker's client, which must not read a person's configuration: neither contexts and proxies nor keys.
+        environment: dict[str, str] = {"HOME": home, "DOCKER_CONFIG": f"{home}/docker"}
+    else:
+        engine = [f"{_tree(service, host)}/bin/{service.argv[0]}", *service.argv[1:]]
+        environment = {"HOME": home, "XDG_CACHE_HOME": home, **service.environment}
+    nodes = sorted(host["device_nodes"])
+    return {
+        "container": in_container,
+        "description": f"jetson.thor: {_description(service)}",
+        "needs_network": not _is_loopback(service.address),
+        "mounts": list(dict.fromkeys(one.path for one in (service.model, *service.files))),
+        "command": [*supervisor, "--", *engine],
+        "remove_command": [*supervisor, "--remove"],
+        "environment": sorted((f"{key}={value}" for key, value in environment.items()), key=str.lower),
+        "secrets": f"/{FOLDER}/{service.name}-{secret_tag or 'new'}.env" if service.secrets else None,
+        "home": home,
+        "identifier": f"thor-{service.name}",
+        "cache": f"thor/{service.name}",
+        "restart_steps": (host["systemd"] or 0) >= 254,
+        "stop_timeout": settings.stop_timeout + 30,
+        "groups": [*sorted({"render", "video"} & set(host["groups"])), "thor"],
+        "block_remote_media": not in_container and service.remote_media is False,
+        "private_devices": in_container or (not nodes and not settings.require_gpu),
+        "device_nodes": [node for node in nodes if not node.startswith(BY_CLASS)],
+        "has_device_nodes": bool(nodes),
+    }
+
+
+def _tree(service: Service, host: Mapping[str, Any]) -> str:
+    """The folder of the engine's build; in a plan before the build the link that will lead to it."""
+    built = ((host.get("builds") or {}).get(service.engine) or {}).get(service.version) or {}
+    return str(built.get("path") or f"/opt/thor/engines/{service.engine}/{service.version}")
+
+
+def _description(service: Service) -> str:
+    model = service.model
+    named = f"{model.id}@{model.revision}" if isinstance(model, HubArtifact) else model.key
+    return f"{service.name}, {named} with {service.engine} {service.version}"
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(command=quoting.command, words=quoting.word_list, text=quoting.text)
+    return environment.get_template("service.j2")

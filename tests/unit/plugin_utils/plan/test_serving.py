@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What the role serving has to do, decided on the controller from what was observed on the host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import resolved
+import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.services.compare import SUPPORT_UNITS, Wanted
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
+from ansible_collections.jetson.thor.plugins.module_utils.services.observation import observe
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import ACCOUNT, work
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import support_files
+from sample_host import HOST
+from switch_helper import Systemd
+
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "serving"
+SERVICES = [resolved.service(resolved.LLAMA, name="chat"), resolved.service(resolved.WHISPER, name="ear")]
+BARE: dict[str, Any] = {**HOST, "groups": [], "device_nodes": [], "account": ACCOUNT}
+
+
+class Served:
+    """A host that serves SERVICES, and what is observed of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.disk = Disk(root)
+        self.systemd = Systemd(self.disk)
+        self.secrets: dict[str, Any] = {"tags": {}, "unused": False}
+        wanted = definitions.wanted(SERVICES, BARE, Settings(), {})
+        for item in [*wanted.files, *(item for one in wanted.services for item in one.files())]:
+            self.disk.write(item)
+        self.states = {unit: State("active", "enabled") for unit in self.units(wanted)}
+
+    def units(self, wanted: Wanted) -> list[str]:
+        return [*SUPPORT_UNITS, *(one.unit_name for one in wanted.services)]
+
+    def facts(self) -> dict[str, Any]:
+        """``thor_host``, as it arrives from the device."""
+        self.systemd.states = lambda units: {unit: self.states.get(unit, State()) for unit in units}  # type: ignore[method-assign]
+        serving = {**observe(self.disk, self.systemd).facts()}
+        # The files of a test belong to whoever runs it.
+        facts: dict[str, Any] = json.loads(json.dumps({**BARE, "serving": serving, "secrets": self.secrets}))
+        return facts
+
+
+@pytest.fixture(name="served")
+def _served(tmp_path: Path) -> Served:
+    return Served(tmp_path)
+
+
+def test_a_host_that_serves_what_it_should_has_nothing_to_do(served: Served) -> None:
+    found = work(SERVICES, served.facts(), Settings())
+    assert not found, found
+
+
+def test_a_bare_host_has_everything_to_do(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.disk = Disk(tmp_path / "nothing")
+    served.states = {}
+    found = work(SERVICES, {**served.facts(), "account": None}, Settings())
+    assert found.difference.switched == ["chat", "ear"] and found.account
+    assert len(found.difference.files) == len(support_files())
+    assert found.difference.units == list(SUPPORT_UNITS)
+
+
+def _remove(path: str) -> Callable[[Served], None]:
+    return lambda served: served.disk.remove(path)
+
+
+def _mode(path: str) -> Callable[[Served], None]:
+    return lambda served: served.disk.path(path).chmod(0o600)
+
+
+def _state(unit: str, **changes: Any) -> Callable[[Served], None]:
+    return lambda served: served.states.update({unit: replace(served.states[unit], **changes)})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "key", "value"),
+    [
+        (_remove("/opt/thor/supervisor/__main__.py"), "files", ["/opt/thor/supervisor/__main__.py"]),
+        (_mode("/etc/systemd/system/thor.target"), "files", ["/etc/systemd/system/thor.target"]),
+        (_mode("/etc/thor/services/chat.json"), "files", ["/etc/thor/services/chat.json"]),
+        (_remove("/etc/systemd/system/thor-chat.service"), "switched", ["chat"]),
+        (_remove("/etc/thor/services/ear.json"), "switched", ["ear"]),
+        (_state("thor-chat.service", stale=True), "switched", ["chat"]),
+        (_state("thor-chat.service", active="failed"), "started", ["chat"]),
+        (_state("thor-chat.service", enabled="disabled"), "started", ["chat"]),
+        (_state("thor.target", active="inactive"), "units", ["thor.target"]),
+    ],
+)
+def test_whatever_was_spoiled_is_due(
+    served: Served, spoil: Callable[[Served], None], key: str, value: list[str]
+) -> None:
+    spoil(served)
+    found = work(SERVICES, served.facts(), Settings())
+    assert found
+    assert {name: some for name, some in found.difference.result().items() if some} == {key: value}
+
+
+def test_changed_services_and_settings_are_due(served: Served) -> None:
+    chat, ear = SERVICES
+    assert work([chat], served.facts(), Settings()).difference.removed == ["ear"]
+    assert work([replace(chat, port=9000), ear], served.facts(), Settings()).difference.switched == ["chat"]
+    assert work(SERVICES, served.facts(), Settings(stop_timeout=45)).difference.switched == ["chat", "ear"]
+
+
+def test_a_drop_in_that_changes_a_service_is_told(served: Served) -> None:
+    path = served.disk.path("/etc/systemd/system/thor-chat.service.d/x.conf")
+    path.parent.mkdir(parents=True)
+    path.write_text("[Service]\nUser=root\n", encoding="ascii")
+    (line,) = work(SERVICES, served.facts(), Settings()).difference.drift
+    assert line.startswith("THOR-UNIT-DRIFT: ")
+
+
+def test_a_new_secret_an_unused_one_and_an_interrupted_switch_are_due(served: Served) -> None:
+    secret = [replace(SERVICES[0], secrets=("A_KEY",)), SERVICES[1]]
+    found = work(secret, served.facts(), Settings())
+    assert (found.secrets, found.difference.switched) == (["chat"], ["chat"])
+    served.secrets = {"tags": {}, "unused": True}
+    assert work(SERVICES, served.facts(), Settings()).unused_secrets
+    served.secrets = {"tags": {}, "unused": False}
+    served.disk.path("/var/lib/thor").mkdir(parents=True)
+    served.disk.path("/var/lib/thor/switch.json").write_text('{"files": {}, "services": {}}', encoding="ascii")
+    assert work(SERVICES, served.facts(), Settings())
+
+
+def test_the_account_is_the_roles() -> None:
+    tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
+    (given,) = [task["ansible.builtin.user"] for task in tasks if "ansible.builtin.user" in task]
+    assert {key: given[key] for key in ACCOUNT} == ACCOUNT
