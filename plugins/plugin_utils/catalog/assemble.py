@@ -24,7 +24,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
     Service,
     Source,
 )
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.status import status_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.vision import (
     blocking_environment,
     remote_media_of,
@@ -51,7 +50,7 @@ def service_of(draft: Draft) -> Service:
         version=draft.version,
         kind=engine["kind"],
         role=engine.get("role"),
-        status=status_of(draft),
+        status=draft.status,
         image=_from_registry(image, draft.inputs.ngc_registry),
         image_digest=_digest(draft, image),
         image_bytes=known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,

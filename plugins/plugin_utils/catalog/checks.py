@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
-    addresses,
     exposure,
     flag_checks,
     memory,
@@ -37,7 +36,7 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         *keys["name"],
         *keys["version"],
         *_thinking(draft),
-        *addresses.address_problems(draft),
+        *_address(draft),
         *keys["port"],
         *_status(draft, service),
         *flag_checks.missing_list_problems(draft),
@@ -101,6 +100,22 @@ def _thinking(draft: Draft) -> list[Problem]:
     )
     where = f"{draft.place}.thinking"
     return [Problem("THOR-THINKING-FIXED", where, draft.entry["thinking"], reason, "Leave the key out.")]
+
+
+def _address(draft: Draft) -> list[Problem]:
+    code, reason, remedy = "", "", ""
+    if draft.is_local is None:
+        code, remedy = "THOR-ADDRESS-INVALID", "Write one such as 127.0.0.1."
+        reason = "That is not an IP address that a service can listen on."
+    elif not draft.is_local and draft.engine.get("loopback_only"):
+        code, remedy = "THOR-ADDRESS-LOOPBACK", "Give this service address: 127.0.0.1."
+        reason = f"Only its own device may reach {draft.engine_name}: {draft.engine['loopback_only']}"
+    elif not draft.is_local and not draft.inputs.allow_unauthenticated:
+        code = "THOR-ADDRESS-OPEN"
+        reason = "The engines require no key: anybody who reaches this address can use them."
+        remedy = "Keep 127.0.0.1, or set thor_allow_unauthenticated: true on a network that you trust."
+    where = f"{draft.place}.address" if "address" in draft.entry else "thor_address"
+    return [Problem(code, where, draft.address, reason, remedy)] if code else []
 
 
 def _port(draft: Draft) -> list[Problem]:

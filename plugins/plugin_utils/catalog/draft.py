@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +16,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.entries import merge
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Status, UrlArtifact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,16 @@ class Draft:
             return None
         wanted: bool = self.entry.get("thinking", True)
         return wanted if wanted or self.profile.get("options_not_thinking") else None
+
+    @cached_property
+    def status(self) -> Status:
+        """The first statement of the profile that covers the version; nobody has tried a version of the inventory's own."""
+        is_own = (self.engine_name, self.version) in self.catalog.foreign
+        if self.is_version_known and (not is_own or self.profile_name in self.catalog.own_status):
+            for statement in self.profile.get("status") or []:
+                if _covers(statement, self.version):
+                    return Status(state=statement["state"], reason=statement.get("reason", ""))
+        return Status(state="untested", reason="")
 
     @cached_property
     def inherited_options(self) -> Mapping[str, Any]:
@@ -89,6 +101,18 @@ class Draft:
         """The address that the service listens on."""
         address: str = self.entry.get("address", self.inputs.address)
         return address
+
+    @property
+    def is_local(self) -> bool | None:
+        """Whether only the device itself reaches the address; None where nothing can listen on it.
+
+        A zone (fe80::1%eth0) may hold any character, and no engine accepts one.
+        """
+        try:
+            found = ipaddress.ip_address(self.address)
+        except ValueError:
+            return None
+        return None if "%" in self.address or found.is_multicast else found.is_loopback
 
     @property
     def port(self) -> int:
@@ -137,3 +161,19 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         is_container=engine["kind"] == "container",
         is_version_known="version" not in unclear and version in engine["versions"],
     )
+
+
+def _covers(statement: Mapping[str, Any], version: str) -> bool:
+    if version in statement.get("versions", ()):
+        return True
+    start, end = statement.get("from"), statement.get("before")
+    if start is None and end is None:
+        return "versions" not in statement
+    if not re.match(r"v?\d+\.\d", version):
+        return False  # a name is neither before nor after a number
+    return (start is None or number(version) >= number(start)) and (end is None or number(version) < number(end))
+
+
+def number(version: str) -> tuple[int, ...]:
+    """A dotted version as numbers, for comparison; letters end a part (``25.10-py3`` is 25, 10)."""
+    return tuple(int(match) for match in re.findall(r"(?:^|\.)(\d+)", version))

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft, number
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory, Service
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.status import number
 
 GIB = 1024**3
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.addresses import is_loopback
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, is_included
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.named_files import is_hidden
@@ -87,7 +86,7 @@ def remote_media_problems(draft: Draft) -> list[Problem]:
         reason = f"The model {draft.profile['model']} sees no images."
     elif sees and not wanted and "block_remote_media" not in _ways(draft):
         reason = f"No way is known to keep {draft.engine_name} from fetching images (vision.block_remote_media of the engine)."
-    elif sees and not wanted and not draft.is_container and not _is_loopback_or_invalid(draft.address):
+    elif sees and not wanted and not draft.is_container and draft.is_local is False:
         reason = f"Its unit would be cut off from the whole network, including the clients at {draft.address}."
         remedy = (
             "Leave the service on its loopback (address: 127.0.0.1), or leave the key out and block it in the network."
@@ -95,13 +94,6 @@ def remote_media_problems(draft: Draft) -> list[Problem]:
     if not reason:
         return []
     return [Problem("THOR-MEDIA-FIXED", draft.where("remote_media"), wanted, reason, remedy)]
-
-
-def _is_loopback_or_invalid(address: str) -> bool:
-    try:
-        return is_loopback(address)
-    except ValueError:
-        return True  # reported elsewhere
 
 
 def blocking_environment(draft: Draft) -> Mapping[str, Any]:
