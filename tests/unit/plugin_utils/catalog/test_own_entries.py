@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Nulls in entries of the inventory remove what is there and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from real_catalog import CHAT, only, run
+
+
+def test_null_removes_an_option_that_is_set_and_nothing_else() -> None:
+    assert not run({"profile": CHAT, "options": {"ctx-size": None}}).problems
+    problem = only(run({"profile": CHAT, "options": {"threads": None}}))
+    assert (problem.code, problem.variable) == ("THOR-FLAG-NULL", "thor_profiles[0].options['threads']")
+    near = {
+        "p": {
+            "engine": "vllm",
+            "model": "qwen3-8b",
+            "served_name": "q",
+            "memory_gib": 30,
+            "options": {"max-num-seqs": 4},
+        }
+    }
+    mistyped = only(run({"profile": "p", "options": {"max-num-seq": None}}, extra={"profiles": near}))
+    assert mistyped.code == "THOR-FLAG-UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("extra", "variable"),
+    [
+        ({"profiles": {CHAT: {"options": {"threads": None}}}}, f"thor_extra_profiles['{CHAT}'].options['threads']"),
+        ({"engines": {"vllm": {"options": {"seed": None}}}}, "thor_extra_engines['vllm'].options['seed']"),
+        (
+            {"engines": {"vllm": {"versions": {"25.10": {"options": {"seed": None}}}}}},
+            "thor_extra_engines['vllm'].versions['25.10'].options['seed']",
+        ),
+    ],
+)
+def test_null_in_own_entries_too(extra: dict[str, Any], variable: str) -> None:
+    problem = only(run(extra=extra))
+    assert (problem.code, problem.variable) == ("THOR-FLAG-NULL", variable)
+    assert not run(extra={"profiles": {CHAT: {"options": {"ctx-size": None}}}}).problems
