@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""dockerd's daemon.json: read, merged, compared with what the running dockerd has. Pure.
+"""dockerd's daemon.json: parsed, merged, and compared with the running dockerd. Pure.
 
 Sources: the reference of dockerd ("Daemon configuration file" and "Configuration reload behavior") and moby's daemon/reload.go.
 """
@@ -18,8 +18,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 PATH = Path("/etc/docker/daemon.json")
 # The variable of dockerd that our drop-in may set.
 NO_RAW = "DOCKER_INSECURE_NO_IPTABLES_RAW"
-# What dockerd takes over on SIGHUP. Not "features": the two that matter here (cdi, containerd-snapshotter) are looked at when
-# dockerd starts.
+# Keys that dockerd applies on SIGHUP. Not "features": it reads the two that matter here (cdi, containerd-snapshotter) only when
+# it starts.
 RELOADABLE = frozenset(
     {
         "allow-nondistributable-artifacts",
@@ -41,16 +41,16 @@ _USERINFO = re.compile(r"(://[^/\s:@\"]*):([^/\s@\"]+)@")
 
 
 class Conflict(Exception):
-    """A key of the file holds another kind of value than can be merged into it. The message names both."""
+    """A key of the file has a value of another kind, which cannot be merged. The message names both."""
 
 
 # --- The file ---
 
 
 def parse(text: str) -> tuple[dict[str, Any], str | None]:
-    """The content of daemon.json, and what is wrong with it: ``line 3, column 5: ...`` with the line as it stands there.
+    """The content of daemon.json, and what is wrong with it: ``line 3, column 5: ...`` with that line.
 
-    A file of white space is an empty configuration, and a byte order mark may precede it, as dockerd has it.
+    As for dockerd, a file of white space is an empty configuration, and a byte order mark may precede it.
     """
     text = text.removeprefix("\ufeff")
     if not text.strip():
@@ -61,9 +61,9 @@ def parse(text: str) -> tuple[dict[str, Any], str | None]:
         lines = text.splitlines()
         line = lines[error.lineno - 1].strip() if error.lineno <= len(lines) else ""
         there = f"{redact(line)[:100]!r}" if line else "the end of the file"
-        return {}, f"line {error.lineno}, column {error.colno}: {error.msg}; there is {there}"
+        return {}, f"line {error.lineno}, column {error.colno}: {error.msg}, found {there}"
     if not isinstance(data, dict):
-        return {}, f"line 1, column 1: a JSON object is wanted; there is {redact(text.strip())[:100]!r}"
+        return {}, f"line 1, column 1: expected a JSON object, found {redact(text.strip())[:100]!r}"
     return data, None
 
 
@@ -73,9 +73,9 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def merge(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """``wanted`` laid over ``current``: mappings are merged, lists united, other values replaced. Raises Conflict.
+    """``wanted`` over ``current``: mappings are merged, lists combined, other values replaced. Raises Conflict.
 
-    What only ``current`` has stays. A runtime that is registered by its full path stays so.
+    Keys that only ``current`` has stay, and so does a runtime that is registered by its full path.
     """
     return _merge(current, wanted, "")
 
@@ -90,7 +90,7 @@ def _merge(current: Mapping[str, Any], wanted: Mapping[str, Any], path: str) -> 
         there = merged[key]
         for kind, name in ((dict, "mapping"), (list, "list")):
             if isinstance(value, kind) != isinstance(there, kind):
-                raise Conflict(f"{here} is {redact(json.dumps(there))}, and a {name} meets something else there")
+                raise Conflict(f"{here} is {redact(json.dumps(there))}, which does not fit with a {name}")
         if isinstance(value, dict):
             merged[key] = _merge(there, value, f"{here}.")
         elif isinstance(value, list):
@@ -121,7 +121,7 @@ def action(keys: Iterable[str]) -> str:
 
 
 def effective(info: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``GET /info`` tells of a dockerd's configuration, in the keys of daemon.json. Most keys it does not tell."""
+    """The configuration that ``GET /info`` reports, in the keys of daemon.json. It does not report most keys."""
     registries = info.get("RegistryConfig") or {}
     hosts = [name for name, one in (registries.get("IndexConfigs") or {}).items() if not one.get("Secure", True)]
     return {
@@ -141,10 +141,10 @@ def effective(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lacking(wanted: Mapping[str, Any], configured: Mapping[str, Any], running: Mapping[str, Any]) -> list[str]:
-    """Keys of ``wanted`` that the running dockerd visibly does not have.
+    """Keys of ``wanted`` that the running dockerd visibly lacks.
 
-    ``configured`` is the whole configuration (wanted included), ``running`` what :func:`effective` gives. A key that dockerd
-    does not tell is not named.
+    ``configured`` is the whole configuration (including ``wanted``), ``running`` the result of :func:`effective`. Keys that
+    dockerd does not report are not named.
     """
     return sorted(key for key in wanted if key in running and not _has(key, wanted[key], configured, running[key]))
 
@@ -191,7 +191,7 @@ def conflict_problem(error: str) -> Problem:
 
 
 def redact(data: Any) -> Any:
-    """The same without passwords in URLs (proxies, mirrors): they are three asterisks."""
+    """The same with passwords in URLs (proxies, mirrors) replaced by three asterisks."""
     if isinstance(data, str):
         return _USERINFO.sub(r"\1:***@", data)
     if isinstance(data, Mapping):
@@ -202,7 +202,7 @@ def redact(data: Any) -> Any:
 
 
 def passwords(data: Any) -> list[str]:
-    """The passwords in URLs, for those who have to keep them out of a log."""
+    """The passwords in URLs, so that they can be kept out of a log."""
     if isinstance(data, str):
         return [match[2] for match in _USERINFO.finditer(data)]
     if isinstance(data, Mapping | list):

@@ -55,28 +55,8 @@ work:
   sample: ["nv-install-docker.service (activating)"]
 """
 
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
-
-# Between two attempts of a unit, and between two locks of one process, there is a moment.
-CALM_SECONDS = 2.0
-
-
-def settle(seconds: float) -> list[str]:
-    """Wait until nobody has been at work for a moment; who still is after these seconds."""
-    deadline = time.monotonic() + seconds
-    calm_since: float | None = None
-    while True:
-        work: list[str] = packages.observe()["package_work"]
-        now = time.monotonic()
-        calm_since = None if work else calm_since or now
-        if calm_since is not None and now - calm_since >= CALM_SECONDS:
-            return []
-        if now >= deadline and (work or now >= deadline + CALM_SECONDS):
-            return work
-        time.sleep(0.5)
 
 
 def main() -> None:
@@ -85,7 +65,7 @@ def main() -> None:
         argument_spec={"timeout": {"type": "int", "default": 1800}, "variable": {"type": "str", "default": "timeout"}},
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, work=settle(module.params["timeout"]))
+    module.exit_json(changed=False, work=packages.settle(module.params["timeout"]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ LOCKS = (
     Path("/var/lib/apt/lists/lock"),
     Path("/var/cache/apt/archives/lock"),
 )
+# Between two attempts of a unit, and between two locks of one process, there is a moment of calm.
+CALM_SECONDS = 2.0
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2) where off_t has 64 bits
 _AT_WORK = {"activating", "active", "reloading", "deactivating"}
 
@@ -74,3 +77,18 @@ def holder(path: Path) -> int | None:
     finally:
         os.close(descriptor)
     return None if kind == fcntl.F_UNLCK else int(process)
+
+
+def settle(seconds: float) -> list[str]:
+    """Wait until nothing has been at work for a moment; what still is after these seconds."""
+    deadline = time.monotonic() + seconds
+    calm_since: float | None = None
+    while True:
+        work: list[str] = observe()["package_work"]
+        now = time.monotonic()
+        calm_since = None if work else calm_since or now
+        if calm_since is not None and now - calm_since >= CALM_SECONDS:
+            return []
+        if now >= deadline and (work or now >= deadline + CALM_SECONDS):
+            return work
+        time.sleep(0.5)

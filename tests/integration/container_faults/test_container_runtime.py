@@ -62,7 +62,7 @@ def refused(code: str, *options: str, **variables: Any) -> str:
 
 
 class Host(Device):
-    """The host, with the questions of this page."""
+    """The host, with Docker and the toolkit."""
 
     def write(self, path: str, text: str) -> None:
         """Write a file in place: mode and owner stay."""
@@ -73,7 +73,7 @@ class Host(Device):
         return int(self.show("docker.service", "MainPID"))
 
     def info(self) -> dict[str, Any]:
-        """What the running dockerd says of itself."""
+        """The running dockerd's own description."""
         found: dict[str, Any] = json.loads(self.run("docker info --format '{{json .}}'"))
         return found
 
@@ -89,7 +89,7 @@ class Host(Device):
         )
 
     def apt(self) -> str:
-        """A sum over sources and keys."""
+        """Checksums of sources and keys."""
         return self.run("find /etc/apt -type f | sort | xargs sha256sum")
 
     def install(self, version: str) -> None:
@@ -120,7 +120,7 @@ def _device() -> Iterator[Host]:
 
 @pytest.fixture(name="file")
 def _file(device: Host) -> Iterator[str]:
-    """The text of daemon.json, put back at the end."""
+    """The text of daemon.json, restored at the end."""
     text = device.run(f"cat {FILE}")
     yield text
     device.write(FILE, text)
@@ -129,7 +129,7 @@ def _file(device: Host) -> Iterator[str]:
 
 @pytest.fixture(name="foreign")
 def _foreign(device: Host) -> Iterator[str]:
-    """A container that is none of ours, made of the host's own sleep."""
+    """A container that is not ours, made of the host's own sleep."""
     libraries = "ldd /bin/sleep | grep -o '/[^ ]*'"
     device.run(f"tar -ch /bin/sleep $({libraries}) 2>/dev/null | docker import - {FOREIGN}")
     device.run(f"docker run -d --name {FOREIGN} --network none {FOREIGN} /bin/sleep 100000")
@@ -140,7 +140,7 @@ def _foreign(device: Host) -> Iterator[str]:
 # --- daemon.json ---
 
 
-def test_a_persons_keys_survive_and_nothing_is_restarted(device: Host, file: str) -> None:
+def test_a_persons_keys_survive_without_a_restart(device: Host, file: str) -> None:
     pid = device.pid()
     theirs = {
         "labels": ["fault=yes"],
@@ -168,7 +168,7 @@ def test_a_persons_keys_survive_and_nothing_is_restarted(device: Host, file: str
     assert file
 
 
-def test_a_broken_file_is_told_by_its_line_and_stays(device: Host, file: str) -> None:
+def test_a_broken_file_is_reported_by_its_line_and_stays(device: Host, file: str) -> None:
     broken = '{\n  "debug": false\n  "labels": []\n}'
     device.write(FILE, broken)
     output = refused("THOR-DAEMON-JSON")
@@ -177,7 +177,7 @@ def test_a_broken_file_is_told_by_its_line_and_stays(device: Host, file: str) ->
     assert file
 
 
-def test_options_that_docker_does_not_know_are_refused_before_they_are_written(device: Host) -> None:
+def test_unknown_options_are_refused_before_they_are_written(device: Host) -> None:
     before = device.run(f"cat {FILE}")
     output = refused("THOR-DOCKER-REFUSED", container_runtime_daemon_options={"lables": ["a=b"]}, **RESTART)
     assert "lables" in output and "container_runtime_daemon_options" in output
@@ -187,7 +187,7 @@ def test_options_that_docker_does_not_know_are_refused_before_they_are_written(d
 RESTART = {"container_runtime_allow_restart": True}
 
 
-def test_a_restart_is_refused_while_containers_run_and_told_when_it_is_allowed(device: Host, foreign: str) -> None:
+def test_a_restart_is_refused_while_containers_run_and_reported_if_it_is_allowed(device: Host, foreign: str) -> None:
     before, pid = device.run(f"cat {FILE}"), device.pid()
     option = {"container_runtime_no_iptables_raw": "always"}
     for mode in ((), ("--check",)):
@@ -205,9 +205,9 @@ def test_a_restart_is_refused_while_containers_run_and_told_when_it_is_allowed(d
     assert "DOCKER_INSECURE" not in device.run(f"tr '\\0' '\\n' </proc/{device.pid()}/environ")
 
 
-def test_a_run_that_was_cut_before_the_restart_is_finished_by_the_next(device: Host, file: str) -> None:
+def test_a_run_interrupted_before_the_restart_is_finished_by_the_next(device: Host, file: str) -> None:
     pid = device.pid()
-    # What is on the disk when a run is killed right after it has written: dockerd does not tell its log level.
+    # The files of a run that was killed right after writing: dockerd does not report its log level.
     options = {**json.loads(file), "log-level": "warn"}
     device.write(FILE, json.dumps(options))
     device.write(PENDING, json.dumps({"action": "restart", "pid": pid, "keys": ["log-level"]}))
@@ -219,7 +219,7 @@ def test_a_run_that_was_cut_before_the_restart_is_finished_by_the_next(device: H
     device.run("systemctl restart docker")
 
 
-def test_a_configuration_that_docker_does_not_start_with_is_taken_back(device: Host) -> None:
+def test_a_configuration_that_stops_docker_from_starting_is_taken_back(device: Host) -> None:
     before = device.run(f"cat {FILE}")
     output = refused("THOR-DOCKER-FAILED", container_runtime_daemon_options={"storage-driver": "no-such"}, **RESTART)
     assert "no-such" in output and "was put back" in output
@@ -231,29 +231,29 @@ def test_a_configuration_that_docker_does_not_start_with_is_taken_back(device: H
 # --- The toolkit ---
 
 
-def test_a_toolkit_that_is_too_old_is_refused_by_the_variable(device: Host) -> None:
+def test_a_variable_with_a_toolkit_that_is_too_old_is_refused(device: Host) -> None:
     output = refused("THOR-TOOLKIT-OLD", container_runtime_toolkit_version="1.16.2-1")
     assert "container_runtime_toolkit_version" in output and "1.17.7" in output
     assert device.versions() == {f"ii {VERSION}"}
 
 
-def test_a_toolkit_that_somebody_holds_too_old_is_refused_and_else_it_is_brought_up(device: Host) -> None:
+def test_an_old_toolkit_on_hold_is_refused_and_otherwise_upgraded(device: Host) -> None:
     device.install("1.16.2-1")
     device.run(f"apt-mark hold {PACKAGES[0]}")
     output = refused("THOR-TOOLKIT-OLD")
     assert f"apt-mark unhold {PACKAGES[0]}" in output
     assert {one[3:] for one in device.versions()} == {"1.16.2-1"}
     device.run(f"apt-mark unhold {PACKAGES[0]}")
-    # As an upgrade of the system may leave it.
+    # As a system upgrade may leave it.
     device.run(f"DEBIAN_FRONTEND=noninteractive apt-get remove -y -q {PACKAGES[0]}")
     converge()
     assert device.versions() == {f"ii {VERSION}"}
     assert "changed=0" in converge()
 
 
-def test_a_toolkit_that_is_good_enough_stays(device: Host) -> None:
+def test_a_suitable_toolkit_stays(device: Host) -> None:
     device.install("1.18.0-1")
-    # The description of the device is renewed for it, and no package is touched.
+    # The CDI description is renewed for it, and no package changes.
     assert "apt_source" not in converge() and device.versions() == {"ii 1.18.0-1"}
     assert "changed=0" in converge()
     device.install(VERSION)
@@ -292,9 +292,7 @@ def test_jetpacks_metapackage_is_left_alone(device: Host, jetpack: Callable[[str
     assert "changed=0" in converge()
 
 
-def test_what_apt_would_remove_is_refused_before_anything_is_changed(
-    device: Host, jetpack: Callable[[str], None]
-) -> None:
+def test_removals_by_apt_are_refused_before_any_change(device: Host, jetpack: Callable[[str], None]) -> None:
     jetpack("1.16.2-1")
     device.run(f"rm -rf /tmp/before; cp -a /var/lib/apt/lists /tmp/before; mv {SOURCE} {KEY} /root")
     before = device.apt()
@@ -308,7 +306,7 @@ def test_what_apt_would_remove_is_refused_before_anything_is_changed(
 
 @pytest.fixture(name="installer")
 def _installer(device: Host) -> Iterator[str]:
-    """A unit in the place of JetPack's installer of Docker, at work for less than a minute."""
+    """A stand-in for JetPack's Docker installer that runs for less than a minute."""
     unit = "nv-install-docker.service"
     text = f"[Service]\nType=oneshot\nExecStart=/bin/sleep 40\nExecStartPost=/bin/rm /etc/systemd/system/{unit}"
     device.write(f"/etc/systemd/system/{unit}", text)
@@ -317,13 +315,13 @@ def _installer(device: Host) -> Iterator[str]:
     device.run(f"systemctl stop {unit}; rm -f /etc/systemd/system/{unit}; systemctl daemon-reload")
 
 
-def test_jetpacks_installer_of_docker_is_waited_for_by_name(device: Host, installer: str) -> None:
+def test_jetpacks_docker_installer_is_waited_for_by_name(device: Host, installer: str) -> None:
     output = converge()
     assert f"waiting until packages are installed: {installer} (activating)" in output
     assert device.show(installer, "ActiveState") == "inactive"
 
 
-def test_a_lock_that_is_not_given_back_ends_the_wait_with_a_code(device: Host) -> None:
+def test_a_lock_that_is_never_released_ends_the_wait_with_a_code(device: Host) -> None:
     hold = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(60)"
     device.run(f'systemd-run --unit=fault-lock python3 -c "{hold}"')
     try:
@@ -355,7 +353,7 @@ def test_a_lock_that_is_not_given_back_ends_the_wait_with_a_code(device: Host) -
         ("THOR-PACKAGE-MISSING", {"container_runtime_toolkit_version": "1.99.0-1"}, ("1.20.0-1", "1.18.1-1")),
     ],
 )
-def test_a_repository_that_is_not_right_leaves_keys_and_sources_alone(
+def test_a_wrong_repository_leaves_keys_and_sources_unchanged(
     device: Host, code: str, variables: dict[str, str], said: tuple[str, ...]
 ) -> None:
     device.install("1.16.2-1")
@@ -370,7 +368,7 @@ def test_a_repository_that_is_not_right_leaves_keys_and_sources_alone(
     device.install(VERSION)
 
 
-def test_a_source_of_somebody_else_is_used(device: Host) -> None:
+def test_somebody_elses_source_is_used(device: Host) -> None:
     device.install("1.16.2-1")
     url = device.run(f"sed -n 's/^URIs: //p' {SOURCE}")
     theirs = "/usr/share/keyrings/somebody.gpg"

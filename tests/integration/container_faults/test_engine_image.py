@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Images that cannot be had in every way we know, and those that can be had over a bad line.
+"""Images that cannot be pulled, in every way we know, and images pulled over a bad line.
 
-They want a host with a Docker Engine and the runtime nvidia (THOR_FAULTS_HOST, see tests/support/sandbox_device.py), and the sandbox's
-registry. The images are noise, made by image_helper.py on the host, and come over a proxy of it on the host's loopback. The
-host's own record of images is put aside meanwhile, and comes back.
+Needs a host with a Docker Engine and the runtime nvidia (THOR_FAULTS_HOST, see tests/support/sandbox_device.py), and the sandbox's
+registry. The images are noise, made by image_helper.py on the host, and come through its proxy on the host's loopback. The host's
+own record of images is put aside meanwhile and restored at the end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Play = Callable[..., tuple[int, str]]
 
 
 class Host(Device):
-    """The host, with questions about images, and the bad line."""
+    """The host, its images, and the bad line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,17 +49,17 @@ class Host(Device):
         self.digest = self.push("1")
 
     def write(self, path: str, text: str) -> None:
-        """Put a file on the host."""
+        """Write a file on the host."""
         command = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST, f"sudo tee {path} >/dev/null"]
         subprocess.run(command, input=text, text=True, check=True, timeout=60)
 
     def push(self, tag: str, layers: int = LAYERS, *more: str) -> str:
-        """Have an image of noise in the registry; its digest."""
+        """Push an image of noise to the registry; its digest."""
         sizes = f"--layers {layers} --megabytes {MEGABYTES}"
         return self.run(f"python3 {HELPER} push {OPEN} {NAME}:{tag} {sizes} {' '.join(more)}")
 
     def proxy(self, *options: str, target: str = OPEN) -> None:
-        """Lay a line to the registry."""
+        """Start a line to the registry."""
         self.hang_up()
         self.run(
             f"systemd-run --quiet --unit=thor-test-proxy python3 {HELPER} proxy {PORT} {target} {' '.join(options)}"
@@ -67,11 +67,11 @@ class Host(Device):
         eventually(lambda: bool(self.host.run(f"curl -s -o /dev/null -m 2 http://{LINE}/v2/").rc == 0))
 
     def hang_up(self) -> None:
-        """Take the line away."""
+        """Stop the line."""
         self.host.run(f"systemctl stop thor-test-proxy; systemctl reset-failed thor-test-proxy; rm -f {STATS}")
 
     def stats(self) -> dict[str, int]:
-        """What went over the line."""
+        """The traffic on the line."""
         found: dict[str, int] = json.loads(self.run(f"cat {STATS}"))
         return found
 
@@ -86,7 +86,7 @@ class Host(Device):
         return set(output.split())
 
     def forget(self) -> None:
-        """No image of the test is on the host, nor anything that arrived of one."""
+        """Remove all images of the test from the host, and all parts of them."""
         self.host.run(f"systemctl kill --signal=KILL thor-job-{JOB}; systemctl reset-failed thor-job-{JOB}")
         eventually(lambda: not self.at_work())
         self.run(f"rm -f {RECORD}")
@@ -94,7 +94,7 @@ class Host(Device):
             ids = f"docker image ls --all --quiet --filter label={label} | sort -u"
             self.host.run(f"{ids} | xargs --no-run-if-empty docker image rm --force")
         if self.containerd:
-            # What a cut pull leaves there is kept by leases, for a day.
+            # Leases keep the remains of an interrupted pull there for a day.
             self.host.run("ctr -n moby leases ls -q | xargs -r -n 1 ctr -n moby leases rm --sync")
 
     def at_work(self) -> bool:
@@ -110,7 +110,7 @@ def _host() -> Iterator[Host]:
     host.hang_up()
     host.forget()
     host.run(f"rm -f {HELPER}; if test -e {RECORD}.faults; then mv {RECORD}.faults {RECORD}; fi")
-    assert host.run("docker ps --all --quiet --filter label=thor-proof") == ""
+    assert host.run("docker ps --all --quiet --filter label=thor-gpu-check") == ""
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,7 @@ def service(tag: str = "1", digest: str | None = None, registry: str = LINE) -> 
 
 
 def command(*services: dict[str, Any], options: tuple[str, ...] = (), **variables: Any) -> list[str]:
-    """The play that brings the images of services."""
+    """The play that pulls the images of services."""
     values = {**QUICK, "thor_ngc_registry": LINE, "faults_services": services, **variables}
     play = str(ROOT / "tests" / "integration" / "container_faults" / "engine_image.yml")
     program = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -162,14 +162,14 @@ def test_an_image_is_pulled_once_and_kept_by_its_digest(host: Host) -> None:
     entry = host.record()["images"][f"{LINE}/{NAME}:1"]
     assert (entry["digest"], entry["proof"]["gpu"]) == (host.digest, False)
     host.hang_up()
-    assert "changed=0" in brought(service()), "all is there: nobody is asked"
-    # Another L4T (or toolkit) asks for another proof, and is no change.
+    assert "changed=0" in brought(service()), "all is there: no registry is asked"
+    # Another L4T (or toolkit) requires a new check, which is not a change.
     host.run(f'sed -i \'s/"l4t": "[^"]*"/"l4t": "1.2.3"/\' {RECORD}')
     assert "changed=0" in brought(service())
     assert host.record()["images"][f"{LINE}/{NAME}:1"]["proof"]["l4t"] != "1.2.3"
 
 
-def test_a_tag_that_was_pulled_anew_does_not_change_the_image(host: Host) -> None:
+def test_a_tag_that_was_pulled_again_does_not_change_the_image(host: Host) -> None:
     host.proxy()
     brought(service())
     try:
@@ -177,7 +177,7 @@ def test_a_tag_that_was_pulled_anew_does_not_change_the_image(host: Host) -> Non
         host.run(f"docker pull --quiet {LINE}/{NAME}:1")
         assert "changed=0" in brought(service())
         assert host.record()["images"][f"{LINE}/{NAME}:1"]["digest"] == host.digest
-        # Locked to the other one, the host follows; the old one is still ours to collect.
+        # If the lock names the other one, the host follows; the old one is still ours to prune.
         brought(service(digest=other))
         assert host.record()["images"][f"{LINE}/{NAME}:1"]["digest"] == other
         assert host.record()["superseded"] == [{"reference": f"{LINE}/{NAME}:1", "digest": host.digest}]
@@ -185,7 +185,7 @@ def test_a_tag_that_was_pulled_anew_does_not_change_the_image(host: Host) -> Non
         assert host.push("1") == host.digest
 
 
-def test_check_mode_tells_and_touches_nothing(host: Host) -> None:
+def test_check_mode_reports_and_changes_nothing(host: Host) -> None:
     host.proxy()
     output = brought(service(), options=("--check", "--diff"))
     assert f"+{LINE}/{NAME}:1 (pulled)" in output and "changed=1" in output
@@ -200,7 +200,7 @@ def test_a_tag_that_does_not_exist(host: Host) -> None:
     assert "THOR-IMAGE-UNKNOWN" in output
 
 
-def test_an_image_of_another_machine_is_not_kept(host: Host) -> None:
+def test_an_image_for_another_machine_is_not_kept(host: Host) -> None:
     host.push("foreign", 1, "--architecture", "riscv64")
     host.proxy()
     output = refused(service("foreign"))
@@ -216,7 +216,7 @@ def test_a_registry_that_is_down(host: Host) -> None:
     assert "THOR-REGISTRY-DOWN" in output and "no such host" in output
 
 
-def test_a_line_that_goes_quiet_is_cut_and_given_up(host: Host) -> None:
+def test_a_silent_line_is_cut_and_given_up(host: Host) -> None:
     host.proxy("--cut", "100000", "--silent")
     begin = time.monotonic()
     output = refused(service(), engine_image_stall_timeout=4, engine_image_attempts=1)
@@ -226,23 +226,23 @@ def test_a_line_that_goes_quiet_is_cut_and_given_up(host: Host) -> None:
     assert not host.at_work()
 
 
-def test_a_line_that_goes_quiet_once_is_cut_and_asked_again(host: Host) -> None:
+def test_a_line_that_is_silent_once_is_cut_and_retried(host: Host) -> None:
     host.proxy("--rate", "8000000", "--cut", "3000000", "--silent", "--times", "1")
     brought(service(), engine_image_stall_timeout=4, engine_image_attempts=3)
     assert host.tags() == {f"{LINE}/{NAME}:1"}
 
 
-def test_a_line_cut_within_a_layer_goes_on_at_the_byte(host: Host) -> None:
+def test_a_line_cut_within_a_layer_resumes_at_the_byte(host: Host) -> None:
     host.proxy("--cut", "4000000", "--times", "3")
     brought(service())
     stats = host.stats()
     assert stats["cuts"] == 3
-    assert stats["bytes"] < SIZE + (1 << 20), "dockerd goes on at the byte, in both of its stores"
+    assert stats["bytes"] < SIZE + (1 << 20), "dockerd resumes at the byte, in both of its stores"
 
 
-def test_a_line_that_is_always_cut_is_reported_and_continued(host: Host) -> None:
+def test_a_line_that_is_always_cut_is_reported(host: Host) -> None:
     if host.containerd:
-        pytest.skip("containerd itself goes on for ever, as long as each connection brings something")
+        pytest.skip("containerd itself continues as long as each connection brings something")
     host.push("cut", 2, "--seed", "cut")
     # No layer fits through five connections: dockerd gives up after five attempts of its own.
     host.proxy("--cut", "1000000")
@@ -251,10 +251,10 @@ def test_a_line_that_is_always_cut_is_reported_and_continued(host: Host) -> None
 
 
 def test_finished_layers_survive_a_cut(host: Host) -> None:
-    """What was complete in its order is not fetched twice, whoever ended the pull."""
+    """Finished layers, in their order, are not fetched twice, whoever ended the pull."""
     host.proxy("--rate", "600000")
     process = subprocess.Popen(command(service()), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    # The host itself kills it, when three layers of noise are through: from here it would be too late on a busy machine.
+    # The host itself kills it after three layers of noise: from here it would be too late on a busy machine.
     host.run(f"timeout 120 python3 {HELPER} wait {int(SIZE * 0.8)} && systemctl kill --signal=KILL thor-job-{JOB}")
     process.wait(60)
     before = host.stats()["bytes"]
@@ -265,10 +265,12 @@ def test_finished_layers_survive_a_cut(host: Host) -> None:
     again = host.stats()["bytes"]
     assert again < SIZE * 0.6, f"{before} bytes had arrived, and {again} were fetched again"
     assert host.tags() == {f"{LINE}/{NAME}:1"}
-    assert host.run("docker image ls --all --quiet --filter label=thor-partial") == "", "what held the layers is gone"
+    assert host.run("docker image ls --all --quiet --filter label=thor-partial") == "", (
+        "the image that kept the layers is gone"
+    )
 
 
-def test_a_play_that_is_killed_leaves_the_pull_at_work(host: Host) -> None:
+def test_a_killed_play_leaves_the_pull_running(host: Host) -> None:
     host.proxy("--rate", "1000000")
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command(service()), cwd=ROOT, start_new_session=True, **quiet)
@@ -290,7 +292,7 @@ def test_progress_is_shown(host: Host) -> None:
     assert "images:" in output and " GB (" in output and "layer" in output
 
 
-def test_a_key_that_is_wrong_and_one_that_is_right(host: Host) -> None:
+def test_a_wrong_and_a_right_key(host: Host) -> None:
     wrong = "wrong-ngc-key-4711"
     host.proxy(target=LOCKED)
     begin = host.clock()
@@ -322,7 +324,7 @@ def test_a_key_that_is_wrong_and_one_that_is_right(host: Host) -> None:
     assert host.host.run(f"grep -rl '[{KEY[0]}]{KEY[1:]}' /var/lib/thor /root/.docker").stdout == ""
 
 
-def test_collection_takes_what_is_ours_and_nobody_names(host: Host) -> None:
+def test_pruning_removes_our_images_that_nothing_names(host: Host) -> None:
     host.push("2", 1, "--seed", "two")
     host.push("3", 1, "--seed", "three")
     host.proxy()
@@ -338,7 +340,7 @@ def test_collection_takes_what_is_ours_and_nobody_names(host: Host) -> None:
         output = brought(service(), engine_image_prune=True, options=("--check", "--diff"))
         assert f"-{LINE}/{NAME}:2" in output
         assert f"{LINE}/{NAME}:2" in host.tags()
-        assert "changed=0" in brought(service()), "only where one asks for it"
+        assert "changed=0" in brought(service()), "only on request"
         brought(service(), engine_image_prune=True)
     finally:
         host.run(f"rm -f {unit}")
@@ -346,7 +348,7 @@ def test_collection_takes_what_is_ours_and_nobody_names(host: Host) -> None:
     assert "changed=0" in brought(service(), engine_image_prune=True)
 
 
-def test_an_image_that_wants_a_newer_driver_is_proven_as_its_service_runs(host: Host) -> None:
+def test_an_image_that_requires_a_newer_driver_is_checked_as_its_service_runs(host: Host) -> None:
     host.proxy()
     # The variables of an image, here of the service: the runtime sees no difference.
     wants = {"NVIDIA_REQUIRE_CUDA": "cuda>=99.0"}
@@ -357,10 +359,10 @@ def test_an_image_that_wants_a_newer_driver_is_proven_as_its_service_runs(host: 
     assert len(host.record()["images"][f"{LINE}/{NAME}:1"]["proof"]["environments"]) == 1
 
 
-def test_a_container_that_sees_no_gpu(host: Host) -> None:
+def test_a_container_that_finds_no_gpu(host: Host) -> None:
     host.proxy()
     output = refused(service(), engine_image_require_gpu=True)
     assert "THOR-GPU-HIDDEN" in output and "nvidia-smi on the host" in output
-    assert host.record()["images"][f"{LINE}/{NAME}:1"]["proof"] is None, "the image is there, and not proven"
-    assert host.run("docker ps --all --quiet --filter label=thor-proof") == ""
+    assert host.record()["images"][f"{LINE}/{NAME}:1"]["proof"] is None, "the image is there, and not checked"
+    assert host.run("docker ps --all --quiet --filter label=thor-gpu-check") == ""
     assert "changed=0" in brought(service()), "it is not pulled again"

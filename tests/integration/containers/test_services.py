@@ -98,7 +98,7 @@ def test_a_derived_image_holds_nothing_of_how_it_was_made(host: Any) -> None:
     history = host.check_output(f"docker history --no-trunc {derived}")
     assert "importlib.metadata" in history, "what ran in it"
     assert "hub.test" not in history and "PIP_" not in history
-    assert host.run("docker exec thor-speech python3 -c \"open('/thor-extend.json')\"").rc != 0
+    assert host.run("docker exec thor-speech python3 -c \"open('/thor-derive.json')\"").rc != 0
 
 
 def test_an_image_that_a_client_names_is_not_fetched_and_one_of_the_device_is_read(host: Any) -> None:

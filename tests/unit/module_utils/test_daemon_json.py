@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""daemon.json: what is merged, what is found wrong, and what dockerd needs to take it over."""
+"""daemon.json: merging, errors, and what dockerd needs in order to apply it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_a_persons_own_keys_survive() -> None:
     }
     assert list(merged) == [*current], "the order of the file stays"
     assert daemon_json.merge(merged, wanted) == merged
-    assert current["runtimes"] == {"kata": {"path": "kata"}}, "what was given is not changed"
+    assert current["runtimes"] == {"kata": {"path": "kata"}}, "the arguments are not changed"
 
 
-def test_a_runtime_that_is_registered_by_its_full_path_stays_so() -> None:
+def test_a_runtime_registered_by_its_full_path_stays() -> None:
     current = {"runtimes": {"nvidia": {"path": "/usr/bin/nvidia-container-runtime", "args": ["--x"]}}}
     assert daemon_json.merge(current, NVIDIA) == current
     other = {"runtimes": {"nvidia": {"path": "/usr/bin/something", "args": []}}}
@@ -52,7 +52,7 @@ def test_a_runtime_that_is_registered_by_its_full_path_stays_so() -> None:
         ({"debug": {}}, {"debug": True}),
     ],
 )
-def test_kinds_that_do_not_fit_are_told(current: dict[str, Any], wanted: dict[str, Any]) -> None:
+def test_values_of_different_kinds_are_reported(current: dict[str, Any], wanted: dict[str, Any]) -> None:
     with pytest.raises(daemon_json.Conflict, match=next(iter(current))):
         daemon_json.merge(current, wanted)
 
@@ -66,7 +66,7 @@ def test_kinds_that_do_not_fit_are_told(current: dict[str, Any], wanted: dict[st
         ("# nothing yet", "line 1, column 1:", "# nothing yet"),
     ],
 )
-def test_a_broken_file_is_told_by_line_and_column(text: str, where: str, there: str) -> None:
+def test_a_broken_file_is_reported_by_line_and_column(text: str, where: str, there: str) -> None:
     content, error = daemon_json.parse(text)
     assert content == {}
     assert error
@@ -79,7 +79,7 @@ def test_an_empty_file_is_an_empty_configuration(text: str) -> None:
     assert daemon_json.parse(text) == ({}, None)
 
 
-def test_what_is_rendered_can_be_read_again() -> None:
+def test_a_rendered_file_can_be_read_again() -> None:
     data = {"labels": ["größe=3"], **NVIDIA}
     text = daemon_json.render(data)
     assert "größe" in text
@@ -96,11 +96,11 @@ def test_what_is_rendered_can_be_read_again() -> None:
         (["features"], "restart"),
     ],
 )
-def test_a_restart_only_for_what_no_reload_takes_over(keys: list[str], action: str) -> None:
+def test_a_restart_is_needed_only_if_a_reload_does_not_suffice(keys: list[str], action: str) -> None:
     assert daemon_json.action(keys) == action
 
 
-def test_a_changed_key_is_one_whose_value_differs() -> None:
+def test_changed_keys_have_different_values() -> None:
     assert daemon_json.changed_keys({"a": 1, "b": [1], "c": 1}, {"a": 1, "b": [1, 2], "d": 1}) == ["b", "c", "d"]
 
 
@@ -118,10 +118,10 @@ def test_a_changed_key_is_one_whose_value_differs() -> None:
         ({"registry-mirrors": ["https://mirror.example.org"]}, []),
         ({"labels": ["rack=4"]}, ["labels"]),
         ({"live-restore": True, "debug": False}, ["live-restore"]),
-        ({"log-opts": {"max-size": "10m"}}, []),  # dockerd does not tell
+        ({"log-opts": {"max-size": "10m"}}, []),  # dockerd does not report it
     ],
 )
-def test_what_the_running_daemon_does_not_have(wanted: dict[str, Any], lacking: list[str]) -> None:
+def test_keys_that_the_running_daemon_lacks(wanted: dict[str, Any], lacking: list[str]) -> None:
     assert daemon_json.lacking(wanted, daemon_json.merge({}, wanted), daemon_json.effective(INFO)) == lacking
 
 

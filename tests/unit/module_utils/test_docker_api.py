@@ -34,7 +34,7 @@ def test_a_request_answers_json_text_or_nothing(dockerd: Dockerd) -> None:
     assert (dockerd.headers[-1]["Content-Type"], dockerd.bodies[-1]) == ("application/x-tar", b"archive")
 
 
-def test_a_refusal_has_its_status_and_dockerds_words(dockerd: Dockerd) -> None:
+def test_a_refusal_has_a_status_and_dockerds_words(dockerd: Dockerd) -> None:
     with pytest.raises(DockerError) as error:
         Docker(str(dockerd.path)).get("/images/nosuch/json")
     assert (error.value.status, error.value.message) == (404, "No such image: nosuch")
@@ -44,7 +44,7 @@ def test_a_refusal_has_its_status_and_dockerds_words(dockerd: Dockerd) -> None:
     assert (error.value.status, error.value.message) == (500, "<html>")
 
 
-def test_an_engine_that_no_longer_answers_this_version_is_asked_in_its_oldest(dockerd: Dockerd) -> None:
+def test_an_engine_without_this_api_version_is_asked_in_its_oldest(dockerd: Dockerd) -> None:
     dockerd.minimum = "1.44"
     docker = Docker(str(dockerd.path))
     assert docker.get("/images/json") == []
@@ -80,7 +80,7 @@ def test_a_stream_that_goes_silent_times_out(dockerd: Dockerd) -> None:
         assert time.monotonic() - begin < 3
 
 
-def test_the_patience_of_a_stream_may_change_on_the_way(dockerd: Dockerd) -> None:
+def test_the_timeout_of_a_stream_may_change_meanwhile(dockerd: Dockerd) -> None:
     dockerd.pulls = [[{"status": "one"}, 0.5, {"status": "two"}]]
     patience = iter([0.2, 5.0, 5.0])
     events = Docker(str(dockerd.path)).stream(
@@ -89,7 +89,7 @@ def test_the_patience_of_a_stream_may_change_on_the_way(dockerd: Dockerd) -> Non
     assert [event["status"] for event in events] == ["one", "two"]
 
 
-def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
+def test_a_stream_that_is_refused_or_not_json(dockerd: Dockerd) -> None:
     dockerd.pulls = [[(404, "manifest unknown")]]
     with pytest.raises(DockerError) as error:
         list(Docker(str(dockerd.path)).stream("POST", "/images/create?fromImage=a&tag=1"))
@@ -100,7 +100,7 @@ def test_a_stream_that_is_refused_or_no_json(dockerd: Dockerd) -> None:
         list(Docker(str(dockerd.path)).stream("GET", "/containers/x/logs"))
 
 
-def test_an_answer_without_an_end_is_not_read_to_it(dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_answer_is_not_read_to_its_end(dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_api, "MOST_BYTES", 1000)
     dockerd.has("x")
     dockerd.log = "x" * 1000

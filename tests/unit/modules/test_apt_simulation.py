@@ -97,7 +97,7 @@ def four(version: str) -> list[str]:
     return [f"{name}={version}" for name in TOOLKIT]
 
 
-def test_a_fresh_host_gets_the_toolkit_and_nothing_of_it_changes(host: Host, tmp_path: Path) -> None:
+def test_a_fresh_host_would_get_the_toolkit_and_does_not_change(host: Host, tmp_path: Path) -> None:
     made = host()
     source = repository(tmp_path / "nvidia", "1.18.0", "1.18.1")
     before = sorted(str(path) for path in tmp_path.rglob("*"))
@@ -106,7 +106,7 @@ def test_a_fresh_host_gets_the_toolkit_and_nothing_of_it_changes(host: Host, tmp
     assert list(made.etc.iterdir()) == [made.etc / "host.sources"]
 
 
-def test_what_would_take_jetpacks_metapackages_away_is_refused_by_name(host: Host, tmp_path: Path) -> None:
+def test_removal_of_jetpacks_metapackages_is_refused_by_name(host: Host, tmp_path: Path) -> None:
     jetpack = tuple(metapackages("1.18.0-1"))
     host({**dict.fromkeys(TOOLKIT, "1.18.0-1"), **dict.fromkeys(JETPACK, "7.1-b10")}, own=jetpack)
     source = repository(tmp_path / "nvidia", "1.18.0", "1.18.1")
@@ -118,13 +118,13 @@ def test_what_would_take_jetpacks_metapackages_away_is_refused_by_name(host: Hos
     assert run(four("1.18.0-1"), nvidia=source) == [], "what it wants is there"
 
 
-def test_a_toolkit_that_is_too_old_is_brought_up(host: Host, tmp_path: Path) -> None:
+def test_an_old_toolkit_is_upgraded(host: Host, tmp_path: Path) -> None:
     host(dict.fromkeys(TOOLKIT, "1.16.2-1"))
     source = repository(tmp_path / "nvidia", "1.18.1")
     assert sorted(run(four("1.18.1-1"), nvidia=source)) == sorted(TOOLKIT)
 
 
-def test_a_version_that_no_source_has_is_told_with_those_that_there_are(host: Host, tmp_path: Path) -> None:
+def test_a_missing_version_is_reported_with_the_available_ones(host: Host, tmp_path: Path) -> None:
     host()
     with pytest.raises(Failed) as failure:
         run(four("1.99.0-1"), nvidia=repository(tmp_path / "nvidia", "1.18.0", "1.18.1"))
@@ -134,7 +134,7 @@ def test_a_version_that_no_source_has_is_told_with_those_that_there_are(host: Ho
         run(["docker.io"])
 
 
-def test_dependencies_that_cannot_be_met_are_told_in_apts_words(host: Host) -> None:
+def test_unmet_dependencies_are_reported_in_apts_words(host: Host) -> None:
     host(own=(toolkit.Package("docker.io", "26.1", ["containerd (>= 1.7)"]),))
     with pytest.raises(Failed) as failure:
         run(["docker.io"])
@@ -142,7 +142,7 @@ def test_dependencies_that_cannot_be_met_are_told_in_apts_words(host: Host) -> N
     assert text.startswith("THOR-APT-REFUSES: ") and "containerd (>= 1.7)" in text
 
 
-def test_lists_that_are_old_are_read_anew_and_those_of_the_host_stay(host: Host, tmp_path: Path) -> None:
+def test_old_lists_are_read_again_and_the_hosts_stay_unchanged(host: Host, tmp_path: Path) -> None:
     made = host(own=(toolkit.Package("docker.io", "26.1", []),))
     # The host knows another repository's packages only, from before.
     old = made.lists / "old_Packages"
@@ -152,7 +152,7 @@ def test_lists_that_are_old_are_read_anew_and_those_of_the_host_stay(host: Host,
     assert not list(tmp_path.glob("thor-apt-*"))
 
 
-def test_a_repository_that_cannot_be_read_is_told_by_its_variable(host: Host, tmp_path: Path) -> None:
+def test_an_unreadable_repository_is_reported_by_its_variable(host: Host, tmp_path: Path) -> None:
     host()
     with pytest.raises(Failed) as failure:
         run(four("1.18.1-1"), nvidia=f"Types: deb\nURIs: file:{tmp_path}/absent\nSuites: ./\nTrusted: yes\n")
@@ -160,7 +160,7 @@ def test_a_repository_that_cannot_be_read_is_told_by_its_variable(host: Host, tm
     assert text.startswith("THOR-REPOSITORY-FAILED: ") and f'some_url = "file:{tmp_path}/absent"' in text
 
 
-def test_a_list_from_the_future_is_a_matter_of_the_clock(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_from_the_future_means_a_wrong_clock(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host()
     said = (
         "E: Release file for http://ports.example.com/dists/noble/InRelease is not valid yet (invalid for another 61d 2h). "

@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_
 from docker_info import INFO
 
 
-def test_packages_and_holds_are_read_in_one_go() -> None:
+def test_packages_and_holds_are_read_together() -> None:
     text = "ii |docker.io|26.1.5+dfsg1-9\nhi |nvidia-container-toolkit|1.18.1-1\nun |docker-ce|\nrc |runc|1.1\niU |containerd|1.7\n"
     assert docker_host.parse_packages(text) == (
         {"docker.io": "26.1.5+dfsg1-9", "nvidia-container-toolkit": "1.18.1-1"},
@@ -23,7 +23,7 @@ def test_packages_and_holds_are_read_in_one_go() -> None:
     )
 
 
-def test_what_docker_tells_of_itself() -> None:
+def test_dockers_own_description_is_abridged() -> None:
     containers: list[dict[str, Any]] = [
         {"Names": ["/thor-chat"], "Image": "nvcr.io/x", "Labels": {"thor.service": "thor-chat.service"}},
         {"Names": ["/web"], "Image": "nginx", "Labels": None},
@@ -40,7 +40,7 @@ def test_what_docker_tells_of_itself() -> None:
     assert docker_host.disk_paths({"docker": None, "daemon_json": {"data-root": "/data"}}) == ["/data"]
 
 
-def test_a_docker_that_does_not_run_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_stopped_docker_is_not_started_by_observation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def connect(*_arguments: object, **_options: object) -> None:
         raise AssertionError("the socket was opened: systemd would start dockerd")
 
@@ -57,7 +57,7 @@ def test_a_docker_that_does_not_run_is_not_asked(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("pid", "seen"), [("17", "restart"), ("18", None)])
-def test_a_takeover_that_was_cut_is_seen_until_dockerd_was_restarted(
+def test_an_interrupted_change_is_visible_until_dockerd_is_restarted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pid: str, seen: str | None
 ) -> None:
     monkeypatch.setattr(docker_host, "PENDING", tmp_path / "pending.json")
@@ -68,9 +68,7 @@ def test_a_takeover_that_was_cut_is_seen_until_dockerd_was_restarted(
     assert docker_host.pending(pid) == {}
 
 
-def test_only_the_variable_that_matters_is_read_of_dockerds_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_only_our_variable_of_dockerds_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(docker_host, "PROC", tmp_path)
     (tmp_path / "17").mkdir()
     (tmp_path / "17/environ").write_bytes(b"HTTP_PROXY=http://u:p@x\0DOCKER_INSECURE_NO_IPTABLES_RAW=1\0")
@@ -87,7 +85,7 @@ def test_only_the_variable_that_matters_is_read_of_dockerds_environment(
         ("# CONFIG_IP_NF_RAW is not set\nCONFIG_NF_TABLES=m\n# CONFIG_NFT_COMPAT is not set\n", True, False),
     ],
 )
-def test_the_kernel_says_whether_it_has_the_raw_table(config: str, nft: bool, there: bool) -> None:
+def test_the_kernels_configuration_tells_whether_it_has_the_raw_table(config: str, nft: bool, there: bool) -> None:
     assert docker_host.has_raw_table(config, nft) is there
 
 
@@ -97,9 +95,7 @@ def test_the_kernels_configuration_is_read_below_the_facts_root(tmp_path: Path) 
     assert docker_host.observe(tmp_path)["raw_table"] is False
 
 
-def test_the_file_of_the_host_is_read_and_its_passwords_are_not_shown(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_hosts_file_is_read_without_its_passwords(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(daemon_json, "PATH", tmp_path / "daemon.json")
     assert docker_host.read_daemon_json() == (None, None)
     (tmp_path / "daemon.json").write_text('{"proxies": {"http-proxy": "http://me:s3cret@x"}}')

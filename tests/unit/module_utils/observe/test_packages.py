@@ -16,7 +16,6 @@ import yaml
 from ansible_collections.jetson.thor.plugins.action.package_work import ActionModule
 from ansible_collections.jetson.thor.plugins.module_utils import systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import packages
-from ansible_collections.jetson.thor.plugins.modules import package_work
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -32,7 +31,7 @@ time.sleep(60)
 
 @pytest.fixture(name="locks")
 def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Locks of dpkg and apt, held by nobody; no unit is at work."""
+    """Free locks of dpkg and apt; no unit is running."""
     paths = [tmp_path / name for name in ("lock-frontend", "lock")]
     for path in paths:
         path.touch()
@@ -41,7 +40,7 @@ def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths
 
 
-def test_who_holds_dpkgs_locks_is_told_by_name(locks: list[Path]) -> None:
+def test_holders_of_dpkgs_locks_are_named(locks: list[Path]) -> None:
     assert packages.observe() == {"package_work": [], "docker_installer": False}
     with subprocess.Popen([sys.executable, "-c", HOLD, *map(str, locks)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
@@ -63,7 +62,7 @@ def test_who_holds_dpkgs_locks_is_told_by_name(locks: list[Path]) -> None:
         ("not-found", "inactive", "", "", False, False),
     ],
 )
-def test_jetpacks_installer_of_docker_is_seen(
+def test_jetpacks_docker_installer_is_seen(
     monkeypatch: pytest.MonkeyPatch,
     locks: list[Path],
     load: str,
@@ -82,16 +81,16 @@ def test_jetpacks_installer_of_docker_is_seen(
     assert seen["package_work"] == ([f"nv-install-docker.service ({active})"] if work else [])
 
 
-def test_waiting_ends_when_everybody_is_done_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_work, "CALM_SECONDS", 0.6)
-    # Between two attempts of a unit nobody is at work.
+def test_waiting_ends_after_a_moment_of_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "CALM_SECONDS", 0.6)
+    # Between two attempts of a unit nothing is running.
     states = iter([["a"], [], ["a"], [], []])
     monkeypatch.setattr(packages, "observe", lambda: {"package_work": next(states, [])})
     begun = time.monotonic()
-    assert package_work.settle(20) == []
+    assert packages.settle(20) == []
     assert time.monotonic() - begun >= 2
     monkeypatch.setattr(packages, "observe", lambda: {"package_work": ["apt-daily.service (activating)"]})
-    assert package_work.settle(0) == ["apt-daily.service (activating)"]
+    assert packages.settle(0) == ["apt-daily.service (activating)"]
 
 
 def action(answers: Callable[[], dict[str, Any]], timeout: int) -> tuple[dict[str, Any], list[str]]:
@@ -106,20 +105,20 @@ def action(answers: Callable[[], dict[str, Any]], timeout: int) -> tuple[dict[st
         return made.run(task_vars={"inventory_hostname": "thor05"}), shown
 
 
-def test_who_is_waited_for_is_shown() -> None:
+def test_what_we_wait_for_is_shown() -> None:
     answers: Iterator[dict[str, Any]] = iter([{"work": ["nv-install-docker.service (activating)"]}, {"work": []}])
     result, shown = action(lambda: next(answers), 60)
     assert not result.get("failed") and result["work"] == []
     assert len(shown) == 1 and "thor05" in shown[0] and "nv-install-docker.service (activating)" in shown[0]
 
 
-def test_the_wait_is_bounded_and_ends_in_a_refusal() -> None:
+def test_the_wait_is_bounded_and_ends_with_a_refusal() -> None:
     result, _shown = action(lambda: {"work": ["unattended-upgr (pid 7, holds /var/lib/dpkg/lock)"]}, 0)
     assert result["failed"] and result["msg"].startswith("THOR-PACKAGES-BUSY: thor05: preflight_packages_timeout = 0: ")
     assert "unattended-upgr (pid 7" in result["msg"] and "Nothing was changed" in result["msg"]
 
 
-def test_others_are_waited_for_and_apt_is_asked_before_the_first_change() -> None:
+def test_the_wait_and_the_simulation_come_before_the_first_change() -> None:
     tasks = yaml.safe_load((ROOT / "roles/preflight/tasks/refuse.yml").read_text(encoding="utf-8"))
     words = ["catalog", "package_work", "host_facts", "preflight", "simulate"]
     does = [

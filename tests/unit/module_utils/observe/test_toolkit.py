@@ -31,11 +31,11 @@ LOOSE = "libnvidia-container1 (>= 1.18.0-1), nvidia-container-toolkit"
         ("dpkg-query: no packages found", None),
     ],
 )
-def test_the_version_that_an_installed_metapackage_wants(text: str, found: dict[str, Any] | None) -> None:
+def test_the_version_that_an_installed_metapackage_depends_on(text: str, found: dict[str, Any] | None) -> None:
     assert toolkit.wanted_by_installed(text) == found
 
 
-def test_the_version_that_a_metapackage_in_apt_wants() -> None:
+def test_the_version_that_a_metapackage_known_to_apt_depends_on() -> None:
     text = (
         "Package: nvidia-jetpack\nVersion: 7.1-b10\nDepends: nvidia-container (= 7.1-b10)\nDescription: x\n more\n\n"
         f"Package: nvidia-container\nVersion: 7.1-b10\nPre-Depends: dpkg\nDepends: libc6, {EXACT}\n"

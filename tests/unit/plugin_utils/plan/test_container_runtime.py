@@ -57,7 +57,7 @@ HOST: dict[str, Any] = {
 
 
 def host(**changes: Any) -> dict[str, Any]:
-    """A host that is as it should be, but for these."""
+    """A configured host with these differences."""
     made = copy.deepcopy(HOST)
     for key, value in changes.items():
         made[key] = {**made[key], **value} if isinstance(value, dict) and isinstance(made[key], dict) else value
@@ -69,7 +69,7 @@ def steps(observed: dict[str, Any], services: list[dict[str, Any]] = SERVICES, *
     return container_runtime.steps(observed, services, {**SETTINGS, **settings})
 
 
-def test_a_host_that_is_right_needs_nothing() -> None:
+def test_a_configured_host_needs_nothing() -> None:
     decided = steps(host())
     assert decided["any"] is False
     assert decided["unproven"] == decided["problems"] == []
@@ -95,7 +95,7 @@ def test_a_fresh_host_gets_everything() -> None:
     assert other["docker_repository"] and other["docker"] == ["docker-ce", "docker-ce-cli"]
 
 
-def test_a_docker_that_is_there_is_used() -> None:
+def test_an_existing_docker_is_used() -> None:
     decided = steps(host(container_packages={"docker-ce": "5:28.0"}), docker_source="distribution")
     assert decided["docker"] == []
 
@@ -115,7 +115,7 @@ def test_a_docker_that_is_there_is_used() -> None:
         ({"cdi": {"renewed": {"l4t": "38.2.0", "toolkit": "1.20.0-1"}}}, "cdi"),
     ],
 )
-def test_what_is_not_right_is_put_right(changes: dict[str, Any], step: str) -> None:
+def test_each_difference_leads_to_its_step(changes: dict[str, Any], step: str) -> None:
     decided = steps(host(**changes))
     assert decided["any"] and decided[step], decided
 
@@ -129,16 +129,16 @@ def test_what_is_not_right_is_put_right(changes: dict[str, Any], step: str) -> N
         {"no_iptables_raw": "always"},
     ],
 )
-def test_a_setting_that_the_daemon_does_not_have_is_configured(settings: dict[str, Any]) -> None:
+def test_a_setting_that_dockerd_lacks_is_configured(settings: dict[str, Any]) -> None:
     assert steps(host(), **settings)["configure"]
 
 
-def test_a_password_in_a_proxy_does_not_make_every_run_a_change() -> None:
+def test_a_password_in_a_proxy_does_not_cause_a_change_on_every_run() -> None:
     options = {"proxies": {"http-proxy": "http://me:s3cret@proxy:3128"}}
     there = host(daemon_json=daemon_json.redact({**HOST["daemon_json"], **options}))
     decided = steps(there, daemon_options=options)
     assert not decided["configure"]
-    assert decided["options"]["proxies"] == options["proxies"], "the module gets it whole"
+    assert decided["options"]["proxies"] == options["proxies"], "the module gets the password"
 
 
 @pytest.mark.parametrize(
@@ -153,23 +153,23 @@ def test_a_password_in_a_proxy_does_not_make_every_run_a_change() -> None:
         ("never", False, "28.2.0", {}),
     ],
 )
-def test_the_raw_table_is_done_without_where_it_is_missing(
+def test_docker_does_without_the_raw_table_if_it_is_missing(
     mode: str, raw: bool | None, version: str | None, environment: dict[str, str] | None
 ) -> None:
     observed = host(raw_table=raw, docker={"version": version})
     assert steps(observed, no_iptables_raw=mode)["environment"] == environment
 
 
-def test_whoever_has_set_the_variable_of_dockerd() -> None:
+def test_it_does_not_matter_who_set_dockerds_variable() -> None:
     variable = {"DOCKER_INSECURE_NO_IPTABLES_RAW": "1"}
     assert not steps(host(docker={"environment": variable}), no_iptables_raw="always")["configure"]
-    # Ours is taken out, another's stays.
+    # Our variable is removed, somebody else's stays.
     assert steps(host(docker={"environment": variable, "drop_in": "x"}), no_iptables_raw="never")["configure"]
     assert not steps(host(docker={"environment": variable}), no_iptables_raw="never")["configure"]
 
 
 @pytest.mark.parametrize("version", ["1.17.6-1", "1.9.0-1", "0.99.1"])
-def test_an_old_toolkit_is_refused_by_the_variable(version: str) -> None:
+def test_a_variable_with_an_old_toolkit_is_refused(version: str) -> None:
     (problem,) = container_runtime.problems(SERVICES, host(), {**SETTINGS, "toolkit_version": version})
     assert problem.code == "THOR-TOOLKIT-OLD" and problem.variable == "container_runtime_toolkit_version"
     assert problem.value == version
@@ -180,25 +180,25 @@ def test_a_new_toolkit_is_not_refused(version: str) -> None:
     assert container_runtime.problems(SERVICES, host(), {**SETTINGS, "toolkit_version": version}) == []
 
 
-def test_a_text_that_is_no_version_is_refused() -> None:
+def test_an_invalid_version_is_refused() -> None:
     (problem,) = container_runtime.problems(SERVICES, host(), {**SETTINGS, "toolkit_version": "latest"})
     assert problem.code == "THOR-VALUE-INVALID"
 
 
-def test_an_old_toolkit_on_hold_is_refused_with_its_packages() -> None:
+def test_an_old_toolkit_on_hold_is_refused_and_its_packages_named() -> None:
     old = {"nvidia-container-toolkit": "1.16.2-1"}
     held = sorted(toolkit.PACKAGES)
     (problem,) = container_runtime.problems(SERVICES, host(container_packages=old, held_packages=held), SETTINGS)
     assert problem.code == "THOR-TOOLKIT-OLD" and problem.value == old
     assert "apt-mark unhold nvidia-container-toolkit" in problem.remedy
     assert container_runtime.problems(SERVICES, host(container_packages=old, held_packages=[]), SETTINGS) == []
-    # A hold at a version that a Thor can do with is a person's own business.
+    # A hold on a suitable version is a person's own decision.
     newer = host(container_packages=dict.fromkeys(toolkit.PACKAGES, "1.20.0-1"), held_packages=held)
     assert container_runtime.problems(SERVICES, newer, SETTINGS) == []
 
 
 @pytest.mark.parametrize("version", ["1.18.0-1", "1.17.7-1", "1.20.0-1", "1.19.1-1ubuntu1"])
-def test_a_toolkit_that_is_good_enough_stays_whoever_installed_it(version: str) -> None:
+def test_a_suitable_toolkit_stays_whoever_installed_it(version: str) -> None:
     """JetPack 7.1 brings 1.18.0-1; another version would take nvidia-jetpack away."""
     there = host(
         container_packages=dict.fromkeys(toolkit.PACKAGES, version),
@@ -226,7 +226,7 @@ JETPACK_7_1 = {"version": "1.18.0-1", "by": "nvidia-container 7.1-b10", "install
         ({"libnvidia-container1": "1.19.0-1", "libnvidia-container-tools": "1.20.0-1"}, None, VERSION),
     ],
 )
-def test_the_version_that_is_installed(installed: dict[str, str], jetpack: dict[str, Any] | None, wanted: str) -> None:
+def test_which_version_gets_installed(installed: dict[str, str], jetpack: dict[str, Any] | None, wanted: str) -> None:
     bare = host(jetpack_toolkit=jetpack)
     bare["container_packages"] = {"gpg": "2.4", "docker.io": "26.1.5", **installed}
     decided = steps(bare)
@@ -236,19 +236,19 @@ def test_the_version_that_is_installed(installed: dict[str, str], jetpack: dict[
     assert from_jetpack["toolkit_repository"] is (wanted != "1.18.0-1"), "JetPack's own source has it"
 
 
-def test_no_unit_is_restarted_that_such_a_toolkit_does_not_bring() -> None:
+def test_the_cdi_unit_is_not_restarted_if_the_toolkit_lacks_it() -> None:
     bare = host(jetpack_toolkit={**JETPACK_7_1, "version": "1.17.8-1"}, cdi={"unit": False, "renewed": None})
     bare["container_packages"] = {"docker.io": "26.1.5"}
     assert steps(bare)["toolkit"] and not steps(bare)["cdi"]
     assert steps({**bare, "jetpack_toolkit": JETPACK_7_1})["cdi"]
 
 
-def test_no_docker_is_installed_where_jetpacks_installer_is_to_remove_it_again() -> None:
+def test_docker_is_not_installed_if_jetpacks_installer_would_remove_it_again() -> None:
     bare = host(docker=None, docker_installer=True)
     (problem,) = container_runtime.problems(SERVICES, bare, SETTINGS)
     assert problem.code == "THOR-DOCKER-INSTALLER" and "systemctl start nv-install-docker.service" in problem.remedy
     assert steps(bare)["problems"] and not steps(bare)["any"]
-    # At work it is waited for; and it is nobody's business where Docker is there, or nothing wants one.
+    # While it runs we wait for it, and it does not matter if Docker exists or no service needs it.
     assert container_runtime.problems(SERVICES, {**bare, "package_work": ["nv-install-docker.service"]}, SETTINGS) == []
     assert container_runtime.problems(SERVICES, host(docker_installer=True), SETTINGS) == []
     assert container_runtime.problems([{"name": "chat", "kind": "native"}], bare, SETTINGS) == []
@@ -267,7 +267,7 @@ def test_other_refusals() -> None:
     assert steps(host(docker={"foreign": "a snap"}))["problems"] == [problem.text()]
 
 
-def test_the_proof_names_what_is_missing() -> None:
+def test_a_missing_runtime_is_named() -> None:
     without = {**INFO, "Runtimes": {"runc": {"path": "runc"}}}
     (text,) = steps(host(docker=docker_host.describe(without, [])))["unproven"]
     assert text.startswith("THOR-RUNTIME-MISSING") and "runc" in text
