@@ -62,7 +62,7 @@ options:
       - Directory for unfinished downloads, on the file system of O(path).
       - Defaults to C(.thor/staging) beside the owner's directory, C(/models/.thor/staging) for C(/models/owner/name).
     type: path
-  rehash:
+  verify_checksums:
     description: Whether to read all files and compare their SHA-256, even if size and time match the manifest.
     type: bool
     default: false
@@ -87,8 +87,8 @@ attributes:
     description: Returns details on what has changed, or would change in check mode.
     support: full
 notes:
-  - Check mode asks the hub for its listing with one request and needs nothing installed on the host.
-  - Check mode reads the content of no file, O(rehash) or not, so it cannot foresee what only a hash tells.
+  - Check mode requests the hub's listing and needs nothing installed on the host.
+  - Check mode does not read the content of files, with O(verify_checksums) or without, so it cannot predict what only a hash tells.
 requirements:
   - systemd and root, for the transient unit
 seealso:
@@ -110,12 +110,12 @@ EXAMPLES = r"""
     endpoint: http://mirror.example:8080
     token: "{{ vault_hub_token }}"
 
-- name: Read every byte again
+- name: Verify every byte again
   jetson.thor.modelscope_model:
     id: Qwen/Qwen3-8B-GGUF
     include: [Qwen3-8B-Q5_K_M.gguf]
     path: /models/Qwen/Qwen3-8B-GGUF
-    rehash: true
+    verify_checksums: true
 """
 
 RETURN = r"""
@@ -161,8 +161,9 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
-from ansible_collections.jetson.thor.plugins.module_utils.models.hub import CLIENT, ENDPOINT
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch, parameters
+from ansible_collections.jetson.thor.plugins.module_utils.models.client import CLIENT
+from ansible_collections.jetson.thor.plugins.module_utils.models.hub import ENDPOINT
 
 
 def main() -> None:
@@ -176,11 +177,11 @@ def main() -> None:
             "token": {"type": "str", "no_log": True},
             "sha256": {"type": "dict", "default": {}},
             "client": {"type": "path", "default": CLIENT},
-            **fetch.ARGUMENTS,
+            **parameters.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    fetch.run_module(module, fetch.model_spec)
+    fetch.run_module(module, parameters.model_spec)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Makes one file present that no model hub has, such as a chat template or a model in a format of its own.
+  - Makes one file present that no model hub has, such as a chat template or a model in its own format.
   - The file appears under its final name in one rename, after its checksum has been compared. A download that was killed, or cut off by the
     server, resumes at the byte where it stopped if the server supports ranges.
   - A URL without a checksum is trusted on first use. The SHA-256 of the download is kept in the directory's manifest
@@ -46,7 +46,7 @@ options:
       - Directory for the unfinished download, on the file system of O(path).
       - Defaults to C(.thor/staging) beside O(path).
     type: path
-  rehash:
+  verify_checksums:
     description: Whether to read the file and compare its SHA-256, even if size and time match the manifest.
     type: bool
     default: false
@@ -116,7 +116,7 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch, parameters
 
 
 def main() -> None:
@@ -127,11 +127,11 @@ def main() -> None:
             "checksum": {"type": "str"},
             "file": {"type": "str", "required": True},
             "max_bytes": {"type": "int"},
-            **fetch.ARGUMENTS,
+            **parameters.ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    fetch.run_module(module, fetch.url_spec)
+    fetch.run_module(module, parameters.url_spec)
 
 
 if __name__ == "__main__":

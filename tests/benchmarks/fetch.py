@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch, parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "bench/large"
@@ -161,7 +161,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "home").mkdir()
         os.environ["no_proxy"] = "127.0.0.1"
-        parameters: dict[str, Any] = {
+        given: dict[str, Any] = {
             "id": ID,
             "revision": "master",
             "include": ["*"],
@@ -171,12 +171,12 @@ def main() -> None:
             "sha256": {},
             "client": sys.prefix,
             "staging": None,
-            "rehash": False,
+            "verify_checksums": False,
             "retries": 1,
             "idle_timeout": 30,
             "timeout": 3600,
         }
-        spec = fetch.model_spec(parameters)
+        spec = parameters.model_spec(given)
         plain, store, after = [], [], []
         for _ in range(arguments.rounds):
             plain.append(with_the_command(endpoint, folder))

@@ -233,13 +233,18 @@ def test_a_module_keeps_what_its_attributes_promise(module: str) -> None:
     declared = "supports_check_mode=True" in source or (action.exists() and "AnsibleModule(" not in source)
     assert (attributes["check_mode"]["support"] != "none") == declared
     if attributes["diff_mode"]["support"] in {"full", "partial"}:
-        imported = re.findall(r"plugins\.module_utils((?:\.\w+)*) import ([\w, ]+)", source)
-        sources = [source, action.read_text(encoding="utf-8") if action.exists() else ""]
-        for package, names in imported:
-            folder = ROOT / "plugins/module_utils" / package.strip(".").replace(".", "/")
-            paths = [folder.with_suffix(".py"), *(folder / f"{name.strip()}.py" for name in names.split(","))]
-            sources += [file.read_text(encoding="utf-8") for file in paths if file.is_file()]
-        assert re.search(r"""\bdiff=|["']diff["']""", "\n".join(sources)), "documents a diff and returns none"
+        sources = {path: source, action: action.read_text(encoding="utf-8") if action.exists() else ""}
+        waiting = [source]
+        while waiting:
+            imported = re.findall(r"plugins\.module_utils((?:\.\w+)*) import ([(\w, ]+)", waiting.pop())
+            for package, names in imported:
+                folder = ROOT / "plugins/module_utils" / package.strip(".").replace(".", "/")
+                files = [folder.with_suffix(".py"), *(folder / f"{name.strip()}.py" for name in names.split(","))]
+                for file in set(files) - set(sources):
+                    if file.is_file():
+                        sources[file] = file.read_text(encoding="utf-8")
+                        waiting.append(sources[file])
+        assert re.search(r"""\bdiff=|["']diff["']""", "\n".join(sources.values())), "documents a diff and returns none"
 
 
 def test_the_action_group_holds_every_module() -> None:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be wrong when a file is fetched: a code, the culprit, the reason and the way out, one function for each."""
+"""What can go wrong when a file is fetched: a code, the culprit, the reason and the remedy, one function for each."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class FetchError(Exception):
 
 
 def what(spec: Mapping[str, Any]) -> str:
+    """The target, as a person calls it."""
     return f"{spec['id']} at {spec['revision']}" if spec["source"] == "modelscope" else str(spec["url"])
 
 
@@ -31,6 +32,7 @@ def _place(spec: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def unreachable(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
+    """No answer, after all attempts."""
     return FetchError(
         "THOR-HUB-UNREACHABLE",
         *_place(spec),
@@ -40,43 +42,45 @@ def unreachable(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
 
 
 def refused_line(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
-    """A connection that failed for a reason that does not pass by itself."""
+    """A connection that failed for a lasting reason."""
     if network_errors.clock_is_behind(reason):
         return FetchError(
             "THOR-CLOCK-WRONG",
             *_place(spec),
-            f"the certificate of {url} is valid only later than this host's clock says: {reason}.",
+            f"the certificate of {url} is not yet valid by this host's clock: {reason}.",
             network_errors.CLOCK_REMEDY,
         )
     if "certificate" in reason.lower():
         remedy = "Install the certificate of the server's authority on the host (update-ca-certificates), or check its clock."
     else:
         remedy = "Check address and proxy of the host (thor_modelscope_endpoint names a mirror)."
-    return FetchError("THOR-HUB-UNREACHABLE", *_place(spec), f"{url} cannot be talked to: {reason}.", remedy)
+    return FetchError("THOR-HUB-UNREACHABLE", *_place(spec), f"cannot connect to {url}: {reason}.", remedy)
 
 
 def too_long(spec: Mapping[str, Any], limit: int, announced: int | None = None) -> FetchError:
-    """A file that is longer than it may be."""
-    more = f"announces {announced:,} bytes" if announced is not None else "goes on and on"
+    """A file that exceeds its limit."""
+    more = f"announces {announced:,} bytes" if announced is not None else "does not end"
     return FetchError(
         "THOR-HUB-ANSWER",
         "url",
         spec["url"],
-        f"it {more}, and the file has at most {limit:,}. Nothing was put under its final name.",
-        "Check the address; where it is right, mend the model's bytes in the catalog (estimated: true allows for twice as many).",
+        f"it {more}, and the limit is {limit:,} bytes. Nothing was given its final name.",
+        "Check the address; if it is right, correct the model's bytes in the catalog (estimated: true allows twice as many).",
     )
 
 
 def bad_answer(spec: Mapping[str, Any], reason: str) -> FetchError:
+    """An answer, but not the requested one."""
     return FetchError(
         "THOR-HUB-ANSWER",
         *_place(spec),
-        f"it answers, but not with what was asked for: {reason}",
-        "Run the play again later; if it stays so, check that the address is a ModelScope hub or a mirror of one.",
+        f"it answers, but not as requested: {reason}",
+        "Run the play again later; if the error stays, check that the address is a ModelScope hub or a mirror of one.",
     )
 
 
 def not_found(spec: Mapping[str, Any], name: str = "") -> FetchError:
+    """The model, revision or file does not exist."""
     if spec["source"] == "url":
         return FetchError("THOR-MODEL-NOT-FOUND", "url", spec["url"], "there is no such file.", "Check the address.")
     file = f"file {name} of " if name else ""
@@ -90,58 +94,65 @@ def not_found(spec: Mapping[str, Any], name: str = "") -> FetchError:
 
 
 def denied(spec: Mapping[str, Any], status: int) -> FetchError:
+    """The target needs a login."""
     remedy = (
         "Set thor_modelscope_token (in a vault) to a token that may read it."
         if spec["source"] == "modelscope"
         else "Only files that need no login can be fetched."
     )
-    return FetchError("THOR-MODEL-DENIED", *_place(spec), f"HTTP {status}: {what(spec)} is not for everybody.", remedy)
+    return FetchError("THOR-MODEL-DENIED", *_place(spec), f"HTTP {status}: {what(spec)} is not public.", remedy)
 
 
 def bad_content(spec: Mapping[str, Any], name: str, expected: str, got: str) -> FetchError:
+    """A file with another size or hash than expected."""
     return FetchError(
         "THOR-CHECKSUM",
         "file",
         name,
-        f"{what(spec)} delivers {got}, expected {expected}. Nothing was put under its final name.",
-        "If it stays so, the file is damaged on the hub or on the way (a proxy that rewrites?), or the pin is wrong.",
+        f"{what(spec)} delivers {got}, expected {expected}. Nothing was given its final name.",
+        "If the error stays, the file is damaged on the hub or on the way (a rewriting proxy?), or the pin is wrong.",
     )
 
 
 def bad_client(spec: Mapping[str, Any], reason: str) -> FetchError:
+    """The hub client cannot be used."""
     return FetchError(
         "THOR-HUB-CLIENT",
         "client",
         spec["client"],
         f"the virtual environment of modelscope-hub does not work: {reason}",
-        "Remove that directory and run the play again; the role model_store makes it anew.",
+        "Remove that directory and run the play again; the role model_store creates it again.",
     )
 
 
 def bad_argument(variable: str, value: Any, remedy: str) -> FetchError:
-    """What was asked for cannot be understood."""
-    return FetchError("THOR-FETCH-ARGUMENT", variable, value, "this cannot be meant.", remedy)
+    """A parameter that is not valid."""
+    return FetchError("THOR-FETCH-ARGUMENT", variable, value, "invalid value.", remedy)
 
 
 def bad_path(path: Path, reason: str) -> FetchError:
+    """The target's place cannot be used."""
     return FetchError(
         "THOR-STORE-PATH", "path", str(path), f"it {reason}", "Choose another directory, or move what is there."
     )
 
 
 def other_source(spec: Mapping[str, Any], manifest: Mapping[str, Any]) -> FetchError:
-    return bad_path(Path(spec["path"]), f"holds files of the source {manifest['source']}, and {what(spec)} is another.")
+    """The directory belongs to another source."""
+    return bad_path(
+        Path(spec["path"]), f"holds files of the source {manifest['source']}, and {what(spec)} has another."
+    )
 
 
 def os_problem(spec: Mapping[str, Any], error: OSError) -> FetchError | None:
-    """The problem behind an error of the file system; None for what is none of a person's business."""
+    """The problem behind a file system error; None if a person cannot put it right."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         free = shutil.disk_usage(existing(Path(spec["path"]))).free
         return FetchError(
             "THOR-DISK-FULL",
             "path",
             spec["path"],
-            f"{error.strerror} while {what(spec)} was brought; {free:,} bytes are free now. What has arrived is kept.",
+            f"{error.strerror} while {what(spec)} was fetched; {free:,} bytes are free now. What has arrived is kept.",
             "Make room, or place the models on another disk.",
         )
     if error.errno in (

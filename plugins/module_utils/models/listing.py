@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a hub lists, held against what can be a folder of files, before anything of it is fetched. Pure."""
+"""Check a hub's listing before anything is fetched: whether its files can be a folder of files. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models.store import ASIDE, MANIFEST, PARTIAL, Entry
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import ASIDE, MANIFEST, PARTIAL
 
-MOST_FILES = 100_000
-DEEPEST = 32
-LONGEST_PATH = 1024  # bytes
-# A file system takes 255 bytes; the names that a file has on its way are longer.
-LONGEST_NAME = 255 - len(PARTIAL) - 4
-LARGEST = 1 << 44  # 16 TiB
+MAX_FILES = 100_000
+MAX_DEPTH = 32
+MAX_PATH_BYTES = 1024
+# File systems allow 255 bytes; a file has longer names while it arrives.
+MAX_NAME_BYTES = 255 - len(PARTIAL) - 4
+MAX_BYTES = 1 << 44  # 16 TiB
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Categories of Unicode: control characters, halves of surrogate pairs, line and paragraph separators.
 _UNFIT = {"Cc", "Cs", "Zl", "Zp"}
@@ -25,30 +26,30 @@ _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Unusable(Exception):
-    """What is wrong, after the words "the listing"."""
+    """What is wrong; the message continues the words "the listing"."""
 
 
 def fault_of(path: str) -> str | None:
-    """Why a path of a listing cannot be one below a folder of ours; None where it can."""
+    """Why a path of a listing cannot be below a folder of ours; None if it can."""
     if any(unicodedata.category(one) in _UNFIT or one in _TURNING for one in path):
         return "has a character that no name may have"
     parts = path.split("/")
     if not path or "\\" in path or {"", ".", ".."} & set(parts):
-        return "does not stay inside of a directory"
-    if len(parts) > DEEPEST or len(path.encode()) > LONGEST_PATH:
-        return f"is longer than {LONGEST_PATH} bytes or {DEEPEST} folders"
-    if any(len(part.encode()) > LONGEST_NAME for part in parts):
-        return f"has a name of more than {LONGEST_NAME} bytes"
+        return "leaves its directory"
+    if len(parts) > MAX_DEPTH or len(path.encode()) > MAX_PATH_BYTES:
+        return f"is longer than {MAX_PATH_BYTES} bytes or {MAX_DEPTH} folders"
+    if any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        return f"has a name of more than {MAX_NAME_BYTES} bytes"
     return None
 
 
 def entry_of(item: Mapping[str, Any]) -> tuple[str, Entry]:
-    """Name, size and hash of one file as it is listed. Raises Unusable."""
+    """Name, size and hash of a listed file. Raises Unusable."""
     name, size, digest = item.get("Path"), item.get("Size"), item.get("Sha256") or None
-    fault = fault_of(name) if isinstance(name, str) else "is no text"
+    fault = fault_of(name) if isinstance(name, str) else "is not text"
     if fault or not isinstance(name, str):
         raise Unusable(f"holds the path {_short(name)}, which {fault}")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= LARGEST:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BYTES:
         raise Unusable(f"gives {name} the size {_short(size)}")
     if digest is not None and (not isinstance(digest, str) or not SHA256.fullmatch(digest.lower())):
         raise Unusable(f"gives {name} the sha256 {_short(digest)}")
@@ -56,7 +57,7 @@ def entry_of(item: Mapping[str, Any]) -> tuple[str, Entry]:
 
 
 def check(files: Mapping[str, Entry]) -> None:
-    """Raise Unusable where the files cannot lie beside each other, or the names that we give them on their way cannot."""
+    """Raise Unusable if the files cannot exist side by side, or their names during the transfer cannot."""
     known = {*files, MANIFEST}
     for name in files:
         for parent in PurePosixPath(name).parents:
@@ -64,15 +65,15 @@ def check(files: Mapping[str, Entry]) -> None:
                 raise Unusable(f"has {str(parent)!r} as a file and as the folder of {name!r}")
         for suffix in (PARTIAL, ASIDE):
             if name.endswith(suffix) and name.removesuffix(suffix) in known:
-                raise Unusable(f"has {name!r}, which is the name of another file of it on its way")
+                raise Unusable(f"has {name!r}, which another of its files is called during the transfer")
     total = sum(entry.size for entry in files.values())
-    if total > LARGEST:
-        raise Unusable(f"comes to {total:,} bytes")
+    if total > MAX_BYTES:
+        raise Unusable(f"adds up to {total:,} bytes")
 
 
 def _short(value: object) -> str:
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # a number of more digits than Python writes
-        return "that cannot be written"
+    except (ValueError, RecursionError):  # a number with more digits than Python prints
+        return "that cannot be printed"
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -26,7 +26,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
 from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
-from ansible_collections.jetson.thor.plugins.module_utils.models.store import MANIFEST, read_manifest
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, mounts, power, throttling
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, observation
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk

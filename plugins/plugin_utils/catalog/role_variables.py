@@ -118,7 +118,7 @@ VARIABLES: dict[str, Field] = {
     "model_store_endpoint": shapes.URL,
     "model_store_idle_timeout": SECONDS,
     "model_store_pip_extra_args": TEXT,
-    "model_store_rehash": SWITCH,
+    "model_store_verify_checksums": SWITCH,
     "model_store_retries": whole(0, 1000),
     "model_store_timeout": SECONDS,
     "model_store_token": SECRET,

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models.download import url_pin
-from ansible_collections.jetson.thor.plugins.module_utils.models.store import covers, lock_digest
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import covers, lock_digest, url_pin
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 

@@ -16,7 +16,8 @@ from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
-from ansible_collections.jetson.thor.plugins.module_utils.models import store
+from ansible_collections.jetson.thor.plugins.module_utils.models import manifest as manifests
+from ansible_collections.jetson.thor.plugins.module_utils.models import staging
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous
@@ -100,13 +101,13 @@ def test_the_record_of_images(tmp_path: Path, how: bytes | None, monkeypatch: py
 
 def test_the_manifest_of_a_model(tmp_path: Path, how: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observe, "MODELS", tmp_path)
-    manifest = tmp_path / "owner" / "name" / store.MANIFEST
+    manifest = tmp_path / "owner" / "name" / manifests.MANIFEST
     spoil(manifest, how)
-    assert store.read_manifest(manifest.parent) is None
+    assert manifests.read_manifest(manifest.parent) is None
     assert observe._models() == {}
     assert warned(manifest)
     good: dict[str, Any] = {"source": "url", "id": None, "revision": None, "include": [], "lock": "", "files": {}}
-    store.write_manifest(manifest.parent, good)
+    manifests.write_manifest(manifest.parent, good)
     assert str(manifest.parent) in observe._models()
 
 
@@ -143,14 +144,14 @@ def test_the_files_of_a_job(tmp_path: Path, how: bytes | None, name: str, monkey
 
 def test_the_journal_of_a_download(tmp_path: Path, how: bytes | None) -> None:
     spec = {"source": "url", "staging": str(tmp_path / "staging")}
-    journal = store.staging_folder(spec, tmp_path / "target") / "journal.json"
+    journal = staging.staging_folder(spec, tmp_path / "target") / "journal.json"
     spoil(journal, how)
-    with store.Staging(spec, tmp_path / "target") as stage:
+    with staging.Staging(spec, tmp_path / "target") as stage:
         assert stage.journal == {}
         stage.journal = {"of": ["a", "b"], "verified": {}}
         stage.record()
     assert warned(journal)
-    with store.Staging(spec, tmp_path / "target") as stage:
+    with staging.Staging(spec, tmp_path / "target") as stage:
         assert stage.journal["of"] == ["a", "b"]
 
 
@@ -235,7 +236,7 @@ OTHERS = {
     "module_utils/bounded.py": "answers of others, of a bounded size",
     "module_utils/daemon_json.py": "Docker's daemon.json",
     "module_utils/services/definitions.py": "the supervisor's configuration, which may be a person's by now",
-    "module_utils/models/hub.py": "answers of the hub, and of its client",
+    "module_utils/models/client.py": "what the hub client prints",
     "module_utils/flags.py": "files of this collection",
     "module_utils/images/job.py": "a round trip in memory",
     "plugin_utils/catalog/named_files.py": "values of the inventory",

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.jetson.thor.plugins.action import host_facts
-from ansible_collections.jetson.thor.plugins.module_utils.models import store
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
 
 
@@ -76,7 +76,7 @@ def test_a_model_is_intact_until_one_of_its_files_changes(tmp_path: Path, monkey
         "include": ["*"],
         "files": {"w.gguf": recorded},
     }
-    (folder / store.MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps(manifest))
     found = observe.observe()["models"][str(folder)]
     assert (found["intact"], found["bytes"], found["revision"]) == (True, 4, "master")
     weights.write_bytes(b"12345")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.models.store import lock_digest
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import is_present, merge, missing
 
 MODEL: dict[str, Any] = {

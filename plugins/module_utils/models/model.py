@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One model of the hub: whether it is complete, what would be fetched, and fetching it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.models.client import transfer
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
+from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Meter, Reporter, hash_file
+from ansible_collections.jetson.thor.plugins.module_utils.models.install import install, recover
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
+    ASIDE,
+    PARTIAL,
+    SCHEMA,
+    covers,
+    is_intact,
+    is_same_model,
+    lock_digest,
+    matches,
+    read_manifest,
+    record_of,
+    size_of,
+    trust,
+    write_manifest,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.models.plan import model_diff, plan_model
+from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full, reuse, target_of
+
+
+def model_complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest if everything is there, by one stat per file; None otherwise.
+
+    A branch that has moved on the hub does not matter: a fleet does not upgrade silently.
+    """
+    path = Path(spec["path"])
+    manifest = read_manifest(path)
+    if manifest is None or not is_same_model(manifest, spec):
+        return None
+    if not all(covers(manifest, pattern) for pattern in spec["include"]):
+        return None
+    files = manifest["files"]
+    for name, digest in spec["sha256"].items():
+        if name in files:
+            if files[name]["sha256"] != digest:
+                return None
+        elif matches(name, spec["include"]):
+            return None
+    return manifest if all(is_intact(path / name, record) for name, record in files.items()) else None
+
+
+def model_result(spec: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What the module returns about a directory."""
+    files = [
+        {"path": name, **{key: record[key] for key in ("size", "sha256", "trusted")}}
+        for name, record in sorted(manifest["files"].items())
+    ]
+    return {
+        "path": spec["path"],
+        "revision": manifest["revision"],
+        "bytes": sum(item["size"] for item in files),
+        "files": files,
+    }
+
+
+def predict_model(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The module's result in check mode, with the diff: one request, nothing changed. Raises FetchError."""
+    plan = plan_model(spec)
+    path = Path(spec["path"])
+    refuse_full(spec, path, plan.fetch_bytes)
+    manifest = read_manifest(path)
+    held = manifest["files"] if manifest else {}
+    records = {name: held[name] if name in held and is_intact(path / name, held[name]) else {} for name in plan.want}
+    result = {
+        "changed": _manifest(spec, plan, records) != manifest,
+        "fetched_bytes": plan.fetch_bytes,
+        "warnings": plan.warnings,
+        "path": spec["path"],
+        "revision": spec["revision"],
+        "bytes": sum(entry.size for entry in plan.want.values()),
+        "files": [
+            {"path": name, "size": entry.size, "sha256": entry.sha256, "trusted": trust(spec, name, entry)}
+            for name, entry in sorted(plan.want.items())
+        ],
+    }
+    return result | ({"diff": model_diff(spec, plan)} if result["changed"] else {})
+
+
+def fetch_model(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
+    """Make one model present: plan, verify what is there, transfer the rest, install. The module's result."""
+    target = target_of(spec)
+    with Staging(spec, target) as stage:
+        recover(stage, target)
+        manifest = model_complete(spec)
+        if manifest is not None and not spec["verify_checksums"]:
+            stage.remove()
+            return {"changed": False, "fetched_bytes": 0, "warnings": [], **model_result(spec, manifest)}
+        report.say(f"listing the files of {spec['id']} at {spec['revision']} on {spec['endpoint']}")
+        plan = plan_model(spec)
+        diff = model_diff(spec, plan)
+        records = _verify_present(spec, stage, plan, target, report)
+        done = reuse(stage, spec, plan)
+        missing = [name for name in plan.fetch if name not in done]
+        staged = sum(size_of(stage.tree / name) or size_of(stage.tree / (name + PARTIAL)) for name in missing)
+        refuse_full(spec, stage.tree, sum(plan.want[name].size for name in missing) - staged)
+        before = sum(plan.want[name].size for name in done) + staged
+        transfer(stage, spec, plan, missing, report)
+        records |= stage.journal["verified"]
+        manifest = _manifest(spec, plan, records)
+        changed = manifest != read_manifest(target)
+        if plan.fetch or plan.drop:
+            install(stage, target, plan, manifest)
+        elif changed:
+            write_manifest(target, manifest)
+        stage.remove()
+    result = {"changed": changed, "fetched_bytes": plan.fetch_bytes - before, "warnings": plan.warnings}
+    return result | model_result(spec, manifest) | ({"diff": diff} if changed else {})
+
+
+def _manifest(spec: Mapping[str, Any], plan: Plan, records: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "source": spec["source"],
+        "id": spec["id"],
+        "revision": spec["revision"],
+        "include": plan.include,
+        "lock": lock_digest(spec["sha256"]),
+        "files": {name: records[name] for name in sorted(plan.want)},
+    }
+
+
+def _verify_present(
+    spec: Mapping[str, Any], stage: Staging, plan: Plan, target: Path, report: Reporter
+) -> dict[str, Any]:
+    """Hash the files of the right size that no record vouches for; those that are wrong will be fetched.
+
+    Returns the manifest's records of all files that stay.
+    """
+    held = (read_manifest(target) or {"files": {}})["files"]
+    records = {name: held[name] | {"trusted": trust(spec, name, plan.want[name])} for name in plan.keep}
+    present: dict[str, Any] = stage.journal.setdefault("present", {})
+    meter = Meter(report, sum(plan.want[name].size for name in plan.check))
+    for name in list(plan.check):
+        entry = plan.want[name]
+        expected = entry.sha256 or held[name]["sha256"]
+        earlier = present.get(name)
+        if (
+            earlier
+            and not spec["verify_checksums"]
+            and earlier["sha256"] == expected
+            and is_intact(target / name, earlier)
+        ):
+            records[name] = earlier
+            continue
+        digest = hash_file(target / name, meter.start(entry.size, f"verify {name}"))
+        if digest == expected:
+            records[name] = present[name] = record_of(target / name, digest, trust(spec, name, entry))
+            stage.record()
+            continue
+        report.say(f"{target / name}: sha256 is {digest}, expected {expected}: fetching it again")
+        plan.check.remove(name)
+        plan.fetch.append(name)
+        if name not in held:
+            plan.aside.append(name)
+            plan.warnings.append(
+                f"{target / name} was not put there by this module and differs: kept as {name}{ASIDE}."
+            )
+    return records

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""From the parameters of a module to the specification of its job."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.models.errors import bad_argument
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
+
+# Settings of the play's environment for outgoing connections.
+INHERITED = {"http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "requests_ca_bundle"}
+# Options that both modules have.
+ARGUMENTS: dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "staging": {"type": "path"},
+    "verify_checksums": {"type": "bool", "default": False},
+    "retries": {"type": "int", "default": 3},
+    "idle_timeout": {"type": "int", "default": 30},
+    "timeout": {"type": "int", "default": 172800},
+}
+
+
+def model_spec(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The job's specification from the parameters of modelscope_model. Raises FetchError THOR-FETCH-ARGUMENT."""
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", params["id"]):
+        raise bad_argument("id", params["id"], "Write it as owner/name.")
+    if not params["include"]:
+        raise bad_argument("include", params["include"], "Name at least one file or pattern.")
+    sha256 = {name: str(digest).lower() for name, digest in params["sha256"].items()}
+    for name, digest in sha256.items():
+        parse_checksum(f"sha256:{digest}", f"sha256[{name}]")
+    same = ("id", "revision", "token", "client")
+    return {
+        "source": "modelscope",
+        "include": sorted(set(params["include"])),
+        "endpoint": params["endpoint"].rstrip("/"),
+        "sha256": sha256,
+        **{key: params[key] for key in same},
+        **_common(params),
+    }
+
+
+def url_spec(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The job's specification from the parameters of url_model. Raises FetchError THOR-FETCH-ARGUMENT."""
+    if "/" in params["file"] or params["file"] in ("", ".", "..", MANIFEST):
+        raise bad_argument("file", params["file"], "Write a file's name, without folders.")
+    checksum = ":".join(parse_checksum(params["checksum"])) if params["checksum"] else None
+    most = params["max_bytes"]
+    if most is not None and most < 0:
+        raise bad_argument("max_bytes", most, "Write a number of bytes.")
+    same = {key: params[key] for key in ("url", "file", "max_bytes")}
+    return {"source": "url", "checksum": checksum, **same, **_common(params)}
+
+
+def _common(params: Mapping[str, Any]) -> dict[str, Any]:
+    path = os.path.normpath(params["path"])
+    if not path.startswith("/") or path == "/":
+        raise bad_argument("path", params["path"], "Write an absolute path.")
+    keys = ("staging", "verify_checksums", "retries", "idle_timeout", "timeout")
+    # The job has systemd's environment, not the play's.
+    inherited = {key: value for key, value in os.environ.items() if key.lower() in INHERITED}
+    return {"path": path, "environment": inherited, **{key: params[key] for key in keys}}
+
+
+def parse_checksum(text: str, variable: str = "checksum") -> tuple[str, str]:
+    """``sha256:<hex>`` or ``sha1:<hex>`` as (kind, hex). Raises FetchError THOR-FETCH-ARGUMENT."""
+    kind, value = text.split(":", 1) if ":" in text else ("", "")
+    value = value.strip().lower()
+    if {"sha256": 64, "sha1": 40}.get(kind) != len(value) or not re.fullmatch(r"[0-9a-f]+", value):
+        raise bad_argument(variable, text, "Write sha256:<64 hex digits> or sha1:<40 hex digits>.")
+    return kind, value

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What has to happen to the directory of a model: compare the hub's listing and the lock with what is on disk."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
+from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError, bad_path, other_source
+from ansible_collections.jetson.thor.plugins.module_utils.models.hub import list_files
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
+    ASIDE,
+    diff_line,
+    is_intact,
+    is_same_model,
+    matches,
+    read_manifest,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.problems import nearest
+
+
+def plan_model(spec: Mapping[str, Any]) -> Plan:
+    """List the files on the hub and inspect the directory; hashes nothing, changes nothing.
+
+    Raises FetchError: those of list_files, THOR-MODEL-EMPTY, THOR-LOCK-MISMATCH, THOR-STORE-PATH.
+    """
+    path = Path(spec["path"])
+    manifest = read_manifest(path)
+    if manifest is not None and manifest["source"] != spec["source"]:
+        raise other_source(spec, manifest)
+    same = is_same_model(manifest, spec)
+    held: dict[str, Any] = manifest["files"] if manifest else {}
+    # Several services may want different files of one model, so what is there stays wanted.
+    wanted = sorted({*spec["include"], *(manifest["include"] if manifest and same else [])})
+    listing = list_files(spec)
+    want, unmatched = select(listing, wanted)
+    plan = Plan(_with_lock(spec, listing, want), [pattern for pattern in wanted if pattern not in unmatched])
+    _refuse_empty(spec, listing, want, unmatched, plan)
+    _refuse_overlap(path, want)
+    for name, entry in sorted(plan.want.items()):
+        _classify(plan, path / name, name, entry, held.get(name), same, spec["verify_checksums"])
+    plan.drop = [name for name, record in held.items() if name not in want and is_intact(path / name, record)]
+    moved = [name for name in plan.fetch if same and name in held and held[name]["sha256"] != want[name].sha256]
+    if moved:
+        plan.warnings.append(
+            f"{spec['id']} at {spec['revision']} has changed on the hub since it was fetched: {', '.join(moved)}. "
+            "Pin the revision, or record it with script/lock."
+        )
+    plan.warnings += [
+        f"{path / name} is not the hub's file and was not put there by this module: kept as {name}{ASIDE}."
+        for name in plan.aside
+    ]
+    return plan
+
+
+def select(files: Mapping[str, Entry], include: Iterable[str]) -> tuple[dict[str, Entry], list[str]]:
+    """The files that the patterns match (``*`` spans folders, as in the SDK), and the patterns that match none."""
+    patterns = list(include)
+    unmatched = [pattern for pattern in patterns if not any(matches(name, [pattern]) for name in files)]
+    return {name: entry for name, entry in files.items() if matches(name, patterns)}, unmatched
+
+
+def _classify(
+    plan: Plan, path: Path, name: str, entry: Entry, record: Mapping[str, Any] | None, same: bool, verify: bool
+) -> None:
+    """Decide what one wanted file needs: nothing, a hash, or its bytes."""
+    try:
+        found = path.lstat()
+    except OSError:
+        plan.fetch.append(name)
+        return
+    intact = record is not None and is_intact(path, record)
+    digest = record["sha256"] if record is not None and intact else None
+    expected = entry.sha256 or (digest if same else None)
+    if (
+        not stat.S_ISREG(found.st_mode)
+        or found.st_size != entry.size
+        or expected is None
+        or digest not in (None, expected)
+    ):
+        plan.fetch.append(name)
+        if record is None:
+            plan.aside.append(name)
+    elif digest == expected and not verify:
+        plan.keep.append(name)
+    else:
+        plan.check.append(name)
+
+
+def _with_lock(spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The wanted files with the lock's hashes. Raises THOR-LOCK-MISMATCH if hub and lock contradict each other."""
+    result = dict(want)
+    for name, digest in spec["sha256"].items():
+        if name in want:
+            if want[name].sha256 not in (None, digest):
+                raise FetchError(
+                    "THOR-LOCK-MISMATCH",
+                    "sha256",
+                    {name: digest},
+                    f"the hub lists {want[name].sha256} for {name} of {spec['id']} at {spec['revision']}: it has "
+                    "changed there since it was locked.",
+                    "Run script/lock to accept the new content, or name the revision that was locked.",
+                )
+            result[name] = Entry(want[name].size, digest)
+        elif name not in listing and matches(name, spec["include"]):
+            raise FetchError(
+                "THOR-LOCK-MISMATCH",
+                "sha256",
+                {name: digest},
+                f"{spec['id']} at {spec['revision']} no longer has this file.",
+                "Run script/lock to accept that, or name the revision that was locked.",
+            )
+    return result
+
+
+def _refuse_empty(
+    spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapping[str, Entry], unmatched: list[str], plan: Plan
+) -> None:
+    """A named file that is missing is an error; a pattern that matches nothing beside others that do is a warning."""
+    asked = [pattern for pattern in unmatched if pattern in spec["include"]]
+    literal = [pattern for pattern in asked if not set(pattern) & set("*?[")]
+    if literal or not want:
+        culprit = (literal or asked or [""])[0]
+        raise FetchError(
+            "THOR-MODEL-EMPTY",
+            "include",
+            list(spec["include"]),
+            f"{spec['id']} at {spec['revision']} on {spec['endpoint']} has no file {culprit}.",
+            nearest(culprit, list(listing)[:50]),
+        )
+    plan.warnings += [
+        f"include {pattern!r} matches no file of {spec['id']} at {spec['revision']}." for pattern in asked
+    ]
+
+
+def _refuse_overlap(path: Path, want: Mapping[str, Entry]) -> None:
+    """Refuse to move somebody's file where a folder of the model belongs, or the other way round."""
+    for name in want:
+        for place in [path, *(path / parent for parent in reversed(Path(name).parents))]:
+            if place.exists() and not place.is_dir():
+                raise bad_path(place, "is not a directory, and the model needs one there.")
+        if (path / name).is_dir():
+            raise bad_path(path / name, "is a directory, and the model has a file of that name.")
+
+
+def model_diff(spec: Mapping[str, Any], plan: Plan) -> dict[str, str]:
+    """What the plan does to the directory, for ``--diff``: files and bytes."""
+    held = (read_manifest(Path(spec["path"])) or {"files": {}})["files"]
+    before = [diff_line(name, record["size"], record["sha256"]) for name, record in sorted(held.items())]
+    after = [
+        diff_line(name, entry.size, entry.sha256 or (held.get(name, {}).get("sha256") if name in plan.keep else None))
+        for name, entry in sorted(plan.want.items())
+    ]
+    summary = [
+        f"to fetch: {plan.fetch_bytes:,} bytes in {len(plan.fetch)} of {len(plan.want)} files from {spec['endpoint']}"
+    ]
+    if plan.check:
+        size = sum(plan.want[name].size for name in plan.check)
+        summary.append(f"to verify, as they are there already: {size:,} bytes in {len(plan.check)} files")
+    return {
+        "before_header": spec["path"],
+        "after_header": f"{spec['path']} ({spec['id']} at {spec['revision']})",
+        "before": "".join(line + "\n" for line in before),
+        "after": "".join(line + "\n" for line in [*after, *summary]),
+    }

@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hub_server
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError
+from model_store import model
+
+
+@pytest.mark.parametrize(
+    "changes", [{"id": "x"}, {"id": "../x"}, {"path": "x"}, {"path": "/"}, {"include": []}, {"sha256": {"x": "1"}}]
+)
+def test_invalid_arguments(hub: hub_server.Hub, place: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(FetchError) as caught:
+        model(hub, place, **changes)
+    assert caught.value.problem.code == "THOR-FETCH-ARGUMENT"

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Failures of a connection that a retry does not change."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import hub_server
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models import download
+from ansible_collections.jetson.thor.plugins.module_utils.models import hub as hub_api
+from model_store import model, problem_of, url
+
+
+def test_a_certificate_failure_is_not_retried(
+    hub: hub_server.Hub, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL's messages, as Python passes them on."""
+    said = "certificate verify failed: certificate is not yet valid (_ssl.c:1016)"
+    asked: list[str] = []
+
+    def refuse(_spec: Any, url: str, _headers: Any) -> Any:
+        asked.append(url)
+        raise urllib.error.URLError(ssl.SSLCertVerificationError(1, f"[SSL: CERTIFICATE_VERIFY_FAILED] {said}"))
+
+    monkeypatch.setattr(hub_api, "open_url", refuse)
+    monkeypatch.setattr(download, "open_url", refuse)
+    for spec in (model(hub, place, retries=5), url(hub, place.parent, retries=5)):
+        problem = problem_of(spec)
+        assert problem["code"] == "THOR-CLOCK-WRONG" and "timedatectl" in problem["remedy"]
+    assert len(asked) == 2
+    said = "certificate verify failed: self-signed certificate in certificate chain (_ssl.c:1016)"
+    problem = problem_of(model(hub, place, retries=5))
+    assert problem["code"] == "THOR-HUB-UNREACHABLE" and "update-ca-certificates" in problem["remedy"]
+    assert len(asked) == 3
