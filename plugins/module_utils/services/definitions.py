@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of the services of a host: what a definition is, and how it is written, kept and put back."""
+"""The files of a host's services: what a definition is, and how it is written, kept and restored."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import files, records
 MARKER = "# A service of jetson.thor:"
 UNITS = "etc/systemd/system"
 CONFIGS = "etc/thor/services"
-# Where systemd looks for drop-ins; of one name the first counts (systemd.unit(5)).
+# Where systemd looks for drop-ins; the first of several with the same name counts (systemd.unit(5)).
 DROP_INS = (
     *("etc/systemd/system.control", "run/systemd/system.control", "run/systemd/transient", UNITS),
     *("run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"),
@@ -50,7 +49,7 @@ class ServiceFiles:
 
     @property
     def definition(self) -> Definition:
-        """What the disk should hold."""
+        """What should be on the disk."""
         return Definition(self.unit, self.config)
 
     def files(self) -> list[File]:
@@ -61,7 +60,7 @@ class ServiceFiles:
 
 @dataclass(frozen=True)
 class Definition:
-    """What is on the disk of one service; None for a file that is not there."""
+    """What is on the disk for one service; None for a file that does not exist."""
 
     unit: str | None
     config: str | None
@@ -73,13 +72,13 @@ class Definition:
 
     @property
     def port(self) -> int | None:
-        """The port that the service listens on, where that is known."""
+        """The port that the service listens on, if known."""
         port = self._of_config("port")
         return port if isinstance(port, int) else None
 
     @property
     def memory(self) -> float:
-        """The budget of the service in GiB; 0 where it is not known."""
+        """The memory budget of the service in GiB; 0 if unknown."""
         memory = self._of_config("memory_gib")
         return float(memory) if isinstance(memory, int | float) and 0 <= memory < 2**20 else 0.0
 
@@ -96,35 +95,27 @@ def paths_of(name: str) -> list[str]:
 
 
 class Disk:
-    """The files of the services, under ``root`` (``/`` on a host). One run writes at a time (job.py sees to that)."""
+    """The files of the services, under ``root`` (``/`` on a host). Only one run writes at a time (jobs.py ensures it)."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
 
     def path(self, absolute: str) -> Path:
-        """Where an absolute path lies."""
+        """The path below ``root``."""
         return self.root / absolute.lstrip("/")
 
     def read(self, absolute: str) -> str | None:
-        """The text of a file; None where there is none that can be read (a folder, links in a circle)."""
+        """The text of a file; None if it cannot be read (a folder, a loop of links)."""
         found = files.content(self.path(absolute))
         return None if found is None else found.decode(errors="replace")
 
-    def same(self, item: File) -> bool:
-        """Whether a file is as it should be: its text, its mode, its owner, and that it is a file."""
-        if self.read(item.path) != item.content:
-            return False
-        found = self.path(item.path).lstat()
-        expected = (stat.S_IFREG | int(item.mode, 8), os.geteuid(), os.getegid())
-        return (found.st_mode, found.st_uid, found.st_gid) == expected
-
     def definition(self, name: str) -> Definition:
-        """What is on the disk of a service."""
+        """What is on the disk for a service."""
         unit, config = paths_of(name)
         return Definition(self.read(unit), self.read(config))
 
     def drop_ins(self, unit: str) -> list[str]:
-        """Files that change a unit of ours, or several by the beginning of their names, whether systemd has read them or not."""
+        """Files that change one of our units, or all units with the same prefix, whether systemd has read them or not."""
         stem, _dot, kind = unit.rpartition(".")
         parts = stem.split("-")
         names = [unit, *(f"{'-'.join(parts[:count])}-.{kind}" for count in range(len(parts) - 1, 0, -1))]
@@ -136,7 +127,7 @@ class Disk:
         return [found[name] for name in sorted(found)]
 
     def ours(self) -> list[str]:
-        """Names of the services whose units we once wrote: by name and by their first line."""
+        """Names of the services whose units we wrote, recognized by their names and first lines."""
         return [
             path.name.removeprefix("thor-").removesuffix(".service")
             for path in sorted(self.path(UNITS).glob("thor-*.service"))
@@ -144,7 +135,7 @@ class Disk:
         ]
 
     def beside(self, absolute: str, ending: str) -> Path:
-        """The name of a file that waits (``new``), or is kept (``old``), beside its place. systemd reads none with a dot."""
+        """The name of a staged (``new``) or saved (``old``) file beside its place. systemd ignores names that begin with a dot."""
         path = self.path(absolute)
         return path.with_name(f".{path.name}.{ending}")
 
@@ -154,7 +145,7 @@ class Disk:
         self.place(item.path)
 
     def stage(self, item: File) -> None:
-        """Write a file beside its place: this takes the room that it needs."""
+        """Write a file beside its place: from then on it needs no more space."""
         staged = self.beside(item.path, "new")
         staged.parent.mkdir(parents=True, exist_ok=True)
         with staged.open("w", encoding="utf-8") as stream:
@@ -169,39 +160,39 @@ class Disk:
         self.beside(absolute, "new").replace(self.path(absolute))
 
     def save(self, absolute: str) -> bool:
-        """Keep a file beside its place, under a second name; returns whether there is one."""
-        kept = self.beside(absolute, "old")
-        kept.unlink(missing_ok=True)
+        """Save a file beside its place, under a second name; return whether the file exists."""
+        saved = self.beside(absolute, "old")
+        saved.unlink(missing_ok=True)
         if self.path(absolute).is_dir():
             return False
         try:
-            os.link(self.path(absolute), kept)
+            os.link(self.path(absolute), saved)
         except FileNotFoundError:
             return False
         return True
 
-    def put_back(self, absolute: str, existed: bool) -> None:
-        """Undo what came after ``save``; also for a second time. Takes no room."""
+    def restore(self, absolute: str, existed: bool) -> None:
+        """Undo whatever happened after ``save``, also repeatedly. Needs no space."""
         if not existed:
             self.path(absolute).unlink(missing_ok=True)
-        elif (kept := self.beside(absolute, "old")).exists():
-            # A rename between two names of one file does nothing, so that the kept one would stay.
-            kept.replace(self.path(absolute))
-            kept.unlink(missing_ok=True)
+        elif (saved := self.beside(absolute, "old")).exists():
+            # A rename between two names of one file does nothing, and the saved one would stay.
+            saved.replace(self.path(absolute))
+            saved.unlink(missing_ok=True)
 
     def remove(self, absolute: str) -> None:
-        """Remove a file that may be gone."""
+        """Remove a file if it exists."""
         self.path(absolute).unlink(missing_ok=True)
 
     def link(self, target: str, absolute: str) -> None:
-        """Make a symbolic link, in place of one that may be there."""
+        """Make a symbolic link; an existing one is replaced."""
         path = self.path(absolute)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.symlink_to(target)
 
     def flush(self, paths: Iterable[str]) -> None:
-        """Have the names of these files on the disk, and not only their contents."""
+        """Make the names of these files durable, not only their contents."""
         for folder in {self.path(path).parent for path in paths}:
             with contextlib.suppress(FileNotFoundError):
                 descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -211,7 +202,7 @@ class Disk:
                     os.close(descriptor)
 
     def sweep(self, paths: Iterable[str] = ()) -> None:
-        """Remove what runs that were killed have left beside these files, and beside all units and configurations of ours."""
+        """Remove what killed runs left beside these files and beside all our units and configurations."""
         litter = {self.beside(path, ending) for path in paths for ending in ("new", "old")}
         litter |= {*self.path(UNITS).glob(".thor-*"), *self.path(CONFIGS).glob(".*")}
         for path in litter:

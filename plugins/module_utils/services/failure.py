@@ -49,7 +49,7 @@ def journal_text(unit: str, journal: Sequence[str]) -> list[str]:
 def broken(error: Exception, now: str) -> JobFailed:
     """The failure of a switch that was interrupted; ``now`` says what became of what it had begun."""
     return JobFailed(
-        f"{BROKEN}: {socket.gethostname()}: the switch broke off: {type(error).__name__}: {error}. {now} "
-        "Put that right on the host (a full or read-only disk?), then run the play again.",
+        f"{BROKEN}: {socket.gethostname()}: the switch was interrupted: {type(error).__name__}: {error}. {now} "
+        "Fix that on the host (a full or read-only disk?), then run the play again.",
         changed=True,
     )

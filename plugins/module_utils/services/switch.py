@@ -74,13 +74,13 @@ class Switch:
         names = {*difference.switched, *difference.started}
         self.pending = [service for service in wanted.services if service.name in names]
         self.has = {name: disk.definition(name) for name in (*names, *difference.removed)}
-        self.paused: set[str] = set()  # stopped, because a service before them takes over their port or their memory
+        self.paused: set[str] = set()  # stopped early, because a service before them takes over their port or memory
         self.switched: list[str] = []
         self.total = len(difference.removed) + len(self.pending) + 1
         self.done = 0
 
     def run(self) -> None:
-        """Bring the difference about; raise JobFailed with everything put back as far as that can be."""
+        """Apply the difference; on failure restore what served before as far as possible, and raise JobFailed."""
         transaction = Transaction.begin(
             self.disk,
             self.systemctl,
@@ -103,7 +103,7 @@ class Switch:
         transaction.place(None)
         self.systemctl.reload()
         for unit in self.wanted.units:
-            if not unit.endswith(".target"):  # a target would start services before their turn
+            if not unit.endswith(".target"):  # a target would start services too early
                 self.systemctl.enable(unit)
                 self.start(unit, False)
         *groups, leaving = groups_of(self.pending, self.difference.removed, self.has)
@@ -113,7 +113,7 @@ class Switch:
             self.switch(group, transaction)
         for unit in self.wanted.units:
             if unit.endswith(".target"):
-                self.systemctl.enable(unit, reload=True)  # from here on it wants the services that were enabled above
+                self.systemctl.enable(unit, reload=True)  # from now on it wants the services enabled above
                 self.start(unit, False)
         self.report.progress(self.total, self.total)
 
@@ -124,7 +124,7 @@ class Switch:
         )
 
     def switch(self, group: Group, transaction: Transaction) -> None:
-        """Give the services of a group their new definitions, and have them serve one after the other."""
+        """Give the services of a group their new definitions and start them one after the other."""
         changed = [service.name for service in group.services if service.name in self.difference.switched]
         for name in changed:
             transaction.place(name)
@@ -151,22 +151,22 @@ class Switch:
         self.report.say(f"remove thor-{name}.service")
         self.systemctl.disable(f"thor-{name}.service")
         self.systemctl.stop(f"thor-{name}.service")
-        # Not before: a unit without its file is stopped with systemd's defaults.
+        # Only now: systemd stops a unit that has no file with its defaults.
         for path in transaction.services[name].files:
             self.disk.remove(path)
         self.done += 1
 
     def make_room(self, service: ServiceFiles, later: Sequence[ServiceFiles]) -> None:
-        """Stop who comes later and still has what this service gets: its port, or memory that the other one gives up."""
+        """Stop later services that still have what this one takes over: its port, or memory that they give up."""
         for other in later:
             what = takes_over(service.definition, self.has[service.name], self.has[other.name], other.definition)
             if what and other.name not in self.paused:
-                self.report.say(f"stop {other.unit_name}, whose {what} {service.unit_name} takes over")
+                self.report.say(f"stop {other.unit_name}: {service.unit_name} takes over its {what}")
                 self.systemctl.stop(other.unit_name)
                 self.paused.add(other.name)
 
     def undo(self, transaction: Transaction) -> tuple[list[str], list[str]]:
-        """Put everything back that is not proven; returns who serves again, and who does not."""
+        """Restore everything that is not proven; return the services that serve again, and those that do not."""
 
         def start(unit: str) -> bool:
             self.report.say(f"start {unit} as it was")
@@ -175,18 +175,16 @@ class Switch:
         return transaction.undo(start)
 
     def abort(self, error: BaseException, transaction: Transaction) -> NoReturn:
-        """Put everything back after an error that says nothing of a service, and raise it."""
-        self.report.say(f"the switch broke off: {type(error).__name__}: {error}")
+        """Restore what served before after an error that is not a service's, and raise the error."""
+        self.report.say(f"the switch was interrupted: {type(error).__name__}: {error}")
         try:
             back, lost = self.undo(transaction)
         except (OSError, JobFailed) as second:
-            now = (
-                f"What served before could not be put back ({second}): that is tried again at boot and by the next run."
-            )
+            now = f"What served before could not be restored ({second}): boot and the next run try again."
         else:
-            now = f"Nothing that is not proven was left: {unit_names(back) or 'no service'} had to be started again as before."
+            now = f"Everything unproven was undone; started again as before: {unit_names(back) or 'nothing'}."
             if lost:
-                now += f" Not serving any more: {unit_names(lost)}."
+                now += f" No longer serving: {unit_names(lost)}."
         if not isinstance(error, Exception):
             raise error
         if isinstance(error, JobFailed):
@@ -194,14 +192,14 @@ class Switch:
         raise broken(error, now) from error
 
     def fail(self, failure: NotAnswered, transaction: Transaction) -> NoReturn:
-        """Put back what served, and raise JobFailed."""
+        """Restore what served before, and raise JobFailed."""
         service = failure.service
         journal = self.systemctl.journal(service.unit_name, failure.since)
         cause, reason = reason_of(journal)
         try:
             back, lost = self.undo(transaction)
         except (OSError, JobFailed) as error:
-            reason += f" (and what served before could not be put back: {error}; boot and the next run try that again)"
+            reason += f" (and what served before could not be restored: {error}; boot and the next run try again)"
             back, lost = [], list(transaction.services)
         raise JobFailed(
             self.failure_text(service, cause, reason, journal, back, lost),
@@ -216,7 +214,7 @@ class Switch:
         )
 
     def serving(self) -> list[str]:
-        """Units of ours that serve now."""
+        """Our units that serve now."""
         units = [f"thor-{name}.service" for name in self.disk.ours()]
         return [unit for unit, state in self.systemctl.states(units).items() if state.active == "active"]
 
@@ -229,38 +227,38 @@ class Switch:
         back: list[str],
         lost: list[str],
     ) -> str:
-        """The message of a failed run: what, why, what is now, and the way out."""
+        """The message of a failed run: what happened, why, what serves now, and the way out."""
         if service.name not in self.difference.switched:
-            now = f"{service.unit_name} had this definition before and stays: systemd goes on trying to start it."
+            now = f"{service.unit_name} has the same definition as before and stays: systemd keeps trying to start it."
         elif not self.has[service.name].exists:
             now = f"{service.unit_name} was removed again: there was none before."
         elif service.name in lost:
-            now = f"{service.unit_name} has its previous definition again, but does not start with that either."
+            now = f"{service.unit_name} has its previous definition again, but does not start with it either."
         elif service.name in back:
             now = f"{service.unit_name} serves again as it did before."
         else:
             now = f"{service.unit_name} has its previous definition again; it did not run before."
         others = [name for name in lost if name != service.name]
         if others:
-            now += f" Not serving any more: {unit_names(others)}."
+            now += f" No longer serving: {unit_names(others)}."
         serving = ", ".join(self.serving()) or "nothing"
         lines = [
-            f"{START_FAILED}: {socket.gethostname()}: {service.unit_name} was started and has not answered: "
+            f"{START_FAILED}: {socket.gethostname()}: {service.unit_name} was started but has not answered: "
             f"{f'{cause}: ' if cause else ''}{reason}",
-            f"{now} Serving now: {serving}. Services after it in thor_profiles were left as they are.",
-            "Put right what the journal names, then run the play again.",
+            f"{now} Serving now: {serving}. Later services in thor_profiles were left as they are.",
+            "Fix what the journal names, then run the play again.",
             *journal_text(service.unit_name, journal),
         ]
         return "\n".join(lines)
 
 
 def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Bring about what ``spec`` (Wanted.spec, and ``restore``) wants; returns the module's result, raises JobFailed."""
+    """Apply ``spec`` (Wanted.spec, and ``restore``); return the module's result, or raise JobFailed."""
     return carry_out(Wanted.from_spec(spec), spec["restore"], Disk(), Systemctl(), report)
 
 
 def recover() -> None:
-    """Take back what a run has begun that was cut off: after its end (ExecStopPost=), and at boot."""
+    """Undo what an interrupted run has begun: after its end (ExecStopPost=), and at boot."""
     take_back(Disk(), Systemctl(), _tell)
 
 
@@ -270,7 +268,7 @@ def _tell(line: str) -> None:
 
 
 def take_back(disk: Disk, systemctl: Systemctl, say: Callable[[str], None]) -> bool:
-    """The same on a given disk; returns whether there was something to take back. Waits for no service."""
+    """The same on a given disk; return whether there was something to undo. Waits for no service."""
     transaction = Transaction.pending(disk, systemctl)
     if transaction is None:
         Transaction.clear(disk)
@@ -280,24 +278,24 @@ def take_back(disk: Disk, systemctl: Systemctl, say: Callable[[str], None]) -> b
         systemctl.start_later(unit)
         return True
 
-    say("A switch was cut off. Back to what served before.")
+    say("A switch was interrupted. Back to what served before.")
     back, _lost = transaction.undo(start)
     say(f"Started as before: {unit_names(back) or 'none had to be'}.")
     return True
 
 
 def tidy(wanted: Wanted, disk: Disk) -> None:
-    """Remove what runs that were killed have left; not while one is at work."""
+    """Remove what killed runs left behind; not while a run is active."""
     disk.sweep([previous.RECORD, *(item.path for item in wanted.files)])
 
 
 def carry_out(wanted: Wanted, restore: bool, disk: Disk, systemctl: Systemctl, report: Progress) -> dict[str, Any]:
-    """The same on a given disk. From its first step on a failure says ``changed``: something may not be as it was."""
+    """The same on a given disk. From its first step on a failure reports ``changed``: something may differ from before."""
     try:
         recovered = take_back(disk, systemctl, report.say)
         tidy(wanted, disk)
     except OSError as error:
-        raise broken(error, "Nothing new was begun; what an earlier run has left cannot be tidied up.") from error
+        raise broken(error, "Nothing new was begun: what an earlier run left behind cannot be removed.") from error
     difference = compare(wanted, observe(disk, systemctl, wanted))
     diff = diffs(wanted, difference, disk)
     result = {"changed": recovered or bool(difference), "diff": diff, **difference.result()}

@@ -1,19 +1,18 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a switch has begun and has not proven yet, so that every end but success goes back to what served.
+"""What a switch has begun and not yet proven, so that every end but success goes back to what served before.
 
-Before anything is touched, each new file lies beside its place (``.NAME.new``), each old one has a second name
-(``.NAME.old``), and a record says which files and services these are. Whatever takes room is written by then: a full disk
-ends the switch before it has stopped anything, and going back only renames. The record is removed when all is done, and
-loses a group of services as soon as that group serves; while it is there, what it names is not proven, and ``undo`` puts
-all of it back, as often as it is called. It is called
+Before anything is touched, each new file is staged beside its place (``.NAME.new``), each old one has a second name (``.NAME.old``),
+and a record lists these files and services. Everything that needs space is written by then: a full disk ends the switch before it
+has stopped anything, and going back only renames. A group of services leaves the record as soon as it serves, and the record is
+removed at the end. While it exists, what it lists is not proven, and ``undo`` restores all of it, however often it is called:
 
-* by the switch itself, when a service does not answer or anything else is wrong;
-* by ExecStopPost= of the job's unit, when the job was killed or ran out of time;
-* at boot, before any service starts, by a unit that exists only as long as the record does: when the power was cut;
-* by the next run, should all of these have failed.
+* by the switch itself, when a service does not answer or anything else goes wrong;
+* by ExecStopPost= of the job's unit, when the job was killed or timed out;
+* at boot, before any service starts, by a unit that exists only as long as the record does: after a power cut;
+* by the next run, if all of these failed.
 
-So what is enabled at boot is one consistent set, whichever of the renames the disk has seen.
+So the units that are enabled at boot are always one consistent set, no matter which of the renames reached the disk.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ SHAPE = {
 # Not named thor-*: those names belong to services.
 RECOVERY = "jetson-thor-recovery.service"
 RECOVERY_LINK = f"/{UNITS}/sysinit.target.wants/{RECOVERY}"
-# Services have their default dependencies: none starts before sysinit.target.
+# Services keep their default dependencies, so none starts before sysinit.target.
 RECOVERY_UNIT = """\
 [Unit]
-Description=jetson.thor: back to what served before a switch that was cut off
+Description=jetson.thor: restore the services before an interrupted switch
 DefaultDependencies=no
 After=local-fs.target
 Before=sysinit.target shutdown.target
@@ -60,7 +59,7 @@ ExecStart={command}
 
 @dataclass
 class Touched:
-    """A service as it was; ``files``: each of its paths, and whether there was a file; ``active`` as systemd says it."""
+    """A service as it was. ``files``: each of its paths, and whether the file existed; ``active``: systemd's ActiveState."""
 
     files: dict[str, bool]
     enabled: bool
@@ -69,7 +68,7 @@ class Touched:
 
 
 class Transaction:
-    """The record, and what it says."""
+    """The record and its content."""
 
     def __init__(self, disk: Disk, systemctl: Systemctl, files: dict[str, bool], services: dict[str, Touched]) -> None:
         self.disk = disk
@@ -87,7 +86,7 @@ class Transaction:
         services: Iterable[ServiceFiles],
         removed: Iterable[str],
     ) -> Transaction:
-        """Write everything beside its place, and the record. Nothing that serves is touched, whatever happens here."""
+        """Stage all files and write the record. Whatever happens here, nothing that serves is touched."""
         new = {item.path: item for item in files}
         named = {service.name: service.files() for service in services}
         places = {name: [item.path for item in items] for name, items in named.items()}
@@ -124,28 +123,28 @@ class Transaction:
 
     @classmethod
     def pending(cls, disk: Disk, systemctl: Systemctl) -> Transaction | None:
-        """What a run has left that was cut off; None in the ordinary case."""
+        """What an interrupted run left behind; None normally."""
         record = records.read(disk.path(RECORD), SHAPE)
         if record is None:
             return None
         return cls(disk, systemctl, record["files"], {name: Touched(**one) for name, one in record["services"].items()})
 
     def place(self, name: str | None) -> None:
-        """Give the new files of a service their names; with None, the support files."""
+        """Move the staged files of a service into place; with None, the support files."""
         for path in self.files if name is None else self.services[name].files:
             self.disk.place(path)
 
     def commit(self, names: Iterable[str]) -> None:
-        """These services, and the support files that they were started with, are proven: nothing takes them back."""
-        gone = set(names)
-        services = {name: one for name, one in self.services.items() if name not in gone}
+        """These services, and the support files that they were started with, are proven: nothing undoes them any more."""
+        proven = set(names)
+        services = {name: one for name, one in self.services.items() if name not in proven}
         self.disk.flush(self._all_paths())
         self.files, self.services = {}, services
-        if services:  # else ``close`` comes next, which takes no room
+        if services:  # otherwise ``close`` comes next, which needs no space
             self._write()
 
     def close(self) -> None:
-        """Forget everything: what is on the disk is what should be there."""
+        """Forget everything: the disk is as it should be."""
         self.disk.flush([*self._paths, RECOVERY_LINK])
         self.disk.remove(RECORD)
         self.disk.flush([RECORD])
@@ -154,14 +153,14 @@ class Transaction:
 
     @staticmethod
     def clear(disk: Disk) -> None:
-        """Remove the unit for the boot, which nothing needs without a record."""
+        """Remove the unit that undoes at boot: without a record it is not needed."""
         disk.remove(RECOVERY_LINK)
         disk.remove(f"/{UNITS}/{RECOVERY}")
 
     def undo(self, start: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-        """Go back to what served; returns the services that do again, and those that do not.
+        """Go back to what served before; return the services that serve again, and those that do not.
 
-        ``start`` starts a unit and returns whether it is up. Where something here fails, the record stays for the next try.
+        ``start`` starts a unit and returns whether it is up. If something fails here, the record stays for the next attempt.
         """
         errors: list[Exception] = []
 
@@ -183,26 +182,26 @@ class Transaction:
             if not was.enabled:
                 attempt(self.systemctl.disable, units[name])
             for path, existed in was.files.items():
-                attempt(self.disk.put_back, path, existed)
+                attempt(self.disk.restore, path, existed)
         for path, existed in self.files.items():
-            if existed:  # a new one harms nobody
-                attempt(self.disk.put_back, path, existed)
+            if existed:  # a new one does no harm
+                attempt(self.disk.restore, path, existed)
         for name, was in self.services.items():
             if was.enabled:
                 attempt(self.systemctl.enable, units[name])
-        # After those, which leave systemd unaware of what they did.
+        # Last, because systemd does not notice what the others did.
         attempt(self.systemctl.reload)
-        back: list[str] = []
+        restored: list[str] = []
         lost: list[str] = []
         for name in touched:
             if self.services[name].active == "active":
-                (back if start(units[name]) else lost).append(name)
+                (restored if start(units[name]) else lost).append(name)
             elif self.services[name].active not in {"inactive", "failed"}:
-                self.systemctl.start_later(units[name])  # systemd was about to try it again, and goes on trying
+                self.systemctl.start_later(units[name])  # systemd was about to restart it, and keeps trying
         if errors:
             raise errors[0]
         self.close()
-        return back, lost
+        return restored, lost
 
     def _all_paths(self) -> list[str]:
         return [*self.files, *(path for one in self.services.values() for path in one.files)]

@@ -11,6 +11,7 @@ import struct
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.action import host_facts
@@ -134,3 +135,25 @@ def test_the_action_holds_the_hosts_clock_against_the_controllers(monkeypatch: p
     assert abs(seen["behind_s"] - 86400) <= 2
     action._execute_module = lambda **_: {"failed": True, "msg": "x"}
     assert action.run()["failed"]
+
+
+def test_the_action_sends_digests_of_secrets_with_a_key_of_one_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_: {})
+    sent: list[dict[str, Any]] = []
+    action = host_facts.ActionModule.__new__(host_facts.ActionModule)
+    action._task = SimpleNamespace(args={})
+    action._templar = SimpleNamespace(template=lambda value: value)
+
+    def execute(module_args: dict[str, Any], **_: Any) -> dict[str, Any]:
+        sent.append(module_args)
+        return {}
+
+    action._execute_module = execute
+    entry = {"profile": "p", "name": "chat", "secrets": {"A_KEY": "very-secret"}}
+    for profiles in ([entry, "other"], [entry], ["other"], None, 5, [{"secrets": 5}]):
+        action.run(task_vars={"thor_profiles": profiles})
+    first, second, *others = sent
+    assert set(first["secrets"]) == set(second["secrets"]) == {"chat"}
+    assert first["secrets"] != second["secrets"] and first["secrets_key"] != second["secrets_key"]
+    assert "very-secret" not in str(sent)
+    assert not any(arguments.get("secrets") for arguments in others), "resolve says what is wrong with the profiles"

@@ -153,7 +153,7 @@ def test_a_paused_service_comes_back_when_the_switch_fails(host: Host) -> None:
 def test_an_unchanged_service_that_cannot_start_keeps_trying(host: Host) -> None:
     host.run(service("chat", 8000))
     host.systemd.active["thief.service"] = host.systemd.active.pop("thor-chat.service")
-    with pytest.raises(JobFailed, match="systemd goes on trying"):
+    with pytest.raises(JobFailed, match="systemd keeps trying"):
         host.run(service("chat", 8000))
     assert host.unit("chat")
     assert "thor-chat.service" in host.systemd.enabled

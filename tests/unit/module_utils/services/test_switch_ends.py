@@ -39,7 +39,7 @@ TOOL = "/opt/thor/supervisor/__main__.py"
 TOGETHER = [("one", "two"), ("old", "ear")]
 # Whatever changes something, and may be the last that a run has done. ``stage``: writes a whole file.
 STEPS = {
-    Disk: ("stage", "place", "save", "put_back", "remove", "link", "sweep", "flush"),
+    Disk: ("stage", "place", "save", "restore", "remove", "link", "sweep", "flush"),
     Systemd: ("reload", "enable", "disable", "settle", "stop", "start"),
 }
 WRITES = {"stage", "save", "link"}
