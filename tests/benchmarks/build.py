@@ -4,9 +4,8 @@
 
     PYTHONPATH=collections python tests/benchmarks/build.py --source llama_cpp_python-0.3.36.tar.gz [--only post,cold,warm] [--folder DIR]
 
-All for the CPU. The role's build is the collection's own job (module_utils/builds) with the role's own settings, in a folder of
-its own. It takes about 25 minutes on two idle cores; with --folder the parts may be run one by one.
-Prints JSON.
+All for the CPU. The role's build is the collection's own job (module_utils/builds) with the role's own settings,
+in its own folder. It takes about 25 minutes on two idle cores; with --folder the parts can run one by one. Prints JSON.
 """
 
 from __future__ import annotations
@@ -52,24 +51,24 @@ class Bench:
             sys.exit(f"{archive} is not the pinned archive {known['source']['archive'].rsplit('/', 1)[-1]}")
 
     def post(self) -> None:
-        """``cmake -B build; cmake --build build -j --config Release``, with -j bounded as the role's."""
+        """``cmake -B build; cmake --build build -j --config Release``, with -j limited like the role's."""
         tree = self.folder / "post"
         shutil.rmtree(tree, ignore_errors=True)
         tree.mkdir(parents=True)
         subprocess.run(["tar", "-xf", self.source["archive"].removeprefix("file://"), "-C", tree], check=True)
         source = tree / self.source["subdirectory"]
-        # The post's machine has no compiler cache; GGML_CCACHE would use one that happens to be here.
+        # The post's machine has no compiler cache; GGML_CCACHE would use one that happens to exist here.
         environment = {**os.environ, "CCACHE_DISABLE": "1"}
         for command in (["cmake", "-B", "build"], ["cmake", "--build", "build", f"-j{JOBS}", "--config", "Release"]):
             subprocess.run(command, cwd=source, env=environment, check=True, stdout=sys.stderr)
         shutil.rmtree(tree)
 
     def cold(self) -> None:
-        """The role's build with nothing there but the source."""
+        """The role's build from nothing but the source."""
         self._build(fresh=True)
 
     def warm(self) -> None:
-        """The same again, as after an upgrade that changed nothing in the code: all but the compiler cache is gone."""
+        """The same again, as after an upgrade that changed no code: only the compiler cache is left."""
         self._build(fresh=False)
 
     def _build(self, fresh: bool) -> None:
@@ -106,7 +105,7 @@ class Bench:
 
 
 class ToLog(Reporter):
-    """What the job says, beside the JSON."""
+    """The job's output, beside the JSON."""
 
     def say(self, line: str) -> None:
         """See job.Reporter."""
@@ -126,7 +125,7 @@ def measure(work: Callable[[], None]) -> dict[str, float]:
 
 
 def report(parts: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """The figures, and the ratios to the post's recipe as far as both were measured."""
+    """The figures, and their ratios to the post's recipe if both were measured."""
     result: dict[str, Any] = {"benchmark": "build", "parts": parts, "ratios": {}, "passed": True}
     for name, limit in LIMITS.items():
         if "post" in parts and name in parts:
@@ -137,7 +136,7 @@ def report(parts: dict[str, dict[str, float]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the command; 1 where a limit is not kept."""
+    """Run the command; 1 if a limit is exceeded."""
     default = ROOT / ".sandbox/hub/sources/llama_cpp_python-0.3.36.tar.gz"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, default=default, help="the pinned archive (default: the sandbox's)")

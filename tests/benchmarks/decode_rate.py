@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the decode rate that bench.yml reports is the one that llama.cpp itself measures (``timings``).
 
-A model that takes at least 20 ms a token on this machine's CPU is made, put on the sandbox's hub and served by the real llama-server on a
-sandbox host, which bench.yml then measures. Prints JSON; the target: within 2 %. The host serves what its inventory says in the end.
+The model takes at least 20 ms per token on this machine's CPU. It is created, put on the sandbox's hub and served by the real
+llama-server on a sandbox host, which bench.yml then measures. Prints JSON; the target: within 2 %. At the end the host serves the
+services of its inventory again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to fetch one large file through the model store, against the ``modelscope`` command alone.
+"""What it costs to fetch one large file through the model store, compared with the ``modelscope`` command alone.
 
 nginx serves the file on loopback as a ModelScope hub would. Both move the bytes with modelscope-hub and compare the
 SHA-256; the model store also makes them durable, keeps a journal, writes the manifest and renames. The two take turns,
-and the ratio is the median of those of neighbours, which bear the same other work. Prints JSON; the targets are a ratio
+and the ratio is the median over neighbouring runs, which share the same background load. Prints JSON; the targets are a ratio
 of at most 1.2, and at most 0.5 s of work for the module in the run after.
 """
 
@@ -54,7 +54,7 @@ http {{
 
 
 class Quiet:
-    """A reporter that nobody reads."""
+    """A reporter without output."""
 
     def progress(self, done: float, total: float, unit: str = "steps", text: str = "") -> None:
         """Say nothing."""
@@ -65,7 +65,7 @@ class Quiet:
 
 @contextlib.contextmanager
 def served(folder: Path, size: int) -> Iterator[str]:
-    """A hub of one model with one file of ``size`` bytes; the address of it."""
+    """A hub with one model, which has one file of ``size`` bytes; its address."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if nginx is None:
         sys.exit("This benchmark needs nginx (apt-get install nginx-light).")
@@ -120,14 +120,14 @@ def with_the_command(endpoint: str, folder: Path) -> float:
 
 
 def with_the_store(spec: dict[str, Any]) -> float:
-    """Seconds of the job in a process of its own, as systemd would start it, into a fresh directory."""
+    """Seconds of the job in its own process, as systemd would start it, into a fresh directory."""
     begun = time.monotonic()
     subprocess.run([sys.executable, __file__, "--job", json.dumps(spec)], check=True)
     return time.monotonic() - begun
 
 
 def again(spec: dict[str, Any]) -> tuple[float, float]:
-    """Wall and CPU seconds of the whole module (a Python that starts, and all imports) where nothing is to be done."""
+    """Wall and CPU seconds of the whole module (including Python's start and all imports) when there is nothing to do."""
     module = ROOT / "plugins" / "modules" / "modelscope_model.py"
     keys = ("id", "revision", "include", "path", "endpoint", "client")
     arguments = {"ANSIBLE_MODULE_ARGS": {key: spec[key] for key in keys}}

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How long a port is dark when one service of a host changes its profile, or its profile and its name, there and back.
+"""How long a port does not answer when one service of a host changes its profile, or its profile and name, there and back.
 
-The host is one with containers, provisioned already (molecule converge -s containers). A script on the host asks the port
-every 50 ms, with real requests; dockerd's events tell the rest. Prints JSON. The target: dark for no longer than the old
+The host must have containers and be provisioned already (molecule converge -s containers). A script on the host queries the port
+every 50 ms, with real requests; dockerd's events show the rest. Prints JSON. The target: no answer for at most the old
 engine's drain (from its SIGTERM to its end) and the new engine's own start-up (from the start of its process to its first
-answer) together, and 2 seconds; and no other service is restarted. The first run of a profile fetches what it needs: that
-must not be seen here, because model and image are there before the old engine is stopped.
+answer) together, plus 2 seconds; and no other service restarts. The first run of a profile fetches what it needs; that
+must not show here, because model and image are there before the old engine stops.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def on_host(host: str, *words: str) -> str:
 
 
 def invocations(host: str) -> dict[str, str]:
-    """The units of ours that run, and what tells one start of each from the next."""
+    """Our running units, and an id for each of their starts."""
     listing = on_host(host, "systemctl", "list-units", "--plain", "--no-legend", "--state=active", "thor-*.service")
     units = [line.split()[0] for line in listing.splitlines()]
     return {
@@ -97,7 +97,7 @@ def measure(host: str, names: set[str], port: int, served_name: str, change: Cal
 def figures(seen: list[list[Any]], happened: list[tuple[float, str, str]]) -> dict[str, Any]:
     """From all requests and events to the figures."""
     answered = [(one[0], one[1]) for one in seen if one[2]]
-    # From the end of one answer to the end of the next, where the most lies between the two.
+    # From the end of one answer to the end of the next, where the gap is longest.
     last, first = max(((left[1], right[1]) for left, right in itertools.pairwise(answered)), key=gap)
     stopped = next(time for time, action, signal in happened if action == "kill" and signal == "15")
     died = next(time for time, action, _ in happened if action == "die")

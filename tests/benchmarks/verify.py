@@ -3,7 +3,7 @@
 """What verify.yml costs beyond the slowest answer, for a host with five services.
 
 The host must be provisioned already (molecule converge -s containers). Prints JSON; the target: the whole run of the playbook takes at
-most 3 seconds more than its slowest single answer, because all requests go out side by side.
+most 3 seconds more than its slowest single answer, because all requests go out in parallel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LIMIT = 3.0  # seconds
 
 
 def measure(command: list[str], host: str) -> dict[str, Any]:
-    """One round: the wall time of the playbook as it is, and then with JUnit XML, which tells what each answer took."""
+    """One round: the wall time of the playbook alone, then with JUnit XML, which shows how long each answer took."""
     seconds = run(command)
     with tempfile.TemporaryDirectory() as folder:
         with_junit = run([*command, "-e", f"thor_junit_dir={folder}"])

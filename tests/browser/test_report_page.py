@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The report's page in a real Chromium: on a phone and a desk, in the dark and on paper. Screenshots lie in tests/output."""
+"""The report's page in a real Chromium: on a phone and a desktop, in dark mode and on paper. Screenshots are in tests/output."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """A Chromium that begins with nothing and looks nothing up."""
+    """A Chromium with a fresh profile that looks nothing up."""
     options = Options()
     options.binary_location = "/usr/bin/chromium"
     for word in (
@@ -87,14 +87,14 @@ def show(browser: Chrome, page: str, size: tuple[int, int], *, dark: bool = Fals
 
 
 def widths(browser: Chrome) -> tuple[int, int]:
-    """How wide the content is, and how much of it is seen."""
+    """How wide the content is, and how much of it is visible."""
     script = "const root = document.documentElement; return [root.scrollWidth, root.clientWidth]"
     content, seen = browser.execute_script(script)
     return int(content), int(seen)
 
 
 def screenshot(browser: Chrome, name: str) -> None:
-    """The whole page as a picture; of a very long one the beginning."""
+    """The whole page as a picture; only the beginning if it is very long."""
     width, height = browser.execute_script("const e = document.documentElement; return [e.clientWidth, e.scrollHeight]")
     clip = {"x": 0, "y": 0, "width": width, "height": min(height, 12000), "scale": 1}
     taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
@@ -111,7 +111,7 @@ def test_the_page_never_scrolls_sideways(
     content, seen = widths(browser)
     assert seen == size[0]
     assert content <= seen
-    # What is wider than the screen is a table, and scrolls in its own place.
+    # Only tables are wider than the screen, and they scroll in place.
     script = """
         return [...document.querySelectorAll('main *')].filter(one =>
             !one.closest('.scroll') && !one.closest('svg') && one.getBoundingClientRect().right > innerWidth + 1
@@ -136,7 +136,7 @@ def test_a_wide_table_can_be_scrolled_by_finger_and_by_key(browser: Chrome, page
 
 @pytest.mark.parametrize("size", [PHONE, DESK])
 @pytest.mark.parametrize("name", ["few", "many", "evil"])
-def test_charts_are_seen_and_their_words_can_be_read(
+def test_charts_are_visible_and_their_text_is_legible(
     browser: Chrome, pages: dict[str, str], name: str, size: tuple[int, int]
 ) -> None:
     show(browser, pages[name], size)
@@ -165,7 +165,7 @@ def test_charts_are_seen_and_their_words_can_be_read(
 
 
 def overlaps(texts: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Pairs of words that are drawn over each other. Lines of text are higher than their letters: they may touch."""
+    """Pairs of words that overlap. Lines of text are higher than their letters, so they may touch."""
     for index, one in enumerate(texts):
         for two in texts[index + 1 :]:
             across = min(one["right"], two["right"]) - max(one["left"], two["left"])
@@ -174,7 +174,7 @@ def overlaps(texts: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
                 yield one["text"], two["text"]
 
 
-def test_every_chart_has_a_name_for_those_who_do_not_see_it(browser: Chrome, pages: dict[str, str]) -> None:
+def test_every_chart_has_an_accessible_name(browser: Chrome, pages: dict[str, str]) -> None:
     show(browser, pages["few"], DESK)
     browser.execute_cdp_cmd("Accessibility.enable", {})
     tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
@@ -224,7 +224,7 @@ def test_everything_stands_out_from_its_background(browser: Chrome, pages: dict[
     assert [one for one in found if one[2] < one[1]] == []
 
 
-def test_the_dark_is_dark_and_paper_is_white(browser: Chrome, pages: dict[str, str]) -> None:
+def test_dark_mode_is_dark_and_paper_is_white(browser: Chrome, pages: dict[str, str]) -> None:
     script = """
         const root = getComputedStyle(document.documentElement), body = getComputedStyle(document.body)
         const marks = ['accent', 'slow', 'outlier', 'failed', 'bound'].map(name => root.getPropertyValue('--' + name))
@@ -244,7 +244,7 @@ def test_the_dark_is_dark_and_paper_is_white(browser: Chrome, pages: dict[str, s
 
 
 def logged(browser: Chrome, kind: str) -> list[dict[str, Any]]:
-    """What a log has since it was last read."""
+    """New lines of a log since it was last read."""
     entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
     return entries
 
@@ -261,7 +261,7 @@ def test_nothing_is_fetched_and_nothing_is_run(browser: Chrome, pages: dict[str,
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_paper_holds_all_of_it(browser: Chrome, pages: dict[str, str], name: str) -> None:
+def test_everything_fits_on_paper(browser: Chrome, pages: dict[str, str], name: str) -> None:
     show(browser, pages[name], PAPER, medium="print")
     content, seen = widths(browser)
     assert content <= seen

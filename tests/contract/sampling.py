@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a request without sampling values of its own is answered with, by the real code of vLLM or SGLang.
+"""The sampling values for a request that sets none, according to the real code of vLLM or SGLang.
 
 Run by test_sampling.py in an environment that has the engine; needs no GPU, no weights and no server:
 
     PYTHONPATH=script python tests/contract/sampling.py sglang FOLDER '{"temperature": 0.6}'
 
-FOLDER holds the model's generation_config.json, the JSON is what the engine's option is given (--override-generation-config,
+FOLDER contains the model's generation_config.json, the JSON is the value of the engine's option (--override-generation-config,
 --preferred-sampling-params) or null. Prints ``{"chat": {...}, "asked": {...}, "generate": {...} or null}``: the values of a chat
 request that asks for none, of one that asks for temperature 0.1, and of a bare /generate (SGLang).
 """
@@ -31,12 +31,12 @@ def picked(parameters: Any) -> dict[str, Any]:
 
 
 def vllm(folder: str, option: dict[str, Any] | None) -> dict[str, Any]:
-    """vLLM: ModelConfig gives the server's defaults, and the request lays its own over them."""
+    """vLLM: ModelConfig has the server's defaults, and the request overrides them."""
     config = importlib.import_module("vllm.config").ModelConfig
     request = real_parser.first(
         "ChatCompletionRequest", "vllm.entrypoints.openai.chat_completion.protocol", "vllm.entrypoints.openai.protocol"
     )
-    # As much of a ModelConfig as the defaults need: a whole one wants the model's weights and tokenizer.
+    # Only the part of a ModelConfig that the defaults need: a complete one needs the model's weights and tokenizer.
     model = SimpleNamespace(
         model=folder,
         hf_config_path=None,
@@ -62,7 +62,7 @@ def vllm(folder: str, option: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def sglang(folder: str, option: dict[str, Any] | None) -> dict[str, Any]:
-    """SGLang: the chat endpoint fills in what was not asked for, and only then comes --preferred-sampling-params."""
+    """SGLang: the chat endpoint fills in missing values, and only then does --preferred-sampling-params apply."""
     real_parser.without_kernels()
     config = importlib.import_module("sglang.srt.configs.model_config")
     protocol = importlib.import_module("sglang.srt.entrypoints.openai.protocol")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from contract_helper import PROBLEMS, ROOT, STORED, arguments_of, check, render, run, services
 
-# What the real parsers let through, which is why the collection checks it: option, value, whether the parser minds.
+# Values that the real parsers accept, which is why the collection checks them: option, value, whether the parser objects.
 BAD: dict[str, list[tuple[dict[str, Any], bool]]] = {
     "vllm": [
         ({"quantization": "nosuch"}, False),
@@ -34,9 +34,9 @@ BAD: dict[str, list[tuple[dict[str, Any], bool]]] = {
 
 @pytest.fixture(scope="module", params=sorted(STORED))
 def asked(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The stored list, the services that use it, and what one process of the real engine says of all of them.
+    """The stored list, the services that use it, and the verdict of one process of the real engine on all of them.
 
-    Importing an engine takes ten seconds, so it is done once for a version.
+    Importing an engine takes ten seconds, so this happens once per version.
     """
     stored = STORED[request.param]
     mine = services(stored["engine"], stored["version"])
@@ -70,7 +70,7 @@ def test_every_profile_is_understood_by_the_real_parser(asked: tuple[dict[str, A
         assert values["chat_template"] == template, name
 
 
-def test_values_of_the_post_arrive_as_they_were_meant(asked: tuple[dict[str, Any], ...]) -> None:
+def test_values_of_the_post_arrive_as_intended(asked: tuple[dict[str, Any], ...]) -> None:
     stored, mine, answer = asked
     values = {name.partition(",")[0]: said["values"] for name, said in zip(mine, answer["answers"], strict=False)}
     if stored["engine"] == "vllm":
@@ -88,11 +88,11 @@ def test_values_of_the_post_arrive_as_they_were_meant(asked: tuple[dict[str, Any
         assert values["qwen3-8b-graph-bs-2-sglang"]["cuda_graph_bs"] == [2]
 
 
-def test_what_the_real_parser_lets_through_is_refused_here(asked: tuple[dict[str, Any], ...]) -> None:
+def test_bad_values_that_the_real_parser_accepts_are_refused_here(asked: tuple[dict[str, Any], ...]) -> None:
     stored, mine, answer = asked
     label = f"{stored['engine']} {stored['version']}"
     for (bad, minds), said in zip(BAD[stored["engine"]], answer["answers"][len(mine) :], strict=False):
         assert (said["error"] is not None) == minds, (bad, said["error"])
         assert check(bad, stored["options"], {}, label, "here", "space"), bad
-    # A fraction of 7 is no business of either parser. Here nobody can write it: it comes from memory_gib.
+    # Neither parser checks a fraction of 7. Nobody can set it here: it comes from memory_gib.
     assert answer["answers"][-1]["error"] is None

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Options by chance, as the collection renders them, through the engines' real parsers: each arrives as it was meant, and no text
+"""Random options, as the collection renders them, through the engines' real parsers: each arrives as intended, and no text
 becomes an option of its own."""
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
     for (chosen, service), said in zip(services, answer["answers"], strict=True):
         values = said["values"]
         if said["error"] is not None:
-            # A parser may mind a value for what it means; it always knows which word is an option and which is its value.
+            # A parser may object to the meaning of a value, but it always knows which word is an option and which is its value.
             structure = re.search("unrecognized|expected (one|at least)|ambiguous|required|index", said["error"])
             assert not structure, (said["error"], service["argv"])
             continue

@@ -35,7 +35,7 @@ def test_vllm_takes_its_chat_defaults_from_the_option(package: str, tmp_path: Pa
     option = json.loads(profile["argv"][profile["argv"].index("--override-generation-config") + 1])
     assert option == {"repetition_penalty": 1.2, "temperature": 0.8, "top_p": 0.95}
     found = effective(package, tmp_path, OWN, option)
-    # The option over the model's own file over the engine's defaults; what a client asks for stays.
+    # The option overrides the model's own file, which overrides the engine's defaults; a client's own values stay.
     assert found["chat"] == {"temperature": 0.8, "top_p": 0.95, "top_k": 20, "min_p": 0.0, "repetition_penalty": 1.2}
     assert found["asked"] == {**found["chat"], "temperature": 0.1}
 
@@ -49,8 +49,8 @@ def test_sglang_takes_its_chat_defaults_from_the_file_and_not_from_the_option(pa
     found = effective(package, tmp_path, {**OWN, **laid_over}, option)
     assert found["generate"] == option, "the option is for /generate"
     if package == "sglang==0.5.3":
-        # Fixed in its code, whatever the server is told (docs/catalog.md says so); a client has to ask.
+        # Fixed in its code, regardless of the server's options (see docs/catalog.md); a client has to send values.
         assert found["chat"] == {**found["asked"], "temperature": 0.7} and found["chat"]["repetition_penalty"] == 1.0
         return
-    assert found["chat"] == laid_over, "the file is for chat, and the option is not"
+    assert found["chat"] == laid_over, "the file is for chat, the option is not"
     assert found["asked"] == {**laid_over, "temperature": 0.1}

@@ -4,9 +4,9 @@
 
     python -m tests.gpu.bundle FILE
 
-It holds what the roles render, the collection's modules with the part of ansible-core that a module imports, the engines'
+It contains what the roles render, the collection's modules with the part of ansible-core that a module imports, the engines'
 sources without their documentation, a small model, Whisper's test model, and the head of a model of 8 billion parameters,
-whose random weights are made there.
+whose random weights are generated there.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def render(folder: Path) -> dict[str, Any]:
         "repository": str(ROOT),
         "role_path": str(ROOT / "roles" / "serving"),
         "serving_require_gpu": True,
-        # A hang is to be noticed within the time of a check.
+        # A hang must be noticed within the time of a check.
         "serving_liveness_interval": 3,
         "serving_liveness_timeout": 5,
         "serving_liveness_failures": 2,
@@ -81,7 +81,7 @@ def render(folder: Path) -> dict[str, Any]:
 
 
 def repack(archive: Path, subdirectory: str, target: Path) -> dict[str, str]:
-    """The part of a source archive that is compiled, as an archive of its own: what the module is told of it."""
+    """The compiled part of a source archive, as a separate archive: the module's arguments for it."""
     prefix = f"{subdirectory}/"
     top = Path(subdirectory).name
     with tarfile.open(archive) as source, tarfile.open(target, "w:xz") as packed:
@@ -120,7 +120,7 @@ def sources(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def large_model(path: Path) -> list[list[int]]:
-    """Write the head of a Qwen3-8B in Q8_0; the rest as pairs: bytes, and 1 where they are weights and not ones in float32."""
+    """Write the head of a Qwen3-8B in Q8_0; the rest as pairs: bytes, and 1 for weights, not 1.0 in float32."""
     q8, f32 = gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32
     writer = gguf.GGUFWriter(path, "qwen3")
     writer.add_name("random weights in the shape of Qwen3-8B")
@@ -155,7 +155,7 @@ def large_model(path: Path) -> list[list[int]]:
             count *= side
         weights = len(shape) > 1
         size = count // 32 * 34 if weights else count * 4
-        # Rows come first here, and a row of Q8_0 is given by its bytes.
+        # Rows come first here, and a row of Q8_0 is measured in bytes.
         given = [*shape[:-1], shape[-1] // 32 * 34] if weights else list(shape)
         dtype = numpy.dtype("uint8") if weights else numpy.dtype("float32")
         writer.add_tensor_info(f"{name}.weight", given, dtype, size, q8 if weights else f32)
@@ -181,7 +181,7 @@ def large_model(path: Path) -> list[list[int]]:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     writer.close()
-    # Where the data begins: aligned, as each tensor is.
+    # Where the data begins: aligned, like each tensor.
     size = path.stat().st_size
     with path.open("ab") as stream:
         stream.write(bytes(-size % gguf.GGUF_DEFAULT_ALIGNMENT))

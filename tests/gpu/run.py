@@ -4,12 +4,12 @@
 
     python3 run.py [--cpu] [--ccache FOLDER] [--json FILE]
 
-The collection's own module builds llama.cpp for the GPU at hand. The real supervisor then serves, at the paths
+The collection's own module builds llama.cpp for this machine's GPU. The real supervisor then serves, at the paths
 of a device, with the configurations that the role renders. systemd-run, systemctl and, where it is missing, ccache are
-stand-ins (stand-ins/). Of a unit its command and environment are used; its account and sandboxing are not. ``--cpu``
+stand-ins (stand-ins/). A unit's command and environment are used, but not its account and sandboxing. ``--cpu``
 rehearses on a machine without a GPU: it runs everything that needs none, and lists what it could not check.
 
-One line per check, then JSON. The exit status is 0 when no check failed; without --cpu only whisper.cpp may be left out,
+One line per check, then JSON. The exit status is 0 if no check failed; without --cpu only whisper.cpp may be skipped,
 for lack of time.
 """
 
@@ -39,15 +39,15 @@ MODULES = "ansible_collections.jetson.thor.plugins.modules"
 SECONDS = 540  # for all of it
 REHEARSAL_SECONDS = 7200  # on few cores, and with whatever else they do
 WHISPER_SECONDS = 200  # are needed for whisper.cpp
-# What this makes, and removes in the end; none of it may be there before.
+# Created here and removed at the end; none of it may exist before.
 OURS = ("/opt/thor", "/etc/thor", "/var/lib/thor", "/var/cache/thor", "/run/thor", "/models")
-UNITS = Path("/etc/systemd/system")  # nothing reads them here but the modules, which ask whether they are there
-# Accounts that a unit or a job names, made for the time of the checks.
+UNITS = Path("/etc/systemd/system")  # only the modules read them, to see whether they exist
+# Accounts that a unit or a job names, created for the duration of the checks.
 ACCOUNT = "thor"
 BENCH_LIMIT = 0.02  # of the engine's own figure
-TOOL_SHARE = 0.7  # of llama-bench's figure, which knows no server
+TOOL_SHARE = 0.7  # of llama-bench's figure, which measures without a server
 CUDA_OFF = {"CUDA_VISIBLE_DEVICES": "-1"}
-# Starts a module as Ansible does, but for the zip file.
+# Starts a module like Ansible, but without the zip file.
 START = """
 import json, runpy, sys
 from ansible.module_utils import basic
@@ -66,7 +66,7 @@ class Skipped(Exception):
 
 
 def run(*command: str | Path, timeout: float = 60, check: bool = True) -> str:
-    """The output of a command; Failed where it fails."""
+    """The output of a command; raises Failed if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=timeout)
     if check and done.returncode != 0:
         raise Failed(
@@ -76,7 +76,7 @@ def run(*command: str | Path, timeout: float = 60, check: bool = True) -> str:
 
 
 def wait_until(what: str, seconds: float, test: Callable[[], Any]) -> Any:
-    """The first true value of ``test``; Failed after ``seconds``."""
+    """The first true value of ``test``; raises Failed after ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := test():
@@ -106,7 +106,7 @@ class Service:
 
     @contextlib.contextmanager
     def started(self, **environment: str) -> Iterator[Service]:
-        """Start it with a socket that listens to its notifications, and end it afterwards."""
+        """Start it with a socket for its notifications, and stop it afterwards."""
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         self.told = []
         with tempfile.TemporaryDirectory() as scratch, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
@@ -138,7 +138,7 @@ class Service:
                 self.told += channel.recv(65536).decode(errors="replace").splitlines()
 
     def end(self) -> None:
-        """Ask it to end, and see that it does."""
+        """Ask it to stop, and check that it does."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
@@ -149,7 +149,7 @@ class Service:
             raise Failed(f"{self.name} has not ended within 60 s of SIGTERM") from None
 
     def ready(self, seconds: float) -> float:
-        """Wait until it says that it has answered; how long that took."""
+        """Wait until it reports an answer; how long that took."""
         begin = time.monotonic()
 
         def said() -> bool:
@@ -162,7 +162,7 @@ class Service:
         return time.monotonic() - begin
 
     def gives_up(self, code: str, seconds: float) -> str:
-        """Wait until it ends by itself with this code as its last word; that word."""
+        """Wait until it ends by itself with this code in its last line; that line."""
         assert self.process is not None
         try:
             status = self.process.wait(seconds)
@@ -194,7 +194,7 @@ class Service:
 
 
 class Checks:
-    """All checks, in order, with what they share."""
+    """All checks, in order, with their shared state."""
 
     def __init__(self, cpu: bool, ccache: Path | None) -> None:
         self.cpu = cpu
@@ -208,7 +208,7 @@ class Checks:
         self.writing: threading.Thread | None = None
 
     def left(self) -> float:
-        """Seconds that are left for all of it."""
+        """Seconds left for everything."""
         return (REHEARSAL_SECONDS if self.cpu else SECONDS) - (time.monotonic() - self.begin)
 
     def check(self, name: str, work: Callable[[], str]) -> bool:
@@ -287,7 +287,7 @@ class Checks:
         return answer
 
     def build_arguments(self, engine: str) -> dict[str, Any]:
-        """The role's own, for the GPU at hand in place of Thor's."""
+        """The role's own, for this machine's GPU instead of Thor's."""
         (build,) = [one for one in self.plan["builds"] if one["engine"] == engine]
         keys = ("options", "version_options", "version_text", "targets", "cuda", "architectures")
         source = self.plan["sources"][engine]
@@ -312,7 +312,7 @@ class Checks:
         return {**given, "architectures": thor.replace("110", self.architecture)}
 
     def build(self, engine: str) -> str:
-        """Build with the collection's module, and see that a second run has nothing to do."""
+        """Build with the collection's module, and check that a second run has nothing to do."""
         arguments = self.build_arguments(engine)
         found = self.module("cmake_build", arguments, self.left())
         again = self._module("cmake_build", arguments)
@@ -321,7 +321,7 @@ class Checks:
         return f"{found['path']}, {arguments['architectures'] if not self.cpu else 'for the CPU'}; the second run is unchanged"
 
     def one_architecture(self) -> str:
-        """The binary holds machine code of this GPU and nothing else."""
+        """The binary contains machine code for this GPU only."""
         self.needs_gpu()
         program = self.program("llama.cpp", "llama-server")
         tool = shutil.which("cuobjdump", path=f"{os.environ['PATH']}:/usr/local/cuda/bin")
@@ -334,7 +334,7 @@ class Checks:
         return f"{listing.count('.cubin')} objects of sm_{self.architecture}, no PTX"
 
     def program(self, engine: str, name: str) -> Path:
-        """A program of the build that is current."""
+        """A program of the current build."""
         return Path("/opt/thor/engines", engine, self.plan["sources"][engine]["version"], "bin", name)
 
     # --- What serves ---
@@ -366,7 +366,7 @@ class Checks:
         return f"{len(self.plan['files'])} files, {len(self.units)} services"
 
     def apply(self, tmpfiles: str) -> None:
-        """What systemd-tmpfiles makes of it: folders (d) and files (f)."""
+        """What systemd-tmpfiles creates from it: folders (d) and files (f)."""
         for kind, path, mode, owner, group in re.findall(r"^([df]) (\S+) (\d+) (\S+) (\S+)", tmpfiles, re.MULTILINE):
             if kind == "d":
                 Path(path).mkdir(parents=True, exist_ok=True)
@@ -392,7 +392,7 @@ class Checks:
                     stream.write(block[: min(len(block), size - at)])
 
     def start_writing(self) -> str:
-        """Begin with the large model."""
+        """Start creating the large model."""
         self.needs_gpu()
         self.writing = threading.Thread(target=self.write_large, daemon=True)
         self.writing.start()
@@ -403,7 +403,7 @@ class Checks:
         return Service(name, self.units[name])
 
     def evidence(self, service: Service) -> str:
-        """What its log says of the GPU, for a person."""
+        """What its log says about the GPU, for people."""
         lines = [line.strip() for line in service.text().splitlines() if re.search(r"offloaded|CUDA\d+ total", line)]
         return (lines or ["no line on layers"])[-1][-120:]
 
@@ -431,7 +431,7 @@ class Checks:
                 config.write_text(before, encoding="utf-8")
 
     def kill(self) -> str:
-        """An engine that is killed ends its supervisor, and nothing is left."""
+        """A killed engine ends its supervisor, and nothing is left behind."""
         with self.service("tiny").started() as service:
             service.ready(90)
             engine = service.engine()
@@ -480,7 +480,7 @@ class Checks:
 
     @contextlib.contextmanager
     def memory_taken(self, left_mib: int) -> Iterator[None]:
-        """All of the GPU's memory but ``left_mib`` is in somebody else's hands."""
+        """Another process has all of the GPU's memory except ``left_mib``."""
         program = Path("/var/lib/thor/hog")
         if not program.exists():
             nvcc = shutil.which("nvcc", path=f"/usr/local/cuda/bin:{os.environ['PATH']}") or "nvcc"
@@ -502,7 +502,7 @@ class Checks:
             return service.gives_up("THOR-GPU-PARTIAL", 150)[-300:]
 
     def out_of_memory(self) -> str:
-        """An engine that may not fit itself in ends, and its supervisor says so."""
+        """An engine that may not adapt to the free memory exits, and its supervisor says so."""
         self.needs_gpu()
         with self.memory_taken(4600), self.service("large-unfitted").started() as service:
             service.gives_up("THOR-ENGINE-EXITED", 150)
@@ -511,7 +511,7 @@ class Checks:
         return "ended with THOR-ENGINE-EXITED, its log says why"
 
     def whisper(self) -> str:
-        """whisper.cpp, where there is time for it."""
+        """whisper.cpp, if there is time for it."""
         if not self.cpu and self.left() < WHISPER_SECONDS:
             raise Skipped(f"only {self.left():.0f} s are left, and it wants {WHISPER_SECONDS}")
         built = self.build("whisper.cpp")
@@ -553,7 +553,7 @@ def refuse() -> str | None:
 
 @contextlib.contextmanager
 def prepared() -> Iterator[None]:
-    """Stand-ins on PATH, the account; and nothing of it in the end."""
+    """Stand-ins on PATH and the account; removed at the end."""
     stand_ins = HERE / "on-path"
     stand_ins.mkdir()
     for path in (HERE / "stand-ins").iterdir():
@@ -571,7 +571,7 @@ def prepared() -> Iterator[None]:
         yield
     finally:
         for noted in (HERE / "units").glob("*"):
-            # A job that has not ended in time. setsid made it the first of its group.
+            # A job that has not ended in time. setsid made it the leader of its group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(noted.read_text()), signal.SIGKILL)
         for folder in OURS:
@@ -594,7 +594,7 @@ def main() -> int:
     if reason := refuse():
         print(f"error: {reason}", file=sys.stderr)
         return 2
-    # An end from outside is one like any other: what was laid out is removed.
+    # A termination from outside also removes everything.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     checks = Checks(arguments.cpu, arguments.ccache and arguments.ccache.resolve())
     with prepared():

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""For the tests of all scenarios: what the host said, where one of them fails."""
+"""Shared by the tests of all scenarios: the host's output if one of them fails."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The architecture of a device, on any machine: an arm64 host under qemu-user, with the real packages for arm64.
+"""The architecture of a device, on any machine: an arm64 host under qemu-user, with the real arm64 packages.
 
 systemd is its first process there and comes up degraded (no D-Bus, no journal): packages, Python, facts and check mode can be
-had, services cannot. What the machine lacks for it is made and kept (tests/nightly/arm64-image), the rest ends with the tests.
+tested, services cannot. What the machine lacks is created and kept (tests/nightly/arm64-image); the rest is removed after the tests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SANDBOX = ROOT / ".sandbox"
 IMAGE = ROOT / "tests" / "nightly" / "arm64-image"
 NAME = "arm64"
-# As the hosts of script/sandbox: what systemd needs, and no more.
+# Like the hosts of script/sandbox: only what systemd needs.
 CONTAINER = (
     *("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "MKNOD"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--cgroupns=private"),
@@ -40,7 +40,7 @@ AARCH64 = 183  # e_machine of an ELF file
 
 
 def engine(*arguments: str, stdin: Any = None, timeout: float = 120) -> str:
-    """Run docker as the scripts do (by sudo where that is needed); its output."""
+    """Run docker like the scripts (with sudo if needed); its output."""
     script = '. script/lib.sh; engine "$@"'
     done = subprocess.run(
         ["bash", "-c", script, "bash", *arguments],
@@ -55,7 +55,7 @@ def engine(*arguments: str, stdin: Any = None, timeout: float = 120) -> str:
 
 
 class Guest:
-    """The arm64 host: its container, and the way in."""
+    """The arm64 host: its container, and how to reach it."""
 
     def __init__(self, container: str, folder: Path) -> None:
         self.container = container
@@ -66,7 +66,7 @@ class Guest:
         return engine("exec", self.container, "sh", "-ec", command, timeout=timeout)
 
     def lay(self, source: Path, destination: str) -> None:
-        """Lay the content of a folder down, as root's."""
+        """Copy the content of a folder, owned by root."""
         with subprocess.Popen(
             ["tar", "-C", source, "--owner=0", "--group=0", "-c", "."], stdout=subprocess.PIPE
         ) as tar:
@@ -74,7 +74,7 @@ class Guest:
             engine("cp", "-", f"{self.container}:{destination}", stdin=tar.stdout)
 
     def ansible(self, program: str, *arguments: str, timeout: float = 3600, **variables: Any) -> str:
-        """Run a program of Ansible against the guest; what it printed. It must succeed."""
+        """Run a program of Ansible against the guest, which must succeed; its output."""
         command = [
             str(Path(sys.executable).with_name(program)),
             "-i",
@@ -114,8 +114,8 @@ class Guest:
 
 @pytest.fixture(scope="session", name="image")
 def _image() -> Iterator[str]:
-    """The image of an arm64 host, on a kernel that runs arm64 programs for as long as the tests last."""
-    # Whoever stops the tests wants their host gone, too.
+    """The image of an arm64 host, on a kernel that runs arm64 programs while the tests run."""
+    # Stopping the tests must remove their host, too.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     changed = subprocess.run([IMAGE, "binfmt", "on"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     try:
@@ -152,7 +152,7 @@ def forget(image: str) -> None:
 
 
 def furnish(guest: Guest) -> None:
-    """What script/sandbox gives its hosts: the machine's certificates and pip configuration, the facts of a Thor, a key."""
+    """What script/sandbox gives its hosts: the machine's certificates and pip configuration, a Thor's facts, a key."""
     carried, tree = SANDBOX / "image" / "carried", guest.folder / "tree"
     facts, keys = tree / "opt/facts", tree / "etc/ssh"
     for path in (facts, keys, tree / "root/.ssh", tree / "usr/sbin", tree / "usr/local/share"):
@@ -167,7 +167,7 @@ def furnish(guest: Guest) -> None:
     apt = tree / "etc/apt/apt.conf.d/80sandbox"
     apt.parent.mkdir(parents=True)
     apt.write_bytes((carried / "apt.conf").read_bytes())
-    # Debian asks this before a package starts its service: 101 is no.
+    # Debian runs this before a package starts its service: 101 means no.
     (tree / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
     (tree / "usr/sbin/policy-rc.d").chmod(0o755)
     subprocess.run(
@@ -200,12 +200,12 @@ def furnish(guest: Guest) -> None:
 
 
 def files(guest: Guest) -> str:
-    """A sum over what a run may change: what is installed and configured."""
+    """A checksum over everything that a run may change: installed packages and configuration."""
     found = "find /etc /opt /usr/local /var/lib/thor /models -xdev -printf '%p %s %T@ %m %l\\n' 2>/dev/null || :"
     return guest.run(f"{{ dpkg-query -W; {found}; }} | sort | sha256sum")
 
 
-def test_the_host_is_what_a_device_is(guest: Guest) -> None:
+def test_the_host_has_the_architecture_of_a_device(guest: Guest) -> None:
     assert guest.run("dpkg --print-architecture; uname -m").split() == ["arm64", "aarch64"]
     host = guest.fact()
     assert host["architecture"] == "aarch64"
@@ -221,7 +221,7 @@ def test_a_whole_run_in_check_mode_changes_nothing(guest: Guest) -> None:
     assert files(guest) == before
 
 
-def test_packages_and_wheels_are_those_of_the_architecture(guest: Guest) -> None:
+def test_packages_and_wheels_are_for_the_architecture(guest: Guest) -> None:
     guest.ansible("ansible-playbook", "tests/nightly/arm64.yml")
     named = "docker.io containerd runc "
     named += "nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1"
@@ -231,8 +231,8 @@ def test_packages_and_wheels_are_those_of_the_architecture(guest: Guest) -> None
     sources = guest.run("cat /etc/apt/sources.list.d/*")
     assert "arm64" in sources and "amd64" not in sources
     assert machine(guest, "/usr/bin/docker") == AARCH64
-    assert guest.run("pgrep -x dockerd || echo none") == "none", "it cannot run here, and was not started"
-    # The hub's client: a wheel with machine code, and Python can load it.
+    assert guest.run("pgrep -x dockerd || echo none") == "none", "it cannot run here and was not started"
+    # The hub's client: a wheel with machine code that Python can load.
     environment = "/opt/thor/venv/modelscope"
     libraries = guest.run(f"find {environment} -name '*.so'").split()
     assert libraries and {machine(guest, library) for library in libraries} == {AARCH64}
@@ -246,7 +246,7 @@ def test_packages_and_wheels_are_those_of_the_architecture(guest: Guest) -> None
 
 
 def machine(guest: Guest, path: str) -> int:
-    """The machine that a program or library is for, from its ELF header."""
+    """The architecture of a program or library, from its ELF header."""
     return int(guest.run(f"od -An -t u2 -j 18 -N 2 {path}"))
 
 

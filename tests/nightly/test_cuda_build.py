@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = Path(__file__).with_name("toolkit.txt")
-# Trees, and programs of theirs that hold the kernels.
+# Trees, and their programs that contain the kernels.
 ENGINES = {
     "/opt/thor/engines/llama.cpp/0c1e570": ("llama-server", "llama-bench"),
     "/opt/thor/engines/whisper.cpp/1.8.5": ("whisper-server",),
@@ -42,7 +42,7 @@ class Host:
         return done.stdout
 
     def copy(self, source: Path, destination: str) -> None:
-        """Lay a folder down on the host, links as links."""
+        """Copy a folder to the host, keeping links."""
         with subprocess.Popen(["tar", "-C", source, "-c", "."], stdout=subprocess.PIPE) as tar:
             unpack = f"sudo mkdir -p {destination} && sudo tar -C {destination} -x --no-same-owner"
             subprocess.run([*self.ssh, unpack], stdin=tar.stdout, check=True)
@@ -56,7 +56,7 @@ def _cuda() -> Path:
 
 @pytest.fixture(scope="session", name="host")
 def _host(cuda: Path) -> Iterator[Host]:
-    """A bare host with the toolkit where a device has it, and with a driver that knows no device."""
+    """A bare host with the toolkit where a device has it, and with a driver that finds no device."""
     name = "thor03"
     subprocess.run([ROOT / "script" / "sandbox", "down", name], check=True)
     subprocess.run([ROOT / "script" / "sandbox", "up", name], check=True)
@@ -70,9 +70,9 @@ def _host(cuda: Path) -> Iterator[Host]:
 
 
 def make_toolkit(folder: Path) -> Path:
-    """Lay a toolkit out of PyPI's packages as under /usr/local/cuda, and return its top.
+    """Assemble a toolkit from PyPI's packages as under /usr/local/cuda, and return its top.
 
-    One that is there from the same packages is kept.
+    An existing one from the same packages is kept.
     """
     top = folder / "nvidia" / "cu13"
     mark = folder / "packages"
@@ -83,7 +83,7 @@ def make_toolkit(folder: Path) -> Path:
     for program in (*(top / "bin").iterdir(), *(top / "nvvm" / "bin").iterdir()):
         if program.is_file():
             program.chmod(0o755)
-    # The packages leave out what only a linker wants: names without a version, and lib64.
+    # The packages lack what only a linker needs: names without a version, and lib64.
     relink(top / "lib64", "lib")
     for library in (top / "lib").glob("lib*.so.*"):
         relink(library.with_name(library.name.split(".so.")[0] + ".so"), library.name)
@@ -95,7 +95,7 @@ def make_toolkit(folder: Path) -> Path:
 
 
 def relink(link: Path, target: str) -> None:
-    """Make a link anew."""
+    """Replace a link."""
     link.unlink(missing_ok=True)
     link.symlink_to(target)
 
@@ -103,7 +103,7 @@ def relink(link: Path, target: str) -> None:
 def driver_stub(header: str) -> str:
     """A libcuda with every function of cuda.h, in C: a program linked to it starts, and finds no device."""
     names = set(re.findall(r"^CUresult CUDAAPI (cu\w+)\(", header, re.MULTILINE))
-    # cuda.h gives some names a version by a macro (cuMemAlloc is cuMemAlloc_v2): both are made.
+    # cuda.h gives some names a version with a macro (cuMemAlloc is cuMemAlloc_v2): both are created.
     names |= set(re.findall(r"^\s*#\s*define\s+cu\w+\s+(cu\w+_v\d+)$", header, re.MULTILINE))
     (value,) = re.findall(r"\bCUDA_ERROR_NO_DEVICE\s*=\s*(\d+)", header)
     return "".join(f"int {name}(void) {{ return {value}; }}\n" for name in sorted(names))
@@ -115,7 +115,7 @@ def architectures(listing: str) -> set[str]:
 
 
 def play(host: Host, engine: str) -> str:
-    """Run the role that builds an engine, as an inventory without ``llama_cpp_cuda: false`` has it; what Ansible printed."""
+    """Run the role that builds an engine, like an inventory without ``llama_cpp_cuda: false``; Ansible's output."""
     inventory = ["-i", "inventories/sandbox", "-i", "tests/nightly/cuda.yml"]
     command = [
         "ansible-playbook",
@@ -154,11 +154,11 @@ def test_its_role_builds_for_thor(host: Host, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_its_programs_hold_kernels_for_thor(host: Host, engine: str) -> None:
+def test_its_programs_contain_kernels_for_thor(host: Host, engine: str) -> None:
     told = json.loads(host.run(f"cat {engine}/build.json"))
     assert told["inputs"]["cuda"] == "13.0"
     assert told["inputs"]["options"]["CMAKE_CUDA_ARCHITECTURES"] == "110-real"
-    # What a tree that is copied to a bare device needs there: the toolkit and the driver, and no NCCL.
+    # What a tree needs when it is copied to a bare device: the toolkit and the driver, but no NCCL.
     assert any(library.startswith("libcudart.so.") for library in told["libraries"])
     assert not [library for library in told["libraries"] if "nccl" in library]
     for program in ENGINES[engine]:
@@ -166,7 +166,7 @@ def test_its_programs_hold_kernels_for_thor(host: Host, engine: str) -> None:
         assert architectures(listing) == {"sm_110"}
         assert len(listing.splitlines()) > KERNEL_FILES
         assert "PTX file" not in host.run(f"/usr/local/cuda/bin/cuobjdump -lptx {engine}/bin/{program}")
-        # The driver is the system's, never the toolkit's stub of it.
+        # The driver is the system's, never the toolkit's stub.
         assert "/stubs" not in host.run(f"ldd {engine}/bin/{program}; readelf -d {engine}/bin/{program} | grep -i path")
 
 

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs on a sandbox host: makes images in a registry, and a bad line between dockerd and the registry.
+"""Runs on a sandbox host: makes images in a registry, and an unreliable connection between dockerd and the registry.
 
-    image_helper.py push REGISTRY NAME:TAG --layers 3 --megabytes 8    layers of noise, no engine is needed for it
+    image_helper.py push REGISTRY NAME:TAG --layers 3 --megabytes 8    layers of noise, made without an engine
     image_helper.py proxy PORT HOST:PORT --rate 500000 --cut 3000000 --times 1
-    image_helper.py wait BYTES                                         until so many have come over the proxy
+    image_helper.py wait BYTES                                         until so many have come through the proxy
 
-The proxy listens on 127.0.0.1, whose registries dockerd asks in plain HTTP without further configuration. It writes what
+The proxy listens on 127.0.0.1, because dockerd talks plain HTTP to registries there without further configuration. It writes what
 it did to --stats as JSON: bytes that came from the registry, connections, and cuts.
 """
 
@@ -39,13 +39,13 @@ ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 
 
 def ask(method: str, url: str, data: bytes | None = None, content: str = "application/octet-stream") -> Any:
-    """One request to the registry; the answer, whose status is no error."""
+    """One request to the registry; its answer, which must not be an error."""
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": content})
     return urllib.request.urlopen(request, timeout=60)
 
 
 def upload(base: str, blob: bytes) -> str:
-    """Put a blob into the registry; its digest."""
+    """Push a blob to the registry; its digest."""
     digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
     start = f"{base}/blobs/uploads/"
     location = urllib.parse.urljoin(start, ask("POST", start, b"").headers["Location"])
@@ -67,7 +67,7 @@ def archive(files: dict[str, bytes]) -> bytes:
 def tiny_program() -> bytes:
     """A "python3" for this machine, without a library: an ELF file, written by hand.
 
-    Called as ``python3 -c SCRIPT`` it ends with the first byte of the script: with 0 where that is empty.
+    Called as ``python3 -c SCRIPT`` it exits with the first byte of the script as its code, 0 if the script is empty.
     """
     code = {
         "x86_64": bytes.fromhex("488b442418 0fb638 6a3c58 0f05"),
@@ -82,7 +82,7 @@ def tiny_program() -> bytes:
 
 
 def push(registry: str, reference: str, layers: int, megabytes: int, architecture: str, seed: str) -> str:
-    """Make an image of noise; the digest of its manifest."""
+    """Push an image of noise; the digest of its manifest."""
     name, _, tag = reference.rpartition(":")
     base = f"http://{registry}/v2/{name}"
     archives = [archive({"usr/bin/python3": tiny_program()})]
@@ -115,7 +115,7 @@ def push(registry: str, reference: str, layers: int, megabytes: int, architectur
 
 
 class Proxy:
-    """A line to a registry that is slow, is cut, or goes silent."""
+    """A connection to a registry that is slow, breaks, or goes silent."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -132,14 +132,14 @@ class Proxy:
         partial.replace(path)
 
     def run(self) -> None:
-        """Accept for ever."""
+        """Accept forever."""
         with socket.create_server(("127.0.0.1", self.options.port)) as server:
             while True:
                 client, _ = server.accept()
                 threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client: socket.socket) -> None:
-        """One connection, until one side ends it or it is cut."""
+        """One connection, until one side ends it or it breaks."""
         host, _, port = self.options.target.rpartition(":")
         with client, contextlib.suppress(OSError), socket.create_connection((host, int(port)), 10) as registry:
             registry.settimeout(None)
@@ -156,14 +156,14 @@ class Proxy:
 
     @staticmethod
     def up(client: socket.socket, registry: socket.socket) -> None:
-        """Requests, as they are."""
+        """Requests, unchanged."""
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
                 registry.sendall(data)
             registry.shutdown(socket.SHUT_WR)
 
     def down(self, registry: socket.socket, client: socket.socket) -> None:
-        """Answers, with what is bad about the line."""
+        """Answers, with the faults of the connection."""
         passed, rate = 0, self.options.rate
         with contextlib.suppress(OSError):
             while data := registry.recv(65536 if not rate else max(1024, min(65536, rate // 10))):
@@ -186,7 +186,7 @@ class Proxy:
 
 
 def main() -> None:
-    """Read the arguments and do it."""
+    """Read the arguments and run the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("push")

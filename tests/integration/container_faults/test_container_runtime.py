@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The role container_runtime on a host that a person, an apt and a cut connection have been at.
+"""The role container_runtime on a host changed by a person, by apt and by an interrupted run.
 
-They want a host that serves from containers (or has served none yet, but has the role behind it), and the sandbox's apt
-repository (script/sandbox images). Each test leaves Docker and the toolkit as it found them.
+They need a host that serves from containers (or one on which at least the role has run), and the sandbox's apt
+repository (script/sandbox images). Each test restores Docker and the toolkit.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Host(Device):
         return found
 
     def versions(self) -> set[str]:
-        """Versions of the four packages, with what is wanted of them (hi: on hold, ii: not)."""
+        """Versions of the four packages, with their desired state (hi: on hold, ii: not)."""
         return set(
             self.run(f"dpkg-query -W -f='${{db:Status-Abbrev}}${{Version}}\n' {' '.join(PACKAGES)}").splitlines()
         )
@@ -93,7 +93,7 @@ class Host(Device):
         return self.run("find /etc/apt -type f | sort | xargs sha256sum")
 
     def install(self, version: str) -> None:
-        """What a person does by hand."""
+        """Run a command as a person would by hand."""
         wanted = " ".join(f"{name}={version}" for name in PACKAGES)
         options = "-y -q --allow-downgrades --allow-change-held-packages"
         self.run(f"DEBIAN_FRONTEND=noninteractive apt-get install {options} {wanted}")
@@ -162,7 +162,7 @@ def test_a_persons_keys_survive_without_a_restart(device: Host, file: str) -> No
     assert set(now["runtimes"]) == {"other", "nvidia"}
     assert {"other", "nvidia"} <= set(device.info()["Runtimes"])
     assert device.run(f"stat -c %a {FILE}") == "600"
-    assert device.pid() == pid, "a reload is enough for these"
+    assert device.pid() == pid, "a reload is enough for these keys"
     assert "changed=0" in converge()
     device.run(f"chmod 0644 {FILE}")
     assert file
@@ -377,7 +377,7 @@ def test_somebody_elses_source_is_used(device: Host) -> None:
     try:
         converge(container_runtime_toolkit_version="1.20.0-1")
         assert device.versions() == {"ii 1.20.0-1"}
-        assert device.host.run(f"test -e {SOURCE}").rc != 0, "two entries with two keys would keep apt from working"
+        assert device.host.run(f"test -e {SOURCE}").rc != 0, "two entries with two keys would stop apt from working"
         device.install("1.16.2-1")
         refused("THOR-KEY-WRONG", container_runtime_toolkit_key_fingerprint="AB" * 20)
     finally:

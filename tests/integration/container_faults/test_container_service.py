@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Services in containers that die in every way we know: they answer again without a person, and nothing is left over.
+"""Services in containers that die in every way we know: they recover without help, and nothing is left behind.
 
-They want a host as the scenario containers leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py), with Docker and an image that
+They need a host as the scenario containers leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py), with Docker and an image that
 has a Python. The stand-in engine runs in that image, from /models, beside the services of the inventory.
 """
 
@@ -37,7 +37,7 @@ class Box(Device):
         self.others = [name for name in self.containers() if not name.startswith("thor-fault-")]
 
     def python_image(self) -> dict[str, Any]:
-        """An image with a Python, as the fields of a service name it: one of NGC's names where there is one."""
+        """An image with Python, as the fields of a service name it; under an NGC name if there is one."""
         lines = self.host.run("docker image ls --digests --format '{{.Repository}} {{.Tag}} {{.Digest}}'").stdout
         rows = sorted((line.split() for line in lines.splitlines()), key=lambda row: "/nvidia/" not in row[0])
         for repository, tag, digest in rows:
@@ -52,12 +52,12 @@ class Box(Device):
         return self.run("docker ps --all --format '{{.Names}}'").split()
 
     def inspect(self) -> dict[str, Any]:
-        """What dockerd says of the stand-in's container."""
+        """What dockerd reports about the stand-in's container."""
         found: list[dict[str, Any]] = json.loads(self.run(f"docker inspect {CONTAINER}"))
         return found[0]
 
     def engine(self, name: str = NAME) -> int:
-        """Process id of the engine itself: the child of the container's init. 0 when there is none."""
+        """Process id of the engine itself, the child of the container's init; 0 if there is none."""
         init = self.host.run(f"docker inspect --format '{{{{.State.Pid}}}}' thor-{name}").stdout.strip()
         children = (
             self.host.run(f"cat /proc/{init}/task/{init}/children").stdout.split() if init not in ("", "0") else []
@@ -69,28 +69,28 @@ class Box(Device):
         return Device.engine(self, NAME)
 
     def started(self) -> str:
-        """What tells one life of the container from the next."""
+        """Identifies one life of the container."""
         done = self.host.run(f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}")
         return str(done.stdout).strip() if done.rc == 0 else ""
 
     def whole(self) -> bool:
-        """Whether the service answers, systemd knows, and there is one container for it and none besides."""
+        """Whether the service answers, systemd knows it, and it has exactly one container."""
         up = self.host.run(f"systemctl is-active {UNIT}").stdout.strip() == "active"
         return up and self.answers(PORT) and sorted(self.containers()) == sorted([*self.others, CONTAINER])
 
     def reachable(self) -> bool:
-        """Whether one can log in; testinfra raises where ssh itself fails."""
+        """Whether a login works; testinfra raises an error if ssh itself fails."""
         try:
             return bool(self.host.run("systemctl is-system-running").stdout.strip() in ("running", "degraded"))
         except RuntimeError:
             return False
 
     def inside(self, path: str) -> str:
-        """The path of a file of the container, as the host sees it."""
+        """The path of a file in the container, as the host sees it."""
         return f"/proc/{self.engine()}/root{path}"
 
     def comes_back(self, before: str) -> None:
-        """Wait until the service is whole, in another container than ``before``."""
+        """Wait until the service is complete again, in another container than ``before``."""
         eventually(lambda: self.started() not in ("", before) and self.whole(), BACK)
 
 
@@ -102,14 +102,14 @@ def box_service(box: Box, *arguments: str, mode: str = "ok", **fields: Any) -> S
 
 
 def run(*services: Service, **variables: Any) -> tuple[int, str]:
-    """Run the playbook with these stand-ins besides what the inventory says."""
+    """Run the playbook with these stand-ins in addition to the inventory's services."""
     status, output = play(*services, playbook=PLAYBOOK, serving_stop_timeout=STOP_TIMEOUT, **variables)
     return status, " ".join(output.split())
 
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
-    """The host, whose stand-in is removed in the end."""
+    """The host; its stand-in is removed at the end."""
     box = Box()
     yield box
     status, output = run(serving_liveness_interval=60, serving_liveness_timeout=60)
@@ -123,7 +123,7 @@ SERVED: list[Service] = []
 
 @pytest.fixture
 def served(box: Box) -> Box:
-    """The host with the plain stand-in serving; a run is made only where it does not."""
+    """The host with the plain stand-in serving; the playbook runs only if it is not."""
     plain = box_service(box)
     if [plain] != SERVED:
         SERVED[:] = []
@@ -162,7 +162,7 @@ def test_the_container_has_no_privilege(served: Box) -> None:
     assert served.run(f"cat /proc/{served.engine()}/oom_score_adj") == "900"
 
 
-def test_the_unit_is_valid_and_alone_may_speak_to_docker(served: Box) -> None:
+def test_the_unit_is_valid_and_only_it_may_talk_to_docker(served: Box) -> None:
     assert served.run(f"systemd-analyze verify /etc/systemd/system/{UNIT} 2>&1") == ""
     exposure = json.loads(served.run(f"systemd-analyze security --no-pager --json=short {UNIT}"))
     assert sum(float(item["exposure"] or 0) for item in exposure) < 2.5
@@ -200,7 +200,7 @@ def test_it_comes_back_after_a_restart_of_the_host(served: Box) -> None:
 
 
 def restart_host() -> None:
-    """Power-cycle the host: its machine is a container of this one."""
+    """Power-cycle the host, which is a container on this machine."""
     docker = ["docker"] if os.access("/var/run/docker.sock", os.W_OK) else ["sudo", "docker"]
     listing = [*docker, "ps", "--filter", f"label=thor-sandbox.checkout={ROOT}", "--format", "{{.Names}}"]
     names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
@@ -208,14 +208,14 @@ def restart_host() -> None:
     subprocess.run([*docker, "restart", "--time", "3", name], check=True, capture_output=True, timeout=120)
 
 
-def test_an_engine_that_hangs_is_started_again(served: Box) -> None:
+def test_a_hanging_engine_is_restarted(served: Box) -> None:
     before, begin = served.started(), served.clock()
     served.run(f"kill -STOP {served.engine()}")
     served.comes_back(before)
     assert "THOR-ENGINE-HUNG" in served.journal(NAME, begin)
 
 
-def test_a_stop_lets_a_running_answer_end(served: Box) -> None:
+def test_a_stop_lets_a_running_answer_finish(served: Box) -> None:
     body = json.dumps({"model": "stand-in", "messages": [], "stream": True, "max_tokens": 6})
     url = f"http://127.0.0.1:{PORT}/v1/chat/completions"
     served.run(f"systemd-run --unit=fault-stream --remain-after-exit curl -sSN -d '{body}' {url}")
@@ -230,7 +230,7 @@ def test_a_stop_lets_a_running_answer_end(served: Box) -> None:
     served.run(f"systemctl start {UNIT}")
 
 
-def test_a_stop_ends_an_engine_that_hangs(served: Box) -> None:
+def test_a_stop_ends_a_hanging_engine(served: Box) -> None:
     served.run(f"kill -STOP {served.engine()}")
     begin = served.clock()
     served.run(f"systemctl stop {UNIT}")
@@ -239,10 +239,10 @@ def test_a_stop_ends_an_engine_that_hangs(served: Box) -> None:
     served.run(f"systemctl start {UNIT}")
 
 
-def test_a_container_that_was_left_over_gives_way_and_a_strangers_does_not(served: Box) -> None:
+def test_a_stale_container_of_ours_is_replaced_and_a_foreign_one_is_not(served: Box) -> None:
     served.run(f"systemctl stop {UNIT}")
     reference = served.image["image"]
-    # Neither is running: what was created by somebody is theirs all the same.
+    # Neither runs; a container that somebody else created is still theirs.
     served.run(f"docker create --name {CONTAINER} --network none {reference} true")
     begin = served.clock()
     assert served.host.run(f"timeout 20 systemctl start {UNIT}").rc != 0
@@ -271,7 +271,7 @@ def test_a_container_that_was_left_over_gives_way_and_a_strangers_does_not(serve
         ),
     ],
 )
-def test_a_start_that_fails_says_why_and_goes_back(served: Box, fields: dict[str, Any], code: str, words: str) -> None:
+def test_a_failed_start_says_why_and_is_rolled_back(served: Box, fields: dict[str, Any], code: str, words: str) -> None:
     fields = dict(fields)
     bad = box_service(served, "--changed", mode=fields.pop("mode", "ok"), **fields)
     status, output = run(bad)
@@ -282,7 +282,7 @@ def test_a_start_that_fails_says_why_and_goes_back(served: Box, fields: dict[str
     assert served.whole()
 
 
-def test_sampling_values_are_laid_over_the_models_own(box: Box) -> None:
+def test_sampling_values_override_the_models_own(box: Box) -> None:
     SERVED[:] = []
     path = "/models/thor-faults/model/generation_config.json"
     status, output = run(box_service(box, generation_config={"path": path, "values": {"temperature": 0.9}}))
@@ -294,7 +294,7 @@ def test_sampling_values_are_laid_over_the_models_own(box: Box) -> None:
     assert mounts[path] is False
 
 
-def test_a_share_of_what_is_free_is_set_at_the_start(box: Box) -> None:
+def test_the_share_of_free_memory_is_set_at_the_start(box: Box) -> None:
     SERVED[:] = []
     memory = {"option": "--mem-fraction-static", "of": "free", "budget_bytes": 1 << 30}
     begin = box.clock()
@@ -309,7 +309,7 @@ def test_a_share_of_what_is_free_is_set_at_the_start(box: Box) -> None:
     assert float(told[0]) == pytest.approx(1 / float(told[1]), abs=0.01)
 
 
-def test_what_is_compiled_survives_the_container(served: Box) -> None:
+def test_compiled_kernels_survive_the_container(served: Box) -> None:
     served.run(f"echo kernel >{served.inside('/root/.cache/compiled')}")
     before = served.started()
     served.host.run(f"systemctl restart {UNIT}")

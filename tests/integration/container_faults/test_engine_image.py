@@ -119,7 +119,7 @@ def _clean(host: Host) -> None:
 
 
 def service(tag: str = "1", digest: str | None = None, registry: str = LINE) -> dict[str, Any]:
-    """A resolved service, as far as images go."""
+    """The part of a resolved service that concerns images."""
     reference = f"{registry}/{NAME}:{tag}"
     return {"engine": "faults", "version": tag, "image": reference, "image_digest": digest, "image_bytes": SIZE}
 
@@ -133,7 +133,7 @@ def command(*services: dict[str, Any], options: tuple[str, ...] = (), **variable
 
 
 def bring(*services: dict[str, Any], **variables: Any) -> tuple[int, str]:
-    """Run the play to its end; exit status and output, on one line."""
+    """Run the play; exit status and output, on one line."""
     run = command(*services, **variables)
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
@@ -221,7 +221,7 @@ def test_a_silent_line_is_cut_and_given_up(host: Host) -> None:
     begin = time.monotonic()
     output = refused(service(), engine_image_stall_timeout=4, engine_image_attempts=1)
     assert "THOR-IMAGE-INTERRUPTED" in output and "engine_image_stall_timeout" in output
-    assert "of 5 layers" in output, "how far it got"
+    assert "of 5 layers" in output, "how far the pull got"
     assert time.monotonic() - begin < 90
     assert not host.at_work()
 
@@ -244,13 +244,13 @@ def test_a_line_that_is_always_cut_is_reported(host: Host) -> None:
     if host.containerd:
         pytest.skip("containerd itself continues as long as each connection brings something")
     host.push("cut", 2, "--seed", "cut")
-    # No layer fits through five connections: dockerd gives up after five attempts of its own.
+    # No layer fits into five connections, and dockerd gives up after five attempts of its own.
     host.proxy("--cut", "1000000")
     output = refused(service("cut"))
     assert "THOR-IMAGE-INTERRUPTED" in output and "1 of 3 layers" in output
 
 
-def test_finished_layers_survive_a_cut(host: Host) -> None:
+def test_finished_layers_survive_an_interruption(host: Host) -> None:
     """Finished layers, in their order, are not fetched twice, whoever ended the pull."""
     host.proxy("--rate", "600000")
     process = subprocess.Popen(command(service()), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -263,7 +263,7 @@ def test_finished_layers_survive_a_cut(host: Host) -> None:
     host.proxy()
     brought(service())
     again = host.stats()["bytes"]
-    assert again < SIZE * 0.6, f"{before} bytes had arrived, and {again} were fetched again"
+    assert again < SIZE * 0.6, f"{before} bytes had arrived, but {again} were fetched again"
     assert host.tags() == {f"{LINE}/{NAME}:1"}
     assert host.run("docker image ls --all --quiet --filter label=thor-partial") == "", (
         "the image that kept the layers is gone"
@@ -282,7 +282,7 @@ def test_a_killed_play_leaves_the_pull_running(host: Host) -> None:
         process.wait()
     assert host.at_work(), "the work must not end with the play"
     brought(service())
-    assert host.stats()["bytes"] < SIZE + (1 << 20), "the next play went on with the same pull"
+    assert host.stats()["bytes"] < SIZE + (1 << 20), "the next play continued the same pull"
     assert "changed=0" in brought(service())
 
 
@@ -302,7 +302,7 @@ def test_a_wrong_and_a_right_key(host: Host) -> None:
     assert wrong not in shown
     output = refused(service())
     assert "THOR-IMAGE-DENIED" in output and "Set thor_ngc_key" in output
-    # The key of another registry is not shown to this one.
+    # The key for another registry is not sent to this one.
     assert "THOR-IMAGE-DENIED" in refused(service(), thor_ngc_key=KEY, engine_image_registry="nvcr.io")
     host.proxy("--rate", "2000000", target=LOCKED)
     process = subprocess.Popen(
@@ -314,7 +314,7 @@ def test_a_wrong_and_a_right_key(host: Host) -> None:
     )
     eventually(host.at_work, 120)
     for key in (KEY, wrong):
-        hidden = f"[{key[0]}]{key[1:]}"  # the search itself must not be found
+        hidden = f"[{key[0]}]{key[1:]}"  # the search must not find itself
         assert host.host.run(f"ps axeww | grep -c '{hidden}'").stdout.strip() == "0"
         assert host.host.run(f"grep -rl '{hidden}' /var/lib/thor /etc/thor /root/.docker /run/systemd").stdout == ""
         assert host.host.run(f"journalctl --since=@{int(begin)} | grep -c '{hidden}'").stdout.strip() == "0"
@@ -329,7 +329,7 @@ def test_pruning_removes_our_images_that_nothing_names(host: Host) -> None:
     host.push("3", 1, "--seed", "three")
     host.proxy()
     brought(service(), service("2"))
-    host.run(f"docker pull --quiet {LINE}/{NAME}:3")  # a person's
+    host.run(f"docker pull --quiet {LINE}/{NAME}:3")  # belongs to a person
     unit = "/etc/systemd/system/thor-faults-image.service"
     named = f"{LINE}/{NAME}@{host.record()['images'][f'{LINE}/{NAME}:2']['digest']}"
     try:
@@ -350,7 +350,7 @@ def test_pruning_removes_our_images_that_nothing_names(host: Host) -> None:
 
 def test_an_image_that_requires_a_newer_driver_is_checked_as_its_service_runs(host: Host) -> None:
     host.proxy()
-    # The variables of an image, here of the service: the runtime sees no difference.
+    # Variables of an image, set by the service here; the runtime sees no difference.
     wants = {"NVIDIA_REQUIRE_CUDA": "cuda>=99.0"}
     output = refused({**service(), "environment": wants})
     assert "THOR-GPU-HIDDEN" in output and "unsatisfied condition: cuda>=99.0" in output

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A JetPack upgrade on a provisioned host: what depends on L4T or CUDA is made anew, everything else stays as it is.
+"""A JetPack upgrade on a provisioned host: what depends on L4T or CUDA is renewed, everything else stays as it is.
 
-The upgrade is one of the facts: /opt/facts/etc/nv_tegra_release, and an nvcc that says another version. They want a provisioned
-sandbox host, as tests/support/sandbox_device.py says; what concerns containers is tested where the host serves some.
+The upgrade is simulated: /opt/facts/etc/nv_tegra_release, and an nvcc that prints another version. They need a provisioned
+sandbox host, as tests/support/sandbox_device.py says; containers are tested if the host serves any.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSION = "0c1e570"
 
 
 def play(*options: str, **variables: Any) -> str:
-    """Run site.yml, which must succeed; what it printed."""
+    """Run site.yml, which must succeed; its output."""
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     command = [program, "-i", INVENTORY, "-l", HOST, "site.yml", *options, "--extra-vars", json.dumps(variables)]
     environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
@@ -39,7 +39,7 @@ def play(*options: str, **variables: Any) -> str:
 
 
 def changed(output: str) -> list[str]:
-    """Names of the tasks that have changed something on the host, or would."""
+    """Names of the tasks that changed something on the host, or would."""
     blocks = re.split(r"^TASK \[", output, flags=re.MULTILINE)[1:]
     return [
         block[: block.index("] **")] for block in blocks if re.search(rf"^changed: \[{HOST}\]", block, re.MULTILINE)
@@ -47,7 +47,7 @@ def changed(output: str) -> list[str]:
 
 
 class Thor(Device):
-    """The host, with the questions of this page."""
+    """The host, with the queries of this file."""
 
     def observe(self) -> dict[str, Any]:
         """thor_host, as it is now."""
@@ -64,16 +64,16 @@ class Thor(Device):
         return host
 
     def upgrade(self, revision: str) -> None:
-        """Have the device say that it runs another L4T."""
+        """Make the device report another L4T."""
         self.run(f"sed -i '1s/REVISION: [0-9.]*/REVISION: {revision}/' {RELEASE}")
 
     def cuda(self, version: str) -> None:
-        """Lay down an nvcc that says this version and does nothing else."""
+        """Install an nvcc that prints this version and does nothing else."""
         text = f"Cuda compilation tools, release {version}, V{version}.88"
         self.run(f"mkdir -p {Path(NVCC).parent}; printf '#!/bin/sh\\necho \"{text}\"\\n' >{NVCC}; chmod 755 {NVCC}")
 
     def lives(self) -> dict[str, str]:
-        """What tells one life of each service from the next: the unit's invocation, and its container."""
+        """Identifies one life of each service: the unit's invocation, and its container."""
         units = self.run("systemctl list-units 'thor-*.service' --state=active --no-legend --plain").splitlines()
         lives = {name: self.show(name, "InvocationID") for name in (line.split()[0] for line in units)}
         containers = self.host.run(
@@ -82,13 +82,13 @@ class Thor(Device):
         return lives | dict(line.split() for line in containers.splitlines())
 
     def models(self) -> str:
-        """A sum over names, sizes and times of all models."""
+        """A checksum over names, sizes and times of all models."""
         return self.run("find /models -type f -printf '%p %s %T@ %i\\n' | sort | sha256sum")
 
 
 @pytest.fixture(name="device", scope="module")
 def _device() -> Iterator[Thor]:
-    """A host as the last run left it; in the end it is so again."""
+    """A host as the last run left it, restored at the end."""
     device = Thor()
     assert not device.host.exists("nvcc") and device.host.run(f"test -e {NVCC}").rc != 0, "the sandbox has no CUDA"
     play()
@@ -108,17 +108,17 @@ def test_a_new_l4t_is_noticed_and_no_service_is_restarted(device: Thor) -> None:
         after = device.observe()
         assert (after["l4t"], after["jetpack"]) == (NEW[1], "7.1")
         tasks = changed(play())
-        # Where there are no containers nothing depends on L4T; where there are, see below.
+        # Without containers nothing depends on L4T; with containers, see below.
         assert before["docker"] or tasks == []
         assert (device.lives(), device.models()) == (lives, models)
         assert device.observe()["builds"] == before["builds"]
-        assert changed(play()) == [], "what had to be made anew is"
+        assert changed(play()) == [], "what had to be renewed has been"
     finally:
         device.upgrade(OLD[0])
         play()
 
 
-def test_a_build_whose_cuda_has_changed_is_made_anew_and_no_other(device: Thor) -> None:
+def test_a_build_whose_cuda_has_changed_is_repeated_and_no_other(device: Thor) -> None:
     built = device.observe()["builds"]["llama.cpp"][VERSION]
     # A device's build: a copy of the sandbox's, made for the CPU, with the inputs that a build for the GPU has.
     device.cuda("13.0")
@@ -168,13 +168,13 @@ def test_the_containers_view_of_the_device_is_renewed(device: Thor) -> None:
     device.upgrade(NEW[0])
     try:
         planned = changed(play("--check"))
-        assert planned, "check mode says so beforehand"
+        assert planned, "check mode announces it"
         assert OLD[1] in device.run(f"cat {CDI}"), "and changes nothing"
         assert changed(play())
         assert NEW[1] in device.run(f"cat {CDI}")
         after = device.observe()
         for name, proof in proofs.items():
-            assert after["images"][name]["proof"] != proof, f"{name} was proved on another L4T"
+            assert after["images"][name]["proof"] != proof, f"{name} was checked on another L4T"
             assert after["images"][name]["digest"] == before["images"][name]["digest"]
         assert device.lives() == lives
         assert changed(play()) == []

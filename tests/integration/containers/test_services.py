@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Two container engines and a native one answer side by side, each as its profile says.
+"""Two container engines and a native one answer side by side, each according to its profile.
 
-The engines' images are stand-ins: they accept the flags that the real versions accept, and tell in the field ``standin``
+The engines' images are stand-ins: they accept the flags that the real versions accept, and report in the field ``standin``
 of an answer what is in effect.
 """
 
@@ -15,19 +15,19 @@ import pytest
 
 CONTAINERS = {"chat": 8000, "reasoning": 8001, "speech": 8003, "eyes": 8004}
 CHATS = {"chat": 8000, "reasoning": 8001}
-DERIVED = {"speech"}  # whose image lacks what it needs
+DERIVED = {"speech"}  # whose image lacks packages that it needs
 QUESTION = {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 16}
 
 
 def post(host: Any, port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """JSON from a service, asked on the host itself."""
+    """JSON from a service, requested on the host itself."""
     command = f"curl -sS --fail --max-time 60 --json '{json.dumps(body)}' http://127.0.0.1:{port}{path}"
     answer: dict[str, Any] = json.loads(host.check_output(command))
     return answer
 
 
 def inspect(host: Any, name: str) -> dict[str, Any]:
-    """What Docker says of the container of a service."""
+    """What Docker reports about the container of a service."""
     found: list[dict[str, Any]] = json.loads(host.check_output(f"docker inspect thor-{name}"))
     return found[0]
 
@@ -73,7 +73,7 @@ def test_the_image_is_pinned_by_digest(host: Any, name: str) -> None:
     assert image.partition("@")[2] in json.dumps(record) if "@" in image else image in json.dumps(record)
 
 
-def test_what_an_image_lacks_was_added_for_the_service_that_needs_it_and_for_no_other(host: Any) -> None:
+def test_missing_packages_were_added_for_the_service_that_needs_them_and_for_no_other(host: Any) -> None:
     sound = "/root/speech.wav"
     host.check_output(f"head -c 32044 /dev/zero >{sound} && printf RIFF | dd of={sound} conv=notrunc status=none")
     form = f"-F file=@{sound} -F model=whisper -F response_format=json"
@@ -83,16 +83,16 @@ def test_what_an_image_lacks_was_added_for_the_service_that_needs_it_and_for_no_
     listing = "docker image inspect --format '{{json .RootFS.Layers}}'"
     speech, eyes = (inspect(host, name)["Image"] for name in ("speech", "eyes"))
     layers = [json.loads(host.check_output(f"{listing} {image}")) for image in (speech, eyes)]
-    assert layers[0][:-1] == layers[1], "one layer more, and nothing else is another"
+    assert layers[0][:-1] == layers[1], "one more layer, and nothing else has changed"
 
 
-def test_a_derived_image_holds_nothing_of_how_it_was_made(host: Any) -> None:
+def test_a_derived_image_shows_nothing_of_how_it_was_built(host: Any) -> None:
     derived = inspect(host, "speech")["Image"]
     base, made = (
         json.loads(host.check_output(f"docker image inspect {name}"))[0]["Config"]
         for name in (inspect(host, "chat")["Image"], derived)
     )
-    # Indexes and proxies may hold passwords.
+    # Indexes and proxies may contain passwords.
     assert made["Env"] == base["Env"]
     assert (made["Cmd"], made["Entrypoint"]) == (base["Cmd"], base["Entrypoint"])
     history = host.check_output(f"docker history --no-trunc {derived}")
@@ -101,7 +101,7 @@ def test_a_derived_image_holds_nothing_of_how_it_was_made(host: Any) -> None:
     assert host.run("docker exec thor-speech python3 -c \"open('/thor-derive.json')\"").rc != 0
 
 
-def test_an_image_that_a_client_names_is_not_fetched_and_one_of_the_device_is_read(host: Any) -> None:
+def test_a_remote_image_is_not_fetched_and_a_local_one_is_read(host: Any) -> None:
     def look(url: str) -> tuple[int, str]:
         content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
         body = json.dumps({"model": "qwen3", "messages": [{"role": "user", "content": content}], "max_tokens": 4})
@@ -146,7 +146,7 @@ def test_the_process_in_a_container_has_no_capability(host: Any, name: str) -> N
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_models_are_mounted_read_only_and_nothing_else_of_the_host_is(host: Any, name: str) -> None:
+def test_only_models_are_mounted_and_they_are_read_only(host: Any, name: str) -> None:
     mounts = {one["Destination"]: one for one in inspect(host, name)["Mounts"]}
     assert mounts["/models"]["RW"] is False
     binds = [one for one in mounts.values() if one["Type"] == "bind"]
@@ -162,7 +162,7 @@ def test_it_listens_on_the_loopback_only(host: Any, port: int) -> None:
 
 
 @pytest.mark.parametrize("name", [*CONTAINERS, "small"])
-def test_the_unit_is_as_closed_as_it_should_be(host: Any, name: str) -> None:
+def test_the_exposure_of_the_unit_is_limited(host: Any, name: str) -> None:
     unit = f"thor-{name}.service"
     assert host.service(unit).is_running
     assert host.service(unit).is_enabled
@@ -170,14 +170,14 @@ def test_the_unit_is_as_closed_as_it_should_be(host: Any, name: str) -> None:
     assert result.rc == 0, result.stdout.splitlines()[-1]
 
 
-def test_each_engine_was_told_its_share_of_the_memory(host: Any) -> None:
+def test_each_engine_got_its_share_of_the_memory(host: Any) -> None:
     options = dict.fromkeys(CONTAINERS, "--gpu-memory-utilization") | {"reasoning": "--mem-fraction-static"}
     for name, option in options.items():
         argv = inspect(host, name)["Args"]
         assert 0 < float(argv[argv.index(option) + 1]) < 1
 
 
-def test_the_supervisors_of_containers_and_nobody_else_may_use_docker(host: Any) -> None:
+def test_only_the_supervisors_of_containers_may_use_docker(host: Any) -> None:
     docker = host.check_output("getent group docker | cut -d: -f3")
     accounts = set()
     for name in (*CONTAINERS, "small"):
@@ -194,7 +194,7 @@ def test_the_supervisors_of_containers_and_nobody_else_may_use_docker(host: Any)
     assert "docker" not in host.check_output("id -nG thor").split()
 
 
-def test_a_secret_reaches_the_container_and_no_command_line(host: Any) -> None:
+def test_a_secret_reaches_the_container_but_no_command_line(host: Any) -> None:
     secret = "hf_known-to-everybody-0123456789"
     told = json.loads(host.check_output("docker inspect thor-chat"))[0]["Config"]
     assert f"HF_TOKEN={secret}" in told["Env"]

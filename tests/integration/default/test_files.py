@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What lies on the host: complete under its final name or not there, and nothing else was disturbed."""
+"""The files on the host: complete under their final names or absent, and nothing else was disturbed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 LIST_FILES = Path(__file__).resolve().parents[3] / "molecule/shared/list_files"
 MODEL = "/models/sandbox/tiny-GGUF"
 ENGINE = "/opt/thor/engines/llama.cpp/0c1e570"
-# The commit of the catalog, or the archive that the sandbox has of the same tree (inventories/sandbox).
+# The catalog's commit, or the sandbox's archive of the same tree (inventories/sandbox).
 SOURCES = (
     "0c1e57098bba43ac29e6e3b677cdceebdd22334f",
     "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e",
@@ -28,7 +28,7 @@ def test_the_engine_was_built_from_the_pinned_source(host: Any) -> None:
     assert "--ctx-size" in host.file(f"{tree}/help.txt").content_string
 
 
-def test_the_engine_needs_nothing_beside_its_tree(host: Any) -> None:
+def test_the_engine_needs_nothing_outside_its_tree(host: Any) -> None:
     assert "not found" not in host.check_output(f"ldd {ENGINE}/bin/llama-server")
 
 
@@ -42,7 +42,7 @@ def test_the_model_is_complete(host: Any) -> None:
         assert file.sha256sum == entry["sha256"]
 
 
-def test_nothing_half_done_is_left(host: Any) -> None:
+def test_nothing_unfinished_is_left_behind(host: Any) -> None:
     assert host.check_output("find /models/.thor -type f 2>/dev/null | head -n 5; true") == ""
     assert host.check_output("find /var/lib/thor/build -type f 2>/dev/null | head -n 5; true") == ""
 
@@ -58,7 +58,7 @@ def test_the_service_cannot_write_what_it_reads(host: Any) -> None:
         assert host.run(f"{account} test -w {path}").rc == 1, path
 
 
-def test_owners_and_modes_of_what_was_there_did_not_change(host: Any) -> None:
+def test_owners_and_modes_of_existing_files_did_not_change(host: Any) -> None:
     def modes(listing: str) -> dict[str, str]:
         """Path to type, mode and owner, below /etc and /usr."""
         rows = (line.split(" ", 5) for line in listing.splitlines())

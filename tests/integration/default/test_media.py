@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is said is written down, and what is shown is looked at: by engines that were built here from their sources.
+"""Speech is transcribed and pictures are seen, by engines that were built here from their sources.
 
-The speech model is a real one (Whisper tiny.en), so that a real sample can be understood.
+The speech model is a real one (Whisper tiny.en), so it understands a real sample.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RED = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A
 
 
 def transcribe(host: Any, *form: str) -> str:
-    """The text of the sample, asked for on the host as the reference post does."""
+    """The transcription of the sample, requested on the host as in the reference post."""
     host.check_output(f"test -s /tmp/jfk.wav || curl -sS --fail -o /tmp/jfk.wav {SAMPLE}")
     fields = " ".join(f"-F {field}" for field in ("file=@/tmp/jfk.wav", "response_format=json", *form))
     answer = json.loads(host.check_output(f"curl -sS --fail --max-time 60 http://127.0.0.1:8080/inference {fields}"))
@@ -42,7 +42,7 @@ def test_a_real_sample_is_transcribed(host: Any) -> None:
 
 
 def look(host: Any, url: str) -> Any:
-    """What the engine says to a picture: status and document."""
+    """The engine's answer about a picture: status and document."""
     picture = {"type": "image_url", "image_url": {"url": url}}
     question = {"type": "text", "text": "What do you see?"}
     body = {"model": "tiny", "messages": [{"role": "user", "content": [picture, question]}], "max_tokens": 16}
@@ -51,7 +51,7 @@ def look(host: Any, url: str) -> Any:
     return int(status), json.loads(content)
 
 
-def test_a_picture_is_looked_at_by_address_and_by_file(host: Any) -> None:
+def test_a_picture_is_seen_by_address_and_by_file(host: Any) -> None:
     host.check_output(f"mkdir -p /models/pictures && echo {RED} | base64 -d >{PICTURE}")
     try:
         plain = json.loads(
@@ -62,17 +62,17 @@ def test_a_picture_is_looked_at_by_address_and_by_file(host: Any) -> None:
         for url in ("http://hub.test:8080/files/red.png", "file:///pictures/red.png", f"data:image/png;base64,{RED}"):
             status, answer = look(host, url)
             assert status == 200, answer
-            # A picture is 16 tokens of the projector's.
+            # A picture is 16 tokens from the projector.
             assert answer["usage"]["prompt_tokens"] == plain["usage"]["prompt_tokens"] + 16, url
     finally:
         host.check_output("rm -r /models/pictures")
 
 
-def test_files_outside_of_the_folder_stay_unread(host: Any) -> None:
+def test_files_outside_the_folder_stay_unread(host: Any) -> None:
     for url in ("file:///../etc/hostname", "file:///etc/hostname"):
         status, answer = look(host, url)
         assert status == 400, answer
 
 
-def test_verification_has_left_nothing_in_the_folder(host: Any) -> None:
+def test_verification_leaves_nothing_in_the_folder(host: Any) -> None:
     assert host.check_output("find /models -name 'thor-verify-*'") == ""

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The service answers, is what it says it is, and is as closed as it should be."""
+"""The service answers, is the right version, and its exposure is limited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDPOINT = "http://127.0.0.1:8000"
 
 
 def get(host: Any, path: str, body: dict[str, Any] | None = None) -> Any:
-    """JSON from the service, asked on the host itself."""
+    """JSON from the service, requested on the host itself."""
     data = f"--json '{json.dumps(body)}'" if body else ""
     return json.loads(host.check_output(f"curl -sS --fail --max-time 60 {data} {ENDPOINT}{path}"))
 
@@ -29,11 +29,11 @@ def test_it_answers_a_chat(host: Any) -> None:
     assert not answer["choices"][0]["message"].get("reasoning_content")
 
 
-def test_it_is_named_as_the_profile_says(host: Any) -> None:
+def test_it_has_the_name_from_the_profile(host: Any) -> None:
     assert [model["id"] for model in get(host, "/v1/models")["data"]] == ["tiny"]
 
 
-def test_the_running_process_is_the_version_that_was_asked_for(host: Any) -> None:
+def test_the_running_process_is_the_requested_version(host: Any) -> None:
     assert "0c1e570" in get(host, "/props")["build_info"]
 
 
@@ -61,7 +61,7 @@ def test_it_runs_without_privileges(host: Any, name: str) -> None:
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
 
 
-def test_each_has_an_account_of_its_own_and_only_the_start_in_common(host: Any) -> None:
+def test_each_has_its_own_account_and_shares_only_the_start(host: Any) -> None:
     def words(name: str, field: str) -> list[str]:
         pid = host.check_output(f"systemctl show -P MainPID thor-{name}.service")
         return str(host.check_output(f"sed -n 's/^{field}:\\t//p' /proc/{pid}/status")).split()
@@ -72,7 +72,7 @@ def test_each_has_an_account_of_its_own_and_only_the_start_in_common(host: Any) 
     for name, account in accounts.items():
         assert set(words(name, "Groups")) == {account, *shared}
         assert host.check_output(f"stat -Lc %u-%a /var/cache/thor/{name}") == f"{account}-700"
-    # What the shared group may do: lock a file that it cannot change, and ask for the page cache to be dropped.
+    # The shared group may lock a file that it cannot change, and ask to drop the page cache.
     places = "/run/thor /run/thor/gpu.lock /run/thor-drop-caches.sock"
     assert host.check_output(f"stat -c %U:%G-%a {places}").split() == [
         "root:thor-750",
@@ -83,17 +83,17 @@ def test_each_has_an_account_of_its_own_and_only_the_start_in_common(host: Any) 
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_its_exposure_is_bounded(host: Any, name: str) -> None:
-    # systemd's own measure, 0 (closed) to 10; what is left is the network and the GPU's devices.
+def test_its_exposure_is_limited(host: Any, name: str) -> None:
+    # systemd's own measure, 0 (closed) to 10; the rest is the network and the GPU's devices.
     result = host.run(f"systemd-analyze security --no-pager --threshold=30 thor-{name}.service")
     assert result.rc == 0, result.stdout.splitlines()[-1]
 
 
-def test_no_job_is_left(host: Any) -> None:
+def test_no_job_is_left_behind(host: Any) -> None:
     assert host.check_output("systemctl list-units --all --no-legend --plain 'thor-job-*'") == ""
 
 
-def test_a_secret_reaches_its_engine_and_nobody_else(host: Any) -> None:
+def test_a_secret_reaches_only_its_engine(host: Any) -> None:
     secret = "hf_known-to-everybody-0123456789"
     unit = host.file("/etc/systemd/system/thor-eyes.service").content_string
     place = re.search(r"^EnvironmentFile=(/etc/thor/secrets/\S+)$", unit, re.MULTILINE)
@@ -106,6 +106,6 @@ def test_a_secret_reaches_its_engine_and_nobody_else(host: Any) -> None:
         engine = host.check_output(f"cat /proc/{main}/task/{main}/children").split()[0]
         environment = host.file(f"/proc/{engine}/environ").content_string
         assert (f"HF_TOKEN={secret}" in environment.split("\0")) is there
-    # Looked through here: a search over there would find itself.
+    # Searched here, because a search on the host would find itself.
     for everything in ("ps -eo args", "journalctl --no-pager", "cat /etc/thor/services/* /var/lib/thor/*.json"):
         assert secret not in host.check_output(everything)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The pages' commands as they stand, in their order, as a person types them: from a checkout, against a host of the sandbox.
+"""The commands of the pages, unchanged and in order, as people type them: from a checkout, against a sandbox host.
 
-What a person brings along is laid in: the device's address in the copy of the example inventory, what the sandbox has in place of a GPU and
-of modelscope.cn (inventories/sandbox), and an ssh configuration. The one of the pages' host is that of the sandbox's.
+What a person has to bring is provided: the device's address in the copy of the example inventory, what the sandbox has instead of a GPU and
+of modelscope.cn (inventories/sandbox), and an ssh configuration, in which the pages' host is a sandbox host.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONTAINERS_HOST = os.environ.get("THOR_DOCUMENTATION_CONTAINERS_HOST", "thor04")
 HERE = [
     block for block in blocks.blocks() if block.kind == "here" and (block.language == "sh" or blocks.files_of(block))
 ]
-# Who follows a journal ends that by a key. Everything else comes to its end by itself.
+# A person stops following a journal with a key. Everything else ends by itself.
 SSH = """#!/bin/sh
 case " $* " in
     *" journalctl -f"*) timeout 5 {ssh} -F {config} "$@"; [ $? = 124 ] ;;
@@ -58,7 +58,7 @@ SMALL = {
 
 @dataclass
 class Desk:
-    """A person's machine: a home, a checkout, and nothing else that the pages do not tell to make."""
+    """A person's machine: a home, a checkout, and otherwise only what the pages say to create."""
 
     folder: Path
     done: set[str] = field(default_factory=set)
@@ -70,7 +70,7 @@ class Desk:
 
     @property
     def checkout(self) -> Path:
-        """A copy of what is under version control, with changes that are not committed yet."""
+        """A copy of everything under version control, including uncommitted changes."""
         return self.folder / "jetson.thor"
 
     def set_up(self) -> None:
@@ -93,7 +93,7 @@ class Desk:
             shutil.copytree(pip, self.home / ".config" / "pip")
 
     def reach(self, host: str) -> None:
-        """Have every address lead to a host of the sandbox."""
+        """Make every address lead to a sandbox host."""
         asked = subprocess.run(
             ["ssh", "-G", "-F", str(ROOT / ".sandbox" / "ssh_config"), host], capture_output=True, text=True, check=True
         )
@@ -105,7 +105,7 @@ class Desk:
         program.chmod(0o755)
 
     def lay_in(self) -> None:
-        """What a person writes into the copy of the example inventory: the address, and here what the sandbox has instead of a device."""
+        """What a person writes into the copy of the example inventory: the address, and here the sandbox's substitutes for a device."""
         fleet = self.checkout / "inventories" / "fleet"
         if not fleet.exists():
             return
@@ -121,13 +121,13 @@ class Desk:
         ):
             del sandbox[name]
         sandbox["thor_extra_models"]["qwen3-8b-q5-k-m"] = SMALL
-        # Its context is a tenth of the real one's, which eight prompts at once do not fit into.
-        # How fast a machine is that does other things, too, is no matter here.
+        # Its context is a tenth of the real one, too small for eight prompts at once.
+        # The speed of a busy machine does not matter here.
         sandbox |= {"bench_concurrency": [1], "bench_requests": 3, "thor_bench_floor": 0.01}
         (fleet / "group_vars" / "thor.yml").write_text(yaml.safe_dump(sandbox), encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        """That of a new terminal, in which .venv is active once it is there."""
+        """The environment of a new terminal, with .venv active once it exists."""
         foreign = re.compile(r"(ANSIBLE|MOLECULE|PYTEST|PYTHON|VIRTUAL_ENV|THOR)")
         own = str(ROOT / ".venv")
         path = [one for one in os.environ["PATH"].split(":") if not str(Path(one).absolute()).startswith(own)]
@@ -142,7 +142,7 @@ class Desk:
         }
 
     def run(self, block: Block) -> str:
-        """Run a block; what it said. A command that another page has too is run once."""
+        """Run a block; its output. A command that several pages have runs once."""
         lines = [line for line in block.text.splitlines() if _bare(line) not in self.done]
         argv = ["bash", "-e", "-o", "pipefail", "-c", "\n".join(lines)]
         if block.detail == "on the device":
@@ -167,19 +167,19 @@ class Desk:
 
 
 def _bare(line: str) -> str:
-    """A command without the page's remark behind it."""
+    """A command without the page's comment after it."""
     return re.sub(r"\s+#.*$", "", line)
 
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
-    """One desk for all blocks: a page goes on from what the one before it has made."""
-    # A short path: a control socket of ssh lies in there.
+    """One desk for all blocks: a page continues with the results of the page before it."""
+    # A short path, because a control socket of ssh is in it.
     with tempfile.TemporaryDirectory(prefix="desk-") as folder:
         desk = Desk(Path(folder))
         desk.set_up()
         desk.reach(HOST)
-        # A device has no such mount: what is removed there is the device's own. Here all hosts compile with what lies in it.
+        # A device does not have this mount, and removes its own files there. Here all hosts share this compiler cache.
         subprocess.run(
             ["ssh", "thor01", "! mountpoint -q /var/lib/thor/ccache || sudo umount /var/lib/thor/ccache"],
             env=desk.environment(),
@@ -196,6 +196,6 @@ def test_the_commands_of_a_page_do_what_it_says(desk: Desk, block: Block) -> Non
         (desk.checkout / path).write_text(text, encoding="utf-8")
     said = desk.run(block) if block.language == "sh" else ""
     desk.lay_in()
-    # What ends well and has done nothing, or not what was meant.
+    # Commands that succeed without having done what they should.
     for nothing in ("No entries", "Nothing to do", '{"error"', "Permission denied"):
         assert nothing not in said, said

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What services may do to each other, and how they share the start lock: with each other, and with units of an older version.
+"""What services can do to each other, and how they share the start lock: with each other, and with units of an older version.
 
-They want a provisioned host, as tests/support/sandbox_device.py says.
+They need a provisioned host, as tests/support/sandbox_device.py says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sandbox_device import BIN, HOST, INVENTORY, ROOT, SERVED, Device, refused, 
 
 LOCK = "/run/thor/gpu.lock"
 ACCOUNT = re.compile(r"^DynamicUser=.*$", re.MULTILINE)
-# How units had their account before each had one of its own.
+# Accounts of units before each had its own.
 SHARED = "User=thor\nGroup=thor\nRuntimeDirectory=thor\nRuntimeDirectoryPreserve=yes"
 
 
@@ -32,7 +32,7 @@ def _device() -> Iterator[Device]:
 
 
 def bind(path: str) -> str:
-    """A command that leaves a socket as dockerd has it: who may speak to it is told that nobody listens."""
+    """A command that creates a socket with dockerd's permissions; clients that may use it learn that nobody listens."""
     return (
         f"""python3 -c "import os, socket; socket.socket(socket.AF_UNIX).bind('{path}'); os.chmod('{path}', 0o660)" """
     )
@@ -43,9 +43,9 @@ def account(device: Device, name: str) -> str:
     return device.run(f"stat -c %u /proc/{device.engine(name)}")
 
 
-def test_a_service_can_do_nothing_to_another_one(device: Device) -> None:
+def test_a_service_can_do_nothing_to_another(device: Device) -> None:
     victim = stand_in("fault-one", 18101)
-    name = "fault-" + "x" * 42  # the longest: an account cannot have such a name
+    name = "fault-" + "x" * 42  # the longest name, too long for an account
     served(victim)
     pid = device.engine("fault-one")
     begin = device.clock()
@@ -62,13 +62,13 @@ def test_a_service_can_do_nothing_to_another_one(device: Device) -> None:
     assert other["docker"] == "EACCES"
 
 
-def test_an_older_unit_serves_beside_and_its_cache_goes_to_the_new_account_and_back(device: Device) -> None:
+def test_an_older_unit_serves_beside_new_ones_and_its_cache_moves_to_the_new_account_and_back(device: Device) -> None:
     one, two = stand_in("fault-one", 18101, "--delay", "2"), stand_in("fault-two", 18102, "--delay", "2")
     served(one, two)
     unit, cache = "/etc/systemd/system/thor-fault-one.service", "/var/cache/thor/fault-one"
     new = device.run(f"cat {unit}")
     old = ACCOUNT.sub(SHARED, re.sub(r"^(ExecStartPre|SupplementaryGroups)=.*\n", "", new, flags=re.MULTILINE))
-    device.run(f"rm {LOCK}")  # an older engine made it, as its own
+    device.run(f"rm {LOCK}")  # created by an older engine, under its account
     device.run(f"touch {LOCK}; chown -R thor:thor /run/thor; chmod 600 {LOCK}")
     device.host.run(f"cat >{unit} <<'UNIT'\n{old}\nUNIT")
     device.run("systemctl daemon-reload; systemctl restart thor-fault-one.service")
@@ -76,7 +76,7 @@ def test_an_older_unit_serves_beside_and_its_cache_goes_to_the_new_account_and_b
     assert account(device, "fault-one") == thor
     device.run(f"runuser -u thor -- touch {cache}/compiled")
 
-    # /run/thor becomes the older unit's account's at each of its starts, and root's again at each of a newer one.
+    # /run/thor goes to the older unit's account at each of its starts, and back to root at each start of a newer unit.
     for _ in range(2):
         begin = device.clock()
         device.run("systemctl restart thor-fault-one.service thor-fault-two.service")
@@ -105,7 +105,7 @@ def test_an_older_unit_serves_beside_and_its_cache_goes_to_the_new_account_and_b
     assert device.answers(18102)
 
 
-def test_a_lock_that_is_gone_is_made_anew_and_a_broken_one_is_told(device: Device) -> None:
+def test_a_missing_lock_is_created_again_and_a_broken_one_is_reported(device: Device) -> None:
     served(stand_in("fault-one", 18101))
     device.run(f"rm {LOCK}; systemctl restart thor-fault-one.service")
     assert device.run(f"stat -c %U:%G-%a {LOCK}") == "root:thor-640"

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The real bench.yml and report.yml against real servers: what is measured, judged and reported, and what goes wrong with it.
+"""The real bench.yml and report.yml against real servers: what is measured, judged and reported, and what can go wrong.
 
-They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py): chat, eyes and speech.
+They need the host as the scenario default leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py): chat, eyes and speech.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROGRESS = "/var/lib/thor/jobs/bench/progress.json"
 QUICK = {
     "bench_input_tokens": 256,
     "bench_output_tokens": 64,
-    "bench_requests": 6,  # a single answer may come in one piece on a busy machine: the median must not be of such
+    "bench_requests": 6,  # on a busy machine a single answer may arrive in one piece: the median must not be one of these
     "bench_concurrency": [1, 2],
     "bench_audio_seconds": 4,
 }
@@ -35,7 +35,7 @@ def _device() -> Device:
 
 @pytest.fixture(name="folder", scope="module")
 def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of results, which fills from test to test."""
+    """The folder of results, which grows from test to test."""
     folder: Path = tmp_path_factory.mktemp("results")
     return folder
 
@@ -68,19 +68,19 @@ def test_real_servers_are_measured_and_reported(device: Device, folder: Path) ->
     assert chat["input_tokens"] == pytest.approx(256, rel=0.1) and chat["output_tokens"] == 64
     assert 0 < chat["ttft_s"]["median"] < 5
     told, found = chat["engine_decode_tokens_per_s"]["median"], chat["decode_tokens_per_s"]["median"]
-    assert told > 0 and found > 0, "within 2 % where a token takes 20 ms: tests/benchmarks/decode_rate.py"
+    assert told > 0 and found > 0, "within 2 % if a token takes 20 ms: tests/benchmarks/decode_rate.py"
     assert services["chat"]["engine_tool"]["state"] == "measured"
     assert {bool(one["output_tokens"]) for one in services["chat"]["engine_tool"]["tests"]} == {True, False}
     assert 0 < services["speech"]["loads"][0]["rtf"]["median"] < 2
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "tiny-llama-cpp" in page and "whisper-tiny-en-whisper-cpp" in page and HOST in page
     assert HOST in (folder / "report.md").read_text(encoding="utf-8")
-    assert {name: device.engine(name) for name in before} == before, "what serves goes on serving"
+    assert {name: device.engine(name) for name in before} == before, "running services keep serving"
 
 
-def test_a_host_that_is_too_slow_fails_the_play_with_what_it_is_held_against(device: Device, folder: Path) -> None:
+def test_a_slow_host_fails_the_play_and_the_baseline_is_named(device: Device, folder: Path) -> None:
     del device
-    # As if it had been ten times as fast a moment ago.
+    # As if it had been ten times as fast before.
     file = max(folder.glob("*.json"))
     document = json.loads(file.read_text())
     for load in document["services"][0]["loads"]:
@@ -93,11 +93,11 @@ def test_a_host_that_is_too_slow_fails_the_play_with_what_it_is_held_against(dev
     assert "THOR-BENCH-SLOW: thor_services[chat]" in output and "that this host had earlier" in output
     assert "Likely causes:" in output
     status, output = bench(folder, "playbooks/report.yml")
-    assert status == 0, "a report is no verdict on anybody"
+    assert status == 0, "a report judges nobody"
     assert HOST in output
 
 
-def test_a_service_that_dies_in_the_middle_is_told_and_the_others_figures_stand(device: Device, folder: Path) -> None:
+def test_a_service_that_dies_in_between_is_reported_and_the_other_figures_stand(device: Device, folder: Path) -> None:
     def kill() -> None:
         # As soon as the job measures it.
         eventually(lambda: "chat: request" in device.host.run(f"cat {PROGRESS}").stdout, 120)
@@ -118,9 +118,7 @@ def test_a_service_that_dies_in_the_middle_is_told_and_the_others_figures_stand(
     eventually(lambda: device.show("thor-chat.service", "ActiveState") == "active")
 
 
-def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_business(
-    device: Device, folder: Path
-) -> None:
+def test_a_temporarily_lost_connection_does_not_affect_the_measurement(device: Device, folder: Path) -> None:
     def cut_off() -> None:
         eventually(lambda: "chat: request" in device.host.run(f"cat {PROGRESS}").stdout, 120)
         script = "systemctl stop ssh.socket ssh.service; pkill -9 sshd; sleep 10; systemctl start ssh.service"
@@ -137,17 +135,17 @@ def test_a_connection_that_is_lost_for_a_while_is_none_of_the_measurements_busin
     assert newest(folder)["chat"]["loads"][0]["failed"] == 0
 
 
-def test_what_makes_no_sense_is_refused_before_anything_is_measured(folder: Path) -> None:
+def test_invalid_settings_are_refused_before_anything_is_measured(folder: Path) -> None:
     kept = sorted(folder.glob("*.json"))
     status, output = bench(folder, thor_bench_floor=90)
     assert status != 0 and "thor_bench_floor = 90.0: " in output
     status, output = bench(folder, bench_requests=0, bench_concurrency=[0])
     assert status != 0
-    assert "bench_requests = 0: " in output and "bench_concurrency[0] = 0: " in output, "all of it in one go"
+    assert "bench_requests = 0: " in output and "bench_concurrency[0] = 0: " in output, "all problems at once"
     assert sorted(folder.glob("*.json")) == kept
 
 
-def test_an_endpoint_that_hangs_costs_its_time_and_no_more(device: Device, folder: Path) -> None:
+def test_a_hanging_endpoint_costs_its_timeout_and_no_more(device: Device, folder: Path) -> None:
     engine = device.engine("chat")
     device.run(f"kill -STOP {engine}")
     begin = time.monotonic()
@@ -166,7 +164,7 @@ def test_a_result_of_another_version_of_the_schema_is_named(device: Device, fold
     old.write_text('{"schema": 0, "host": "thor99"}')
     status, output = bench(folder, "playbooks/report.yml")
     assert status != 0 and "THOR-RESULT-SCHEMA" in output and old.name in output
-    # What is measured now is reported all the same, and the file is named.
+    # The new measurements are still reported, and the file is named.
     status, output = bench(folder, bench_services=["chat"], bench_concurrency=[1], thor_bench_floor=0.01)
     assert status == 0, output
     assert "THOR-RESULT-SCHEMA" in output
@@ -174,7 +172,7 @@ def test_a_result_of_another_version_of_the_schema_is_named(device: Device, fold
     old.unlink()
 
 
-def test_a_service_that_is_not_there_is_refused(device: Device, folder: Path) -> None:
+def test_an_unknown_service_is_refused(device: Device, folder: Path) -> None:
     del device
     status, output = bench(folder, bench_services=["chta"])
     assert status != 0 and "THOR-BENCH-SERVICE" in output and "chta" in output and "chat, speech, eyes" in output

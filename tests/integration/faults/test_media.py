@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong with speech and vision, on a real whisper-server and a real llama-server: told by code and culprit, and mended.
+"""What can go wrong with speech and vision, on a real whisper-server and a real llama-server: reported with code and culprit, and fixed.
 
-They want the host as the scenario default leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py): chat, eyes and speech.
+They need the host as the scenario default leaves it (THOR_FAULTS_HOST, see tests/support/sandbox_device.py): chat, eyes and speech.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def _device() -> Any:
     device = Device()
     device.run(f"curl -sS --fail -o /tmp/jfk.wav {SAMPLE}")
     yield device
-    finish(site())  # what the inventory wants serves as it did
+    finish(site())  # the inventory's services serve as before
 
 
 def hears(device: Device, path: str = "/inference", file: str = "/tmp/jfk.wav") -> str:
-    """What the service writes down."""
+    """What the service transcribes."""
     answer = device.run(
         f"curl -sS --fail --max-time 60 -F file=@{file} -F response_format=json http://127.0.0.1:8080{path}"
     )
@@ -48,7 +48,7 @@ def refused(playbook: str, **variables: Any) -> str:
     return " ".join(done.stdout.split())
 
 
-def test_a_client_that_ends_whisper_server_by_its_load_does_not_end_the_service(device: Device) -> None:
+def test_a_client_that_ends_whisper_server_through_load_does_not_end_the_service(device: Device) -> None:
     before = device.engine("speech")
     device.host.run("curl -s --max-time 20 -F model=/etc/hostname http://127.0.0.1:8080/load")
     eventually(lambda: device.engine("speech") not in (0, before))
@@ -56,7 +56,7 @@ def test_a_client_that_ends_whisper_server_by_its_load_does_not_end_the_service(
     assert HEARD in hears(device)
 
 
-def test_a_sound_in_an_unknown_format_is_told_by_its_name(device: Device, tmp_path: Path) -> None:
+def test_a_recording_in_an_unknown_format_is_reported_by_name(device: Device, tmp_path: Path) -> None:
     wrong = tmp_path / "song.xyz"
     wrong.write_text("this is no sound")
     output = refused("playbooks/verify.yml", verify_audio_file=str(wrong))
@@ -64,36 +64,36 @@ def test_a_sound_in_an_unknown_format_is_told_by_its_name(device: Device, tmp_pa
     assert HEARD in hears(device)
 
 
-def test_an_image_that_cannot_be_fetched_is_told_by_its_address(device: Device) -> None:
+def test_an_image_that_cannot_be_fetched_is_reported_by_address(device: Device) -> None:
     del device
     address = "http://127.0.0.1:9/cat.jpg"
     output = refused("playbooks/verify.yml", verify_image_url=address)
     assert "THOR-MEDIA-FAILED: thor_services[eyes]" in output and address in output
-    assert "chat chat ok" in output.replace("  ", " "), "and the others are told as they are"
+    assert "chat chat ok" in output.replace("  ", " "), "and the others are reported as they are"
 
 
 def test_a_missing_projector_is_refused_before_anything_is_changed(device: Device) -> None:
     before = device.engine("eyes")
     output = refused("site.yml", thor_profiles=[{**EYES, "options": {"mmproj": None}}])
     assert "THOR-PROJECTOR-MISSING: thor_profiles[0].options['mmproj']" in output
-    # One that the model names, and that the hub does not have: the listing says so.
+    # A projector that the model names but the hub lacks: the listing shows it.
     models = {"tiny-vision-q8-0": {"include": ["tiny-q8_0.gguf", "mmproj-none.gguf"]}}
     extra = json.loads(finish([str(BIN / "ansible-inventory"), "-i", INVENTORY, "--host", HOST]))["thor_extra_models"]
     models = {**extra, "tiny-vision-q8-0": {**extra["tiny-vision-q8-0"], **models["tiny-vision-q8-0"]}}
     options = {"mmproj": "{path}/mmproj-none.gguf"}
     output = refused("site.yml", thor_profiles=[{**EYES, "options": options}], thor_extra_models=models)
     assert "THOR-MODEL-EMPTY" in output and "mmproj-none.gguf" in output
-    assert device.engine("eyes") == before, "what served serves"
+    assert device.engine("eyes") == before, "the previous service serves"
 
 
-def test_whisper_server_is_not_opened_to_the_network(device: Device) -> None:
+def test_whisper_server_is_never_opened_to_the_network(device: Device) -> None:
     del device
     entry = {**EAR, "address": "0.0.0.0"}
     output = refused("site.yml", thor_profiles=[entry], thor_allow_unauthenticated=True)
     assert "THOR-ADDRESS-LOOPBACK: thor_profiles[0].address" in output
 
 
-def test_compressed_sound_needs_ffmpeg_which_is_installed_or_refused_beforehand(device: Device) -> None:
+def test_compressed_audio_needs_ffmpeg_which_is_installed_or_its_absence_refused(device: Device) -> None:
     entry = {**EAR, "options": {"convert": True, "inference-path": "/v1/audio/transcriptions"}}
     if device.host.run("command -v ffmpeg").rc != 0:
         output = refused("site.yml", thor_profiles=[entry], whisper_cpp_install_ffmpeg=False)
@@ -103,7 +103,7 @@ def test_compressed_sound_needs_ffmpeg_which_is_installed_or_refused_beforehand(
     device.run("ffmpeg -loglevel error -y -i /tmp/jfk.wav -c:a libopus /tmp/jfk.webm")
     assert HEARD in hears(device, "/v1/audio/transcriptions", "/tmp/jfk.webm")
     assert "changed=0" in finish(site("-e", json.dumps({"thor_profiles": [CHAT, entry]})))
-    # What ffmpeg does not understand is left behind by whisper-server: in a /tmp that is the unit's own, and goes with it.
+    # whisper-server leaves files that ffmpeg cannot read behind, in the unit's private /tmp, which disappears with it.
     device.run("echo nothing >/tmp/no-sound")
     assert (
         device.host.run("curl -s --fail -F file=@/tmp/no-sound http://127.0.0.1:8080/v1/audio/transcriptions").rc != 0
@@ -113,11 +113,11 @@ def test_compressed_sound_needs_ffmpeg_which_is_installed_or_refused_beforehand(
     )
 
 
-def test_a_kernel_that_holds_an_engine_back_is_seen_by_verification(device: Device) -> None:
+def test_verification_sees_that_the_kernel_blocks_remote_fetches(device: Device) -> None:
     closed = {**EYES, "remote_media": False}
     output = finish(site("-e", json.dumps({"thor_profiles": [closed]})))
     assert "image by URL (closed)" in output and "as it should be" in output
-    # The same without the unit's lines: it fetches, and verification says so.
+    # The same without the unit's lines: it fetches, and verification reports it.
     drop_in = "/etc/systemd/system/thor-eyes.service.d"
     device.run(f"mkdir -p {drop_in} && printf '[Service]\\nIPAddressDeny=\\nIPAddressAllow=\\n' >{drop_in}/open.conf")
     device.run("systemctl daemon-reload && systemctl restart thor-eyes.service")

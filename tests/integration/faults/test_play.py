@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays that are killed in the middle of long work: nothing half-done under a final name, the next run goes on.
+"""Plays that are killed during long work: nothing unfinished under a final name, and the next run continues.
 
-They want a provisioned sandbox host, as tests/support/sandbox_device.py says, and its hub.
+They need a provisioned sandbox host, as tests/support/sandbox_device.py says, and its hub.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox_device import BIN, HOST, INVENTORY, ROOT, Device, eventually, finis
 LARGE = "/models/sandbox/large-GGUF"
 SLOW_HUB, HUB = "http://hub.test:8081", "http://hub.test:8080"
 LINK = "/opt/thor/engines/llama.cpp/0c1e570"
-# Another fingerprint; all but one file of it comes from the compiler cache.
+# Another fingerprint; all but one of its files come from the compiler cache.
 OTHER_BUILD = ("-e", json.dumps({"llama_cpp_cmake_options": {"LLAMA_BUILD_NUMBER": 1}}))
 
 
@@ -40,13 +40,13 @@ def _no_large(device: Device) -> Iterator[None]:
 
 
 def fetch(endpoint: str) -> list[str]:
-    """The command that brings the large model from a hub."""
+    """The command that fetches the large model from a hub."""
     arguments = f"id=sandbox/large-GGUF path={LARGE} endpoint={endpoint}"
     return [str(BIN / "ansible"), HOST, "-i", INVENTORY, "-b", "-m", "jetson.thor.modelscope_model", "-a", arguments]
 
 
 def kill_when_at_work(device: Device, command: list[str], job: str) -> None:
-    """Start a command and kill it and its children once the job of it is at work on the host."""
+    """Start a command, and kill it and its children once its job runs on the host."""
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
     try:
@@ -57,7 +57,7 @@ def kill_when_at_work(device: Device, command: list[str], job: str) -> None:
 
 
 def at_work(device: Device, job: str) -> bool:
-    """Whether a job runs on the host and has said how far it is."""
+    """Whether a job runs on the host and has reported progress."""
     return bool(
         device.host.run(f"systemctl is-active thor-job-{job} && test -s /var/lib/thor/jobs/{job}/progress.json").rc == 0
     )
@@ -70,13 +70,13 @@ def kill_job(device: Device, job: str) -> None:
 
 
 @pytest.mark.usefixtures("no_large")
-def test_a_download_outlives_its_play_and_goes_on_after_a_kill(device: Device) -> None:
+def test_a_download_outlives_its_play_and_resumes_after_a_kill(device: Device) -> None:
     job = "fetch-sandbox-large-gguf"
     kill_when_at_work(device, fetch(SLOW_HUB), job)
     assert at_work(device, job), "the work must not end with the play"
     partial = "find /models/.thor/staging -name '*.incomplete' -printf '%s\\n'"
     eventually(lambda: any(int(size) > 2_000_000 for size in device.run(partial).split()))
-    assert device.host.run(f"test -e {LARGE}").rc != 0, "nothing stands under the final name before it is whole"
+    assert device.host.run(f"test -e {LARGE}").rc != 0, "nothing has the final name before it is complete"
     kill_job(device, job)
     before = sum(map(int, device.run(partial).split()))
     assert before > 2_000_000
@@ -84,18 +84,18 @@ def test_a_download_outlives_its_play_and_goes_on_after_a_kill(device: Device) -
     manifest = json.loads(device.run(f"cat {LARGE}/.thor-manifest.json"))
     for name, record in manifest["files"].items():
         assert device.run(f"sha256sum '{LARGE}/{name}'").split()[0] == record["sha256"]
-    assert device.run("find /models/.thor/staging -mindepth 1 -path '*/large-gguf-*'") == "", "nothing stays behind"
+    assert device.run("find /models/.thor/staging -mindepth 1 -path '*/large-gguf-*'") == "", "nothing is left behind"
     assert f"{HOST} | SUCCESS" in finish(fetch(HUB)), "the run after it changes nothing"
-    assert device.answers(8000), "what served still serves"
+    assert device.answers(8000), "the previous services still serve"
 
 
-def test_a_build_that_is_killed_goes_on_with_the_next_play(device: Device) -> None:
+def test_a_killed_build_continues_with_the_next_play(device: Device) -> None:
     job = "build-llama.cpp-0c1e570"
     finish(site())
     built = device.run(f"readlink {LINK}")
     device.run(f"rm -rf $(ls -d {LINK}-* | grep -v {built})")
     trees = device.run("ls /opt/thor/engines/llama.cpp")
-    # The host itself kills it, a second after its start: with a warm compiler cache it is done in a few.
+    # The host itself kills it a second after its start, because with a warm compiler cache it takes only a few.
     unit = f"thor-job-{job}"
     wait_and_kill = f"until systemctl is-active -q {unit}; do sleep 0.1; done; sleep 1; systemctl kill -s KILL {unit}"
     with subprocess.Popen(site(*OTHER_BUILD), cwd=ROOT, stdout=subprocess.PIPE, text=True) as play:
@@ -105,11 +105,11 @@ def test_a_build_that_is_killed_goes_on_with_the_next_play(device: Device) -> No
     assert "THOR-JOB-LOST" in output and HOST in output
     assert device.run("ls /opt/thor/engines/llama.cpp") == trees
     assert device.run(f"readlink {LINK}") == built
-    assert device.answers(8000), "what served still serves"
+    assert device.answers(8000), "the previous services still serve"
     finish(site(*OTHER_BUILD))
     assert device.run(f"readlink {LINK}") != built
     assert device.answers(8000)
-    # Back to the build that the inventory wants: it is still there, so that nothing is compiled.
+    # Back to the build that the inventory wants: it still exists, so nothing is compiled.
     finish(site())
     assert device.run(f"readlink {LINK}") == built
     device.run(f"rm -rf $(ls -d {LINK}-* | grep -v {built})")
@@ -122,7 +122,7 @@ def test_a_host_that_cannot_be_reached_does_not_stop_the_others(tmp_path: Path) 
     command = [*site("--limit", f"{HOST},dead"), "-i", str(tmp_path / "hosts.yml")]
     plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 4, "an unreachable host is told by the exit status"
+    assert done.returncode == 4, "the exit status shows an unreachable host"
     recap = {line.split()[0]: line for line in done.stdout.split("PLAY RECAP")[1].splitlines() if ":" in line}
     assert "unreachable=1" in recap["dead"]
     assert "failed=0" in recap[HOST] and "Ask every service" in done.stdout

