@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a folder lies on the disk that it should: what /etc/fstab or a unit mounts there, and what is mounted."""
+"""Find folders that are not on their own disk: mount points that /etc/fstab or a unit configures and that are not mounted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = 5
 
 
 def missing(paths: Iterable[str], root: Path | None) -> dict[str, str]:
-    """By path, the mount point at or above it that is configured and not mounted; what is written there would go elsewhere."""
+    """By path, the mount point at or above it that is configured and not mounted; writes would go to another disk."""
     places = {path: _places(path) for path in paths}
     mounted = {
         _unescape(line.split()[4]) for line in (files.read(root, "/proc/self/mountinfo") or "").splitlines() if line
@@ -29,7 +29,7 @@ def missing(paths: Iterable[str], root: Path | None) -> dict[str, str]:
 
 
 def _places(path: str) -> list[str]:
-    """A path and the folders above it, as it is written and as links lead; not the root, which is always mounted."""
+    """A path and the folders above it, as written and with links resolved; without the root, which is always mounted."""
     found = [
         str(one)
         for start in (path, os.path.realpath(path))
@@ -46,7 +46,7 @@ def _fstab(root: Path | None) -> set[str]:
 
 
 def _unescape(text: str) -> str:
-    """A path of fstab or mountinfo, where a blank is ``\\040``."""
+    """A path of fstab or mountinfo, which write a space as ``\\040``."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 
@@ -60,6 +60,6 @@ def unit_of(place: str) -> str:
 
 
 def _units(places: set[str]) -> set[str]:
-    """Those of the paths that have a mount unit, from whatever file."""
+    """The paths that have a mount unit, from any file."""
     units = {unit_of(place): place for place in places}
     return {units[unit] for unit in systemd.installed(list(units))}

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What may slow a device down, as it can be seen: power mode, clocks, memory, heat, MIG. Only reads.
+"""Observe what may slow a device down: power mode, clocks, memory, heat, MIG. Read-only.
 
-Clocks, heat and what is done against it stand where every Linux kernel has them (Documentation/ABI/testing/sysfs-devices-system-cpu,
-sysfs-class-devfreq, sysfs-class-thermal). What is missing or does not answer is left out: the thermal zone and the clock of a GPU
-that is switched off because nothing uses it.
+Clocks, temperatures and cooling devices are where every Linux kernel has them (Documentation/ABI/testing/sysfs-devices-system-cpu,
+sysfs-class-devfreq, sysfs-class-thermal). Whatever is missing or does not answer is left out, such as the thermal zone and the
+clock of a GPU that is switched off because nothing uses it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.observe import power
 
-# A cooling device that only blows takes no speed away.
+# A fan cools without slowing anything down.
 _FAN = re.compile(r"fan", re.IGNORECASE)
 # Trip points at which the kernel slows down (sysfs-class-thermal); "active" ones start fans.
 _SLOWING = ("passive", "hot", "critical")
 SMI_SECONDS = 10
-LOCKED = 0.98  # of the highest clock: from here on the lowest one counts as locked to it
+LOCKED = 0.98  # of the highest clock: a lowest clock from here on counts as locked
 
 
 def observe(root: Path | None) -> dict[str, Any]:
-    """Everything that can be seen at one moment.
+    """Everything, at one moment.
 
-    ``clocks_locked`` is None where no processor tells. Clocks are in Hz, temperatures in degrees Celsius, memory in bytes.
+    ``clocks_locked`` is None if no processor reports it. Clocks are in Hz, temperatures in degrees Celsius, memory in bytes.
     """
     mode = power.find("nvpmodel")
     return {
@@ -45,14 +45,14 @@ def observe(root: Path | None) -> dict[str, Any]:
 
 
 def memory(root: Path | None) -> dict[str, int | None]:
-    """Memory as the kernel counts it. On a device whose GPU shares it, free is what CUDA calls free."""
+    """Memory as the kernel counts it. If the GPU shares it, free is what CUDA calls free."""
     lines = files.memory(root)
     names = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "page_cache": "Cached"}
     return {name: lines.get(line) for name, line in names.items()}
 
 
 def clocks_locked(root: Path | None) -> bool | None:
-    """Whether the processors may not run slower than at the highest clock of the power mode, as after jetson_clocks.
+    """Whether the processors cannot run below the highest clock of the power mode, as after jetson_clocks.
 
     ``cpuinfo_max_freq`` is the chip's highest clock, which a mode such as 70W does not allow.
     """
@@ -65,9 +65,9 @@ def clocks_locked(root: Path | None) -> bool | None:
 
 
 def slow_clocks(root: Path | None) -> list[str]:
-    """Devices (the GPU among them) whose clock is below the highest that they may have now.
+    """Devices (including the GPU) whose clock is below the highest currently allowed.
 
-    One that is switched off has no clock: it reads 0.
+    A device that is switched off reads 0 and is left out.
     """
     found = []
     for folder in _folders(root, "sys/class/devfreq/*"):
@@ -78,7 +78,7 @@ def slow_clocks(root: Path | None) -> list[str]:
 
 
 def hot(root: Path | None) -> list[str]:
-    """Zones that are warmer than the first point at which the kernel slows something down."""
+    """Zones above the first temperature at which the kernel slows something down."""
     found = []
     for folder in _folders(root, "sys/class/thermal/thermal_zone*"):
         temperature = files.number(folder / "temp")
@@ -97,7 +97,7 @@ def hot(root: Path | None) -> list[str]:
 
 
 def throttled(root: Path | None) -> list[str]:
-    """What is slowed down against heat right now."""
+    """What is throttled because of heat right now."""
     found = []
     for folder in _folders(root, "sys/class/thermal/cooling_device*"):
         state, highest = files.number(folder / "cur_state"), files.number(folder / "max_state")
@@ -107,7 +107,7 @@ def throttled(root: Path | None) -> list[str]:
 
 
 def mig() -> bool | None:
-    """Whether the GPU is divided, or would be without a slice to use (Multi-Instance GPU); None where nvidia-smi does not tell."""
+    """Whether the GPU is partitioned (Multi-Instance GPU), even without a partition to use; None if nvidia-smi does not answer."""
     listed = _smi("-L")
     if listed is None or re.search(r"^\s*MIG ", listed, re.MULTILINE):
         return listed if listed is None else True
@@ -115,7 +115,7 @@ def mig() -> bool | None:
 
 
 def _smi(*arguments: str) -> str | None:
-    """What nvidia-smi prints; None where it is missing, fails, or hangs in a driver that does not answer, kill or no kill."""
+    """The output of nvidia-smi; None if it is missing, fails, or hangs in a driver that does not even let it be killed."""
     try:
         asked = subprocess.Popen(
             ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -131,27 +131,27 @@ def _smi(*arguments: str) -> str | None:
 
 
 class Watch:
-    """Looks at heat and clocks while something is measured; ``seen`` is what slowed it down, each thing once."""
+    """Watches temperatures during a measurement; ``seen`` lists what slowed it down, each device once."""
 
     def __init__(self, root: Path | None, pause: float = 2.0) -> None:
         self._root = root
         self._pause = pause
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self.seen: dict[str, list[str]] = {"hot": [], "throttled": []}
 
     def __enter__(self) -> Watch:
-        """Begin."""
+        """Start watching."""
         self._thread.start()
         return self
 
     def __exit__(self, *args: object) -> None:
-        """End."""
-        self._over.set()
+        """Stop watching."""
+        self._stopped.set()
         self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(self._pause):
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._pause):
             for name, now in (("hot", hot(self._root)), ("throttled", throttled(self._root))):
                 known = {_subject(one) for one in self.seen[name]}
                 self.seen[name] += [one for one in now if _subject(one) not in known]
@@ -162,7 +162,7 @@ def _subject(text: str) -> str:
 
 
 def causes(before: Mapping[str, Any], seen: Mapping[str, Iterable[str]], wanted_mode: str | None) -> list[str]:
-    """What may explain that a device is slow, as sentences; ``wanted_mode`` is that of the figure it is held against."""
+    """Possible reasons why a device is slow, in words; ``wanted_mode`` is the mode of the figure it is compared with."""
     found = []
     mode, memory_now = before["power_mode"], before["memory"]
     if wanted_mode and mode and mode.casefold() != wanted_mode.casefold():
@@ -180,7 +180,7 @@ def causes(before: Mapping[str, Any], seen: Mapping[str, Iterable[str]], wanted_
 
 
 def _folders(root: Path | None, pattern: str) -> list[Path]:
-    """Folders of the device, or their stand-ins below ``root`` where there are any."""
+    """Folders of the device, or their replacements below ``root`` if there are any."""
     for base in ([root] if root else []) + [Path("/")]:
         if found := sorted(base.glob(pattern)):
             return found
@@ -188,5 +188,5 @@ def _folders(root: Path | None, pattern: str) -> list[Path]:
 
 
 def _kind(folder: Path) -> str:
-    """What a thermal zone or a cooling device calls itself; its folder's name where it does not answer."""
+    """The type of a thermal zone or cooling device; the folder's name if it does not answer."""
     return files.text(folder / "type") or folder.name
