@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, role_variables, schema
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, role_variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS
 
 ARGUMENTS: dict[str, Any] = {
     "catalog": {"type": "path", "required": True},
@@ -18,8 +20,8 @@ ARGUMENTS: dict[str, Any] = {
     "extra_engines": {"type": "raw"},
     "extra_models": {"type": "raw"},
     "extra_profiles": {"type": "raw"},
-    # Their types are checked with their ranges, so that both have a code.
-    **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in schema.HOST},
+    # Their types are checked together with their ranges, so that both get an error code.
+    **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in HOST},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -31,28 +33,37 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return thor_services and thor_problems as facts; fail with all problems unless told to leave that to preflight."""
+        """Return the facts thor_services and thor_problems; fail with all problems unless they are left to preflight."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        extra = {noun: args[f"extra_{noun}"] for noun in schema.NOUNS}
-        unread = files.unknown_variables(task_vars or {})
-        in_doubt = frozenset(name.removeprefix("thor_") for name in unread.meant)
-        nouns = {noun for noun in schema.NOUNS if f"extra_{noun}" in in_doubt}
-        merged, found = entries.build(files.files(args["catalog"]), extra, nouns)
-        merged.flags = files.flags(args["catalog"])
-        given = {key: role_variables.coerce(args[key], spec) for key, spec in schema.HOST.items()}
-        resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
-        found += role_variables.problems(task_vars or {}, self._templar.template)
-        # A variable that is missing because its name was mistyped is one problem, not two.
-        found += [problem for problem in resolution.problems if problem.variable not in unread.meant]
-        found = unread.problems + found
+        resolution = self._resolve(args, task_vars or {})
         result["changed"] = False
-        if found and args["refuse"]:
+        if resolution.problems and args["refuse"]:
             host = (task_vars or {}).get("inventory_hostname", "")
-            result.update(failed=True, msg=problems.fail_text(host, found))
+            result.update(failed=True, msg=problems.fail_text(host, resolution.problems))
         else:
             result["ansible_facts"] = {
                 "thor_services": resolution.facts,
-                "thor_problems": [problem.as_dict() for problem in found],
+                "thor_problems": [problem.as_dict() for problem in resolution.problems],
             }
         return result
+
+    def _resolve(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> Resolution:
+        """The services, and the problems with names of variables, with entries, with values of variables and with services."""
+        unknown = files.unknown_variables(variables)
+        in_doubt = frozenset(name.removeprefix("thor_") for name in unknown.meant)
+        extra = {noun: args[f"extra_{noun}"] for noun in NOUNS}
+        merged, of_entries = entries.build(
+            files.files(args["catalog"]), extra, {noun for noun in NOUNS if f"extra_{noun}" in in_doubt}
+        )
+        merged.flags = files.flags(args["catalog"])
+        given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
+        resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
+        resolution.problems = [
+            *unknown.problems,
+            *of_entries,
+            *role_variables.problems(variables, self._templar.template),
+            # A variable that is missing because its name was misspelled is one problem, not two.
+            *(problem for problem in resolution.problems if problem.variable not in unknown.meant),
+        ]
+        return resolution

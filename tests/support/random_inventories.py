@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Inventories by chance, as people might write them: right, nearly right, and wild; with how many are tried.
+"""Random inventories as people might write them: valid, nearly valid, and wild.
 
-``HYPOTHESIS_PROFILE=nightly`` tries 10,000 of each kind with a new seed, anything else 300, always the same ones.
+``HYPOTHESIS_PROFILE=nightly`` tries 10,000 of each kind with a new seed, anything else always the same 300.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ for name, examples in (("default", 300), ("nightly", 10_000)):
     )
 settings.load_profile("nightly" if NIGHTLY else "default")
 
-# What shells, units, argparse, Jinja and JSON read as more than themselves.
+# Characters that are special to shells, units, argparse, Jinja or JSON.
 NASTY = "\"'\\$%{}[]();#&|<>`~!*?=,:/@^- \n\tÄ世é\u200b"
 CONTROL = "\x00\x01\x1b\x7f\x85\u2028\ud800"
 HOST_KEYS = tuple(key for key in schema.HOST if key != "engine_versions")
 
 
 def load(extra: Mapping[str, Any] | None = None) -> tuple[Catalog, list[Any]]:
-    """The catalog with a person's entries, and what is wrong with them."""
+    """The catalog with an inventory's entries, and what is wrong with them."""
     merged, problems = catalog.build(files.files(FILES), extra or {})
     merged.flags = files.flags(FILES)
     return merged, problems
@@ -80,16 +80,16 @@ PIECES = (
 
 
 def resolved(inputs: Mapping[str, Any]) -> resolve.Resolution:
-    """What the catalog's own entries make of an inventory."""
+    """Resolve an inventory with the collection's own catalog."""
     return resolve.resolve(Inputs(**inputs), BUILT_IN)
 
 
 def texts(alphabet: str = NASTY) -> st.SearchStrategy[str]:
-    """Short texts of letters and of what is read as more than itself."""
+    """Short texts of letters and special characters."""
     return st.lists(st.sampled_from([*"abz019", *alphabet, *PIECES]), max_size=8).map("".join)
 
 
-# Whatever YAML can hold, and some that no tool takes.
+# Whatever YAML can hold, and some values that no tool accepts.
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -111,7 +111,7 @@ WILD = st.recursive(
 
 
 def plausible_option(flag: Mapping[str, Any], style: str) -> st.SearchStrategy[Any]:
-    """A value of the kind that an option wants."""
+    """A value of the kind that an option takes."""
     takes, kind, choices = flag.get("takes", "value"), flag.get("kind"), flag.get("choices")
     if takes == "none":
         return st.booleans()
@@ -137,7 +137,7 @@ def plausible_option(flag: Mapping[str, Any], style: str) -> st.SearchStrategy[A
 
 @st.composite
 def chosen_options(draw: st.DrawFn, engine: str, version: str) -> dict[str, Any]:
-    """Some options of an engine, but those that it is refused for."""
+    """Some options of an engine, except those that are refused."""
     entry = BUILT_IN.engines[engine]
     flags = BUILT_IN.flags.get((engine, version), {})
     left_out = {*entry.get("unsafe_options", {}), *flag_checks.set_by_us(entry), *(entry.get("api_path_options") or ())}
@@ -151,7 +151,7 @@ def chosen_options(draw: st.DrawFn, engine: str, version: str) -> dict[str, Any]
 
 
 def options_of_files() -> set[str]:
-    """Options whose file has to be there, so that a text by chance is always refused."""
+    """Options whose file must exist, so that a random text is always refused."""
     return {*named_files.TEMPLATE_OPTIONS, "mmproj", "allowed-local-media-path"}
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
 
@@ -22,12 +22,12 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 def files(folder: str) -> dict[str, Any]:
     """The catalog's files: ``{"engines": {...}, "models": {...}, "profiles": {...}, "lock": {...}}``.
 
-    They are the collection's own, so an error in them is a defect and may raise. Each worker reads them once, for any number of hosts.
+    They are the collection's own, so an error in them is a defect and may raise. Each process reads them once.
     """
     data: dict[str, Any] = {}
     for noun in NOUNS:
-        data[noun] = yaml.safe_load(Path(folder, f"{noun}.yml").read_text(encoding="utf-8"))[noun]
-    data["lock"] = yaml.safe_load(Path(folder, "lock.yml").read_text(encoding="utf-8")) or {}
+        data[noun] = yaml_load(Path(folder, f"{noun}.yml").read_text(encoding="utf-8"))[noun]
+    data["lock"] = yaml_load(Path(folder, "lock.yml").read_text(encoding="utf-8")) or {}
     return data
 
 

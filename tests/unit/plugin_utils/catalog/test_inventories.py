@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whole inventories by chance: services or a coded refusal, never a traceback; and what is rendered is what was meant.
+"""Random inventories: services or a refusal with a code, never a traceback; and units mean what their services say.
 
-The judges of the latter are systemd itself (``systemd-analyze verify``, by its messages and by what it has read) and the shell.
+systemd (``systemd-analyze verify``: its messages, and what it has read) and the shell judge the latter.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def test_an_inventory_becomes_services_or_coded_refusals(inventory: tuple[dict[s
 
 
 @given(WILD)
-def test_variables_of_roles_are_right_or_refused(value: Any) -> None:
+def test_role_variables_are_valid_or_refused(value: Any) -> None:
     for name in role_variables.VARIABLES:
         for problem in role_variables.problems({name: value}, lambda one: one):
             assert CODE.fullmatch(problem.code) and problem.variable.startswith(name)
@@ -57,7 +57,7 @@ def test_variables_of_roles_are_right_or_refused(value: Any) -> None:
 
 
 @given(KEYS, WILD)
-def test_no_value_at_all_ends_in_a_traceback(key: Any, value: Any) -> None:
+def test_no_value_ends_in_a_traceback(key: Any, value: Any) -> None:
     for spec in (shapes.TEXT, shapes.GIBIBYTES, shapes.REGEX, shapes.FILE):
         shapes.check(value, spec, "here")
         shapes.check_name(key, spec, "here")
@@ -130,7 +130,7 @@ def dumped(text: str) -> dict[str, dict[str, list[str]]]:
     return units
 
 
-def test_what_is_rendered_is_what_was_meant(tmp_path: Path) -> None:
+def test_a_unit_means_what_its_service_says(tmp_path: Path) -> None:
     services: list[Service] = []
 
     @given(plausible_services(most=1))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Options become arguments as the engine writes them."""
+"""Options become arguments the way the engine writes them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         ({"a": ""}, ["--a", ""]),
     ],
 )
-def test_one_value(written: dict[str, Any], argv: list[str]) -> None:
+def test_a_value_becomes_arguments(written: dict[str, Any], argv: list[str]) -> None:
     assert options.render(written, "space", FLAGS) == argv
 
 
@@ -41,11 +41,11 @@ def test_one_value(written: dict[str, Any], argv: list[str]) -> None:
     ("style", "argv"),
     [("space", ["--a", "1", "2"]), ("comma", ["--a", "1,2"]), ("repeat", ["--a", "1", "--a", "2"])],
 )
-def test_a_list_follows_the_habit_of_the_engine(style: str, argv: list[str]) -> None:
+def test_a_list_is_written_the_engines_way(style: str, argv: list[str]) -> None:
     assert options.render({"a": [1, 2]}, style, None) == argv
 
 
-def test_false_says_no_where_nothing_is_known_of_the_engine() -> None:
+def test_false_becomes_a_negation_if_the_options_are_unknown() -> None:
     assert options.render({"a": False}, "space", None) == ["--no-a"]
 
 
@@ -87,7 +87,7 @@ KINDS: dict[str, dict[str, Any]] = {
         ("method", ["awq", ["fp8"]], ["nosuch", ["awq", "nosuch"], True]),
     ],
 )
-def test_values_that_parsers_let_through_are_refused(name: str, good: list[Any], bad: list[Any]) -> None:
+def test_values_that_parsers_would_accept_wrongly_are_refused(name: str, good: list[Any], bad: list[Any]) -> None:
     for value in good:
         style = "comma" if isinstance(value, list) else "space"
         assert not options.check({name: value}, KINDS, {}, "vllm", "here", style), value
@@ -97,12 +97,12 @@ def test_values_that_parsers_let_through_are_refused(name: str, good: list[Any],
         assert (problem.code, problem.variable) == (wanted, f"here[{name!r}]"), value
 
 
-def test_names_are_exact() -> None:
+def test_names_must_be_exact() -> None:
     (problem,) = options.check({"fract": 0.5}, KINDS, {}, "vllm", "here")
     assert problem.code == "THOR-FLAG-UNKNOWN" and "'fraction'" in problem.remedy
 
 
-def test_a_list_for_an_option_that_takes_json_is_json() -> None:
+def test_a_list_becomes_json_if_the_option_takes_json() -> None:
     assert options.render({"json": ["*"]}, "space", KINDS) == ["--json", '["*"]']
     assert options.render({"sizes": [1, 2]}, "space", KINDS) == ["--sizes", "1", "2"]
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What templates of roles and playbooks read is always there: whatever a person may leave out goes through ``default``."""
+"""Templates of roles and playbooks read only variables that always exist: optional ones go through ``default``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[4]
 ROLES = sorted(path.parent.name for path in ROOT.glob("roles/*/tasks"))
-# Ansible has them expressions without braces.
+# Keys whose values Ansible reads as expressions without braces.
 BARE = {"when", "that", "until", "failed_when", "changed_when"}
 MAGIC = re.compile(
     r"ansible_\w+|groups|group_names|hostvars|inventory_\w+|playbook_dir|role_path|omit|item|loop|lookup|query|q|now|range|dict|namespace"
@@ -71,14 +71,14 @@ def unguarded(template: str) -> set[str]:
         if isinstance(one.arg, jinja2.nodes.Const)
     ]
     for access, owner, name in keys:
-        # Facts and groups are ours: they are there from the task on that makes them.
+        # Facts and groups are ours: they exist from the task that creates them.
         if name.startswith("thor_") and not re.search("'(ansible_facts|groups)'", str(owner)) and access not in asked:
             found.add(name)
     return found
 
 
 def given(node: Any) -> Iterator[str]:
-    """Names of the variables that tasks make: by register, set_fact and vars."""
+    """Names of the variables that tasks create with register, set_fact and vars."""
     if isinstance(node, dict):
         yield from (str(name) for name in node.get("vars") or {})
         yield from (str(name) for name in node.get("ansible.builtin.set_fact") or {})
@@ -97,7 +97,7 @@ def read_in(role: str, *rooms: str) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
     for path in files(role, *rooms):
         if path.suffix == ".j2":
-            # The report's page is filled in by a plugin, and knows no variable of Ansible's.
+            # A plugin fills in the report's page, which has no variables of Ansible.
             found += [] if path.name == "report.html.j2" else [(path, path.read_text(encoding="utf-8"))]
         else:
             found += [(path, template) for template in templates(load(path))]
@@ -106,7 +106,7 @@ def read_in(role: str, *rooms: str) -> list[tuple[Path, str]]:
 
 @functools.cache
 def made_by(role: str) -> set[str]:
-    """The variables that a role has in any case, or makes itself."""
+    """The variables that a role always has, or creates itself."""
     names = set(load(ROOT / "roles" / role / "defaults/main.yml")) | set(load(ROOT / "roles" / role / "vars/main.yml"))
     for spec in load(ROOT / "roles" / role / "meta/argument_specs.yml").get("argument_specs", {}).values():
         names |= {name for name, option in (spec.get("options") or {}).items() if option.get("required")}
@@ -134,12 +134,12 @@ def made_by(role: str) -> set[str]:
         ("{% for one in thor_a %}{{ one }}{% endfor %}", {"thor_a"}),
     ],
 )
-def test_what_a_template_cannot_do_without_is_found(template: str, names: set[str]) -> None:
+def test_the_required_variables_of_a_template_are_found(template: str, names: set[str]) -> None:
     assert unguarded(template) == names
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_reads_a_variable_of_others_only_with_a_default(role: str) -> None:
+def test_a_role_reads_other_variables_only_with_a_default(role: str) -> None:
     there = made_by(role).union(
         *({name for name in made_by(other) if name.startswith(f"__{other}_")} for other in ROLES)
     )
@@ -152,7 +152,7 @@ def test_a_role_reads_a_variable_of_others_only_with_a_default(role: str) -> Non
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_reads_the_inventory_in_its_defaults_alone(role: str) -> None:
+def test_a_role_reads_the_inventory_only_in_its_defaults(role: str) -> None:
     for path, template in read_in(role, "tasks", "handlers", "vars", "templates"):
         names = {name.name for name in JINJA.parse(template).find_all(jinja2.nodes.Name)}
         assert {name for name in names if name.startswith("thor_")} == set(), f"{path.relative_to(ROOT)}: {template}"
