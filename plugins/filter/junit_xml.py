@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The results of a verification as JUnit XML, which every CI reads."""
+"""The results of a verification as JUnit XML, which every CI system reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - One test suite for the host, one test case for each request; a wrong answer is a failure with its code, a service that
-    cannot be asked is skipped.
+  - One test suite per host and one test case per request. A wrong answer is a failure with its code; a service without a known
+    request is skipped.
 positional: host
 options:
   _input:
@@ -32,7 +32,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Write the results for a CI
+- name: Write the results for CI
   ansible.builtin.copy:
     content: "{{ answers.results | jetson.thor.junit_xml(inventory_hostname) }}"
     dest: "results/{{ inventory_hostname }}.xml"
@@ -46,12 +46,12 @@ _value:
   type: str
 """
 
-# What XML 1.0 cannot hold, whatever it is escaped with.
+# Characters that XML 1.0 cannot contain, however they are escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(results: Sequence[Mapping[str, Any]], host: str) -> str:
-    """The document, with a declaration and a line for each element."""
+    """The document, with a declaration and one line per element."""
     states = [result["state"] for result in results]
     suite = ET.Element(
         "testsuite",
@@ -60,7 +60,7 @@ def junit_xml(results: Sequence[Mapping[str, Any]], host: str) -> str:
         failures=str(states.count("failed")),
         errors="0",
         skipped=str(states.count("unverified")),
-        time=f"{max((result['seconds'] or 0 for result in results), default=0):.3f}",  # they ran side by side
+        time=f"{max((result['seconds'] or 0 for result in results), default=0):.3f}",  # they ran in parallel
     )
     for result in results:
         case = ET.SubElement(

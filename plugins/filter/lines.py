@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A text of several lines in the form in which Ansible shows it line by line."""
+"""A text of several lines, in a form that Ansible shows line by line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible.plugins.loader import callback_loader
 
 DOCUMENTATION = r"""
 name: lines
-short_description: A text of several lines in the form in which Ansible shows it line by line
+short_description: A text of several lines, in a form that Ansible shows line by line
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Ansible's own format of results, JSON, shows the line breaks of a text as C(\n), and a list item by item. YAML
-    (C(callback_result_format=yaml)) shows a text as it stands, and wraps and quotes the items of a list.
+  - Ansible's default format for results, JSON, shows the line breaks of a text as C(\n), but a list item by item. YAML
+    (C(callback_result_format=yaml)) shows a text unchanged, but wraps and quotes the items of a list.
 options:
   _input:
     description: The text, or its lines.
@@ -34,13 +34,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A list of lines, or one text where results are shown as YAML.
+  description: A list of lines, or one text if results are shown as YAML.
   type: raw
 """
 
 
 def lines(text: str | Sequence[str]) -> list[str] | str:
-    """Return what is shown line by line."""
+    """Return the value that is shown line by line."""
     found = text.splitlines() if isinstance(text, str) else list(text)
     return "\n".join(found) if _result_format() == "yaml" else found
 

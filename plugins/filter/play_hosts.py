@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The hosts of a playbook's first play, or an error where the whole playbook would do nothing and say nothing."""
+"""The hosts of a playbook's first play, or an error if the whole playbook would silently do nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible.errors import AnsibleFilterError
 
 DOCUMENTATION = r"""
 name: play_hosts
-short_description: The hosts of a playbook's first play, or an error where it would do nothing
+short_description: The hosts of a playbook's first play, or an error if it would do nothing
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - Ansible ends with success where a group is empty or absent, where C(--limit) leaves none of its hosts, and where no task has a tag
+  - Ansible exits with success if a group is empty or absent, if C(--limit) matches none of its hosts, and if no task has a tag
     of C(--tags). This filter fails instead, and says what to do.
 positional: groups, reached
 options:
@@ -32,7 +32,7 @@ options:
     type: dict
     required: true
   reached:
-    description: C(ansible_play_hosts_all) - the hosts that C(--limit) leaves.
+    description: C(ansible_play_hosts_all) - the hosts that C(--limit) matches.
     type: list
     elements: str
     required: true
@@ -52,19 +52,19 @@ _value:
   type: str
 """
 
-# Tags of tasks that --tags may name: there are none. The two that Ansible brings along leave nothing out here.
+# Tags that tasks have, for --tags: there are none. Ansible's two built-in ones exclude nothing here.
 TAGS: frozenset[str] = frozenset()
 EVERYTHING = frozenset({"all", "untagged"})
-# molecule skips these by itself in each of its runs, also of people who test their own playbooks.
+# molecule always skips these by itself, also when people test their own playbooks.
 SKIPPED_BY_MOLECULE = frozenset({"molecule-notest", "molecule-idempotence-notest", "notest"})
 SHOWN = 5
 EXAMPLE = Path(__file__).absolute().parents[2] / "inventories" / "example"
 
 
 def play_hosts(group: str, groups: Mapping[str, Sequence[str]], reached: Collection[str]) -> str:
-    """Return ``group``, or fail where a run would do nothing."""
+    """Return ``group``, or fail if a run would do nothing."""
     asked = context.CLIARGS
-    # No run: a playbook is to be read without an inventory too.
+    # Not a run: playbooks can be inspected without an inventory.
     if asked.get("syntax") or asked.get("listhosts") or asked.get("listtasks") or asked.get("listtags"):
         return group
     for option, allowed in (("tags", TAGS | EVERYTHING), ("skip_tags", TAGS | SKIPPED_BY_MOLECULE)):
@@ -75,7 +75,7 @@ def play_hosts(group: str, groups: Mapping[str, Sequence[str]], reached: Collect
     if group == "localhost":
         if limit and group not in re.split("[,:]", limit):
             raise AnsibleFilterError(
-                f"THOR-HOSTS-NONE: -l {limit} leaves out this machine, and this playbook runs here alone. Leave out -l."
+                f"THOR-HOSTS-NONE: -l {limit} excludes this machine, but this playbook runs only here. Omit -l."
             )
         return group
     members = groups.get(group) or []
@@ -83,19 +83,17 @@ def play_hosts(group: str, groups: Mapping[str, Sequence[str]], reached: Collect
         raise AnsibleFilterError(_no_group(group, groups, asked.get("inventory") or ()))
     if not set(members) & set(reached):
         raise AnsibleFilterError(
-            f"THOR-HOSTS-NONE: -l {limit} leaves none of the hosts of the group {group}: {_some(members)}. "
-            "Name some of those, or leave out -l."
+            f"THOR-HOSTS-NONE: -l {limit} matches none of the hosts in the group {group}: {_some(members)}. "
+            "Name some of them, or omit -l."
         )
     return group
 
 
 def _no_tags(option: str, wrong: Sequence[str]) -> str:
-    known = (
-        f"The tags are {', '.join(sorted(TAGS))}." if TAGS else "There are none: a run that has nothing to do is short."
-    )
+    known = f"The tags are {', '.join(sorted(TAGS))}." if TAGS else "There are none: a run with nothing to do is short."
     return (
-        f"THOR-TAGS-UNKNOWN: {option} {','.join(wrong)}: no task has such a tag, so not what you mean would be done. "
-        f"{known} Leave out {option}."
+        f"THOR-TAGS-UNKNOWN: {option} {','.join(wrong)}: no task has such a tag, so the run would not do what you intend. "
+        f"{known} Omit {option}."
     )
 
 
@@ -107,7 +105,7 @@ def _no_group(group: str, groups: Mapping[str, Sequence[str]], sources: Sequence
         reason = f"The inventory ({where}) has no group {group}"
     own = [name for name in groups if name not in ("all", "ungrouped") and groups[name]]
     near = difflib.get_close_matches(group, [name.lower() for name in own], n=1)
-    hint = f" Its groups are {_some(own)}{': rename the one that you mean' if near else ''}." if own else ""
+    hint = f" Its groups are {_some(own)}{': rename the right one' if near else ''}." if own else ""
     return (
         f"THOR-HOSTS-NONE: {reason}, so nothing would be done.{hint} Copy {EXAMPLE}, set the address in the copy's hosts.yml, "
         "and name the copy: -i COPY."

@@ -16,7 +16,7 @@ version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - One line per row under a line of titles; numbers stand to the right, booleans are yes or no, what is absent is a dash.
+  - One line per row below a line of titles; numbers are right-aligned, booleans are yes or no, a missing value is a dash.
 positional: columns
 options:
   _input:
@@ -44,9 +44,9 @@ _value:
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """Lay ``rows`` out in columns that are as wide as their widest cell."""
+    """Arrange ``rows`` in columns as wide as their widest cell."""
     if not isinstance(columns, Mapping):
-        raise AnsibleFilterError("jetson.thor.table: columns is a mapping of a row's keys to titles")
+        raise AnsibleFilterError("jetson.thor.table: columns must map a row's keys to titles")
     lines = [list(columns.values())] + [[_cell(row.get(key)) for key in columns] for row in rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     right = [bool(rows) and all(_is_number(row.get(key)) for row in rows) for key in columns]

@@ -143,10 +143,10 @@ def test_a_run_that_would_do_nothing_is_refused_with_the_way_out(command_line: C
     assert "The group thor of the inventory (hosts.yml) has no hosts" in why(groups={"all": [], "thor": []})
     command_line(subset="build01")
     assert why(reached=("build01",)).startswith(
-        "THOR-HOSTS-NONE: -l build01 leaves none of the hosts of the group thor: thor01, thor02."
+        "THOR-HOSTS-NONE: -l build01 matches none of the hosts in the group thor: thor01, thor02."
     )
     command_line(subset="thor01")
-    assert why("localhost").startswith("THOR-HOSTS-NONE: -l thor01 leaves out this machine")
+    assert why("localhost").startswith("THOR-HOSTS-NONE: -l thor01 excludes this machine")
 
 
 @pytest.mark.parametrize("option", ["tags", "skip_tags"])
