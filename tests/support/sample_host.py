@@ -59,6 +59,7 @@ SERVICE: dict[str, Any] = {
     "engine": "llama.cpp",
     "version": "0c1e570",
     "kind": "native",
+    "environment": {},
     "argv": ["llama-server", "--port", "8000", "-c", "0"],
     "role": "llama_cpp",
     "source": {"git": "https://example.org/llama.cpp.git", "commit": "0c1e57098bba43ac29e6e3b677cdceebdd22334f"},

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, record
-from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
 
 
@@ -33,7 +32,7 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "environments": [],
             },
         )
-        environment = container_environment(service.get("environment") or {})
+        environment = dict(service["environment"])  # all of it: the catalog has added what every container gets
         if environment not in image["environments"]:
             image["environments"].append(environment)
         image["digest"] = image["digest"] or service.get("image_digest")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from sandbox_device import HOST, INVENTORY, ROOT, Device, eventually
 
 REGISTRY = os.environ.get("THOR_FAULTS_REGISTRY", "registry.test")
@@ -121,7 +122,8 @@ def _clean(host: Host) -> None:
 def service(tag: str = "1", digest: str | None = None, registry: str = LINE) -> dict[str, Any]:
     """The part of a resolved service that concerns images."""
     reference = f"{registry}/{NAME}:{tag}"
-    return {"engine": "faults", "version": tag, "image": reference, "image_digest": digest, "image_bytes": SIZE}
+    image = {"image": reference, "image_digest": digest, "image_bytes": SIZE}
+    return {"engine": "faults", "version": tag, "environment": container_environment({}), **image}
 
 
 def command(*services: dict[str, Any], options: tuple[str, ...] = (), **variables: Any) -> list[str]:

@@ -19,7 +19,8 @@ KEYS = [environment_key(PLAIN)]
 
 
 def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
-    return {"engine": "vllm", "version": "25.10", "image": reference, "image_digest": digest, "image_bytes": 5}
+    image = {"image": reference, "image_digest": digest, "image_bytes": 5}
+    return {"engine": "vllm", "version": "25.10", "environment": PLAIN, **image}
 
 
 def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
@@ -47,7 +48,7 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
         assert images.work(services, {**host, **change})["todo"] == [f"check the GPU in {VLLM}"]
     assert images.work(services, {**host, "images": {VLLM: {**held, "present": False}}})["todo"] == [f"pull {VLLM}"]
     assert images.work(services, {})["todo"] == [f"pull {VLLM}"], "a fresh host"
-    elsewhere = {**service(VLLM), "environment": {"NVIDIA_VISIBLE_DEVICES": "0"}}
+    elsewhere = {**service(VLLM), "environment": {**PLAIN, "NVIDIA_VISIBLE_DEVICES": "0"}}
     assert images.work([elsewhere], host)["todo"] == [f"check the GPU in {VLLM}"], "it was proven with other devices"
     unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
     assert images.work(services, unproven, require_gpu=False)["todo"] == []
@@ -69,6 +70,6 @@ def test_each_image_is_needed_once() -> None:
     listens = {**service(VLLM), "python_packages": ["soundfile==2", "librosa==1"]}
     (needed,) = images.needed([service(VLLM), listens, listens])
     assert needed["extras"] == [["librosa==1", "soundfile==2"]], "once, whatever their order"
-    other = {**service(VLLM), "environment": {"NVIDIA_DISABLE_REQUIRE": "1"}}
+    other = {**service(VLLM), "environment": {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}}
     (needed,) = images.needed([service(VLLM), other, service(VLLM), other])
     assert needed["environments"] == [PLAIN, {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}], "each once"
