@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.action import job_status
+from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.clients import bench
 from ansible_collections.jetson.thor.plugins.modules.bench import ARGUMENTS
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
@@ -50,9 +51,7 @@ class ActionModule(job_status.ActionModule):
         file = folder / f"{name}.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(file)
+            files.write(file, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         except OSError as error:
             result.update(
                 failed=True,

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from ansible.plugins.action import ActionBase
+from ansible_collections.jetson.thor.plugins.module_utils.files import write
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import page as report
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files, results
@@ -126,7 +127,5 @@ def _write(path: Path, text: str) -> bool:
     """Write a file in one rename, and return whether its content changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") if path.exists() else None
-    partial = path.with_name(f".{path.name}.new")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write(path, text)
     return before != text

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, files, records
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, files, records, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
 
@@ -89,9 +89,7 @@ class Daemon:
 
     def _main_pid(self) -> int:
         """Process id of dockerd; 0 if it does not run."""
-        command = ["systemctl", "show", "--property=ActiveState", "--property=MainPID", "--", UNIT]
-        _code, out, _err = self.module.run_command(command)
-        values = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        values = systemd.observe([UNIT], "ActiveState", "MainPID").get(UNIT, {})
         return int(values.get("MainPID", 0)) if values.get("ActiveState") == "active" else 0
 
     def _effective(self) -> dict[str, Any] | None:
@@ -182,9 +180,7 @@ class Daemon:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
-        self.module.atomic_move(str(partial), str(path))
+        files.write(path, text)
 
     def _systemctl(self, *arguments: str) -> str | None:
         """An order to systemd; what went wrong, or None."""

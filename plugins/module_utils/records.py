@@ -9,13 +9,13 @@ and a person is warned (``warnings``).
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import files
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -51,46 +51,13 @@ def read(path: Path, shape: Shape, schema: int = SCHEMA) -> dict[str, Any] | Non
 
 
 def write(path: Path, data: Mapping[str, Any], mode: int = 0o600, durable: bool = False) -> None:
-    """Write a record under its final name in one rename; ``durable``: a power cut right after leaves it there."""
-    for stale in path.parent.glob(f".{path.name}.*"):
-        if _is_gone(stale.name.rpartition(".")[2]):
-            stale.unlink(missing_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(text(data))
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        clear_place(path)
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-    if durable:
-        sync(path.parent)
+    """Write a record in one rename; ``durable``: a power cut right afterwards leaves it there."""
+    files.write(path, text(data), mode, durable)
 
 
 def text(data: Mapping[str, Any]) -> str:
     """A record as it is written."""
     return json.dumps({"schema": SCHEMA, **data}, indent=1)
-
-
-def clear_place(path: Path) -> None:
-    """Move a folder aside that lies where a file belongs: a rename cannot take its place."""
-    if path.is_dir() and not path.is_symlink():
-        path.rename(path.with_name(f"{path.name}.damaged.{os.getpid()}"))
-
-
-def sync(path: Path) -> None:
-    """Make a file or a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def warnings(before: Iterable[str] = ()) -> list[str]:
@@ -108,19 +75,6 @@ def tell(module: AnsibleModule) -> None:
 def damaged(path: Path, reason: str) -> None:
     """Have a person warned of a record, or of what it vouches for."""
     _damaged[str(path)] = reason
-
-
-def _is_gone(process: str) -> bool:
-    """Whether this is the number of a process that is no more."""
-    try:
-        os.kill(int(process), 0)
-    except ValueError:
-        return False
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _none(path: Path, reason: str) -> dict[str, Any] | None:

@@ -134,6 +134,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.apt_repository import Repository
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import Entry
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
@@ -158,8 +159,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             (trial / repository.path.name).write_text(repository.text(key), encoding="utf-8")
             repository.read_lists(trial)
             repository.check_packages(trial)
-            _install(module, repository.key_path, key.read_bytes())
-            _install(module, repository.path, repository.text(repository.key_path).encode())
+            _install(repository.key_path, key.read_bytes())
+            _install(repository.path, repository.text(repository.key_path).encode())
         return result
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -201,15 +202,11 @@ def _use_present(repository: Repository, path: Path, entry: Entry) -> dict[str, 
     return {"changed": False, "path": str(path), "fingerprint": fingerprint, "diff": {"before": "", "after": ""}}
 
 
-def _install(module: AnsibleModule, path: Path, content: bytes) -> None:
+def _install(path: Path, content: bytes) -> None:
     if _content(path) == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    # apt ignores names that start with a dot.
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.chmod(0o644)
-    module.atomic_move(str(partial), str(path))
+    files.write(path, content, 0o644)  # apt ignores names that start with a dot
 
 
 def _content(path: Path) -> bytes | None:

@@ -51,7 +51,7 @@ def configure(spec: Mapping[str, Any], source: Path, build: Path, report: Report
 def compile_targets(spec: Mapping[str, Any], build: Path, report: Reporter) -> None:
     """Compile and link the targets."""
     wanted = spec["inputs"]
-    available = files.memory(None).get("MemAvailable")
+    available = files.meminfo().get("MemAvailable")
     count = spec["jobs"] or jobs(len(os.sched_getaffinity(0)), available, wanted["cuda"] is not None)
     report.say(f"{count} compilers at once")
     targets = [part for target in wanted["targets"] for part in ("--target", target)]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import flags, records
+from ansible_collections.jetson.thor.plugins.module_utils import files, flags, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
@@ -69,7 +69,7 @@ def make_current(tree: Path, version: str) -> None:
     new = tree.parent / f".{version}.{os.getpid()}"
     new.symlink_to(tree.name)
     new.replace(tree.parent / version)
-    records.sync(tree.parent)
+    files.sync(tree.parent)
 
 
 def summary(tree: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import flags, records
+from ansible_collections.jetson.thor.plugins.module_utils import files, flags, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds import elf, finished
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
@@ -42,11 +42,11 @@ def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) 
     }
     records.write(stage / finished.NAME, content, 0o644)
     for path in (*stage.rglob("*"), stage):
-        records.sync(path)
+        files.sync(path)
     # A tree without its build.json is not a build: somebody has modified it.
     shutil.rmtree(tree, ignore_errors=True)
     stage.rename(tree)
-    records.sync(tree.parent)
+    files.sync(tree.parent)
     report.say(f"installed {tree}")
 
 

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
+from ansible_collections.jetson.thor.plugins.module_utils.files import sync
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
     FetchError,
@@ -40,7 +41,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Reporter, hash_file, silent
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import PARTIAL, record_of, size_of, trust
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging
-from ansible_collections.jetson.thor.plugins.module_utils.records import sync
 
 CLIENT = "/opt/thor/venv/modelscope"
 # Files of one model that are transferred in parallel.

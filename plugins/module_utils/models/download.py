@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.files import sync
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
     FetchError,
     bad_answer,
@@ -33,7 +34,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.web import (
     refuse_limit,
     why,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.records import sync
 
 # The limit for a file whose size nobody states.
 UNSTATED_BYTES = 2 * 1024**3

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.files import sync
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
@@ -22,7 +23,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
     write_manifest,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging
-from ansible_collections.jetson.thor.plugins.module_utils.records import sync
 
 
 def install(stage: Staging, target: Path, plan: Plan, manifest: Mapping[str, Any]) -> None:

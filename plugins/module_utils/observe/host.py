@@ -145,7 +145,7 @@ def _systemd() -> int | None:
 
 
 def _memory(root: Path | None) -> dict[str, int | None]:
-    values = files.memory(root)
+    values = files.meminfo(root)
     return {"total_bytes": values.get("MemTotal"), "available_bytes": values.get("MemAvailable")}
 
 

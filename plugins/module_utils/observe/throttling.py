@@ -46,7 +46,7 @@ def observe(root: Path | None) -> dict[str, Any]:
 
 def memory(root: Path | None) -> dict[str, int | None]:
     """Memory as the kernel counts it. If the GPU shares it, free is what CUDA calls free."""
-    lines = files.memory(root)
+    lines = files.meminfo(root)
     names = {"total": "MemTotal", "free": "MemFree", "available": "MemAvailable", "page_cache": "Cached"}
     return {name: lines.get(line) for name, line in names.items()}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, records
+from ansible_collections.jetson.thor.plugins.module_utils import files
 
 # The first line of every unit that is ours to remove.
 MARKER = "# A service of jetson.thor:"
@@ -148,16 +148,11 @@ class Disk:
         """Write a file beside its place: from then on it needs no more space."""
         staged = self.beside(item.path, "new")
         staged.parent.mkdir(parents=True, exist_ok=True)
-        with staged.open("w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), int(item.mode, 8))
-            stream.write(item.content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        files.fill(staged, item.content, int(item.mode, 8), durable=True)
 
     def place(self, absolute: str) -> None:
         """Give a staged file its name."""
-        records.clear_place(self.path(absolute))
-        self.beside(absolute, "new").replace(self.path(absolute))
+        files.place(self.beside(absolute, "new"), self.path(absolute))
 
     def save(self, absolute: str) -> bool:
         """Save a file beside its place, under a second name; return whether the file exists."""
@@ -177,7 +172,7 @@ class Disk:
             self.path(absolute).unlink(missing_ok=True)
         elif (saved := self.beside(absolute, "old")).exists():
             # A rename between two names of one file does nothing, and the saved one would stay.
-            saved.replace(self.path(absolute))
+            files.place(saved, self.path(absolute))
             saved.unlink(missing_ok=True)
 
     def remove(self, absolute: str) -> None:
@@ -195,11 +190,7 @@ class Disk:
         """Make the names of these files durable, not only their contents."""
         for folder in {self.path(path).parent for path in paths}:
             with contextlib.suppress(FileNotFoundError):
-                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                files.sync(folder)
 
     def sweep(self, paths: Iterable[str] = ()) -> None:
         """Remove what killed runs left beside these files and beside all our units and configurations."""

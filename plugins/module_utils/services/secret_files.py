@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import files
+
 FOLDER = "etc/thor/secrets"
 # Definitions that name such a file: those in force, those that a switch under way would put back (transaction.py), and those that a
 # restore brings back.
@@ -65,14 +67,7 @@ class SecretFiles:
         self.folder.chmod(0o700)
         tag = secrets.token_hex(4)
         path = self.folder / f"{name}-{tag}.env"
-        partial = path.with_suffix(".partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(stream.fileno(), 0o600)
-            stream.write(render(values))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.rename(path)
+        files.write(path, render(values), 0o600, durable=True)
         return tag
 
     def value(self, name: str, variable: str) -> str | None:

@@ -101,9 +101,9 @@ def test_too_little_memory_is_reported_with_numbers(capsys: pytest.CaptureFixtur
 
 def test_unknown_memory_does_not_count_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.free_memory().endswith(" GiB") and memory.memory_bytes("MemFree", "MemAvailable")
-    monkeypatch.setattr(files, "memory", lambda _root: {"MemTotal": GIB, "MemFree": 0})
+    monkeypatch.setattr(files, "meminfo", lambda: {"MemTotal": GIB, "MemFree": 0})
     assert memory.free_memory() == "0.0 GiB" and memory.memory_bytes("MemFree", "MemAvailable") == 0
-    monkeypatch.setattr(files, "memory", lambda _root: {})
+    monkeypatch.setattr(files, "meminfo", dict)
     assert memory.free_memory() == "unknown" and memory.memory_bytes("MemFree") is None
     argv = ["engine", "--share", "0.5"]
     assert memory.fit_memory(argv, {"option": "--share", "of": "free", "budget_bytes": GIB}, None) == argv

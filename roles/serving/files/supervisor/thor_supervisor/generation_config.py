@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import files
+
 from thor_supervisor.endings import GiveUp
 
 CODE = "THOR-GENERATION-CONFIG"
@@ -31,11 +33,10 @@ def overlay_generation_config(settings: Mapping[str, Any]) -> None:
             f"{path} cannot be read: {reason}. This engine takes the sampling values of its chat API from there, and the "
             f"profile's ({json.dumps(settings['values'])}) are laid over it: a model without that file cannot have any",
         ) from None
-    partial = written.with_name(f".{written.name}.new")
+    content = json.dumps({**document, **settings["values"]}, indent=2) + "\n"
     try:
-        partial.write_text(json.dumps({**document, **settings["values"]}, indent=2) + "\n", encoding="utf-8")
-        # Root in the container has no capabilities: it can only read what everybody can.
-        partial.chmod(0o644)
-        partial.replace(written)
+        files.write(
+            written, content, 0o644
+        )  # root in the container has no capabilities: it can only read what everybody can
     except OSError as error:
         raise GiveUp(CODE, f"{written} cannot be written: {error.strerror}") from None

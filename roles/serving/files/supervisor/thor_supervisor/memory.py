@@ -25,7 +25,7 @@ GIB = 2**30
 
 def memory_bytes(*names: str) -> int | None:
     """The largest of these lines of /proc/meminfo; None where it has none of them."""
-    lines = files.memory(None)
+    lines = files.meminfo()
     return max((lines[name] for name in names if name in lines), default=None)
 
 

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Some things are done in one place only: writing a file, asking systemd for properties, reading the memory of the host."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = [
+    path
+    for folder in ("plugins", "roles/serving/files/supervisor")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if path.name != "__init__.py"
+]
+PLACES = {
+    "rename": {
+        "plugins/module_utils/files.py",
+        # Whole folders, and downloads of gigabytes, are complete before they get their names.
+        "plugins/module_utils/builds/source.py",
+        "plugins/module_utils/builds/install.py",
+        "plugins/module_utils/builds/finished.py",  # a link
+        "plugins/module_utils/models/install.py",
+        "plugins/module_utils/models/url.py",
+        "plugins/module_utils/jobs.py",
+    },
+    "fsync": {"plugins/module_utils/files.py"},
+    "systemctl show": {"plugins/module_utils/systemd.py"},
+    "meminfo": {"plugins/module_utils/files.py"},
+}
+
+
+def deeds(source: str) -> set[str]:
+    """Which of these things a Python file does."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lstrip("/") == "proc/meminfo":
+            found.add("meminfo")
+        if isinstance(node, ast.Call | ast.List | ast.Tuple):
+            words = [
+                part.value if isinstance(part, ast.Constant) else None
+                for part in (node.args if isinstance(node, ast.Call) else node.elts)
+            ]
+            if words[:2] == ["systemctl", "show"] or (called(node) == "run" and words[:1] == ["show"]):
+                found.add("systemctl show")
+        name = called(node)
+        if name == "atomic_move" or (name in {"rename", "replace"} and is_rename(node)):
+            found.add("rename")
+        if name == "fsync":
+            found.add("fsync")
+    return found
+
+
+def called(node: ast.AST) -> str | None:
+    """The name of the method or function that is called, without what it belongs to."""
+    if not isinstance(node, ast.Call):
+        return None
+    return getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+
+
+def is_rename(node: ast.AST) -> bool:
+    """Tell Path.replace(target) and os.replace(source, target) from those of texts, dates and dataclasses."""
+    assert isinstance(node, ast.Call)
+    if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "os":
+        return True
+    return len(node.args) == 1 and not node.keywords and isinstance(node.func, ast.Attribute)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_does_it_a_second_time(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    others = {deed for deed in deeds(path.read_text(encoding="utf-8")) if name not in PLACES[deed]}
+    assert not others, f"module_utils/files.py and module_utils/systemd.py do this: {', '.join(sorted(others))}"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("os.replace(partial, path)", {"rename"}),
+        ("partial.replace(path)", {"rename"}),
+        ("path.with_name('.new').rename(path)", {"rename"}),
+        ("module.atomic_move(str(partial), str(path))", {"rename"}),
+        ("os.fsync(stream.fileno())", {"fsync"}),
+        ("subprocess.run(['systemctl', 'show', unit])", {"systemctl show"}),
+        ("commands.output('systemctl', 'show', unit)", {"systemctl show"}),
+        ("self.run('show', '--value', unit)", {"systemctl show"}),
+        ("Path('/proc/meminfo').read_text()", {"meminfo"}),
+        ("root / 'proc/meminfo'", {"meminfo"}),
+        ("text.replace('a', 'b'); replace(service, port=1); now.replace(tzinfo=UTC)", set()),
+        ("run('systemctl', 'daemon-reload'); say('see cat /proc/meminfo')", set()),
+    ],
+)
+def test_every_way_of_doing_it_is_seen(source: str, found: set[str]) -> None:
+    assert deeds(source) == found
