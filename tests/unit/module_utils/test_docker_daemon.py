@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_daemon
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_daemon, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 from ansible_collections.jetson.thor.plugins.modules import docker_daemon as docker_daemon_module
@@ -38,14 +37,16 @@ class Host:
     def run_command(self, argv: list[str]) -> tuple[int, str, str]:
         """Run a program."""
         self.commands.append(argv)
-        if argv[1] == "show":
-            return 0, f"ActiveState={'active' if self.pid else 'inactive'}\nMainPID={self.pid}\n", ""
         if argv[1] == "--validate":
             return (1, "", self.refused) if self.refused else (0, "configuration OK", "")
         if argv[0] == "journalctl":
             return 0, "failed to start daemon: http://me:s3cret@proxy is wrong\n", ""
         started = argv[1] in {"restart", "start"}
         return (1, "", "Job for docker.service failed.") if self.fails and started else (0, "", "")
+
+    def show(self, units: list[str], *_properties: str) -> dict[str, dict[str, str]]:
+        """What systemd knows of dockerd."""
+        return {units[0]: {"ActiveState": "active" if self.pid else "inactive", "MainPID": str(self.pid)}}
 
     def run(self, options: dict[str, Any], check_mode: bool = False, **more: Any) -> dict[str, Any]:
         """Run the module."""
@@ -54,13 +55,12 @@ class Host:
             check_mode=check_mode,
             run_command=self.run_command,
             get_bin_path=lambda name: f"/usr/bin/{name}",
-            atomic_move=os.replace,
         )
         return docker_daemon_module.run(module)
 
     def orders(self) -> list[str]:
-        """The orders to systemd, without questions."""
-        return [argv[1] for argv in self.commands if argv[0] == "systemctl" and argv[1] != "show"]
+        """The orders to systemd."""
+        return [argv[1] for argv in self.commands if argv[0] == "systemctl"]
 
 
 @pytest.fixture(name="host")
@@ -68,6 +68,7 @@ def _host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     with Dockerd(tmp_path / "docker.sock") as dockerd:
         dockerd.info = dict(INFO)
         host = Host(tmp_path, dockerd)
+        monkeypatch.setattr(systemd, "observe", host.show)
         monkeypatch.setattr(daemon_json, "PATH", host.file)
         monkeypatch.setattr(docker_host, "DROP_IN", host.drop_in)
         monkeypatch.setattr(docker_host, "PENDING", tmp_path / "lib/pending.json")
