@@ -138,7 +138,7 @@ def test_a_run_that_reaches_a_host_is_let_through(command_line: Callable[..., No
 def test_a_run_that_would_do_nothing_is_refused_with_the_way_out(command_line: Callable[..., None]) -> None:
     absent = why(groups={"all": ["a"], "ungrouped": [], "Thors": ["a"]})
     assert absent.startswith("THOR-HOSTS-NONE: The inventory (hosts.yml) has no group thor, ")
-    assert "Its groups are Thors: rename the one that you mean." in absent
+    assert "Its groups are Thors: rename the right one." in absent
     assert "/inventories/example, set the address" in absent
     assert "The group thor of the inventory (hosts.yml) has no hosts" in why(groups={"all": [], "thor": []})
     command_line(subset="build01")
