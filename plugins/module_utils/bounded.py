@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of others, read up to a limit: whoever answers without an end gets an error, and not this host's memory."""
+"""Answers of other programs, read up to a limit: an endless answer is an error and does not fill this host's memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 
 class TooMuch(ValueError):
-    """An answer is longer than it may be."""
+    """An answer is longer than allowed."""
 
 
 def read(response: Any, limit: int, seconds: float) -> bytes:
     """The whole body of an HTTP answer.
 
-    Raises TooMuch for more than ``limit`` bytes, TimeoutError where it takes longer than ``seconds`` (a socket's own
-    timeout begins anew with every byte), and what http.client raises for a body that was cut.
+    Raises TooMuch for more than ``limit`` bytes, TimeoutError if it takes longer than ``seconds`` (a socket's own timeout
+    restarts with every byte), and what http.client raises for a body that was cut.
     """
     content = start(response, limit + 1, seconds)
     if len(content) > limit:
         raise TooMuch(f"more than {limit:,} bytes were answered")
-    # http.client tells of a body that ended too early only where all of it is read at once.
+    # http.client reports a body that ended too early only if it is read all at once.
     missing = getattr(response, "length", None)
     if missing:
         raise http.client.IncompleteRead(content, missing)
@@ -38,12 +38,12 @@ def start(response: Any, limit: int, seconds: float) -> bytes:
         blocks.append(block)
         size += len(block)
         if time.monotonic() > end:
-            raise TimeoutError(f"the answer has not come to its end within {seconds:g} s")
+            raise TimeoutError(f"the answer did not end within {seconds:g} s")
     return b"".join(blocks)
 
 
 def parse(content: bytes | str) -> Any:
-    """JSON of others. Raises ValueError also where it is nested deeper than Python can follow."""
+    """Somebody else's JSON. Raises ValueError also if it is nested deeper than Python can follow."""
     try:
         return json.loads(content)
     except RecursionError:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What other programs say when the network fails, and what may be concluded from it. Pure.
+"""What other programs say when the network fails, and what follows from it. Pure.
 
-A fault counts as passing only where it is known to be: what nobody has seen before is shown as it was said, and is not
-tried again. Sources: Go's net, crypto/x509 and net/http (dockerd, containerd), OpenSSL's x509_txt.c (Python, curl),
+An error counts as transient only if it is known to be: unknown words are shown as they are, and the request is not retried.
+Sources: Go's net, crypto/x509 and net/http (dockerd, containerd), OpenSSL's x509_txt.c (Python, curl),
 GnuTLS's verify.c and apt's acquire-item.cc (apt, git of Ubuntu).
 """
 
@@ -18,14 +18,14 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# crypto/x509/verify.go says "has expired or is not yet valid" of both; only the times behind it tell which.
+# crypto/x509/verify.go says "has expired or is not yet valid" in both cases; only the times after it tell which.
 _NOT_YET = re.compile(
     r"current time \S+ is before|certificate is not yet valid|not yet valid certificate|not (yet )?activated|"
     r"activation date|is not valid yet \(invalid for another",
     re.IGNORECASE,
 )
 _EXPIRED = re.compile(r"certificate has expired|expired certificate|is expired \(invalid since", re.IGNORECASE)
-# The host's own network, or the server's, is away for a moment.
+# The host's network or the server is down for a moment.
 _DOWN = re.compile(
     r"connection refused|no such host|server misbehaving|temporary failure|could not resolve|network is unreachable|"
     r"no route to host|host is down|(i/o|connection|operation|read|request|gateway).? ?time-?d? ?out|TLS handshake timeout|"
@@ -35,7 +35,7 @@ _DOWN = re.compile(
     r"\b408 Request",
     re.IGNORECASE,
 )
-# A connection that was there broke.
+# An open connection broke.
 _CUT = re.compile(
     r"\bEOF\b|connection reset|reset by peer|broken pipe|use of closed network connection|server closed idle connection|"
     r"connection (was )?(closed|lost|aborted)|software caused connection abort|stream error: |server sent GOAWAY|"
@@ -43,25 +43,25 @@ _CUT = re.compile(
     re.IGNORECASE,
 )
 CLOCK_REMEDY = (
-    "Let the host's clock be set (timedatectl; a Thor has no battery for it, so it needs NTP), then run the play again. "
-    "Nothing about TLS needs to be weakened."
+    "Set the host's clock (timedatectl; a Thor has no battery for it, so it needs NTP), then run the play again. "
+    "TLS does not need to be weakened."
 )
-# A rate limit that ends sooner than this is waited for.
+# We wait for a rate limit that ends sooner than this.
 LONGEST_WAIT = 120.0
 
 
 def clock_is_behind(text: str) -> bool:
-    """Whether a certificate or a signed list is refused because it begins only later: the clock of this host is in the past."""
+    """Whether a certificate or a signed list is refused because it is not valid yet: this host's clock is in the past."""
     return bool(_NOT_YET.search(text))
 
 
 def has_expired(text: str) -> bool:
-    """Whether a certificate is refused because its time is over."""
+    """Whether a certificate is refused because it has expired."""
     return bool(_EXPIRED.search(text)) and not clock_is_behind(text)
 
 
 def is_down(text: str) -> bool:
-    """Whether a text says that a server does not answer now and may do so later."""
+    """Whether a text says that a server does not answer now but may do so later."""
     return bool(_DOWN.search(text))
 
 
@@ -71,7 +71,7 @@ def is_cut(text: str) -> bool:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether a failed request is of a kind that may pass: no answer, a broken connection, a name that is not resolved now."""
+    """Whether a failed request may succeed later: no answer, a broken connection, a name that cannot be resolved now."""
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, BaseException) else error
     if isinstance(cause, ssl.SSLError):
@@ -85,7 +85,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds from now, of a header ``Retry-After`` (seconds or a date of HTTP) or of a time in ISO 8601; None for none."""
+    """Seconds from now, from a header ``Retry-After`` (seconds or an HTTP date) or an ISO 8601 time; None if there is none."""
     text = (value or "").strip()
     if re.fullmatch(r"\d{1,9}", text):
         return float(text)

@@ -16,13 +16,12 @@ import platform
 import pwd
 import re
 import struct
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils import commands, files
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
 from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
@@ -97,15 +96,6 @@ def identity(root: Path | None) -> dict[str, str | None]:
     }
 
 
-def _run(*command: str) -> str:
-    """The output of a program; empty where it is missing or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
 def _device(root: Path | None) -> dict[str, Any]:
     model = files.read(root, "/proc/device-tree/model")
     compatible = [one for one in (files.read(root, "/proc/device-tree/compatible") or "").split("\0") if one.strip()]
@@ -140,7 +130,7 @@ def _systemd() -> int | None:
     """Version of systemd where it is the running init."""
     if not Path("/run/systemd/system").is_dir():
         return None
-    match = re.match(r"systemd (\d+)", _run("systemctl", "--version"))
+    match = re.match(r"systemd (\d+)", commands.output("systemctl", "--version"))
     return int(match[1]) if match else None
 
 
@@ -171,15 +161,15 @@ def synchronized(timex: bytes | None) -> bool | None:
 def toolchain() -> dict[str, str | None]:
     """What a build would be made with; the versions are part of a build's fingerprint."""
     nvcc = next((str(path) for path in (Path("/usr/local/cuda/bin/nvcc"), *_on_path("nvcc")) if path.exists()), None)
-    gxx = _run("g++", "-dumpfullversion").strip()
+    gxx = commands.output("g++", "-dumpfullversion").strip()
     return {
         "compiler": f"g++ {gxx}" if gxx else None,
         "nvcc": nvcc,
-        "cuda": _version(_run(nvcc, "--version"), r"release (\d+\.\d+)") if nvcc else None,
-        "cmake": _version(_run("cmake", "--version")),
-        "ninja": _version(_run("ninja", "--version")),
-        "ccache": _version(_run("ccache", "--version")),
-        "git": _version(_run("git", "--version")),
+        "cuda": _version(commands.output(nvcc, "--version"), r"release (\d+\.\d+)") if nvcc else None,
+        "cmake": _version(commands.output("cmake", "--version")),
+        "ninja": _version(commands.output("ninja", "--version")),
+        "ccache": _version(commands.output("ccache", "--version")),
+        "git": _version(commands.output("git", "--version")),
     }
 
 
