@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 
 # A build tree, its sources and the compiler cache. llama.cpp with CUDA was measured at about 2 GiB; the rest is margin.
@@ -67,11 +66,6 @@ class BuildSettings:
     cuda: bool = True
     architectures: str = "110-real"
     cmake_options: Mapping[str, Any] = field(default_factory=dict)
-
-
-def settings(variables: Mapping[str, Mapping[str, Any]]) -> dict[str, BuildSettings]:
-    """The settings by role, from variables as Ansible hands them over."""
-    return {role: BuildSettings(**{**given, "cuda": boolean(given["cuda"])}) for role, given in variables.items()}
 
 
 @dataclass(frozen=True)

@@ -45,23 +45,18 @@ def missing(services: Sequence[Mapping[str, Any]], held: Mapping[str, Any], ever
     """What the host lacks; ``held`` is ``thor_host.models``. With ``everything``, also what is there, to verify its checksums."""
     sizes: dict[str, dict[str, int]] = {}
     for _name, artifact in _wanted(services):
-        if _absence(artifact, held.get(artifact["path"])):
+        if absence(artifact, held.get(artifact["path"])):
             sizes.setdefault(_place(artifact), {})[artifact["key"]] = artifact["bytes"]
     found = []
     for artifact in merge(services)[0]:
-        reason = _absence(artifact, held.get(artifact["path"])) or ("verify checksums" if everything else "")
+        reason = absence(artifact, held.get(artifact["path"])) or ("verify checksums" if everything else "")
         if reason:
             found.append(Fetch(artifact, reason, sum(sizes.get(_place(artifact), {}).values())))
     return found
 
 
-def is_present(artifact: Mapping[str, Any], held: Mapping[str, Any] | None) -> bool:
-    """Whether ``held``, what ``thor_host.models`` says about the artifact's directory, satisfies it."""
-    return not _absence(artifact, held)
-
-
-def _absence(artifact: Mapping[str, Any], held: Mapping[str, Any] | None) -> str:
-    """Why an artifact must be fetched; an empty text if it is there."""
+def absence(artifact: Mapping[str, Any], held: Mapping[str, Any] | None) -> str:
+    """Why an artifact must be fetched, by what ``thor_host.models`` says about its directory; an empty text if it is there."""
     if held is None:
         return "absent"
     if not held["intact"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import is_present, merge, missing
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import absence, merge, missing
 
 MODEL: dict[str, Any] = {
     "key": "m",
@@ -55,7 +55,7 @@ def test_services_share_what_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(("one", "change"), [(MODEL, {"revision": "v2"}), (FILE, {"checksum": None})])
-def test_what_excludes_each_other_is_named(one: dict[str, Any], change: dict[str, Any]) -> None:
+def test_artifacts_that_exclude_each_other_are_reported(one: dict[str, Any], change: dict[str, Any]) -> None:
     _artifacts, problems = merge([service("one", one), service("two", one | change)])
     assert [problem.code for problem in problems] == ["THOR-MODEL-CONFLICT"]
     assert "two" in problems[0].variable
@@ -73,28 +73,28 @@ def test_what_excludes_each_other_is_named(one: dict[str, Any], change: dict[str
         ({"sha256": {"x.gguf": "1"}}, False),
     ],
 )
-def test_a_model_is_there_when_its_directory_answers_it(change: dict[str, Any], present: bool) -> None:
-    assert is_present(MODEL | change, HELD) is present
+def test_a_model_is_present_if_its_directory_satisfies_it(change: dict[str, Any], present: bool) -> None:
+    assert (absence(MODEL | change, HELD) == "") is present
 
 
-def test_a_model_is_not_there_without_an_intact_directory() -> None:
-    assert not is_present(MODEL, None)
-    assert not is_present(MODEL, HELD | {"intact": False})
-    assert not is_present(MODEL, HELD | {"source": "url"})
+def test_a_model_is_absent_without_an_intact_directory() -> None:
+    assert absence(MODEL, None)
+    assert absence(MODEL, HELD | {"intact": False})
+    assert absence(MODEL, HELD | {"source": "url"})
 
 
-def test_a_lock_that_was_satisfied_costs_nothing() -> None:
+def test_a_satisfied_lock_costs_nothing() -> None:
     lock = {"x.gguf": "1"}
-    assert is_present(MODEL | {"sha256": lock}, HELD | {"lock": lock_digest(lock)})
-    assert not is_present(MODEL | {"sha256": lock}, HELD | {"lock": lock_digest({"x.gguf": "2"})})
+    assert not absence(MODEL | {"sha256": lock}, HELD | {"lock": lock_digest(lock)})
+    assert absence(MODEL | {"sha256": lock}, HELD | {"lock": lock_digest({"x.gguf": "2"})})
 
 
-def test_a_file_is_there_when_it_is_held_to_the_same() -> None:
+def test_a_file_is_present_if_it_has_the_same_pin() -> None:
     held = {"source": "url", "include": ["t.jinja sha256:1"], "intact": True, "files": ["t.jinja"]}
-    assert is_present(FILE, held)
-    assert not is_present(FILE | {"checksum": "sha256:2"}, held)
-    assert not is_present(FILE | {"checksum": None}, held)
-    assert is_present(FILE | {"checksum": None}, held | {"include": ["t.jinja http://h/t"]})
+    assert not absence(FILE, held)
+    assert absence(FILE | {"checksum": "sha256:2"}, held)
+    assert absence(FILE | {"checksum": None}, held)
+    assert not absence(FILE | {"checksum": None}, held | {"include": ["t.jinja http://h/t"]})
 
 
 def test_only_the_bytes_that_are_missing_count() -> None:
