@@ -42,17 +42,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the files that were asked for; return the tables and what is wrong with each host."""
+        """Write the requested files; return the tables and the problems of each host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        unread = files.unknown_variables(task_vars or {}).problems
-        if unread:
-            return {**result, "failed": True, "msg": "\n".join(problem.text() for problem in unread)}
-        floors = {"": args["floor"], **args["floors"]}
-        wrong = [f"{host or 'bench_floor'} = {floor!r}" for host, floor in floors.items() if not _is_part(floor)]
-        if wrong:
-            msg = f"THOR-BENCH-METHOD: thor_bench_floor of {', '.join(wrong)}: write a number above 0 and at most 1 (0.9)."
-            return {**result, "failed": True, "msg": msg}
+        if refusal := _refusal(args, task_vars or {}):
+            return {**result, "failed": True, "msg": refusal}
         places = [Path(place).expanduser() for place in args["results"]]
         documents, unusable = result_files.read_all(places)
         if places and not documents and not unusable:
@@ -63,8 +57,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**result, "failed": True, "msg": msg}
         told = [problem.text() for problem in unusable]
         if unusable and (args["strict"] or not documents):
-            result.update(failed=True, msg="\n".join(told), problems=[problem.as_dict() for problem in unusable])
-            return result
+            problems = [problem.as_dict() for problem in unusable]
+            return {**result, "failed": True, "msg": "\n".join(told), "problems": problems}
         reference = yaml.safe_load(Path(args["reference"]).read_text(encoding="utf-8"))["reference"]
         of_hosts = {host: float(floor) for host, floor in args["floors"].items()}
         fleet = results.fleet(documents, reference, args["floor"], of_hosts)
@@ -73,39 +67,54 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # Results of earlier runs got their verdict then.
             if not args["run"] or entry.result["run"] == args["run"]:
                 messages.setdefault(entry.host, []).extend(one.text() for one in results.problems([entry]))
-        result.update(
-            warnings=told,
-            messages={host: texts for host, texts in messages.items() if texts},
-            text=report.terminal(fleet, reference, args["floor"]),
-            changed=False,
-        )
+        result |= {
+            "warnings": told,
+            "messages": {host: texts for host, texts in messages.items() if texts},
+            "text": report.terminal(fleet, reference, args["floor"]),
+            "changed": False,
+        }
         if args["html"]:
             result["html"] = str(Path(args["html"]).expanduser().absolute())
         if args["html"] and importlib.util.find_spec("matplotlib") is None:
             return {**result, "failed": True, "msg": NO_PLOTTER}
-        targets = [Path(args[name]).expanduser() for name in ("markdown", "html") if args[name]]
         try:
-            for target in targets:
-                _writable(target)
-            if self._task.check_mode:
-                return result
-            if args["markdown"]:
-                text = report.markdown(fleet, reference, args["floor"])
-                result["changed"] |= _write(targets[0], text)
-            if args["html"]:
-                written = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-                template = Path(args["template"]).read_text(encoding="utf-8")
-                page = report.page(fleet, reference, args["floor"], template=template, written=written, left_out=told)
-                result["changed"] |= _write(targets[-1], page)
+            result["changed"] = _write_all(fleet, reference, args, told, dry=self._task.check_mode)
         except report.PlotterMissing as error:
-            result.update(failed=True, msg=f"{NO_PLOTTER} ({error})")
+            return {**result, "failed": True, "msg": f"{NO_PLOTTER} ({error})"}
         except OSError as error:
-            result.update(
-                failed=True,
-                msg=f"THOR-RESULT-WRITE: thor_bench_results: {error.filename} cannot be written on the controller: {error.strerror}. "
-                "Name a folder that can be written.",
-            )
+            reason = f"{error.filename} cannot be written on the controller: {error.strerror}."
+            msg = f"THOR-RESULT-WRITE: thor_bench_results: {reason} Name a folder that can be written."
+            return {**result, "failed": True, "msg": msg}
         return result
+
+
+def _refusal(args: dict[str, Any], task_vars: dict[str, Any]) -> str | None:
+    """Why nothing is read at all, or None."""
+    if unread := files.unknown_variables(task_vars).problems:
+        return "\n".join(problem.text() for problem in unread)
+    floors = {"": args["floor"], **args["floors"]}
+    wrong = [f"{host or 'bench_floor'} = {floor!r}" for host, floor in floors.items() if not _is_part(floor)]
+    if wrong:
+        return f"THOR-BENCH-METHOD: thor_bench_floor of {', '.join(wrong)}: write a number above 0 and at most 1 (0.9)."
+    return None
+
+
+def _write_all(
+    fleet: results.Fleet, reference: dict[str, Any], args: dict[str, Any], left_out: list[str], *, dry: bool
+) -> bool:
+    """Write the requested files, unless ``dry``; returns whether any of them changes. Raises OSError and PlotterMissing."""
+    targets = {name: Path(args[name]).expanduser() for name in ("markdown", "html") if args[name]}
+    for target in targets.values():
+        _writable(target)
+    changed = False
+    if "markdown" in targets:
+        changed |= _write(targets["markdown"], report.markdown(fleet, reference, args["floor"]), dry=dry)
+    if "html" in targets:
+        written = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+        template = Path(args["template"]).read_text(encoding="utf-8")
+        page = report.page(fleet, reference, args["floor"], template=template, written=written, left_out=left_out)
+        changed |= _write(targets["html"], page, dry=dry)
+    return changed
 
 
 def _is_part(floor: Any) -> bool:
@@ -123,9 +132,10 @@ def _writable(path: Path) -> None:
         raise OSError(number, os.strerror(number), str(folder))
 
 
-def _write(path: Path, text: str) -> bool:
-    """Write a file in one rename, and return whether its content changed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(path: Path, text: str, *, dry: bool) -> bool:
+    """Write a file in one rename, unless ``dry``; returns whether its content changes."""
     before = path.read_text(encoding="utf-8") if path.exists() else None
-    write(path, text)
+    if not dry:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, text)
     return before != text

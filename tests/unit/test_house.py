@@ -224,27 +224,30 @@ def test_a_module_is_documented_with_examples_and_attributes(module: str) -> Non
         assert attribute["support"] != "partial" or attribute.get("details"), f"{name} is partial: in what way?"
 
 
+def runs_of(module: str) -> set[str]:
+    """The functions of tests/support/module_promises.py that the test of a module calls for it."""
+    path = ROOT / "tests/unit/modules" / f"test_{module}.py"
+    source = path.read_text(encoding="utf-8") if path.exists() else ""
+    return {
+        node.func.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args
+        if ast.unparse(node.func.value) == "module_promises" and ast.unparse(node.args[0]) == repr(module)
+    }
+
+
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_keeps_what_its_attributes_promise(module: str) -> None:
+def test_check_and_diff_mode_of_a_module_are_tested_by_running_it(module: str) -> None:
     path = ROOT / "plugins/modules" / f"{module}.py"
     attributes = yaml.safe_load(text_constant(path, "DOCUMENTATION"))["attributes"]
-    source = path.read_text(encoding="utf-8")
-    action = ROOT / "plugins/action" / f"{module}.py"
-    declared = "supports_check_mode=True" in source or (action.exists() and "AnsibleModule(" not in source)
-    assert (attributes["check_mode"]["support"] != "none") == declared
-    if attributes["diff_mode"]["support"] in {"full", "partial"}:
-        sources = {path: source, action: action.read_text(encoding="utf-8") if action.exists() else ""}
-        waiting = [source]
-        while waiting:
-            imported = re.findall(r"plugins\.module_utils((?:\.\w+)*) import ([(\w, ]+)", waiting.pop())
-            for package, names in imported:
-                folder = ROOT / "plugins/module_utils" / package.strip(".").replace(".", "/")
-                files = [folder.with_suffix(".py"), *(folder / f"{name.strip()}.py" for name in names.split(","))]
-                for file in set(files) - set(sources):
-                    if file.is_file():
-                        sources[file] = file.read_text(encoding="utf-8")
-                        waiting.append(sources[file])
-        assert re.search(r"""\bdiff=|["']diff["']""", "\n".join(sources.values())), "documents a diff and returns none"
+    assert attributes["check_mode"]["support"] != "none"
+    runs = runs_of(module)
+    if attributes["diff_mode"]["support"] != "none":
+        assert "keep" in runs, f"tests/unit/modules/test_{module}.py: module_promises.keep({module!r}, ...)"
+    elif "AnsibleModule(" in path.read_text(encoding="utf-8"):
+        assert runs & {"keep", "keep_reading"}, f"tests/unit/modules/test_{module}.py runs it with neither"
+    else:
+        assert "run_action" in runs, f"tests/unit/modules/test_{module}.py does not run its action"
 
 
 def test_the_action_group_holds_every_module() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import module_promises
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import apt_simulation as simulation
 from ansible_collections.jetson.thor.plugins.module_utils.observe.toolkit import PACKAGES as TOOLKIT
@@ -175,3 +176,10 @@ def test_a_list_from_the_future_means_a_wrong_clock(host: Host, monkeypatch: pyt
     with pytest.raises(Failed) as failure:
         run(["docker.io"])
     assert str(failure.value).startswith("THOR-CLOCK-WRONG: ") and "insecure" not in str(failure.value)
+
+
+def test_it_keeps_its_promises(host: Host, tmp_path: Path) -> None:
+    made = host(own=(toolkit.Package("docker.io", "26.1", []),))
+    result = module_promises.keep_reading("apt_simulation", {"packages": ["docker.io"]}, made.etc, made.lists)
+    assert result["install"] == ["docker.io"]
+    assert not list(tmp_path.glob("thor-apt-*"))

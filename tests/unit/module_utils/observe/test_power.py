@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nvpmodel
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
 from ansible_collections.jetson.thor.plugins.module_utils.observe import power
 from ansible_collections.jetson.thor.plugins.modules import power_mode
+from nvpmodel import THOR
 
 # As posted by people who ran it on a device.
 XAVIER_NX = """\
@@ -48,7 +50,6 @@ GPU MAX_FREQ -1
 < POWER_MODEL ID=3 NAME=70W >
 < PM_CONFIG DEFAULT=1 >
 """
-THOR = {"MAXN": 0, "120W": 1, "90W": 2, "70W": 3}
 
 
 @pytest.mark.parametrize(
@@ -103,33 +104,7 @@ def test_a_program_that_asks_or_hangs_does_not_hold_anybody_up() -> None:
 
 @pytest.fixture(name="tools")
 def _tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is the only one where tools are looked for, with an nvpmodel of a Thor."""
-    folder = tmp_path / "sbin"
-    folder.mkdir()
-    monkeypatch.setattr(power, "_PATH", str(folder))
-    models = "\n".join(f"NVPM VERB: POWER_MODEL: ID={number} NAME={name}" for name, number in THOR.items())
-    program(
-        folder / "nvpmodel",
-        f"""
-case $1 in
--p) echo '{models}' >&2 ;;
--q) printf 'NVPM WARN: fan mode is not set!\\nNV Power Mode: %s\\n9\\n' $(cat {tmp_path}/mode) ;;
--m) case $2 in
-    0) echo MAXN >{tmp_path}/mode ;;
-    2) echo 'NVPM WARN: Reboot required for changing to this power mode: 2'; read answer || exit 234 ;;
-    *) echo 'NVPM ERROR: failed to set power mode!' >&2; exit 255 ;;
-    esac ;;
-esac
-""",
-    )
-    (tmp_path / "mode").write_text("120W")
-    return tmp_path
-
-
-def program(path: Path, text: str) -> None:
-    """Write a shell script."""
-    path.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
-    path.chmod(0o755)
+    return nvpmodel.install(tmp_path, monkeypatch)
 
 
 def test_a_device_without_tools_is_observed_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,14 +118,14 @@ def test_the_modes_are_observed_with_the_tool_or_from_its_file(tools: Path) -> N
     found = power.observe(None)["power"]
     assert found["modes"] == THOR
     assert found["mode"] == {"name": "120W", "id": 9}
-    program(tools / "sbin/nvpmodel", "exit 1")
+    nvpmodel.program(tools / "sbin/nvpmodel", "exit 1")
     (tools / "etc").mkdir()
     (tools / "etc/nvpmodel.conf").write_text(THOR_FILE)
     assert power.observe(tools)["power"]["modes"] == THOR
 
 
 def test_observation_is_bounded_when_the_tool_hangs(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tools / "sbin/nvpmodel", "exec sleep 60")
+    nvpmodel.program(tools / "sbin/nvpmodel", "exec sleep 60")
     monkeypatch.setattr(power.ask, "__kwdefaults__", {"seconds": 0.3})
     begin = time.monotonic()
     assert power.observe(None)["power"]["mode"] is None

@@ -1,0 +1,24 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The module engine_image: check mode, diff mode, and a second run, against the fake dockerd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import image_host
+import module_promises
+import pytest
+from image_runs import VLLM, image, pulled, spec
+
+
+def test_it_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = module_promises.inline_jobs(monkeypatch)
+    image_host.redirect(tmp_path, monkeypatch)
+    arguments = spec(image())
+    del arguments["environment"]
+    with image_host.dockerd(tmp_path, monkeypatch) as dockerd:
+        dockerd.pulls = [pulled()]
+        result = module_promises.keep("engine_image", arguments, tmp_path / "images.json")
+        assert result["pulled"] == [VLLM] and VLLM in dockerd.names()
+    assert started == ["images"], "neither check mode nor a second run starts a job"

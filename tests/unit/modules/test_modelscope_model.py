@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The module modelscope_model: check mode, diff mode, and a second run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import hub_server
+import module_promises
+import pytest
+
+
+def test_it_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = module_promises.inline_jobs(monkeypatch)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    place = tmp_path / "models/acme/small"
+    with hub_server.running() as hub:
+        hub.put("acme/small", {"config.json": b"{}", "model.gguf": b"x" * 1000})
+        arguments = {
+            "id": "acme/small",
+            "path": str(place),
+            "endpoint": hub.url,
+            "client": sys.prefix,
+            "retries": 1,
+            "idle_timeout": 5,
+            "timeout": 60,
+        }
+        result = module_promises.keep("modelscope_model", arguments, tmp_path)
+    assert (place / "model.gguf").stat().st_size == 1000
+    assert result["fetched_bytes"] == 1002
+    assert started == ["fetch-acme-small"], "neither check mode nor a second run starts a job"
