@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.files import write
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
@@ -27,7 +26,6 @@ ARGUMENTS: dict[str, Any] = {
     "floor": {"type": "float", "default": 0.9},
     "floors": {"type": "dict", "default": {}},
     "run": {"type": "str"},
-    "reference": {"type": "path", "required": True},
     "template": {"type": "path", "required": True},
     "html": {"type": "path"},
     "markdown": {"type": "path"},
@@ -59,7 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if unusable and (args["strict"] or not documents):
             problems = [problem.as_dict() for problem in unusable]
             return {**result, "failed": True, "msg": "\n".join(told), "problems": problems}
-        reference = yaml.safe_load(Path(args["reference"]).read_text(encoding="utf-8"))["reference"]
+        reference = files.reference()
         of_hosts = {host: float(floor) for host, floor in args["floors"].items()}
         fleet = results.fleet(documents, reference, args["floor"], of_hosts)
         messages: dict[str, list[str]] = {}

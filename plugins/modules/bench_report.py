@@ -35,10 +35,6 @@ options:
   run:
     description: The run whose verdicts to return; if omitted, the verdicts of all services.
     type: str
-  reference:
-    description: The reference table, C(reference.yml) of the role C(catalog).
-    type: path
-    required: true
   template:
     description: Template of the page.
     type: path
@@ -77,7 +73,6 @@ EXAMPLES = r"""
 - name: Report all results
   jetson.thor.bench_report:
     results: [bench-results]
-    reference: roles/catalog/files/reference.yml
     template: roles/bench/templates/report.html.j2
     html: bench-results/report.html
 """

@@ -42,6 +42,14 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 @cache
+def reference() -> dict[str, Any]:
+    """What was measured on a Jetson Thor, and by whom: the catalog's reference table."""
+    path = ROLES / "catalog" / "files" / "reference.yml"
+    table: dict[str, Any] = yaml_load(path.read_text(encoding="utf-8"))["reference"]
+    return table
+
+
+@cache
 def role_variables() -> frozenset[str]:
     """The variables of all roles, from their defaults."""
     texts = (path.read_text(encoding="utf-8") for path in ROLES.glob("*/defaults/main.yml"))
