@@ -19,7 +19,6 @@ def test_it_keeps_its_promises(tmp_path: Path) -> None:
         file.write_text(json.dumps(document), encoding="utf-8")
     arguments = {
         "results": [str(results)],
-        "reference": str(made_up.ROOT / "roles/catalog/files/reference.yml"),
         "template": str(made_up.ROOT / "roles/bench/templates/report.html.j2"),
         "markdown": str(tmp_path / "out/report.md"),
     }
