@@ -188,7 +188,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished, inputs, job
-from ansible_collections.jetson.thor.plugins.module_utils.observe import host
+from ansible_collections.jetson.thor.plugins.module_utils.observe import toolchain as tools
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 ARGUMENTS: dict[str, Any] = {
@@ -230,7 +230,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    toolchain = host.toolchain()
+    toolchain = tools.observe()
     if params["cuda"] and toolchain["nvcc"] is None:
         refuse(module, [inputs.cuda_missing(params["engine"])])
     wanted = inputs.inputs(params, toolchain, platform.machine())

@@ -141,7 +141,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils.clients import keys, verify
-from ansible_collections.jetson.thor.plugins.module_utils.observe import host
+from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
 ARGUMENTS: dict[str, Any] = {
@@ -165,7 +165,7 @@ def main() -> None:
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
     keys.learn_keys(given["services"])
-    results = verify.verify_services(given["services"], questions, deployed.missing, host.listening())
+    results = verify.verify_services(given["services"], questions, deployed.missing, sockets.listening())
     module.exit_json(changed=False, results=results)
 
 

@@ -29,7 +29,7 @@ import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds import job
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
-from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
+from ansible_collections.jetson.thor.plugins.module_utils.observe import toolchain as tools
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 
@@ -86,7 +86,7 @@ class Bench:
             "source": self.source,
             "argv": ["llama-server"],
         }
-        toolchain, architecture = observe.toolchain(), platform.machine()
+        toolchain, architecture = tools.observe(), platform.machine()
         host = {"toolchain": toolchain, "architecture": architecture, "builds": {}}
         (build,) = builds.due([service], host, {"llama_cpp": BuildSettings(cuda=False)})
         spec = {

@@ -45,7 +45,7 @@ def verify_services(
 ) -> list[Result]:
     """Send the requests of all services concurrently; returns an entry for each, in order (shape: RETURN of the module verify).
 
-    ``missing`` says why a service cannot be asked at all. ``listening`` are the host's listening sockets (observe.listening): a
+    ``missing`` says why a service cannot be asked at all. ``listening`` are the host's listening sockets (observe/sockets.py): a
     service that listens on another address than its own is a problem, however well it answers.
     """
     requests: list[Callable[[], Result]] = []

@@ -1,23 +1,19 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a host is and has: ``thor_host``, read in one go.
+"""Observe a host: the fact ``thor_host``, in one go.
 
-``facts_root`` is a folder whose files are read in place of the device's own where they exist: /proc/device-tree cannot be
-made up in a container.
+``facts_root`` is a folder whose files replace the device's own where they exist: a container cannot have a /proc/device-tree
+of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import ctypes
 import os
 import platform
 import pwd
 import re
-import struct
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +21,16 @@ from ansible_collections.jetson.thor.plugins.module_utils import commands, files
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
 from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
-from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, read_manifest
-from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, mounts, power, throttling
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
+from ansible_collections.jetson.thor.plugins.module_utils.observe import (
+    clock,
+    docker_host,
+    mounts,
+    power,
+    sockets,
+    throttling,
+    toolchain,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, observation
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import SecretFiles
@@ -35,16 +39,16 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl imp
 ENGINES = Path("/opt/thor/engines")
 HUB_CLIENT = Path("/opt/thor/venv/modelscope")
 MODELS = Path("/models")
-# What engines start beside themselves.
+# Programs that engines start.
 PROGRAMS = ("ffmpeg",)
-# Facts: the module of a Thor is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so that L4T alone says nothing.
+# A Thor's module is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so L4T alone does not identify a Thor.
 THOR_COMPATIBLE = "nvidia,tegra264"
 # L4T to JetPack, as published up to November 2026.
 JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
 
 
 def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Everything that the roles want to know of this host. Only reads. ``secrets``: see SecretFiles.observe."""
+    """Everything that plan and roles want to know about this host. Read-only. ``secrets``: see SecretFiles.observe."""
     root = Path(facts_root) if facts_root else None
     disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
     disks["/models"]["staged_bytes"] = _staged_bytes()
@@ -63,8 +67,10 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "systemd": _systemd(),
         "cpus": os.cpu_count() or 1,
         "memory": _memory(root),
-        "toolchain": toolchain(),
-        "programs": {name: next((str(path) for path in _on_path(name) if path.exists()), None) for name in PROGRAMS},
+        "toolchain": toolchain.observe(),
+        "programs": {
+            name: next((str(path) for path in toolchain.on_path(name) if path.exists()), None) for name in PROGRAMS
+        },
         "disks": disks,
         "builds": _builds(),
         "models": _models(),
@@ -72,7 +78,7 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "serving": serving.facts(),
         "secrets": SecretFiles().observe(secrets_key, secrets or {}),
         "account": _account("thor"),
-        "listening": listening((docker["docker"] or {}).get("containers") or []),
+        "listening": sockets.listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
         "person_thor": _is_person("thor"),
@@ -80,18 +86,18 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         **docker,
         **images.observe(),
         **power.observe(root),
-        "clock": _clock(),
+        "clock": clock.observe(),
     }
 
 
 def identity(root: Path | None) -> dict[str, str | None]:
-    """What a device is, in a few words, for the record of a measurement."""
+    """What a device is, for the record of a measurement."""
     l4t = _l4t(root)
     return {
         "model": _device(root)["model"],
         "l4t": l4t,
         "jetpack": _jetpack(l4t),
-        "cuda": toolchain()["cuda"],
+        "cuda": toolchain.observe()["cuda"],
         "architecture": platform.machine(),
     }
 
@@ -127,7 +133,7 @@ def _os(root: Path | None) -> dict[str, str]:
 
 
 def _systemd() -> int | None:
-    """Version of systemd where it is the running init."""
+    """Version of systemd; None if it is not the running init."""
     if not Path("/run/systemd/system").is_dir():
         return None
     match = re.match(r"systemd (\d+)", commands.output("systemctl", "--version"))
@@ -139,51 +145,8 @@ def _memory(root: Path | None) -> dict[str, int | None]:
     return {"total_bytes": values.get("MemTotal"), "available_bytes": values.get("MemAvailable")}
 
 
-def _clock() -> dict[str, Any]:
-    """What time it is here, and whether somebody sets the clock (None: not known). The action adds ``behind_s``."""
-    return {"synchronized": synchronized(_adjtimex()), "time": time.time()}
-
-
-def _adjtimex() -> bytes | None:
-    """The kernel's own account of its clock, struct timex of adjtimex(2); only asked for."""
-    with contextlib.suppress(OSError, AttributeError):
-        state = ctypes.create_string_buffer(512)
-        if ctypes.CDLL(None, use_errno=True).adjtimex(state) >= 0:
-            return state.raw
-    return None
-
-
-def synchronized(timex: bytes | None) -> bool | None:
-    """What timedatectl calls "System clock synchronized": the clock may be wrong by less than 16 seconds."""
-    return None if timex is None else bool(struct.unpack_from("@IxxxxqqqI", timex)[3] < 16_000_000)
-
-
-def toolchain() -> dict[str, str | None]:
-    """What a build would be made with; the versions are part of a build's fingerprint."""
-    nvcc = next((str(path) for path in (Path("/usr/local/cuda/bin/nvcc"), *_on_path("nvcc")) if path.exists()), None)
-    gxx = commands.output("g++", "-dumpfullversion").strip()
-    return {
-        "compiler": f"g++ {gxx}" if gxx else None,
-        "nvcc": nvcc,
-        "cuda": _version(commands.output(nvcc, "--version"), r"release (\d+\.\d+)") if nvcc else None,
-        "cmake": _version(commands.output("cmake", "--version")),
-        "ninja": _version(commands.output("ninja", "--version")),
-        "ccache": _version(commands.output("ccache", "--version")),
-        "git": _version(commands.output("git", "--version")),
-    }
-
-
-def _on_path(program: str) -> Iterable[Path]:
-    return (Path(folder) / program for folder in os.environ.get("PATH", "").split(":") if folder)
-
-
-def _version(text: str, pattern: str = r"(\d+(?:\.\d+)+)") -> str | None:
-    match = re.search(pattern, text)
-    return match[1] if match else None
-
-
 def _disk(path: Path) -> dict[str, int]:
-    """Space of the filesystem that a path is, or will be, on. ``device`` tells which paths share one."""
+    """Space on the file system that a path is, or will be, on. ``device`` is the same for paths that share one."""
     while not path.exists():
         path = path.parent
     usage = os.statvfs(path)
@@ -195,7 +158,7 @@ def _disk(path: Path) -> dict[str, int]:
 
 
 def _staged_bytes() -> int:
-    """Bytes of downloads that were cut short: they need not be fetched, nor found room for, again."""
+    """Bytes of interrupted downloads, which need neither be fetched nor find room again."""
     return sum(
         path.stat().st_blocks * 512
         for path in (MODELS / ".thor").rglob("*")
@@ -204,7 +167,7 @@ def _staged_bytes() -> int:
 
 
 def _builds() -> dict[str, dict[str, Any]]:
-    """Complete builds: the tree that the link of each version points to."""
+    """Complete builds: the trees that the links of the versions point to."""
     builds: dict[str, dict[str, Any]] = {}
     for link in ENGINES.glob("*/*"):
         tree = link.resolve()
@@ -220,7 +183,7 @@ def _builds() -> dict[str, dict[str, Any]]:
 
 
 def _models() -> dict[str, Any]:
-    """Models with a manifest of ours. ``intact``: every file has the size and the time that the manifest recorded."""
+    """Models with a manifest. ``intact``: every file has the size and time that the manifest records."""
     found: dict[str, Any] = {}
     for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
         for path in MODELS.glob(pattern):
@@ -235,22 +198,14 @@ def _models() -> dict[str, Any]:
                 "include": manifest.get("include"),
                 "lock": manifest.get("lock"),
                 "bytes": sum(one["size"] for one in files.values()),
-                "intact": all(_unchanged(path.parent / name, one) for name, one in files.items()),
+                "intact": all(is_intact(path.parent / name, one) for name, one in files.items()),
                 "files": sorted(files)[:50],
             }
     return found
 
 
-def _unchanged(path: Path, recorded: dict[str, Any]) -> bool:
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (recorded["size"], recorded["mtime_ns"])
-
-
 class _Systemctl(Systemctl):
-    """systemd, which knows no unit where it does not run."""
+    """systemd, which has no units where it does not run."""
 
     def states(self, units: Sequence[str]) -> dict[str, State]:
         """The state of each unit."""
@@ -261,7 +216,7 @@ class _Systemctl(Systemctl):
 
 
 def units() -> dict[str, Any]:
-    """The units of our services by name, with their states and what they say that they serve."""
+    """The units of our services by name, with their states and what they serve."""
     return _units(_Systemctl().states(observation.service_units(Disk())))
 
 
@@ -279,61 +234,8 @@ def _units(states: Mapping[str, State]) -> dict[str, Any]:
     }
 
 
-def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-    """TCP sockets that listen, with the process and the unit that holds them (root sees all of them)."""
-    owners = {one["id"]: one["service"] for one in containers}
-    sockets: dict[str, dict[str, Any]] = {}
-    for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
-        for line in (files.read(None, table) or "").splitlines()[1:]:
-            columns = line.split()
-            if columns[3:4] == ["0A"]:
-                address, port = columns[1].split(":")
-                sockets[columns[9]] = {"address": _address(address[:width]), "port": int(port, 16)}
-    for process in Path("/proc").glob("[0-9]*"):
-        for inode in _sockets(process):
-            if inode in sockets:
-                sockets[inode].update(
-                    pid=int(process.name),
-                    process=(files.read(None, f"{process}/comm") or "").strip(),
-                    unit=_unit(files.read(None, f"{process}/cgroup") or "", owners),
-                )
-    nobody = {"pid": None, "process": None, "unit": None}
-    return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
-
-
-def _unit(cgroups: str, owners: Mapping[str, str | None]) -> str | None:
-    """The unit of a process, from its /proc/PID/cgroup. ``owners``: the unit of ours of each container, by the container's id.
-
-    A container is dockerd's child, in ``/docker/ID`` or ``docker-ID.scope``, and not in the unit that has it run.
-    """
-    container = re.search(r"\b[0-9a-f]{64}\b", cgroups)
-    if container:
-        return owners.get(container[0])
-    unit = re.search(r"/([^/\n]+\.service)", cgroups)
-    return unit[1] if unit else None
-
-
-def _sockets(process: Path) -> Iterable[str]:
-    """Inodes of the sockets that a process holds; what closes while we look is passed over."""
-    with contextlib.suppress(OSError):
-        for descriptor in (process / "fd").iterdir():
-            with contextlib.suppress(OSError):
-                target = os.readlink(descriptor)
-                if target.startswith("socket:["):
-                    yield target[len("socket:[") : -1]
-
-
-def _address(text: str) -> str:
-    """An address of /proc/net/tcp: words of 32 bits, each in the byte order of the machine (little-endian here)."""
-    words = [bytes.fromhex(text[index : index + 8])[::-1] for index in range(0, len(text), 8)]
-    raw = b"".join(words)
-    if len(raw) == 4:
-        return ".".join(str(byte) for byte in raw)
-    return ":".join(f"{raw[index]:02x}{raw[index + 1]:02x}" for index in range(0, 16, 2))
-
-
 def _device_nodes(root: Path | None) -> list[str]:
-    """Nodes that CUDA opens: those of NVIDIA's own list for containers that exist here, and the render nodes."""
+    """Device nodes that CUDA opens: those of NVIDIA's list for containers that exist here, and the render nodes."""
     listed = files.read(root, "/etc/nvidia-container-runtime/host-files-for-container.d/devices.csv") or ""
     nodes = {row[1].strip() for row in csv.reader(listed.splitlines()) if len(row) > 1 and row[0].strip() == "dev"}
     nodes |= {str(path) for pattern in ("nvidia*", "nvmap", "dri/renderD*") for path in Path("/dev").glob(pattern)}
@@ -355,7 +257,7 @@ def _account(name: str) -> dict[str, str] | None:
 
 
 def _is_person(name: str) -> bool:
-    """Whether an account is one that somebody logs in with."""
+    """Whether somebody can log in with an account."""
     try:
         shell = pwd.getpwnam(name).pw_shell
     except KeyError:

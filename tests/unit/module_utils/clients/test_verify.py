@@ -23,7 +23,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.jetson.thor.plugins.filter.junit_xml import junit_xml
 from ansible_collections.jetson.thor.plugins.module_utils.clients import sample_image, verify
-from ansible_collections.jetson.thor.plugins.module_utils.observe import host
+from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 
 QUESTIONS = verify.Questions(prompt="Hi", max_tokens=8, timeout=5, sound_name="speech.ogg", sound=b"RIFF")
@@ -363,8 +363,8 @@ def test_a_service_that_listens_on_more_than_its_address_is_seen(
 def test_verify_fails_for_an_open_port_however_well_the_service_answers(engine: Engine) -> None:
     with socket.create_server(("0.0.0.0", 0)) as server:
         service = engine.service(port=server.getsockname()[1], api="other")
-        listening = [{**one, "unit": None} for one in host.listening()]
+        listening = [{**one, "unit": None} for one in sockets.listening()]
         results = {one["request"]: one for one in verify.verify_services([service], QUESTIONS, listening=listening)}
     assert results["where it listens"]["state"] == "failed"
     assert "THOR-LISTENS-OPEN" in results["where it listens"]["messages"][0]
-    assert len(verify.verify_services([engine.service(api="other")], QUESTIONS, listening=host.listening())) == 1
+    assert len(verify.verify_services([engine.service(api="other")], QUESTIONS, listening=sockets.listening())) == 1

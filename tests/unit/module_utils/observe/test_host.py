@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import struct
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,18 +48,6 @@ def test_another_machine_is_no_thor(tmp_path: Path) -> None:
     assert host["memory"]["total_bytes"] > 0
 
 
-@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_a_listening_socket_is_found_with_its_process(family: socket.AddressFamily, address: str) -> None:
-    with socket.socket(family) as server:
-        server.bind((address, 0))
-        server.listen()
-        port = server.getsockname()[1]
-        (found,) = [one for one in observe.observe()["listening"] if one["port"] == port]
-    assert found["pid"] == os.getpid()
-    full = "0000:0000:0000:0000:0000:0000:0000:0001" if family == socket.AF_INET6 else address
-    assert found["address"] == full
-
-
 def test_a_model_is_intact_until_one_of_its_files_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observe, "MODELS", tmp_path)
     folder = tmp_path / "owner" / "name"
@@ -96,33 +81,6 @@ def test_only_complete_builds_behind_a_link_are_seen(tmp_path: Path, monkeypatch
     (tree / "build.json").write_text(json.dumps({"fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}))
     (build,) = observe.observe()["builds"]["llama.cpp"].values()
     assert build == {"path": str(tree), "fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}
-
-
-@pytest.mark.parametrize(
-    ("cgroups", "unit"),
-    [
-        ("0::/system.slice/thor-chat.service\n", "thor-chat.service"),
-        ("0::/user.slice/user-1000.slice/session-1.scope\n", None),
-        (f"0::/system.slice/docker-{'a' * 64}.scope\n", "thor-box.service"),
-        (f"9:name=systemd:/docker/{'a' * 64}\n7:blkio:/\n", "thor-box.service"),
-        (f"9:name=systemd:/docker/{'b' * 64}\n", None),
-        (f"9:name=systemd:/docker/{'c' * 64}\n", None),
-        ("", None),
-    ],
-)
-def test_a_process_in_a_container_belongs_to_the_unit_that_runs_it(cgroups: str, unit: str | None) -> None:
-    assert observe._unit(cgroups, {"a" * 64: "thor-box.service", "b" * 64: None}) == unit
-
-
-def test_the_clock_is_told_with_whether_somebody_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = observe._clock()
-    assert clock["synchronized"] in (True, False, None) and abs(clock["time"] - time.time()) < 5
-    # struct timex: modes, offset, frequency, maximum error in microseconds. The kernel begins at 16 seconds.
-    for error, synchronized in ((16_000_000, False), (48_500, True)):
-        timex = struct.pack("@IxxxxqqqI", 0, 12, 34, error, 64) + bytes(200)
-        assert observe.synchronized(timex) is synchronized
-    monkeypatch.setattr(observe, "_adjtimex", lambda: None)
-    assert observe._clock()["synchronized"] is None
 
 
 def test_the_action_holds_the_hosts_clock_against_the_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
