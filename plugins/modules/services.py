@@ -151,7 +151,7 @@ code:
   type: str
   returned: when a service did not answer, or somebody else has changed a unit
 cause:
-  description: Code of the reason, if thor-serve knew it, see C(docs/errors.md).
+  description: Code of the reason, if the supervisor knew it, see C(docs/errors.md).
   type: str
   returned: when a service did not answer
   sample: THOR-GPU-UNUSED
