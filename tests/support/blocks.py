@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command blocks of the pages, and the mark before each that says where it is run.
 
-A mark is a comment of the page's source: ``<!-- run: here -->`` (the molecule scenario), ``<!-- run: ci demo -->`` (by a part of CI of
-that name) or ``<!-- run: person: why nothing else can -->``. A table whose first column is headed `command` is a block, too.
+A mark is a comment in the page's source: ``<!-- run: here -->`` (the molecule scenario), ``<!-- run: ci demo -->`` (by the part of CI of
+that name) or ``<!-- run: person: why nothing else can -->``. A table whose first column has the title `command` is also a block.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Written from the documentation of the modules; its blocks are tasks, not commands.
+# Generated from the documentation of the modules; its blocks are tasks, not commands.
 MODULES = "docs/modules.md"
 MARK = re.compile(r"<!-- run: (?P<kind>here|ci|person)\b,? ?:? ?(?P<detail>.*?) ?-->")
 FENCE = re.compile(r"^( *)```(\w*)$")
@@ -21,7 +21,7 @@ FENCE = re.compile(r"^( *)```(\w*)$")
 
 @dataclass(frozen=True)
 class Block:
-    """Commands or an inventory as a page shows them. ``kind`` is empty where the page does not say where it is run."""
+    """Commands or an inventory as a page shows them. ``kind`` is empty if the page does not say where it is run."""
 
     page: str
     line: int
@@ -32,12 +32,12 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Where a person finds it."""
+        """Where readers find it."""
         return f"{self.page}:{self.line}"
 
 
 def pages() -> list[str]:
-    """The pages that a person is given."""
+    """The pages for users."""
     paths = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
     return [str(path.relative_to(ROOT)) for path in paths]
 
@@ -71,11 +71,11 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def blocks() -> list[Block]:
-    """All blocks of all pages that a person is to run or to write."""
+    """All blocks of all pages that users should run or write."""
     return [block for page in pages() if page != MODULES for block in blocks_of(page)]
 
 
 def files_of(block: Block) -> dict[str, str]:
-    """The files that a block of an inventory shows, by the path in a comment at the head of each; none where it names none."""
+    """The files that an inventory block shows, by the path in a comment at the top of each; empty if it names none."""
     parts = re.split(r"^# (inventories/\S+)\n", block.text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))

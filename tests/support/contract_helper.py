@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The catalog's container profiles, and how the engines' real code is asked about them."""
+"""The catalog's container profiles, and how to ask the engines' real code about them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ STORED: dict[str, dict[str, Any]] = {
 
 
 def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
-    """The JSON that a script prints, run with the package's code in the prepared environment."""
+    """The JSON output of a script, run with the package's code in the prepared environment."""
     sources = PREPARED / "sources" / package
-    assert sources.is_dir(), f"{sources} is not there: run tests/contract/prepare"
+    assert sources.is_dir(), f"{sources} does not exist: run tests/contract/prepare"
     environment = {**os.environ, "PYTHONPATH": f"{sources}{os.pathsep}{ROOT / 'script'}", "HF_HUB_OFFLINE": "1"}
     command = [str(PREPARED / "venv/bin/python"), str(script), *arguments]
     done = subprocess.run(
@@ -40,9 +40,9 @@ def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
 
 
 def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
-    """Every service that the catalog's profiles of an engine can become with this version, by a name for people.
+    """Every service that the catalog's profiles of an engine can become with this version, by a readable name.
 
-    A profile with an option that the version does not have is left out; what was left out is asserted elsewhere.
+    A profile with an option that the version lacks is skipped; another test asserts which ones.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, profile in CATALOG.profiles.items():
@@ -59,7 +59,7 @@ def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
 
 
 def arguments_of(service: dict[str, Any]) -> list[str]:
-    """What the engine's own parser is given: argv without the command's own words."""
+    """The arguments for the engine's own parser: argv without the command itself."""
     own = {"vllm": ["vllm", "serve"], "sglang": ["python", "-m", "sglang.launch_server"]}[service["engine"]]
     argv: list[str] = service["argv"]
     assert argv[: len(own)] == own

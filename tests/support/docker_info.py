@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a Docker Engine says of itself."""
+"""What a Docker Engine reports about itself."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# The parts of GET /info of a Docker Engine 26.1 that tell of its configuration.
+# The parts of GET /info of a Docker Engine 26.1 that show its configuration.
 INFO: dict[str, Any] = {
     "ServerVersion": "26.1.5",
     "Runtimes": {

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dockerd of a few lines on a unix socket: images, pulls that go as a test says, and containers by name.
 
-Its refusals have the statuses and words of moby 29: daemon/errors.go (No such container), daemon/images/image.go (No such
+Its refusals have the statuses and messages of moby 29: daemon/errors.go (No such container), daemon/images/image.go (No such
 image), daemon/names.go (a name that is taken), daemon/delete.go (a removal in progress), daemon/images/image_delete.go (an image
 in use), daemon/server/middleware/version.go (an old client), daemon/server (page not found). Docker 26.1 sends the events of a
-pull. Each test gives the words of a refused pull, from the sources that plugins/module_utils/images/pull_errors.py names.
+pull. Each test provides the messages of a refused pull, from the sources that plugins/module_utils/images/pull_errors.py names.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Dockerd:
         self.runs_for = 0.0
         self.exit_code = 0
         self.log = ""
-        self.lacking: dict[str, str] = {}  # modules that it cannot import, until pip has run in its image
+        self.lacking: dict[str, str] = {}  # modules that it cannot import until pip has run in its image
         self.pip_exit_code = 0
         self.stubborn = False  # pip does not help
         self._server: _Server | None = None

@@ -5,7 +5,7 @@
 Its answers are those of modelscope.cn: an unknown revision as an owner saw it (HTTP 200 and no files; recorded in November
 2026), codes and statuses of models and files that are absent or private as gpustack, neutree and others have recorded them
 (every refusal of access is a 404), entries of a listing with the fields of the real ones, Range and 416 as the CDN behind
-its redirects answers them and as modelscope-hub 0.5.1 expects them (_download.py). It says nothing kinder.
+its redirects answers them and as modelscope-hub 0.5.1 expects them (_download.py). It is never kinder than the original.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Transfer:
 
 @dataclass
 class Hub:
-    """What the hub holds and how it behaves. Faults hold until a test takes them back."""
+    """What the hub contains and how it behaves. Faults last until a test removes them."""
 
     models: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)  # plain URLs, by path
@@ -44,13 +44,13 @@ class Hub:
     redirect: bool = False
     ranges: bool = True
     etag: bool = True
-    corrupt: set[str] = field(default_factory=set)  # other bytes of the same number
-    endless: str = ""  # "listing", "files" or "errors" (of files): not announced, and without an end
+    corrupt: set[str] = field(default_factory=set)  # other bytes of the same length
+    endless: str = ""  # "listing", "files" or "errors" (of files): without a length and without an end
     private: bool = False
     retry_after: str | None = None  # beside a status of error
-    silent: bool = False  # takes the request and never answers
-    cut_after: int | None = None  # bytes of each answer after which the line is cut
-    hold: dict[str, int] = field(default_factory=dict)  # where in files the line goes quiet
+    silent: bool = False  # accepts the request and never answers
+    cut_after: int | None = None  # bytes of each answer after which the connection breaks
+    hold: dict[str, int] = field(default_factory=dict)  # where in files the connection goes quiet
     resume: threading.Event = field(default_factory=threading.Event)
     held: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
@@ -64,11 +64,11 @@ class Hub:
         self.models[model, revision] = files
 
     def fetched(self, path: str) -> int:
-        """Bytes of a file that went over the line so far."""
+        """Bytes of a file transferred so far."""
         return sum(one.sent for one in self.transfers if one.path == path)
 
     def forget(self) -> None:
-        """Start the record of requests anew."""
+        """Clear the record of requests."""
         self.requests.clear()
         self.transfers.clear()
 
@@ -119,12 +119,12 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, b'{"Code":404,"Message":"not found","Success":false}')
 
     def refuse(self, code: int, message: str) -> None:
-        """What the hub says of all that is absent, or not for this client."""
+        """The hub's answer for everything that is absent, or not for this client."""
         body = {"Code": code, "Data": None, "Message": message, "RequestId": "x", "Success": False}
         self.answer(404, json.dumps(body).encode())
 
     def pour(self, status: int = 200) -> None:
-        """An answer without an end, until the client goes."""
+        """An endless answer, until the client leaves."""
         self.send_response(status)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -170,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, json.dumps(body).encode())
 
     def file(self, name: str, content: bytes) -> None:
-        """A file's bytes, or those of a range of it, with the fault that is asked for."""
+        """The bytes of a file or of a range of it, with the requested fault."""
         hub = self.hub
         if hub.endless == "errors":
             self.pour(500)

@@ -166,7 +166,7 @@ ENVIRONMENT = st.dictionaries(
 def plausible_services(
     draw: st.DrawFn, engines: tuple[str, ...] = (), most: int = 2, version: str | None = None
 ) -> dict[str, Any]:
-    """What an inventory says, mostly right: arguments of ``Inputs``, with profiles of these engines."""
+    """A mostly correct inventory: arguments of ``Inputs``, with profiles of these engines."""
     known = [name for name in PROFILES if not engines or BUILT_IN.profiles[name]["engine"] in engines]
     profiles: list[Any] = []
     for index in range(draw(st.integers(1, most))):
@@ -197,7 +197,7 @@ def plausible_services(
 
 @st.composite
 def wild_inventories(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments of ``Inputs`` and a person's entries, with anything anywhere."""
+    """Arguments of ``Inputs`` and a user's entries, with anything anywhere."""
     inputs = draw(plausible_services()) if draw(st.booleans()) else {"profiles": draw(WILD)}
     if isinstance(inputs["profiles"], list):
         for entry in inputs["profiles"]:

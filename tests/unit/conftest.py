@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
-    """Turns a file into one whose read fails with EAGAIN, as a driver's does for a device that is switched off.
+    """Turns a file into one whose read fails with EAGAIN, like a driver's file for a device that is switched off.
 
     A pipe without a word in it does so for whoever does not wait; that nobody waits, Python's own files included, is seen to
     here. They do not raise OSError then (``Path.read_text``: "can't concat NoneType to bytes").
@@ -45,7 +45,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
 
 @pytest.fixture(autouse=True)
 def _no_warnings_of_another_test() -> None:
-    """A module is a process of its own, and warns of the damaged records that it has found itself."""
+    """A module is a separate process, and warns only about damaged records that it has found itself."""
     records = sys.modules.get("ansible_collections.jetson.thor.plugins.module_utils.records")
     if records is not None:
         records._damaged.clear()

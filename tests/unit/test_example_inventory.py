@@ -16,7 +16,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import 
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
-# Not for a person's inventory: the sandbox's root for device facts, and an argument of one playbook run.
+# Not for inventories of users: the sandbox's root for device facts, and an argument of one playbook run.
 ELSEWHERE = {"thor_facts_root", "thor_plan_file"}
 
 
@@ -33,7 +33,7 @@ def _read_by_roles() -> dict[str, Any]:
 
 def test_the_example_resolves_without_problems() -> None:
     written = yaml.safe_load((EXAMPLE / "group_vars" / "all.yml").read_text(encoding="utf-8"))
-    assert set(written) == {"thor_profiles"}, "what is optional is a comment"
+    assert set(written) == {"thor_profiles"}, "optional settings are comments"
     entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
     resolution = resolve.resolve(Inputs(profiles=written["thor_profiles"]), entries)
     assert problems + resolution.problems == []
@@ -55,7 +55,7 @@ def test_every_variable_of_the_roles_is_there_with_its_default() -> None:
     shown = {name: yaml.safe_load(value) for name, value in re.findall(r"^# (thor_\w+): (.*)$", text, re.MULTILINE)}
     read = _read_by_roles()
     read.pop("thor_profiles")
-    # Defaults that a role leaves to what it calls are written out here.
+    # Defaults that a role leaves to its callees are written out here.
     assert {name: value for name, value in shown.items() if read.get(name) not in (None, "")} == {
         name: value for name, value in read.items() if value not in (None, "")
     }

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold the rules of the house: what no linter knows of this collection, and what goes stale unnoticed."""
+"""Enforce the rules of the house: what no linter knows about this collection, and what goes stale unnoticed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def tracked() -> list[Path]:
 
 
 def load(path: Path) -> Any:
-    """A YAML file's content; an absent or empty one is an empty mapping."""
+    """A YAML file's content; an empty mapping if it is absent or empty."""
     return (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
 
 
@@ -126,7 +126,7 @@ def test_role_variables_carry_the_role_as_prefix_and_are_used(role: str) -> None
         assert re.match(rf"(__)?{role}_", name), f"{name} lacks the prefix {role}_"
         if name == f"__{role}_planned" and role in PLANNED:
             continue  # plugins/action/preflight.py reads it
-        # Once where it is defined, once more where it is read.
+        # Once where it is defined, and once more where it is read.
         assert len(re.findall(rf"\b{name}\b", text)) > 1, f"{name} is defined and never used"
 
 
@@ -317,7 +317,7 @@ def test_requirements_are_pinned_and_agree() -> None:
         assert [line for line in pins[path.stem] if not re.fullmatch(rf"[\w.-]+==[\w.+]+{marker}", line)] == []
     engines = {"contract", "real-vllm"}  # environments without Ansible
     assert set(pins) == {"controller", "dev", "importer"} | engines
-    # Demo and tests have the core of the oldest Python; nightly/newest-core has the other.
+    # Demo and tests use the core of the oldest Python; nightly/newest-core uses the other.
     oldest = {line.removesuffix(' ; python_version < "3.12"') for line in pins["controller"] if ">=" not in line}
     cores = sorted(line for line in pins["controller"] if line.startswith("ansible-core=="))
     assert [line.split(" ; ")[1] for line in cores] == ['python_version < "3.12"', 'python_version >= "3.12"']
@@ -395,7 +395,7 @@ DEVICE_FILE = re.compile(r"^/?(?:proc|sys)(?:/|$)")
 
 
 def readers_of_device_files(source: str) -> list[str]:
-    """Functions of a Python file that name a place below /sys or /proc and open a file themselves."""
+    """Functions of a Python file that name a path below /sys or /proc and open a file themselves."""
     tree = ast.parse(source)
 
     def names_one(node: ast.AST, named: set[str]) -> bool:
@@ -434,7 +434,7 @@ def test_files_below_sys_and_proc_are_read_by_files_alone(path: Path) -> None:
     assert readers_of_device_files(path.read_text(encoding="utf-8")) == []
 
 
-def test_who_reads_a_file_below_sys_or_proc_by_itself_is_found() -> None:
+def test_a_function_that_reads_a_file_below_sys_or_proc_itself_is_found() -> None:
     source = """
 P = Path("/proc")
 def one(): return Path("/sys/class/x").read_text()

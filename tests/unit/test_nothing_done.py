@@ -48,11 +48,11 @@ def test_a_mistyped_variable_is_refused_with_the_nearest_name(written: str, mean
     assert refused(written) == {written: f"Did you mean {meant!r}?"}
 
 
-def test_a_name_of_the_collection_that_is_near_none_is_refused_with_those_that_there_are() -> None:
+def test_an_unknown_name_of_the_collection_is_refused_with_the_known_ones() -> None:
     assert refused("thor_zzzzzzzz")["thor_zzzzzzzz"].startswith("Known: thor_address, ")
 
 
-def test_people_own_names_too() -> None:
+def test_other_variables_of_users_are_ignored() -> None:
     own = (
         "power_plant",
         "bench_press_room",
@@ -65,12 +65,12 @@ def test_people_own_names_too() -> None:
     assert refused(*own) == {}
 
 
-def test_what_is_read_and_what_the_modules_return_is_not_refused() -> None:
+def test_known_variables_and_facts_of_the_modules_are_not_refused() -> None:
     assert refused(*KNOWN, *FACTS, *files.role_variables()) == {}
     assert "serving_require_gpu" in files.role_variables()
 
 
-def test_three_edits_of_a_roles_variable_are_a_name_of_ones_own() -> None:
+def test_three_edits_from_a_role_variable_make_an_independent_name() -> None:
     near = {
         name: bool(unknown([name], {"power_mode"}, {"power"}).problems)
         for name in ("power_mo", "power_m", "power_xyde")
@@ -85,7 +85,7 @@ def test_the_value_of_an_unknown_variable_is_in_no_message() -> None:
     assert "hunter2" not in result.stdout + result.stderr
 
 
-def test_a_mistyped_variable_that_is_missing_therefore_is_one_problem(tmp_path: Path) -> None:
+def test_a_mistyped_and_therefore_missing_variable_is_one_problem(tmp_path: Path) -> None:
     hosts = {"thor": {"hosts": {"thor01": {"thor_profile": ["qwen3-8b-vllm"]}}}}
     (tmp_path / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
     result = play("playbooks/plan.yml", inventory=str(tmp_path))
@@ -106,7 +106,7 @@ def test_the_report_refuses_a_mistyped_variable_too(tmp_path: Path) -> None:
 
 @pytest.fixture
 def command_line(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set what ansible-playbook was called with."""
+    """Set the arguments of ansible-playbook."""
 
     def called_with(**options: Any) -> None:
         monkeypatch.setattr(context, "CLIARGS", CLIArgs({"tags": ["all"], "inventory": ("hosts.yml",), **options}))
@@ -122,14 +122,14 @@ def why(group: str = "thor", groups: Mapping[str, list[str]] = GROUPS, reached: 
     return str(caught.value)
 
 
-def test_a_run_that_reaches_a_host_is_let_through(command_line: Callable[..., None]) -> None:
+def test_a_run_that_reaches_a_host_passes(command_line: Callable[..., None]) -> None:
     command_line(subset="thor01", skip_tags=())
     assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
     command_line(tags=["untagged"])
     assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
     command_line(
         skip_tags=["molecule-notest", "notest", "molecule-idempotence-notest"]
-    )  # as molecule calls every playbook
+    )  # as molecule runs every playbook
     assert play_hosts("thor", GROUPS, ["thor01"]) == "thor"
     command_line(subset="localhost,thor01")
     assert play_hosts("localhost", {}, []) == "localhost"
@@ -156,7 +156,7 @@ def test_tags_that_no_task_has_are_refused(command_line: Callable[..., None], op
 
 
 @pytest.mark.parametrize("reading", ["syntax", "listhosts", "listtasks", "listtags"])
-def test_who_only_reads_a_playbook_needs_no_inventory(command_line: Callable[..., None], reading: str) -> None:
+def test_inspecting_a_playbook_needs_no_inventory(command_line: Callable[..., None], reading: str) -> None:
     command_line(**{reading: True})
     assert play_hosts("thor", {}, []) == "thor"
 

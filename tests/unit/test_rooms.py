@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold the walls of the house: which room may import which (docs/development.md)."""
+"""Enforce which room may import which (docs/development.md)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEVICE = ("module_utils", "modules")
 
 
 def imports(source: str) -> set[str]:
-    """The files of the collection that a file imports, wherever in it the import stands."""
+    """The files of the collection that a file imports, at the top or inside a function."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
@@ -37,7 +37,7 @@ GRAPH = {name: imports(path.read_text(encoding="utf-8")) for name, path in FILES
 
 
 def room(name: str) -> str:
-    """The folder that a file lies in; a single file of module_utils or plugin_utils is a room of its own."""
+    """The folder of a file; a single file of module_utils or plugin_utils is its own room."""
     parts = name.split(".")
     return ".".join(parts[:2]) if parts[0] in {"module_utils", "plugin_utils"} else parts[0]
 

@@ -1,19 +1,19 @@
 #!/usr/bin/python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for vLLM and for SGLang: their command lines and their HTTP interfaces, and no engine behind them.
+"""A stand-in for vLLM and for SGLang: their command lines and their HTTP interfaces, without an engine behind them.
 
-In an image it is started as the real ones are: ``vllm serve PATH ...`` or ``python -m sglang.launch_server
+In an image it is started like the real ones: ``vllm serve PATH ...`` or ``python -m sglang.launch_server
 --model-path PATH ...``. It accepts the options of flags.json, which were read out of the real parser of this version, and
 refuses others as argparse does (code 2). What it answers is made up; which sampling values, template and arguments are in
-effect is real, and every answer tells it in a field ``standin`` (``GET /standin`` too).
+effect is real, and every answer reports it in a field ``standin`` (``GET /standin`` too).
 
-A model that listens (Whisper) takes sounds at /v1/audio/transcriptions, and refuses them where Python cannot import soundfile, as
-vLLM does. A model that sees (Qwen2.5-VL) is shown images: by http, where the process may fetch them (proxies of the environment count,
+A speech model (Whisper) accepts recordings at /v1/audio/transcriptions, and refuses them where Python cannot import soundfile, as
+vLLM does. A vision model (Qwen2.5-VL) accepts images: by http, where the process may fetch them (proxies of the environment count,
 ``--allowed-media-domains`` too), and by file:// below ``--allowed-local-media-path``.
 
-At SIGTERM it finishes the answers that are being given. SGLang does so; vLLM drops them (0.10.2, and 0.20.1 without its
-``--shutdown-timeout``): the stand-in is kinder there.
+At SIGTERM it finishes running answers. SGLang does so; vLLM drops them (0.10.2, and 0.20.1 without its
+``--shutdown-timeout``): in this the stand-in is kinder.
 
 A POST to ``/standin/hang`` (no answers any more, vLLM's ``/health`` stays green), ``/standin/silent`` (nothing is answered at all),
 ``/standin/errors`` (code 500), ``/standin/exit?code=1`` and ``/standin/mend`` makes and mends faults.
@@ -60,7 +60,7 @@ HEARD = "A stand-in has no ears: it heard a sound of {seconds:.1f} seconds."
 LISTENS = "WhisperForConditionalGeneration"
 SEES = "Qwen2_5_VLForConditionalGeneration"
 
-# What counts when neither the model nor a person says anything.
+# Defaults if neither the model nor the user sets a value.
 NEUTRAL = {"repetition_penalty": 1.0, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
 # vLLM looks for these in a generation_config.json (ModelConfig.get_diff_sampling_param).
 FROM_GENERATION_CONFIG = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p", "max_new_tokens")
@@ -84,7 +84,7 @@ class BadRequest(Exception):
 
 
 def json_value(text: str) -> Any:
-    """A value that has to be JSON, refused in vLLM's words."""
+    """A value that must be JSON, refused with vLLM's message."""
     try:
         return json.loads(text)
     except ValueError:
@@ -101,7 +101,7 @@ def whole(text: str) -> int | str:
         raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from None
 
 
-# The kinds that a stored list knows. SGLang's parser does not look into JSON.
+# The kinds in a stored list. SGLang's parser does not check JSON.
 TYPES: dict[str, dict[str, Callable[[str], Any]]] = {
     "vllm": {"whole": whole, "count": whole, "number": float, "fraction": float, "json": json_value},
     "sglang": {"whole": whole, "count": whole, "number": float, "fraction": float},
@@ -150,7 +150,7 @@ def parse_vllm(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
 
 
 def parse_sglang(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
-    """Read what follows ``python -m sglang.launch_server``."""
+    """Read the arguments after ``python -m sglang.launch_server``."""
     parser = argparse.ArgumentParser(prog="launch_server.py")
     add_options(parser, flags)
     options = parser.parse_args(argv)
@@ -164,7 +164,7 @@ def parse_sglang(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
 
 
 class Engine:
-    """What is in effect, what has been counted, and the fault that was asked for."""
+    """The settings in effect, the counters, and the requested fault."""
 
     def __init__(self, flags: dict[str, Any], options: argparse.Namespace, argv: list[str]) -> None:
         self.kind: str = flags["engine"]
@@ -197,11 +197,11 @@ class Engine:
         self.chat_defaults, self.generate_defaults = self.sampling_defaults()
 
     def option(self, name: str) -> Any:
-        """The value of an option, None where it was not given or this version does not have it."""
+        """The value of an option; None if it is not set or this version does not have it."""
         return getattr(self.options, name, None)
 
     def read(self, name: str) -> dict[str, Any]:
-        """A JSON file of the model. Raises Refusal where the model is none."""
+        """A JSON file of the model. Raises Refusal if the folder is not a model."""
         if not (self.path / "config.json").is_file():
             raise Refusal(f"Invalid repository ID or local directory specified: '{self.path}': it has no config.json")
         file = self.path / name
@@ -216,7 +216,7 @@ class Engine:
         return found
 
     def check(self, config: dict[str, Any]) -> None:
-        """What the real ones find out after their parsers. Raises Refusal."""
+        """Checks that the real engines make after parsing. Raises Refusal."""
         if not config.get("architectures"):
             raise Refusal(f"{self.path}/config.json names no architecture")
         if not any(self.path.glob("*.safetensors")):
@@ -227,7 +227,7 @@ class Engine:
                 raise Refusal(f"--{name.replace('_', '-')} must be above 0 and at most 1, and is {share}")
 
     def template_blocks_thinking(self) -> bool:
-        """Whether the template that was given always begins an answer with an empty thought."""
+        """Whether the given template always begins an answer with an empty thought."""
         template = self.option("chat_template")
         if not template:
             return False
@@ -244,7 +244,7 @@ class Engine:
         return bool(re.search(r"<think>(?:\\n|\s)*</think>", template)) and "enable_thinking" not in template
 
     def sampling_defaults(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The values of a request that gives none: for the OpenAI interface, and for SGLang's own /generate."""
+        """The values for a request that sets none: for the OpenAI interface, and for SGLang's own /generate."""
         neutral = dict(NEUTRAL) if self.kind == "vllm" else {**NEUTRAL, "top_k": -1}
         chat = dict(neutral)
         if self.kind == "vllm":
@@ -252,7 +252,7 @@ class Engine:
         elif "--sampling-defaults" in self.known:
             source = self.option("sampling_defaults") or "model"
         else:
-            # 0.5.3 and before (openai/protocol.py): the model's own values are not looked at.
+            # 0.5.3 and earlier (openai/protocol.py) ignore the model's own values.
             source = "openai"
             chat["temperature"] = 0.7
         if source in ("auto", "model"):
@@ -265,7 +265,7 @@ class Engine:
             override = self.option("override_generation_config") or {}
             chat.update(self.from_model(json.loads(override) if isinstance(override, str) else override))
             return chat, chat
-        # SGLang's chat sends its own values along always: the preferred ones reach /generate alone.
+        # SGLang's chat always sends its own values: the preferred ones reach only /generate.
         preferred = self.option("preferred_sampling_params") or "{}"
         try:
             wanted = json.loads(preferred) if isinstance(preferred, str) else preferred
@@ -279,7 +279,7 @@ class Engine:
         return {key: config[key] for key in FROM_GENERATION_CONFIG if config.get(key) is not None}
 
     def facts(self) -> dict[str, Any]:
-        """What is in effect, for whoever tests."""
+        """The settings in effect, for tests."""
         shown = {
             key: value
             for key, value in os.environ.items()
@@ -297,7 +297,7 @@ class Engine:
         }
 
     def load(self) -> None:
-        """Take the time that loading takes, and leave in the cache what compiling leaves there."""
+        """Take the time of loading, and leave in the cache what compiling leaves there."""
         seconds = float(os.environ.get("STANDIN_LOAD_SECONDS", "1.5"))
         self.log(f"Starting to load model {self.path}...")
         time.sleep(seconds / 2)
@@ -310,7 +310,7 @@ class Engine:
         self.log_memory()
 
     def log_memory(self) -> None:
-        """What the real ones say of the memory, on a GPU and on a CPU (vLLM 0.11.0: v1/worker/gpu_worker.py, v1/core/kv_cache_utils.py;
+        """Log lines about memory, on a GPU and on a CPU (vLLM 0.11.0: v1/worker/gpu_worker.py, v1/core/kv_cache_utils.py;
         SGLang 0.5.3: mem_cache/memory_pool.py, model_executor/model_runner.py, managers/scheduler.py).
         """
         cpu = os.environ.get("STANDIN_FAULT") == "cpu"
@@ -332,7 +332,7 @@ class Engine:
         )
 
     def compile(self) -> None:
-        """Take the time that compiling takes at the first start, and none when the cache has it."""
+        """Take the time of compiling at the first start, and none if the cache has the result."""
         marker = CACHE / self.kind / "torch_compile_cache" / f"standin-{self.version}"
         if marker.is_file():
             self.compiled = "hit"
@@ -349,7 +349,7 @@ class Engine:
             self.log(f"the cache cannot be written: {error}")
 
     def log(self, text: str) -> None:
-        """One line as the engine writes it."""
+        """One line in the engine's format."""
         if self.kind == "vllm":
             print(
                 f"(APIServer pid={os.getpid()}) INFO {time.strftime('%m-%d %H:%M:%S')} [standin.py:1] {text}",
@@ -361,13 +361,13 @@ class Engine:
     # --- requests
 
     def drain(self) -> None:
-        """Wait until no request is running any more."""
+        """Wait until no request is running."""
         with self.lock:
             self.lock.wait_for(lambda: self.running == 0)
 
     @contextlib.contextmanager
     def request(self, prompt_tokens: int) -> Iterator[None]:
-        """One request that counts as running; hangs or fails where that was asked for."""
+        """One request that counts as running; hangs or fails if requested."""
         with self.lock:
             self.running += 1
             self.prompt_tokens += prompt_tokens
@@ -384,7 +384,7 @@ class Engine:
                 self.lock.notify_all()
 
     def generate(self, text: str, limit: int, for_ever: bool) -> Iterator[str]:
-        """The tokens of a text, one after the other at the engine's pace; ``for_ever`` goes on until the limit."""
+        """The tokens of a text, one by one at the engine's pace; ``for_ever`` continues until the limit."""
         pieces = re.findall(r"\s*\S+", text)
         for number in range(limit if for_ever else min(limit, len(pieces))):
             time.sleep(self.token_seconds)
@@ -430,17 +430,17 @@ class Handler(BaseHTTPRequestHandler):
     engine: Engine
 
     def log_message(self, *args: Any) -> None:
-        """One line a request, as uvicorn writes it; ``args`` are http.server's format, request, status, size."""
+        """One line per request, like uvicorn; ``args`` are http.server's format, request, status, size."""
         if urlsplit(self.path).path not in ("/health", "/metrics"):
             client = f"{self.client_address[0]}:{self.client_address[1]}"
             print(f'INFO:     {client} - "{self.requestline}" {int(args[2])}', flush=True)
 
     def do_GET(self) -> None:
-        """Answer what is asked without a body."""
+        """Answer requests without a body."""
         self.answer("GET", {})
 
     def do_POST(self) -> None:
-        """Answer what is asked with a JSON body, or with a form."""
+        """Answer requests with a JSON body or a form."""
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = self.headers.get("Content-Type") or ""
         if kind.startswith("multipart/form-data"):
@@ -463,7 +463,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer("POST", body)
 
     def answer(self, method: str, body: dict[str, Any]) -> None:
-        """Find what answers a path, and turn what it raises into an answer."""
+        """Find the handler of a path, and turn its exceptions into answers."""
         engine = self.engine
         url = urlsplit(self.path)
         vllm = engine.kind == "vllm"
@@ -506,7 +506,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def authorize(self) -> None:
-        """Ask for the key where one was set."""
+        """Require the key if one is set."""
         keys = self.engine.option("api_key") or os.environ.get("VLLM_API_KEY")
         if keys and self.headers.get("Authorization") not in [
             f"Bearer {key}" for key in ([keys] if isinstance(keys, str) else keys)
@@ -514,11 +514,11 @@ class Handler(BaseHTTPRequestHandler):
             raise BadRequest(401, "Unauthorized", "Unauthorized")
 
     def health(self) -> None:
-        """vLLM's: green as soon as the port is open, and whatever the engine does."""
+        """vLLM's: green as soon as the port is open, no matter what the engine does."""
         self.send(200, b"", "text/plain")
 
     def health_generate(self) -> None:
-        """SGLang's, under both names (http_server.py of 0.5.3): a token has to come within 20 s."""
+        """SGLang's, under both names (http_server.py of 0.5.3): a token must arrive within 20 s."""
         end = time.monotonic() + 20
         while self.engine.fault == "hang" and time.monotonic() < end:
             time.sleep(0.05)
@@ -556,7 +556,7 @@ class Handler(BaseHTTPRequestHandler):
         self.respond(body, text, len(asked.split()) + 9 + 64 * images, chat=True, thinks=thinks)
 
     def see(self, content: Any) -> int:
-        """Look at the images of a message, as vllm/multimodal fetches them; how many there are."""
+        """Fetch the images of a message like vllm/multimodal; their number."""
         urls = [
             part["image_url"]["url"]
             for part in (content if isinstance(content, list) else [])
@@ -586,7 +586,7 @@ class Handler(BaseHTTPRequestHandler):
             raise BadRequest(500, f"Failed to fetch {url}: {error}", "InternalServerError") from None
 
     def look_into_folder(self, path: Path) -> None:
-        """Read an image of the device."""
+        """Read an image on the device."""
         folder = self.engine.option("allowed_local_media_path")
         if not folder:
             raise BadRequest(400, "Cannot load local files without `--allowed-local-media-path`.")
@@ -598,11 +598,11 @@ class Handler(BaseHTTPRequestHandler):
             raise BadRequest(500, f"{path}: {error.strerror}", "InternalServerError") from None
 
     def no_chat(self) -> None:
-        """A model that listens does not talk."""
+        """A speech model does not chat."""
         raise BadRequest(400, "The model does not support Chat Completions API")
 
     def transcription(self, form: dict[str, Any]) -> None:
-        """The OpenAI transcription interface; of a sound in WAV its length is told."""
+        """The OpenAI transcription interface; reports the length of a WAV recording."""
         engine = self.engine
         model = form["model"].get_content().strip() if "model" in form else engine.names[0]
         if model not in engine.names:
@@ -753,7 +753,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def make_fault(self, what: str, query: str) -> None:
-        """Make a fault, or mend it."""
+        """Cause a fault, or repair it."""
         if what == "exit":
             code = int(parse_qs(query).get("code", ["1"])[0])
             self.engine.log(f"told to end with {code}")
@@ -780,7 +780,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(status, json.dumps(document).encode(), "application/json")
 
     def send(self, status: int, content: bytes, kind: str) -> None:
-        """Send a body whose length is known."""
+        """Send a body of known length."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
@@ -789,14 +789,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """A thread a connection, which does not keep the program from ending."""
+    """One thread per connection, which does not stop the program from ending."""
 
     daemon_threads = True
     block_on_close = False
 
 
 def serve(engine: Engine) -> None:
-    """Load, serve, and end when told to, after the running answers."""
+    """Load, serve, and end on request, after the running answers."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set() if engine.ready else sys.exit(143))
     signal.signal(signal.SIGINT, lambda *_: stop.set() if engine.ready else sys.exit(130))
@@ -841,7 +841,7 @@ def install(flags: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Be the engine that the first argument names."""
+    """Act as the engine that the first argument names."""
     flags = json.loads(FLAGS.read_text(encoding="utf-8"))
     kind, argv = sys.argv[1], sys.argv[2:]
     if kind == "install":
