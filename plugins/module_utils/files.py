@@ -4,8 +4,8 @@
 
 A file is read as its content, or nothing, and written under its final name in one rename.
 
-Everything below /sys and /proc goes through :func:`content`. Files there are answered by a driver, and a driver may say no:
-the thermal zone of a GPU that is switched off answers EAGAIN, for which Python's files return None or raise TypeError.
+Everything below /sys and /proc is read by :func:`content`. A driver answers there, and it may refuse: the thermal zone of a
+GPU that is switched off answers EAGAIN, for which Python's own files return None or raise TypeError.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BLOCK = 1 << 16
 
 
 def content(path: Path) -> bytes | None:
-    """The bytes of a file; None where it is not there or does not answer. Never waits for a writer."""
+    """The bytes of a file; None if it is not there or does not answer. Never waits for a writer."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -35,19 +35,19 @@ def content(path: Path) -> bytes | None:
 
 
 def text(path: Path) -> str | None:
-    """The text of a file without the space around it; None where it is not there or does not answer."""
+    """The text of a file without surrounding white space; None if it is not there or does not answer."""
     found = content(path)
     return None if found is None else found.decode(errors="replace").strip()
 
 
 def number(path: Path) -> int | None:
-    """The whole number that a file holds. None is an absence, and 0 is a number."""
+    """The integer that a file holds. None means absent; 0 is a number."""
     found = text(path)
     return int(found) if found is not None and re.fullmatch(r"-?\d+", found) else None
 
 
 def read(root: Path | None, path: str) -> str | None:
-    """A file of the device, or its stand-in below ``root``; None where there is none, or it does not answer."""
+    """A file of the device, or its stand-in below ``root``; None if it is not there or does not answer."""
     stand_in = root / path.lstrip("/") if root else None
     found = content(stand_in if stand_in is not None and os.path.lexists(stand_in) else Path(path))
     return None if found is None else found.decode(errors="replace")

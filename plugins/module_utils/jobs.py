@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Long work on a device: a transient systemd unit that outlives the connection.
 
-A module calls :func:`start`; the unit runs ``run_job`` of a module_utils file in a process of its own. The action plugin on
-the controller (plugins/action/job_status.py) asks jetson.thor.job_status how far it is and shows it. A play that is killed
-leaves the job running; the next play attaches to it.
+A module calls :func:`start`; the unit runs ``run_job`` of a module_utils file in a process of its own. On the controller the
+action plugin job_status asks the module of that name for progress and shows it. A play that is killed leaves the job running,
+and the next play attaches to it.
 
-One folder per job, ``/var/lib/thor/jobs/<name>``: ``code`` (the collection's code as the module brought it), ``spec.json``
-(0600: it may hold a token), ``job.json`` (the digest of what was asked for), ``progress.json``, ``log`` and, when it has
-ended, ``result.json``. Two plays may start the same job at once: a lock beside the folder lets one of them look and start at
-a time, and a result says what was asked for, so that nobody takes another's for the own one. ``earlier.json`` is the result
-of the job before, for a play that has not come for it yet.
+Each job has a folder, ``/var/lib/thor/jobs/<name>``: ``code`` (the collection's code as the module brought it), ``spec.json``
+(0600: it may hold a token), ``job.json`` (the digest of what was asked for), ``progress.json``, ``log`` and, after the end,
+``result.json``. Two plays may start the same job at once: a lock beside the folder lets only one of them at a time check and
+start it, and a result carries the digest of its job, so a play never takes another job's result for its own. ``earlier.json``
+is the result of the previous job, for a play that has not fetched it yet.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 JOBS = Path("/var/lib/thor/jobs")
 PACKAGE = "ansible_collections.jetson.thor.plugins.module_utils"
 LOG_TAIL = 20
-STOP_SECONDS = 300  # for what comes after a job
-LOCK_SECONDS = 60  # the lock is held for as long as it takes to copy a megabyte and to ask systemd
-RESERVE = "reserve"  # room for the result
+STOP_SECONDS = 300  # for the call that comes after a job
+LOCK_SECONDS = 60  # who holds the lock copies a megabyte and asks systemd
+RESERVE = "reserve"  # space for the result
 RESERVE_BYTES = 256 * 1024
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
@@ -54,19 +54,19 @@ class JobFailed(Exception):
 
 
 class Reporter:
-    """How work tells of itself. ``progress`` may be called for every block: it writes twice a second at most."""
+    """How a job reports. ``progress`` may be called for every block: it writes at most twice a second."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._written = 0.0
 
     def progress(self, done: float, total: float, unit: str = "steps", text: str = "") -> None:
-        """Record that ``done`` of ``total`` ``unit`` (``B`` for bytes) are behind us."""
+        """Record that ``done`` of ``total`` ``unit`` (``B`` for bytes) are done."""
         now = time.monotonic()
         if now - self._written < 0.5 and done < total:
             return
         self._written = now
-        with contextlib.suppress(OSError):  # a full disk ends the work where the work needs the room
+        with contextlib.suppress(OSError):  # a full disk ends the work itself, where that needs the space
             records.write(self.folder / "progress.json", {"done": done, "total": total, "unit": unit, "text": text})
 
     def say(self, line: str) -> None:
@@ -77,7 +77,7 @@ class Reporter:
 
 
 def proxies() -> dict[str, str]:
-    """The proxies of the play's environment, for a spec: a unit does not inherit them."""
+    """The proxy variables of the play's environment, for a spec: a unit does not inherit them."""
     return {name: os.environ[name] for name in PROXIES if name in os.environ}
 
 
@@ -94,7 +94,7 @@ def is_running(name: str) -> bool:
 
 
 def script(name: str, call: str) -> str:
-    """Python that calls ``call`` (``[package.]module.function(...)``) of the code that a job has brought."""
+    """A Python program that makes the call (``[package.]module.function(...)``) in the code that a job has brought."""
     code, (path, arguments) = JOBS / name / "code", call.split("(", 1)
     module, _, function = f"{PACKAGE}.{path}".rpartition(".")
     package, _, leaf = module.rpartition(".")
@@ -111,35 +111,35 @@ def start(
 ) -> NoReturn:
     """Run ``<target>.run_job(spec, reporter)`` as a job, or attach to the one that runs with the same spec.
 
-    Ends the module; the answer holds ``job``. ``timeout`` (seconds) bounds the work as a whole. ``after``: a call
-    (``module.function()``) that comes after the work, whatever its end was, a kill included.
+    Ends the module; its result holds ``job``. ``timeout`` (seconds) limits the job as a whole. ``after``: a call
+    (``module.function()``) that is made after the job, however it ended, even when it was killed.
     """
     folder = JOBS / name
     content = {"target": target, "spec": spec}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    told = {"name": name, "digest": digest}
+    job = {"name": name, "digest": digest}
     try:
         JOBS.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(name):
             if is_running(name):
                 if _digest(folder) == digest:
                     records.tell(module)
-                    module.exit_json(changed=False, job={**told, "attached": True})
+                    module.exit_json(changed=False, job={**job, "attached": True})
                 module.fail_json(
-                    msg=f"THOR-JOB-BUSY: {unit_of(name)} is at work on this host with other arguments. Wait for it "
+                    msg=f"THOR-JOB-BUSY: {unit_of(name)} is running on this host with other arguments. Wait for it "
                     f"(sudo journalctl -fu {unit_of(name)}), or end it with: sudo systemctl stop {unit_of(name)}"
                 )
             _prepare(folder, content, digest)
             code, _out, err = module.run_command(_command(name, timeout, after))
     except TimeoutError:
         module.fail_json(
-            msg=f"THOR-JOB-BUSY: another play has been starting or asking for {unit_of(name)} for {LOCK_SECONDS} seconds "
-            f"(sudo fuser {_lock_path(name)} tells its process). Wait for it, or end it."
+            msg=f"THOR-JOB-BUSY: another play has been starting or checking {unit_of(name)} for {LOCK_SECONDS} seconds "
+            f"(sudo fuser {_lock_path(name)} shows its process). Wait for it, or end it."
         )
     except (OSError, subprocess.SubprocessError) as error:
         module.fail_json(
             msg=f"THOR-JOB-DISK: {unit_of(name)} cannot be started, because {folder} cannot be written: {error}. "
-            f"See df -h {JOBS} and whether it is mounted read-only, put that right, then run the play again."
+            f"Check df -h {JOBS} and whether it is mounted read-only, fix that, then run the play again."
         )
     if code != 0:
         module.fail_json(
@@ -147,7 +147,7 @@ def start(
             "The collection needs systemd as the init of the host, and root (become: true)."
         )
     records.tell(module)
-    module.exit_json(changed=True, job={**told, "attached": False})
+    module.exit_json(changed=True, job={**job, "attached": False})
     raise AssertionError("exit_json has ended the module")
 
 
@@ -158,7 +158,7 @@ def _command(name: str, timeout: int, after: str | None) -> list[str]:
         "StandardOutput": f"append:{JOBS / name / 'log'}",
         "StandardError": "inherit",
         "RuntimeMaxSec": str(timeout),
-        # What serves has the right of way.
+        # Services have priority.
         "Nice": "10",
         "CPUWeight": "20",
         "IOWeight": "20",
@@ -174,7 +174,7 @@ def _command(name: str, timeout: int, after: str | None) -> list[str]:
 
 
 def _prepare(folder: Path, content: dict[str, Any], digest: str) -> None:
-    """Make the job's folder anew. The old one is there until the new one is complete: the code in it may still be needed."""
+    """Make the job's folder anew. The old one stays until the new one is complete: its code may still be needed."""
     new, old = (folder.with_name(f".{folder.name}.{ending}") for ending in ("new", "old"))
     for path in (new, old):
         shutil.rmtree(path, ignore_errors=True)
@@ -185,7 +185,8 @@ def _prepare(folder: Path, content: dict[str, Any], digest: str) -> None:
         records.write(new / "job.json", {"digest": digest})
         with (new / RESERVE).open("wb") as stream:
             os.posix_fallocate(stream.fileno(), 0, RESERVE_BYTES)
-        # For whoever waits for another one. Who asks for the same again, after a drift say, must not be told of the time before.
+        # For a play that waits for the previous job. One that asks for the same again, for example after drift, must not get the
+        # result of last time.
         if _digest(folder) != digest:
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(folder / "result.json", new / "earlier.json")
@@ -203,7 +204,7 @@ def _lock_path(name: str) -> Path:
 
 @contextlib.contextmanager
 def _locked(name: str) -> Iterator[None]:
-    """Only one process looks at a job, or starts it, at a time. Raises TimeoutError."""
+    """Only one process at a time checks or starts a job. Raises TimeoutError."""
     descriptor = os.open(_lock_path(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + LOCK_SECONDS
@@ -221,12 +222,12 @@ def _locked(name: str) -> Iterator[None]:
 
 
 def _digest(folder: Path) -> str | None:
-    """What the job in this folder was asked for."""
+    """The digest of what the job in this folder was asked for."""
     return (records.read(folder / "job.json", {"digest": str}) or {}).get("digest")
 
 
 def _result(folder: Path, digest: str | None) -> dict[str, Any] | None:
-    """The result of a job that was asked for this; of the last one for None."""
+    """The result of the job with this digest; with None, that of the last job."""
     for name in ("result.json", "earlier.json") if digest else ("result.json",):
         found = records.read(folder / name, {"digest": (str, type(None)), "result": dict})
         if found is not None and digest in {None, found["digest"]}:
@@ -236,11 +237,11 @@ def _result(folder: Path, digest: str | None) -> dict[str, Any] | None:
 
 
 def status(name: str, wait: float, digest: str | None = None) -> dict[str, Any]:
-    """How far a job is: returns as soon as it has ended, after ``wait`` seconds at the latest.
+    """The state of a job: returned as soon as it has ended, after ``wait`` seconds at the latest.
 
     ``{"state": "running", "progress": {...}}``, ``{"state": "ended", "result": {...}}``, or ``{"state": "lost", "log": [...]}``
-    for a job that ended without a result (killed, or out of time). With ``digest``, what was asked for, another job of that
-    name is none: ``{"state": "replaced"}``.
+    for a job that ended without a result (killed, or out of time). With ``digest``, another job of that name does not count:
+    ``{"state": "replaced"}``.
     """
     folder = JOBS / name
     deadline = time.monotonic() + wait
@@ -248,19 +249,19 @@ def status(name: str, wait: float, digest: str | None = None) -> dict[str, Any]:
     while True:
         try:
             with _locked(name):
-                found = _look(name, folder, digest)
-        except (TimeoutError, subprocess.TimeoutExpired):  # somebody is just starting it, or systemd is busy
+                found = _state(name, folder, digest)
+        except (TimeoutError, subprocess.TimeoutExpired):  # another play is just starting it, or systemd is busy
             found = {"state": "running", "progress": {}}
-        except OSError:  # a disk that is read-only by now has no locks
-            found = _look(name, folder, digest)
+        except OSError:  # a disk that has become read-only has no locks
+            found = _state(name, folder, digest)
         if found["state"] != "running" or time.monotonic() > deadline:
             return found
         time.sleep(pause)
         pause = min(pause * 1.5, 0.5)
 
 
-def _look(name: str, folder: Path, digest: str | None) -> dict[str, Any]:
-    # In this order, so that a job that ends between the two looks is not taken for lost.
+def _state(name: str, folder: Path, digest: str | None) -> dict[str, Any]:
+    # In this order: a job that ends in between must not count as lost.
     running = is_running(name)
     result = _result(folder, digest)
     if result is not None:
@@ -294,13 +295,13 @@ def main(name: str) -> None:
             raise JobFailed(
                 f"THOR-JOB-FAILED: {unit_of(name)}: {folder / 'spec.json'} is gone or damaged. Run the play again."
             )
-        # A token in it has been read; it need not lie there for as long as the job runs.
+        # It may hold a token, which need not lie there while the job runs.
         (folder / "spec.json").unlink()
         work = importlib.import_module(f"{PACKAGE}.{content['target']}")
         result = work.run_job(content["spec"], Reporter(folder))
     except JobFailed as error:
         result = {"failed": True, "msg": str(error), **error.extra}
-    except Exception as error:  # whatever it is, a person gets a sentence and not a traceback
+    except Exception as error:  # whatever it is, people get a sentence instead of a traceback
         with contextlib.suppress(OSError):
             traceback.print_exc()
         result = {
@@ -309,14 +310,14 @@ def main(name: str) -> None:
         }
     if warnings := records.warnings(result.get("warnings", [])):
         result = {**result, "warnings": warnings}
-    (folder / RESERVE).unlink(missing_ok=True)  # the work may have left no other room
+    (folder / RESERVE).unlink(missing_ok=True)  # the work may have left no other space
     records.write(folder / "result.json", {"digest": digest, "result": result})
 
 
 def _copy_code(destination: Path) -> None:
-    """Keep the code that this module runs from: AnsiballZ's zip is gone when the module ends.
+    """Keep the code that this module runs from: AnsiballZ removes its zip when the module ends.
 
-    Both are entries of ``sys.path``: a zip file, or a folder where a person debugs an exploded module.
+    The copy becomes an entry of ``sys.path``, whether it is a zip file or, when somebody debugs an exploded module, a folder.
     """
     loader = globals()["__loader__"]
     archive = getattr(loader, "archive", None)

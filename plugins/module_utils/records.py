@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The records that the collection keeps on a host, as JSON: the one place where they are read and written.
 
-A record that is damaged - truncated, of another type or shape, not UTF-8, a folder or a pipe in its place, from a later version of
-the collection - is as good as none, and never a reason to stop: whoever reads it does what it does where there is none,
-and a person is warned (``warnings``).
+A damaged record - truncated, of another type or shape, not UTF-8, a folder or a pipe in its place, written by a later version of
+the collection - counts as absent and is never a reason to stop: its reader does what it does without a record, and a person is
+warned (``warnings``).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 SCHEMA = 1
-# What a value has to be: a type; a tuple of types; a dict of keys, of which those that end with ``?`` may be missing; a dict
-# whose only key is ``str`` holds values by any name; a list of one shape holds any number of them.
+# What a value must be: a type; a tuple of types; a dict of keys, of which those that end with ``?`` are optional; a dict whose
+# only key is ``str`` holds values under any name; a list of one shape holds any number of them.
 Shape = Any
 
 _damaged: dict[str, str] = {}
 
 
 def read(path: Path, shape: Shape, schema: int = SCHEMA) -> dict[str, Any] | None:
-    """A record; None where there is none, or where it is damaged."""
+    """A record; None if there is none, or if it is damaged."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            return _none(path, "it is no file")
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for a writer
+            return _none(path, "it is not a regular file")
         data = json.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return None
@@ -43,9 +43,11 @@ def read(path: Path, shape: Shape, schema: int = SCHEMA) -> dict[str, Any] | Non
     except (ValueError, RecursionError):
         return _none(path, "it is not JSON")
     if not isinstance(data, dict):
-        return _none(path, f"it holds a {type(data).__name__}, and no object")
+        return _none(path, f"it holds a {type(data).__name__}, not an object")
     if data.get("schema", schema) != schema:
-        return _none(path, f"it is of schema {data['schema']!r}, and this version of the collection knows {schema}")
+        return _none(
+            path, f"it is of schema {data['schema']!r}, and this version of the collection only knows {schema}"
+        )
     wrong = _wrong(data, shape, "")
     return _none(path, wrong) if wrong else data
 
@@ -61,7 +63,7 @@ def text(data: Mapping[str, Any]) -> str:
 
 
 def warnings(before: Iterable[str] = ()) -> list[str]:
-    """``before``, and a sentence for each record that this process has found damaged."""
+    """``before``, and a sentence for each record that this process found damaged."""
     found = (f"{path} is damaged and counts as absent: {reason}." for path, reason in _damaged.items())
     return list(dict.fromkeys([*before, *found]))
 
@@ -73,7 +75,7 @@ def tell(module: AnsibleModule) -> None:
 
 
 def damaged(path: Path, reason: str) -> None:
-    """Have a person warned of a record, or of what it vouches for."""
+    """Have people warned of a record, or of a file that it describes."""
     _damaged[str(path)] = reason
 
 
@@ -83,14 +85,14 @@ def _none(path: Path, reason: str) -> dict[str, Any] | None:
 
 
 def _wrong(value: Any, shape: Shape, where: str) -> str | None:
-    """What is wrong with a value, or None. A bool is no number here."""
+    """What is wrong with a value, or None. A bool does not count as a number here."""
     if isinstance(shape, type | tuple):
         kinds = shape if isinstance(shape, tuple) else (shape,)
         if isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds):
             return None
-        return f"{where or 'it'} is a {type(value).__name__}, and no {' or '.join(kind.__name__ for kind in kinds)}"
+        return f"{where or 'it'} is a {type(value).__name__}, not {' or '.join(kind.__name__ for kind in kinds)}"
     if not isinstance(value, type(shape)):
-        return f"{where or 'it'} is a {type(value).__name__}, and no {type(shape).__name__}"
+        return f"{where or 'it'} is a {type(value).__name__}, not {type(shape).__name__}"
     if isinstance(shape, list):
         parts = [(one, shape[0], f"{where}[{index}]") for index, one in enumerate(value)]
     elif set(shape) == {str}:

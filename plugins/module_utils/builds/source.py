@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.jetson.thor.plugins.module_utils import network_errors as network
+from ansible_collections.jetson.thor.plugins.module_utils import network_errors
 from ansible_collections.jetson.thor.plugins.module_utils.builds import tools
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
@@ -112,8 +112,8 @@ def _limit_file_size() -> None:
 
 def _unreachable(what: str, reason: str, remedy: str) -> JobFailed:
     """The failure to fetch a source, with the remedy; a clock in the past has a remedy of its own."""
-    if network.clock_is_behind(reason):
-        return JobFailed(f"THOR-CLOCK-WRONG: {what} cannot be fetched: {reason} {network.CLOCK_REMEDY}")
+    if network_errors.clock_is_behind(reason):
+        return JobFailed(f"THOR-CLOCK-WRONG: {what} cannot be fetched: {reason} {network_errors.CLOCK_REMEDY}")
     return JobFailed(f"THOR-SOURCE-UNREACHABLE: {what} cannot be fetched: {reason} {remedy}")
 
 

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import network_errors as network
+from ansible_collections.jetson.thor.plugins.module_utils import network_errors
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -129,9 +129,9 @@ def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_f
         found = ("THOR-IMAGE-PLATFORM", "the image does not exist for this machine", PLATFORM_WAY_OUT)
     elif refused := _certificate(text, registry) or _proxy(text, registry) or _denied(text, image, spec):
         found = refused
-    elif network.is_cut(text) or (network.is_down(text) and how_far):
+    elif network_errors.is_cut(text) or (network_errors.is_down(text) and how_far):
         return interrupted(words, image, how_far)
-    elif network.is_down(text):
+    elif network_errors.is_down(text):
         remedy = f"Check that {registry} is up and reachable from the host (DNS, dockerd's proxy, firewall)."
         reason = f"{registry} does not answer; {_quoted(words)}"
         return image_error("THOR-REGISTRY-DOWN", image, reason, remedy, transient=True)
@@ -148,13 +148,13 @@ def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_f
 
 def _certificate(text: str, registry: str) -> tuple[str, str, str] | None:
     """Code, reason and remedy if TLS fails."""
-    if network.clock_is_behind(text):
+    if network_errors.clock_is_behind(text):
         reason = f"according to this host's clock, the certificate of {registry} is not valid yet"
-        return "THOR-CLOCK-WRONG", reason, network.CLOCK_REMEDY
-    if network.has_expired(text):
+        return "THOR-CLOCK-WRONG", reason, network_errors.CLOCK_REMEDY
+    if network_errors.has_expired(text):
         remedy = "Check the host's clock (timedatectl). If it is right, the registry needs a new certificate."
         return "THOR-REGISTRY-DOWN", f"the certificate of {registry} has expired", remedy
-    if _TRUST.search(text) and not network.is_cut(text):
+    if _TRUST.search(text) and not network_errors.is_cut(text):
         remedy = (
             f"Put the registry's certificate under /etc/docker/certs.d/{registry}/ca.crt, or name a registry without TLS "
             "in container_runtime_daemon_options: {insecure-registries: [...]}."
@@ -191,16 +191,18 @@ def _limited(words: str, image: Mapping[str, Any]) -> ImageError:
     found = _RETRY_AFTER.search(words)
     seconds = None
     if found:
-        seconds = float(found[1]) * _UNITS[(found[2] or "s").lower()] if found[1] else network.retry_after(found[3])
+        seconds = (
+            float(found[1]) * _UNITS[(found[2] or "s").lower()] if found[1] else network_errors.retry_after(found[3])
+        )
     # Docker Hub counts over six hours and does not say when they began: docs.docker.com/docker-hub/usage.
     unsaid = "within six hours" if registry == "docker.io" else "later (it does not say when)"
-    when = unsaid if seconds is None else network.back_in(seconds)
+    when = unsaid if seconds is None else network_errors.back_in(seconds)
     reason = f"{registry} limits pulls, and this address has reached the limit; come back {when}; {_quoted(words)}"
     remedy = (
         "Run the play again then. A registry of your own avoids the limit: registry-mirrors in container_runtime_daemon_options for "
         "Docker Hub, or another name of the image in thor_extra_engines."
     )
-    short = seconds is not None and seconds <= network.LONGEST_WAIT
+    short = seconds is not None and seconds <= network_errors.LONGEST_WAIT
     return image_error("THOR-REGISTRY-LIMIT", image, reason, remedy, short, seconds or 0)
 
 

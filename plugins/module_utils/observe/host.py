@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import commands, files
-from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import read as read_build
-from ansible_collections.jetson.thor.plugins.module_utils.images import record as images
+from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
+from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import (
@@ -84,7 +84,7 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "person_thor": _is_person("thor"),
         "hub_client": _hub_client(),
         **docker,
-        **images.observe(),
+        **record.observe(),
         **power.observe(root),
         "clock": clock.observe(),
     }
@@ -171,7 +171,7 @@ def _builds() -> dict[str, dict[str, Any]]:
     builds: dict[str, dict[str, Any]] = {}
     for link in ENGINES.glob("*/*"):
         tree = link.resolve()
-        info = read_build(tree) if link.is_symlink() else None
+        info = finished.read(tree) if link.is_symlink() else None
         if info:
             builds.setdefault(link.parent.name, {})[link.name] = {
                 "path": str(tree),

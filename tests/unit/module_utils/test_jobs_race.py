@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import jobs as job
+from ansible_collections.jetson.thor.plugins.module_utils import jobs
 
 STARTERS = 24
 # As the real ones: show knows no unit that has ended, and a unit that runs cannot be started again.
@@ -71,8 +71,8 @@ class Module:
     fail_json = exit_json
 
 
-@pytest.fixture(name="jobs", autouse=True)
-def _jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(name="folders", autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A systemd of scripts, and jobs in a folder of the test."""
     for folder in ("bin", "jobs", "units"):
         (tmp_path / folder).mkdir()
@@ -83,8 +83,8 @@ def _jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("UNITS", str(tmp_path / "units"))
     monkeypatch.setenv("JOBS", str(tmp_path / "jobs"))
-    monkeypatch.setattr(job, "JOBS", tmp_path / "jobs")
-    monkeypatch.setattr(job, "_copy_code", lambda destination: destination.touch())
+    monkeypatch.setattr(jobs, "JOBS", tmp_path / "jobs")
+    monkeypatch.setattr(jobs, "_copy_code", lambda destination: destination.touch())
     return tmp_path / "jobs"
 
 
@@ -92,11 +92,11 @@ def play(number: int) -> str:
     """What the action plugin does: start, then ask until it has ended. Returns what came of it."""
     module = Module()
     with contextlib.suppress(Ended):
-        job.start(module, "toy", "toy", {"number": number})
+        jobs.start(module, "toy", "toy", {"number": number})
     if "job" not in module.result:
         return str(module.result["msg"]).split(":", 1)[0]
     for _question in range(100):
-        found = job.status("toy", 1, module.result["job"]["digest"])
+        found = jobs.status("toy", 1, module.result["job"]["digest"])
         if found["state"] == "ended":
             return "own" if found["result"]["number"] == number else "another's"
         if found["state"] != "running":
@@ -132,22 +132,22 @@ def test_a_result_waits_for_who_asked_for_it_while_the_next_job_runs() -> None:
     first, second = Module(), Module()
     for module, number in ((first, 1), (second, 2)):
         with pytest.raises(Ended):
-            job.start(module, "toy", "toy", {"number": number})
-        while job.status("toy", 1)["state"] == "running":
+            jobs.start(module, "toy", "toy", {"number": number})
+        while jobs.status("toy", 1)["state"] == "running":
             pass
     for module, number in ((first, 1), (second, 2)):
-        assert job.status("toy", 1, module.result["job"]["digest"])["result"] == {"number": number}
-    assert job.status("toy", 1, "something else") == {"state": "replaced"}
+        assert jobs.status("toy", 1, module.result["job"]["digest"])["result"] == {"number": number}
+    assert jobs.status("toy", 1, "something else") == {"state": "replaced"}
 
 
-def test_a_lock_that_is_held_for_ever_ends_in_a_code(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "LOCK_SECONDS", 0.1)
-    holder = subprocess.Popen(["flock", jobs / ".toy.lock", "sleep", "60"])
+def test_a_lock_that_is_held_forever_is_reported_with_a_code(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LOCK_SECONDS", 0.1)
+    holder = subprocess.Popen(["flock", folders / ".toy.lock", "sleep", "60"])
     try:
-        while not (jobs / ".toy.lock").exists() or not _is_locked(jobs / ".toy.lock"):
+        while not (folders / ".toy.lock").exists() or not _is_locked(folders / ".toy.lock"):
             pass
         assert play(1) == "THOR-JOB-BUSY"
-        assert job.status("toy", 0)["state"] == "running"
+        assert jobs.status("toy", 0)["state"] == "running"
     finally:
         holder.terminate()
         holder.wait()
@@ -160,16 +160,18 @@ def _is_locked(path: Path) -> bool:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda jobs: (jobs.rmdir(), jobs.write_text("")),  # a file where the folder belongs
-        lambda jobs: (jobs / ".toy.lock").mkdir(),
+        lambda folders: (folders.rmdir(), folders.write_text("")),  # a file where the folder belongs
+        lambda folders: (folders / ".toy.lock").mkdir(),
     ],
 )
-def test_a_place_for_jobs_that_cannot_be_written_is_a_code(jobs: Path, spoil: Any) -> None:
-    spoil(jobs)
+def test_a_jobs_folder_that_cannot_be_written_is_reported_with_a_code(folders: Path, spoil: Any) -> None:
+    spoil(folders)
     assert play(1) == "THOR-JOB-DISK"
 
 
-def test_a_full_disk_is_a_code_and_leaves_the_job_before_as_it_was(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_a_code_and_leaves_the_previous_job_alone(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert play(1) == "own"
 
     def full(*_arguments: object) -> None:
@@ -177,5 +179,5 @@ def test_a_full_disk_is_a_code_and_leaves_the_job_before_as_it_was(jobs: Path, m
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     assert play(2) == "THOR-JOB-DISK"
-    assert sorted(path.name for path in jobs.iterdir()) == [".toy.lock", "toy"], "nothing half-made is left"
-    assert job.status("toy", 0)["result"] == {"number": 1}
+    assert sorted(path.name for path in folders.iterdir()) == [".toy.lock", "toy"], "nothing half-made is left"
+    assert jobs.status("toy", 0)["result"] == {"number": 1}

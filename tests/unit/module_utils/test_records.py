@@ -173,10 +173,10 @@ def test_a_record_is_written_with_its_schema_and_for_its_owner_alone(tmp_path: P
     ("data", "shape", "reason"),
     [
         ({"a": 1}, {"a": int}, None),
-        ({"a": True}, {"a": int}, "a is a bool, and no int"),
+        ({"a": True}, {"a": int}, "a is a bool, not int"),
         ({}, {"a": int}, "a is missing"),
         ({}, {"a?": int}, None),
-        ({"a": [1, "x"]}, {"a": [int]}, "a[1] is a str, and no int"),
+        ({"a": [1, "x"]}, {"a": [int]}, "a[1] is a str, not int"),
         ({"a": {"x": {"b": 1}, "y": {}}}, {"a": {str: {"b": int}}}, "a.y.b is missing"),
         ({"a": None}, {"a": (str, type(None))}, None),
     ],
