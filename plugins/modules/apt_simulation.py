@@ -54,13 +54,8 @@ options:
     description: Seconds that apt may take to read lists.
     type: int
     default: 300
-attributes:
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: none
+extends_documentation_fragment:
+  - jetson.thor.attributes.reads
 requirements:
   - root
 seealso:

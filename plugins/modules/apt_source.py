@@ -65,14 +65,12 @@ options:
     description: Seconds allowed to the server for the key, and to apt for the lists.
     type: int
     default: 120
+extends_documentation_fragment:
+  - jetson.thor.attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: partial
     details: Fetches and checks the key if C(gpg) is installed, but does not contact the repository.
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
 requirements:
   - gpg
   - root

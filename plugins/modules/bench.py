@@ -86,19 +86,15 @@ options:
   seed:
     description: Seed of the random prompts; defaults to the time.
     type: int
+extends_documentation_fragment:
+  - jetson.thor.attributes
+  - jetson.thor.attributes.action
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
     details: In check mode nothing is measured.
   diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
     support: none
-  action:
-    description: Has a corresponding action plugin, so that some parts run on the controller.
-    support: full
-notes:
-  - It changes nothing on the host, so there is nothing to show in diff mode.
+    details: It changes nothing on the host, so there is nothing to show.
 seealso:
   - module: jetson.thor.bench_report
 """

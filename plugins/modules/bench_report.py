@@ -49,19 +49,13 @@ options:
     description: Whether a file that cannot be read is an error. Otherwise it is skipped with a warning, which the page repeats.
     type: bool
     default: true
+extends_documentation_fragment:
+  - jetson.thor.attributes
+  - jetson.thor.attributes.controller
 attributes:
-  action:
-    description: Has a corresponding action plugin, so that the files are read and written on the controller.
-    support: full
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-    details: In check mode it judges but writes nothing. It still fails if the files could not be written.
-  connection:
-    description: Uses the target's configured connection information to execute code on it.
-    support: none
+    details: In check mode it compares and predicts, but writes nothing. It still fails if the files could not be written.
   diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
     support: none
 requirements:
   - matplotlib, in the Python that runs Ansible

@@ -123,17 +123,13 @@ options:
     description: Seconds after which the job is stopped.
     type: int
     default: 14400
+extends_documentation_fragment:
+  - jetson.thor.attributes
+  - jetson.thor.attributes.action
+  - jetson.thor.attributes.idempotent
 attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: full
     details: Shows the inputs of the present build and of the desired one.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run indicates no change.
-    support: full
 requirements:
   - cmake, ninja, ccache and a C++ compiler; git for a source from a repository; the CUDA toolkit for O(cuda=true)
   - systemd and root

@@ -36,13 +36,8 @@ options:
     description: Whether a restart may interrupt running containers.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and return what would change without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.attributes
 notes:
   - Passwords in URLs (proxies) are masked in diff mode and in messages.
 requirements:

@@ -107,17 +107,13 @@ options:
     description: Seconds allowed for the whole job.
     type: int
     default: 86400
+extends_documentation_fragment:
+  - jetson.thor.attributes
+  - jetson.thor.attributes.action
+  - jetson.thor.attributes.idempotent
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
     details: Only a container of the image can tell whether Python packages are missing; check mode assumes that they are.
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run indicates no change.
-    support: full
 notes:
   - Works with Docker's classic store and with the containerd image store.
   - Check mode needs no Docker on the host. If dockerd does not run, the record is trusted.

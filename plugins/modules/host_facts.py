@@ -35,21 +35,14 @@ options:
     description: By name of the service, the digest of its secrets. The action sets it.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - jetson.thor.attributes.reads
+  - jetson.thor.attributes.action
+  - jetson.thor.attributes.facts
 attributes:
   action:
     description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets).
-    support: full
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: none
-  facts:
-    description: Returns a fact for the host.
-    support: full
 notes:
-  - It changes nothing, so there is nothing to show in diff mode.
   - Needs root to see which process listens on a port.
 """
 

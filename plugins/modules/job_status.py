@@ -30,15 +30,9 @@ options:
       - Identifies the arguments of the job, as returned by the module that started it.
       - If another play has since started a job of that name with other arguments, its result is not returned.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: none
-notes:
-  - It changes nothing, so there is nothing to show in diff mode.
+extends_documentation_fragment:
+  - jetson.thor.attributes.reads
+  - jetson.thor.attributes.action
 """
 
 EXAMPLES = r"""

@@ -38,10 +38,6 @@ options:
     type: list
     elements: str
     default: ["*"]
-  path:
-    description: Absolute path of the directory for the files.
-    type: path
-    required: true
   endpoint:
     description: Address of the hub, or of a mirror of it.
     type: str
@@ -57,40 +53,13 @@ options:
     description: Virtual environment with the Python package C(modelscope-hub). Needed only for downloads.
     type: path
     default: /opt/thor/venv/modelscope
-  staging:
-    description:
-      - Directory for unfinished downloads, on the file system of O(path).
-      - Defaults to C(.thor/staging) beside the owner's directory, C(/models/.thor/staging) for C(/models/owner/name).
-    type: path
-  verify_checksums:
-    description: Whether to read all files and compare their SHA-256, even if size and time match the manifest.
-    type: bool
-    default: false
-  retries:
-    description: How often an attempt that brings not a single byte is repeated.
-    type: int
-    default: 3
-  idle_timeout:
-    description: Seconds of silence after which a connection is closed and opened again.
-    type: int
-    default: 30
-  timeout:
-    description: Seconds allowed for the whole job.
-    type: int
-    default: 172800
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: partial
-    details: Check mode cannot predict changes that only a hash reveals; see the notes.
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.model_files
+  - jetson.thor.attributes
+  - jetson.thor.attributes.action
 notes:
   - Check mode requests the hub's listing and needs nothing installed on the host.
   - Check mode does not read the content of files, with O(verify_checksums) or without, so it cannot predict what only a hash tells.
-requirements:
-  - systemd and root, for the transient unit
 seealso:
   - module: jetson.thor.url_model
 """

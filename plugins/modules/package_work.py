@@ -26,16 +26,12 @@ options:
     description: Name of the variable in which users set O(timeout), for messages.
     type: str
     default: timeout
+extends_documentation_fragment:
+  - jetson.thor.attributes.reads
+  - jetson.thor.attributes.action
 attributes:
   action:
     description: Has a corresponding action plugin, which shows on the controller what is waited for.
-    support: full
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: none
 requirements:
   - root
 """

@@ -27,13 +27,8 @@ options:
     description: Seconds after which C(nvpmodel) is stopped.
     type: int
     default: 60
-attributes:
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.attributes
 notes:
   - Needs root.
   - C(nvpmodel) itself keeps the mode across reboots.

@@ -76,22 +76,10 @@ options:
     description: Whether to fail when there are problems, instead of leaving that to M(jetson.thor.preflight).
     type: bool
     default: true
-attributes:
-  action:
-    description: Has a corresponding action plugin, so that the options are read on the controller.
-    support: full
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  connection:
-    description: Uses the target's configured connection information to execute code on it.
-    support: none
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: none
-  facts:
-    description: Returns facts for the host.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.attributes.reads
+  - jetson.thor.attributes.controller
+  - jetson.thor.attributes.facts
 """
 
 EXAMPLES = r"""

@@ -24,12 +24,10 @@ options:
     description: Variables and their values, by service name.
     type: dict
     required: true
+extends_documentation_fragment:
+  - jetson.thor.attributes
 attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
     support: none
 seealso:
   - module: jetson.thor.services

@@ -77,16 +77,9 @@ options:
     description: Seconds allowed for the whole switch.
     type: int
     default: 7200
-attributes:
-  check_mode:
-    description: Can run in check mode and return what would change without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
-  action:
-    description: Has a corresponding action plugin, so that some parts run on the controller.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.attributes
+  - jetson.thor.attributes.action
 notes:
   - Secrets do not belong in unit files or configurations; both are shown in diff mode.
 seealso:

@@ -33,47 +33,16 @@ options:
       - Maximum size of the file in bytes. A server that announces or sends more is refused (THOR-HUB-ANSWER).
       - Defaults to the size that the server announces, and to 2 GiB if it announces none.
     type: int
-  path:
-    description: Absolute path of the directory for the file.
-    type: path
-    required: true
   file:
     description: The file's name in O(path).
     type: str
     required: true
-  staging:
-    description:
-      - Directory for the unfinished download, on the file system of O(path).
-      - Defaults to C(.thor/staging) beside O(path).
-    type: path
-  verify_checksums:
-    description: Whether to read the file and compare its SHA-256, even if size and time match the manifest.
-    type: bool
-    default: false
-  retries:
-    description: How often an attempt that brings not a single byte is repeated.
-    type: int
-    default: 3
-  idle_timeout:
-    description: Seconds of silence after which a connection is closed and opened again.
-    type: int
-    default: 30
-  timeout:
-    description: Seconds allowed for the whole job.
-    type: int
-    default: 172800
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: partial
-    details: Check mode cannot predict changes that only a hash reveals; see the notes.
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.model_files
+  - jetson.thor.attributes
+  - jetson.thor.attributes.action
 notes:
   - Check mode opens the URL for its size, and reads no file's content, neither here nor there.
-requirements:
-  - systemd and root, for the transient unit
 seealso:
   - module: jetson.thor.modelscope_model
 """

@@ -61,21 +61,13 @@ options:
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and return what is found without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed, or would change in check mode.
-    support: none
-  action:
-    description: Has a corresponding action plugin, so that some parts run on the controller.
-    support: full
+extends_documentation_fragment:
+  - jetson.thor.attributes.reads
+  - jetson.thor.attributes.action
 notes:
   - The module reads the keys C(name), C(unit), C(api), C(api_path), C(address), C(port), C(served_name), C(thinking), C(vision),
     C(remote_media) and C(trained) of each service.
-  - It changes nothing, so there is nothing to show in diff mode. While the service is asked about the picture, the picture is in its
-    folder.
+  - While a service is asked about the picture, the picture is in its folder.
 seealso:
   - module: jetson.thor.services
 """

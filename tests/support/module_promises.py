@@ -7,7 +7,6 @@ Jobs run at once and in this process (``inline_jobs``); everything else that a m
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import importlib
 import io
@@ -21,9 +20,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.jetson.thor.plugins.module_utils import jobs
+from module_docs import documentation
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.jetson.thor.plugins"
@@ -32,16 +31,7 @@ Result = dict[str, Any]
 
 def promised(name: str) -> dict[str, str]:
     """The attributes of a module as it documents them: what it supports, by their names."""
-    tree = ast.parse((ROOT / "plugins/modules" / f"{name}.py").read_text(encoding="utf-8"))
-    (text,) = [
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and node.targets[0].id == "DOCUMENTATION"
-    ]
-    attributes = yaml.safe_load(ast.literal_eval(text))["attributes"]
-    return {attribute: one["support"] for attribute, one in attributes.items()}
+    return {attribute: one["support"] for attribute, one in documentation()[name]["attributes"].items()}
 
 
 class Silent:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import module_docs
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, schema, shapes
@@ -212,7 +213,7 @@ def test_every_variable_of_an_inventory_has_a_shape() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_is_documented_with_examples_and_attributes(module: str) -> None:
     path = ROOT / "plugins/modules" / f"{module}.py"
-    documentation = yaml.safe_load(text_constant(path, "DOCUMENTATION"))
+    documentation = module_docs.documentation()[module]
     examples = yaml.safe_load(text_constant(path, "EXAMPLES"))
     assert documentation["module"] == module
     assert any(f"jetson.thor.{module}" in task for task in examples)
@@ -239,7 +240,7 @@ def runs_of(module: str) -> set[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_check_and_diff_mode_of_a_module_are_tested_by_running_it(module: str) -> None:
     path = ROOT / "plugins/modules" / f"{module}.py"
-    attributes = yaml.safe_load(text_constant(path, "DOCUMENTATION"))["attributes"]
+    attributes = module_docs.documentation()[module]["attributes"]
     assert attributes["check_mode"]["support"] != "none"
     runs = runs_of(module)
     if attributes["diff_mode"]["support"] != "none":
@@ -248,6 +249,23 @@ def test_check_and_diff_mode_of_a_module_are_tested_by_running_it(module: str) -
         assert runs & {"keep", "keep_reading"}, f"tests/unit/modules/test_{module}.py runs it with neither"
     else:
         assert "run_action" in runs, f"tests/unit/modules/test_{module}.py does not run its action"
+
+
+def test_every_fragment_of_documentation_is_used_more_than_once() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("plugins/modules/*.py"))
+    used = re.findall(r"^  - jetson\.thor\.(\S+)$", text, re.MULTILINE)
+    for path in ROOT.glob("plugins/doc_fragments/*.py"):
+        names = re.findall(r"^    ([A-Z]+) = r", path.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {path.stem if name == "DOCUMENTATION" else f"{path.stem}.{name.lower()}" for name in names}
+        assert slugs and all(used.count(slug) > 1 for slug in slugs), path.name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_documents_whether_it_has_an_action_plugin(module: str) -> None:
+    documented = module_docs.documentation()[module]
+    routed = load(ROOT / "meta/runtime.yml")["plugin_routing"]["modules"]
+    has_action = module in routed or (ROOT / "plugins/action" / f"{module}.py").exists()
+    assert has_action == (documented["attributes"].get("action", {}).get("support") == "full")
 
 
 def test_the_action_group_holds_every_module() -> None:
