@@ -19,7 +19,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.context_objects import CLIArgs
 from ansible_collections.jetson.thor.plugins.filter.play_hosts import play_hosts
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables import FACTS, KNOWN, unknown
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables import FACTS, KNOWN, RENAMED, unknown
 from playbook_run import play
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +68,12 @@ def test_other_variables_of_users_are_ignored() -> None:
 def test_known_variables_and_facts_of_the_modules_are_not_refused() -> None:
     assert refused(*KNOWN, *FACTS, *files.role_variables()) == {}
     assert "serving_require_gpu" in files.role_variables()
+
+
+def test_a_renamed_variable_is_refused_with_its_new_name() -> None:
+    for old, new in RENAMED.items():
+        assert refused(old) == {old: f"Did you mean {new!r}?"}
+        assert old not in files.role_variables() and new in files.role_variables()
 
 
 def test_three_edits_from_a_role_variable_make_an_independent_name() -> None:

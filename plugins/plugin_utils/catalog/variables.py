@@ -21,6 +21,14 @@ KNOWN = tuple(
 )
 # What the collection's own modules return: a host has them once it has been observed.
 FACTS = ("thor_host", "thor_plan", "thor_problems", "thor_services")
+# Variables of roles that have a new name, under which an inventory must set them.
+RENAMED = {
+    "catalog_memory_reserve_gib": "preflight_memory_reserve_gib",
+    "catalog_plan_file": "preflight_plan_file",
+    "engine_image_collect": "engine_image_prune",
+    "engine_image_extend": "engine_image_derive",
+    "model_store_rehash": "model_store_verify_checksums",
+}
 EDITS = 2
 
 
@@ -36,7 +44,7 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
     """What is wrong with the names of a host's variables.
 
     The prefix ``thor_`` belongs to the collection: any unknown name that begins with it is refused. A person's own variable may well
-    begin with a role's prefix, so only near misses of a known name are refused there. No value is quoted: it may be a secret.
+    begin with a role's prefix, so only old names and near misses of a known name are refused there. No value is quoted: it may be a secret.
     """
     result = Unknown()
     for name in sorted(map(str, names)):
@@ -45,7 +53,7 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
                 near = closest(name.lower().replace("-", "_"), KNOWN)
                 _add(result, name, near, nearest(near or name, KNOWN))
         elif name not in role_variables and any(name.startswith(f"{role}_") for role in roles):
-            near = min((known for known in role_variables if _within(name, known, EDITS)), default=None)
+            near = RENAMED.get(name) or min((one for one in role_variables if _within(name, one, EDITS)), default=None)
             if near:
                 _add(result, name, near, nearest(near, [near]))
     return result
