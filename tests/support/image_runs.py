@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.images import job
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
 VLLM, SGLANG = "hub:5000/nvidia/vllm:25.10-py3", "hub:5000/nvidia/sglang:25.10-py3"
@@ -26,6 +27,11 @@ def image(reference: str = VLLM, digest: str | None = None, engine: str = "vllm"
 
 def listening() -> dict[str, Any]:
     return {**image(), "extras": [SOUND]}
+
+
+def service(**more: Any) -> dict[str, Any]:
+    """A resolved service that needs the image, as far as the plan of images reads it."""
+    return {"image": VLLM, "engine": "vllm", "version": "25.10", "environment": container_environment({}), **more}
 
 
 def spec(*wanted: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.images import derive, 
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images as plan
 from fake_dockerd import Dockerd
-from image_runs import DERIVED, LACKS, SOUND, VLLM, failed, listening, pulled, run, spec
+from image_runs import DERIVED, LACKS, SOUND, VLLM, failed, listening, pulled, run, service, spec
 
 
 def test_an_image_with_all_packages_is_used_as_it_is(dockerd: Dockerd, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_lost_derived_image_is_made_again(dockerd: Dockerd, tmp_path: Path) ->
     dockerd.images = [one for one in dockerd.images if one["Id"] != DERIVED]
     dockerd.lacking = dict(LACKS)
     host = {**record.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
-    services = [{"image": VLLM, "engine": "vllm", "version": "25.10", "python_packages": SOUND}]
+    services = [service(python_packages=SOUND)]
     assert plan.work(services, host, require_gpu=False)["todo"] == [f"look for Python packages in {VLLM}"]
     assert run(tmp_path, spec(listening()))["derived"]
 

@@ -12,7 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.images import predict,
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images as plan
 from fake_dockerd import Dockerd
-from image_runs import DERIVED, LACKS, ONE, SGLANG, SOUND, TWO, VLLM, image, listening, pulled, run, spec
+from image_runs import DERIVED, LACKS, ONE, SGLANG, SOUND, TWO, VLLM, image, listening, pulled, run, service, spec
 
 
 def _two_images(dockerd: Dockerd) -> None:
@@ -86,8 +86,7 @@ def test_a_derived_image_is_removed_with_its_last_service(dockerd: Dockerd, tmp_
     dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
     run(tmp_path, spec(listening()))
     host = {**record.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
-    services = [{"image": VLLM, "engine": "vllm", "version": "25.10"}]
-    todo = plan.work(services, host, require_gpu=False, prune=True)["todo"]
+    todo = plan.work([service()], host, require_gpu=False, prune=True)["todo"]
     assert todo == [f"remove {VLLM} with {' '.join(SOUND)}"]
     unit = tmp_path / "units/thor-speech.service"
     unit.write_text(f"ExecStart=docker run {DERIVED} serve")
