@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.files import ROLES
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan, plan_anew
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED, Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.text import lines
 
@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, Any] = {
     "services": {"type": "list", "elements": "dict", "required": True},
     "host": {"type": "dict"},
     "problems": {"type": "list", "elements": "dict", "default": []},
+    "roles": {"type": "list", "elements": "str"},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -35,12 +36,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         settings = Settings.of_roles({role: self._planned(role, variables) for role in PLANNED})
         found = [Problem(**one) for one in args["problems"]]
         name = variables.get("inventory_hostname", "")
-        planned = plan(name, args["services"], args["host"], settings, found)
+        if args["roles"] is None:
+            planned = plan(name, args["services"], args["host"], settings, found)
+            fact = {**planned.as_dict(), "text": lines(planned)}
+        else:
+            planned = plan_anew(name, args["services"], args["host"], settings, args["roles"])
+            fact = {**variables.get("ansible_facts", {}).get("thor_plan", {}), **planned.sections(*args["roles"])}
         result["changed"] = False
         if planned.problems and args["refuse"]:
             result.update(failed=True, msg=planned.refusal)
         else:
-            result["ansible_facts"] = {"thor_plan": {**planned.as_dict(), "text": lines(planned)}}
+            result["ansible_facts"] = {"thor_plan": fact}
         return result
 
     def _planned(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,11 @@ options:
     type: list
     elements: dict
     default: []
+  roles:
+    description:
+      - Plan again for these roles only, after something has changed on the host. Their sections of C(thor_plan) are replaced.
+    type: list
+    elements: str
   refuse:
     description: Whether to fail on problems; C(false) returns them in the plan.
     type: bool

@@ -64,7 +64,7 @@ def steps(
         "environment": wanted_environment,
         "cdi_record": {"l4t": host["l4t"], "toolkit": version},
         "architecture": ARCHITECTURES.get(host["architecture"], host["architecture"]),
-        "unproven": [one.text() for one in _unproven(host, settings)],
+        "unproven": [one.text() for one in unproven(host, settings)],
     }
 
 
@@ -91,7 +91,8 @@ def toolkit_version(host: Mapping[str, Any], settings: Mapping[str, Any]) -> str
     return str(settings["toolkit_version"])
 
 
-def _unproven(host: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[Problem]:
+def unproven(host: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[Problem]:
+    """Why the NVIDIA runtime is not known to work."""
     docker = host["docker"] or {}
     if "nvidia" not in docker.get("runtimes", []):
         runtimes = docker.get("runtimes")

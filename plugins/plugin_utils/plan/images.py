@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, record
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind
 
 
 def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -45,7 +46,7 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def work(
     services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, prune: bool = False
 ) -> dict[str, Any]:
-    """``images``, all that the services need, each once, and ``todo``, one line for each thing to do."""
+    """``images``, all that the services need, each once, and ``todo``, for each thing to do its kind, its subject and the reason."""
     wanted = needed(services)
     known = host.get("images") or {}
     version = (host.get("container_packages") or {}).get(toolkit.PACKAGES[0])
@@ -53,14 +54,17 @@ def work(
     for image in wanted:
         held = known.get(image["reference"])
         if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
-            todo.append(f"pull {image['reference']}")
+            todo.append((Kind.PULL, image["reference"], "it is not there"))
         elif not gpu_check.holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
-            todo.append(f"check the GPU in {image['reference']}")
+            todo.append((Kind.CHECK, image["reference"], "nobody has seen the GPU in it"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
-            todo.append(f"look for Python packages in {image['reference']}")
+            todo.append((Kind.CHECK, image["reference"], "services need Python packages in it"))
     return {
         "images": wanted,
-        "todo": [*todo, *(f"remove {name}" for name in (_unwanted(wanted, host) if prune else []))],
+        "todo": [
+            *todo,
+            *((Kind.REMOVE, name, "no service needs it") for name in (_unwanted(wanted, host) if prune else [])),
+        ],
     }
 
 

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight, shares
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
 
@@ -33,12 +32,21 @@ def plan(
 ) -> Plan:
     """The plan of the host ``name``. ``host`` is None where it was not observed, ``found`` is what resolve has refused."""
     problems = [*found, *preflight.unsaid(_problems(services, host, settings), found)]
-    observed = host is not None
     if problems:
-        return Plan(name, observed, problems=tuple(problems))
-    parts = _shares(services, host or BARE, settings)
-    problems = [problem for share in parts for problem in share.problems]
-    return Plan(name, observed, () if problems else tuple(parts), tuple(problems))
+        return Plan(name, host is not None, problems=tuple(problems))
+    return _plan(name, host is not None, _shares(services, host or BARE, settings))
+
+
+def plan_anew(
+    name: str, services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings, roles: Sequence[str]
+) -> Plan:
+    """The plan of some roles, for what has changed since the host was planned as a whole."""
+    return _plan(name, True, _shares(services, host, settings, roles))
+
+
+def _plan(name: str, observed: bool, parts: Sequence[Share]) -> Plan:
+    problems = tuple(problem for share in parts for problem in share.problems)
+    return Plan(name, observed, () if problems else tuple(parts), problems)
 
 
 def _problems(
@@ -51,12 +59,19 @@ def _problems(
     )
 
 
-def _shares(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Share]:
-    """The shares of the roles, in the order in which they run."""
-    return [
-        shares.of_power(host, settings),
-        shares.of_containers(services, host, settings),
-        *(shares.of_builds(services, host, settings, role) for role in RECIPES),
-        shares.of_images(services, host, settings),
-        shares.of_models(services, host, settings),
-    ]
+def _shares(
+    services: Sequence[Mapping[str, Any]],
+    host: Mapping[str, Any],
+    settings: Settings,
+    roles: Sequence[str] | None = None,
+) -> list[Share]:
+    """The shares of these roles, in the order in which they run."""
+    planned: dict[str, Callable[[], Share]] = {
+        "power": lambda: shares.of_power(host, settings),
+        "container_runtime": lambda: shares.of_containers(services, host, settings),
+        "llama_cpp": lambda: shares.of_builds(services, host, settings, "llama_cpp"),
+        "whisper_cpp": lambda: shares.of_builds(services, host, settings, "whisper_cpp"),
+        "engine_image": lambda: shares.of_images(services, host, settings),
+        "model_store": lambda: shares.of_models(services, host, settings),
+    }
+    return [share() for role, share in planned.items() if roles is None or role in roles]

@@ -15,10 +15,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind,
 Services = Sequence[Mapping[str, Any]]
 Host = Mapping[str, Any]
 
-_MODELS = "model_store"
-_IMAGES = "engine_image"
-_CONTAINERS = "container_runtime"
-
 
 def of_power(host: Host, settings: Settings) -> Share:
     """Power mode, clocks and what takes memory besides the engines."""
@@ -26,7 +22,7 @@ def of_power(host: Host, settings: Settings) -> Share:
         return Share("power")
     wanted, decided = settings.power, power.steps(host["power"], settings.power)
     mode = (host["power"]["mode"] or {}).get("name")
-    found = [
+    steps = [
         (decided.mode, Kind.CONFIGURE, f"power mode {wanted['mode']}", f"it is {mode or 'not set'}"),
         (decided.clocks == "install", Kind.CONFIGURE, "clocks", "they are not locked at their maximum"),
         (decided.clocks == "remove", Kind.REMOVE, "clock lock", "power_lock_clocks is false"),
@@ -36,23 +32,22 @@ def of_power(host: Host, settings: Settings) -> Share:
         (decided.sysctl == "write", Kind.WRITE, SYSCTL_FILE, "it differs from power_sysctl"),
         (decided.sysctl == "remove", Kind.REMOVE, SYSCTL_FILE, "power_sysctl is empty"),
     ]
-    return Share(
-        "power",
-        tuple(Step(kind, "power", subject, reason) for due, kind, subject, reason in found if due),
-        {key: value for key, value in vars(decided).items() if key not in ("problems", "skipped")},
-        decided.problems,
-        decided.skipped,
-    )
+    section = {key: value for key, value in vars(decided).items() if key not in ("problems", "skipped")}
+    return Share("power", _due("power", steps), section, decided.problems, decided.skipped)
 
 
 def of_containers(services: Services, host: Host, settings: Settings) -> Share:
     """Docker and the NVIDIA Container Toolkit."""
-    if "docker_source" not in settings.container_runtime or "docker" not in host:
-        return Share(_CONTAINERS)
-    decided = container_runtime.steps(host, services, settings.container_runtime)
+    role, wanted = "container_runtime", settings.container_runtime
+    if "docker_source" not in wanted or "docker" not in host:
+        return Share(role)
+    found = container_runtime.problems(services, host, wanted)
+    decided = container_runtime.steps(host, services, wanted)
+    if found or not decided["needed"]:
+        return Share(role, problems=tuple(found))
     if not decided["any"]:
-        return Share(_CONTAINERS)
-    found = [
+        return Share(role, (), decided, tuple(container_runtime.unproven(host, wanted)))
+    steps = [
         (decided["dpkg"], Kind.CONFIGURE, "interrupted packages", "dpkg was interrupted"),
         (decided["gpg"], Kind.INSTALL, "gpg", "it reads the keys of package sources"),
         (decided["docker"], Kind.INSTALL, "Docker", "it is not installed"),
@@ -61,8 +56,7 @@ def of_containers(services: Services, host: Host, settings: Settings) -> Share:
         (decided["enable"], Kind.CONFIGURE, "start of Docker at boot", "docker.service is not enabled"),
         (decided["cdi"], Kind.WRITE, "CDI description", "it is of another L4T or toolkit"),
     ]
-    steps = tuple(Step(kind, _CONTAINERS, subject, reason) for due, kind, subject, reason in found if due)
-    return Share(_CONTAINERS, steps, decided)
+    return Share(role, _due(role, steps), decided)
 
 
 def of_builds(services: Services, host: Host, settings: Settings, role: str) -> Share:
@@ -81,35 +75,32 @@ def of_builds(services: Services, host: Host, settings: Settings, role: str) -> 
 
 def of_images(services: Services, host: Host, settings: Settings) -> Share:
     """Container images: pulled, checked for the GPU, extended, removed."""
+    role = "engine_image"
     work = images.work(services, host, settings.require_gpu, settings.prune_images)
     sizes = {image["reference"]: image["bytes"] for image in work["images"]}
-    verbs = {"pull": (Kind.PULL, "it is not there"), "remove": (Kind.REMOVE, "no service needs it")}
-    verbs |= {"check": (Kind.CHECK, "no container of it was seen to use the GPU")}
-    verbs |= {"look": (Kind.CHECK, "services need Python packages in it")}
-    steps = []
-    for line in work["todo"]:
-        verb, _space, subject = line.partition(" ")
-        kind, reason = verbs[verb]
-        subject = subject.removeprefix("for Python packages in ").removeprefix("the GPU in ")
-        steps.append(Step(kind, _IMAGES, subject, reason, sizes.get(subject) if kind == Kind.PULL else None))
-    return Share(_IMAGES, tuple(steps), {"images": work["images"]})
+    steps = (
+        Step(kind, role, subject, reason, sizes.get(subject) if kind == Kind.PULL else None)
+        for kind, subject, reason in work["todo"]
+    )
+    return Share(role, tuple(steps), {"images": work["images"]})
 
 
 def of_models(services: Services, host: Host, settings: Settings) -> Share:
     """Models and files that the services need on disk, and the client that fetches them from the hub."""
+    role = "model_store"
     due = models.missing(services, host["models"], settings.verify_checksums)
-    artifacts = [one.artifact for one in due]
-    hub = [artifact for artifact in artifacts if artifact["source"] == "modelscope"]
-    client = bool(hub) and settings.hub_client is not None and host.get("hub_client") != settings.hub_client
-    steps = (
-        [Step(Kind.INSTALL, _MODELS, f"modelscope-hub {settings.hub_client}", "it fetches models")] if client else []
-    )
+    by_source = {
+        source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("modelscope", "url")
+    }
+    client = bool(by_source["modelscope"]) and host.get("hub_client") != settings.hub_client is not None
+    steps = [Step(Kind.INSTALL, role, f"modelscope-hub {settings.hub_client}", "it fetches models")] if client else []
     for one in due:
         kind = Kind.FETCH if one.bytes else Kind.CHECK
-        steps.append(Step(kind, _MODELS, one.artifact["key"], one.reason, one.bytes or None))
-    section = {
-        "client": client,
-        "models": hub,
-        "files": [artifact for artifact in artifacts if artifact["source"] == "url"],
-    }
-    return Share(_MODELS, tuple(steps), section)
+        steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
+    section = {"client": client, "models": by_source["modelscope"], "files": by_source["url"]}
+    return Share(role, tuple(steps), section)
+
+
+def _due(role: str, steps: Sequence[tuple[Any, Kind, str, str]]) -> tuple[Step, ...]:
+    """Those of the steps whose first item says that they are due."""
+    return tuple(Step(kind, role, subject, reason) for due, kind, subject, reason in steps if due)

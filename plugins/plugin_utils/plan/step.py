@@ -92,6 +92,10 @@ class Plan:
         """What a play fails with where something stands in the way; empty where nothing does."""
         return fail_text(self.host, self.problems) if self.problems else ""
 
+    def sections(self, *roles: str) -> dict[str, Any]:
+        """What these roles act on."""
+        return {share.concern: dict(share.section) for share in self.shares if share.concern in roles}
+
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON has it; the roles that are due have a section each."""
         return {
@@ -102,5 +106,5 @@ class Plan:
             "steps": [step.as_dict() for step in self.steps],
             "problems": [problem.as_dict() for problem in self.problems],
             "notes": list(self.notes),
-            **{share.concern: dict(share.section) for share in self.shares if share.steps},
+            **self.sections(*self.due),
         }

@@ -325,7 +325,7 @@ def test_a_lock_that_is_never_released_ends_the_wait_with_a_code(device: Host) -
     hold = "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(60)"
     device.run(f'systemd-run --unit=fault-lock python3 -c "{hold}"')
     try:
-        output = refused("THOR-PACKAGES-BUSY", container_runtime_timeout=3)
+        output = refused("THOR-PACKAGES-BUSY", preflight_packages_timeout=3)
         assert "python3" in output and "/var/lib/dpkg/lock-frontend" in output
     finally:
         device.run("systemctl stop fault-lock")

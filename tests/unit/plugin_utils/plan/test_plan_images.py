@@ -23,6 +23,11 @@ def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
     return {"engine": "vllm", "version": "25.10", "environment": PLAIN, **image}
 
 
+def todo(*arguments: Any, **options: Any) -> list[str]:
+    """What has to be done, in two words each."""
+    return [f"{kind} {subject}" for kind, subject, _reason in images.work(*arguments, **options)["todo"]]
+
+
 def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
     proof = {"gpu": True, "l4t": "38.2.0", "toolkit": "1.18.1-1", "environments": KEYS}
     held = {"digest": ONE, "present": True, "architecture": "arm64", "proof": proof}
@@ -33,10 +38,10 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
         "container_packages": {"nvidia-container-toolkit": "1.18.1-1"},
     }
     services = [service(VLLM)]
-    assert images.work(services, host)["todo"] == []
-    assert images.work(services, host, prune=True)["todo"] == [f"remove {SGLANG}", f"remove old@{TWO}"]
-    assert images.work([service(VLLM, ONE)], host)["todo"] == []
-    assert images.work([service(VLLM, TWO)], host)["todo"] == [f"pull {VLLM}"], "the lock says another one"
+    assert todo(services, host) == []
+    assert todo(services, host, prune=True) == [f"remove {SGLANG}", f"remove old@{TWO}"]
+    assert todo([service(VLLM, ONE)], host) == []
+    assert todo([service(VLLM, TWO)], host) == [f"pull {VLLM}"], "the lock says another one"
     changes: list[dict[str, Any]] = [
         {"l4t": "38.4.0"},
         {"container_packages": {}},
@@ -45,13 +50,13 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
         {"images": {VLLM: {**held, "proof": {**proof, "environments": []}}}},
     ]
     for change in changes:
-        assert images.work(services, {**host, **change})["todo"] == [f"check the GPU in {VLLM}"]
-    assert images.work(services, {**host, "images": {VLLM: {**held, "present": False}}})["todo"] == [f"pull {VLLM}"]
-    assert images.work(services, {})["todo"] == [f"pull {VLLM}"], "a fresh host"
+        assert todo(services, {**host, **change}) == [f"check {VLLM}"]
+    assert todo(services, {**host, "images": {VLLM: {**held, "present": False}}}) == [f"pull {VLLM}"]
+    assert todo(services, {}) == [f"pull {VLLM}"], "a fresh host"
     elsewhere = {**service(VLLM), "environment": {**PLAIN, "NVIDIA_VISIBLE_DEVICES": "0"}}
-    assert images.work([elsewhere], host)["todo"] == [f"check the GPU in {VLLM}"], "it was proven with other devices"
+    assert todo([elsewhere], host) == [f"check {VLLM}"], "it was proven with other devices"
     unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
-    assert images.work(services, unproven, require_gpu=False)["todo"] == []
+    assert todo(services, unproven, require_gpu=False) == []
 
 
 def test_each_image_is_needed_once() -> None:
