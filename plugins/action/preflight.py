@@ -11,6 +11,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.files import ROLES
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan, plan_anew
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED, Settings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.text import lines
 
 ARGUMENTS: dict[str, Any] = {
@@ -47,6 +48,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg=planned.refusal)
         else:
             result["ansible_facts"] = {"thor_plan": fact}
+            result.update(_groups(planned))
         return result
 
     def _planned(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -60,3 +62,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables, **internals, **own})
         planned: dict[str, Any] = templar.template(internals[f"__{role}_planned"])
         return planned
+
+
+def _groups(planned: Plan) -> dict[str, Any]:
+    """What Ansible's group_by returns: the host becomes a member of thor_due, and of thor_due_ROLE for each role that is due."""
+    if not planned.due:
+        return {}
+    parents = ["thor_due", *(f"thor_due_{role}" for role in planned.due)]
+    return {"add_group": f"thor_plan_{'_'.join(planned.due)}", "parent_groups": parents}
