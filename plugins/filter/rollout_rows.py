@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from typing import Any
 
 DOCUMENTATION = r"""
@@ -44,6 +45,41 @@ _value:
 SHOWN = 160  # characters of a reason; the task that failed has shown all of it
 
 
+class State(StrEnum):
+    """Where a host stands. The role rollout notes some of them, the others follow from groups and facts."""
+
+    UNREACHABLE = "unreachable"
+    NOT_PREPARED = "not_prepared"
+    WAITING = "waiting"
+    CURRENT = "current"
+    WRONG_ANSWERS = "wrong_answers"
+    SWITCHING = "switching"
+    WOULD_SWITCH = "would_switch"
+    SWITCHED = "switched"
+    NOT_SWITCHED = "not_switched"
+    RESTORED = "restored"
+    NOT_RESTORED = "not_restored"
+
+
+# As the table and the messages show them. A host that is still switching when they are shown was lost.
+WORDS = {
+    State.UNREACHABLE: "out of reach",
+    State.NOT_PREPARED: "not ready",
+    State.WAITING: "waiting",
+    State.CURRENT: "up to date",
+    State.WRONG_ANSWERS: "wrong answers",
+    State.SWITCHING: "lost while switching",
+    State.WOULD_SWITCH: "would be switched",
+    State.SWITCHED: "switched",
+    State.NOT_SWITCHED: "not switched",
+    State.RESTORED: "back on its previous services",
+    State.NOT_RESTORED: "not restored",
+}
+FINE = frozenset({State.SWITCHED, State.WOULD_SWITCH, State.WAITING, State.CURRENT, State.UNREACHABLE})
+ON_NEW = frozenset({State.SWITCHED, State.CURRENT, State.WRONG_ANSWERS})
+UNKNOWN = frozenset({State.UNREACHABLE, State.SWITCHING, State.NOT_RESTORED})
+
+
 def rollout_rows(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row for each host; see RETURN."""
     return [_row(host, variables[host]) for host in hosts]
@@ -52,30 +88,24 @@ def rollout_rows(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]
 def _row(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     facts = variables.get("ansible_facts") or {}
     outcome: Mapping[str, Any] = variables.get("__rollout_outcome") or {}
-    state = outcome.get("state") or _standing(variables, facts)
-    reason = "it failed before its wave: see there" if state == "not ready" else str(outcome.get("reason", ""))
-    if state in ("switched", "up to date", "wrong answers"):
+    state = State(outcome["state"]) if outcome.get("state") else _standing(variables, facts)
+    reason = "it failed before its wave: see there" if state == State.NOT_PREPARED else str(outcome.get("reason", ""))
+    if state in ON_NEW:
         serves = _wanted(facts.get("thor_services") or [])
-    elif state in ("out of reach", "lost while switching", "not restored"):
-        serves = "not known"
     else:
-        serves = _before(facts.get("thor_host") or {})
+        serves = "not known" if state in UNKNOWN else _before(facts.get("thor_host") or {})
     shown = " ".join(reason.split())[:SHOWN]
-    return {"host": host, "state": state, "serves": serves, "reason": shown, "failed": _failed(state)}
+    return {"host": host, "state": WORDS[state], "serves": serves, "reason": shown, "failed": state not in FINE}
 
 
-def _standing(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+def _standing(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> State:
     """Where a host stands that has been through no wave."""
     groups = variables.get("group_names") or []
-    if "thor_rollout_left" in groups:
-        return "left"
-    if "thor_rollout_done" in groups:
-        return "up to date"
-    return "not ready" if "thor_host" in facts else "out of reach"
-
-
-def _failed(state: str) -> bool:
-    return state not in ("switched", "would be switched", "left", "up to date", "out of reach")
+    if "thor_rollout_waiting" in groups:
+        return State.WAITING
+    if "thor_rollout_current" in groups:
+        return State.CURRENT
+    return State.NOT_PREPARED if "thor_host" in facts else State.UNREACHABLE
 
 
 def _before(host: Mapping[str, Any]) -> str:

@@ -50,8 +50,9 @@ def want(inventory: Path, entry: dict[str, Any], host: str = "") -> None:
 
 
 def slow_down(inventory: Path, host: str) -> None:
-    """Make a host the last to be sorted: its connections wait from the task before that one until it is."""
-    wait = "lookup('ansible.builtin.pipe', 'sleep 5') if __power_due is defined and 'thor_rollout_left' not in groups else ''"
+    """Make a host the last to be sorted: its connections wait from its plan on until it is."""
+    between = "ansible_facts.thor_plan is defined and 'thor_rollout_waiting' not in groups"
+    wait = f"lookup('ansible.builtin.pipe', 'sleep 5') if {between} else ''"
     arguments = f"-F {ROOT / '.sandbox' / 'ssh_config'} {{{{ {wait} }}}}"
     (inventory / "host_vars" / f"{host}.yml").write_text(json.dumps({"ansible_ssh_common_args": arguments}))
 
@@ -102,7 +103,7 @@ def states(output: str) -> dict[str, str]:
 def waves(output: str) -> list[list[str]]:
     """The hosts of each wave, in the order of the waves."""
     plays = output.split("PLAY [Switch and verify, wave by wave]")[1:]
-    begun = [play.split("Note that it has begun]")[1].split("TASK")[0] for play in plays]
+    begun = [play.split("Note that the switch has begun]")[1].split("TASK")[0] for play in plays]
     return [re.findall(r"^ok: \[(thor\d\d)\]", play, re.MULTILINE) for play in begun]
 
 
@@ -145,11 +146,11 @@ def test_a_failing_host_is_rolled_back_and_no_further_wave_begins(inventory: Pat
     before = {host: invocation(host) for host in HOSTS}
     status, output = rollout(inventory)
     assert status != 0
-    sorting = output.split("left | Sort the hosts]")[1].split("TASK")[0]
+    sorting = output.split("waiting | Sort the hosts]")[1].split("TASK")[0]
     assert re.findall(r"thor\d\d", sorting)[-1] == "thor05", "the race was not forced"
     assert waves(output) == [["thor05"], ["thor06"]]
     assert "THOR-ROLLOUT-STOPPED: thor06 failed, and 0 may" in " ".join(output.split())
-    assert states(output) == {"thor05": "switched", "thor06": "back on its previous services", "thor07": "left"}
+    assert states(output) == {"thor05": "switched", "thor06": "back on its previous services", "thor07": "waiting"}
     assert says("thor05").startswith(NEW)
     assert says("thor06").startswith(OLD)
     assert invocation("thor07") == before["thor07"], "waiting hosts have served all the time"
@@ -219,7 +220,7 @@ def test_check_mode_shows_the_plan_and_switches_no_host(inventory: Path) -> None
 def test_a_host_lost_in_its_wave_is_a_failure_and_its_services_are_unknown(inventory: Path) -> None:
     want(inventory, {"profile": "tiny-llama-cpp", "name": "chat", "thinking": False})
     status, output = rollout(
-        inventory, at="left | Sort the hosts", then=lambda: cut_off("thor06", 30), thor_rollout_waves=["100%"]
+        inventory, at="waiting | Sort the hosts", then=lambda: cut_off("thor06", 30), thor_rollout_waves=["100%"]
     )
     assert status != 0
     assert "THOR-ROLLOUT-STOPPED: thor06 failed, and 0 may" in " ".join(output.split())

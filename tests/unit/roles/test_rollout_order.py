@@ -37,7 +37,7 @@ def playbook() -> list[dict[str, Any]]:
     plays = yaml.safe_load((ROOT / "playbooks/rollout.yml").read_text(encoding="utf-8"))
     tasks = [task for play in plays for task in play.get("tasks", [])]
     plan = [task for task in tasks if task.get("ansible.builtin.import_role", {}).get("tasks_from") == "waves"]
-    left = yaml.safe_load((ROOT / "roles/rollout/tasks/left.yml").read_text(encoding="utf-8"))
+    left = yaml.safe_load((ROOT / "roles/rollout/tasks/waiting.yml").read_text(encoding="utf-8"))
     sort = [task for task in left if "ansible.builtin.group_by" in task]
     (switch,) = [play for play in plays if "serial" in play]
     assert len(plan) == len(sort) == 1
@@ -47,7 +47,7 @@ def playbook() -> list[dict[str, Any]]:
     common = {"gather_facts": False}
     return [
         {**common, "hosts": "thor", "any_errors_fatal": True, "tasks": plan},
-        {**common, "hosts": "thor", "tasks": sort, "vars": {"__rollout_left": is_left, "__in_time": slowly}},
+        {**common, "hosts": "thor", "tasks": sort, "vars": {"__rollout_waiting": is_left, "__in_time": slowly}},
         {**common, **{key: switch[key] for key in ("name", "hosts", "serial")}, "tasks": [show]},
     ]
 
