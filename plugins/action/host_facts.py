@@ -29,6 +29,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         clock = result.get("ansible_facts", {}).get("thor_host", {}).get("clock")
         if clock:
             clock["behind_s"] = round(time.time() - clock["time"])
+        if result.get("ansible_facts", {}).get("thor_host", {}).get("package_work"):
+            # As group_by does: playbooks/preflight.yml waits on these hosts.
+            result.update(add_group="thor_packages_busy", parent_groups=[])
         return result
 
     def _digests(self, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,10 @@ options:
       - A recording on the controller; read only if there is a transcription service. Needs the action plugin of the same name.
       - Without one, a second of silence is sent.
     type: path
+  junit_dir:
+    description: Folder on the controller for the results as JUnit XML, one file per host. The action plugin writes it; empty for none.
+    type: str
+    default: ""
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.
     type: str
@@ -143,6 +147,7 @@ ARGUMENTS: dict[str, Any] = {
     "max_tokens": {"type": "int", "default": 128, "no_log": False},
     "timeout": {"type": "float", "default": 120},
     "image_url": {"type": "str", "default": ""},
+    "junit_dir": {"type": "str", "default": ""},
     "audio_file": {"type": "path"},
     "audio": {"type": "str"},
 }

@@ -58,7 +58,7 @@ def work(
         elif not gpu_check.holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
             todo.append((Kind.CHECK, image["reference"], "nobody has seen the GPU in it"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
-            todo.append((Kind.CHECK, image["reference"], "services need Python packages in it"))
+            todo.append((Kind.INSTALL, f"Python packages in {image['reference']}", "services need them"))
     return {
         "images": wanted,
         "todo": [

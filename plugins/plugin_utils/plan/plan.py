@@ -74,4 +74,7 @@ def _shares(
         "engine_image": lambda: shares.of_images(services, host, settings),
         "model_store": lambda: shares.of_models(services, host, settings),
     }
-    return [share() for role, share in planned.items() if roles is None or role in roles]
+    found = [share() for role, share in planned.items() if roles is None or role in roles]
+    if roles is None or "serving" in roles:
+        found.append(shares.of_serving(services, host, settings, [step for share in found for step in share.steps]))
+    return found

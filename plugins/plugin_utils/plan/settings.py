@@ -9,9 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES, BuildSettings
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings as ServingSettings
 
 # The roles whose vars/main.yml has a variable __ROLE_planned: what a plan depends on.
-PLANNED = ("preflight", "power", "container_runtime", "llama_cpp", "whisper_cpp", "engine_image", "model_store")
+PLANNED = (
+    "preflight",
+    "power",
+    "container_runtime",
+    "llama_cpp",
+    "whisper_cpp",
+    "engine_image",
+    "model_store",
+    "serving",
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Settings:
     prune_images: bool = False
     verify_checksums: bool = False
     hub_client: str | None = None  # the version of the hub's client that is wanted
+    serving: ServingSettings | None = None
 
     @classmethod
     def of_roles(cls, given: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -44,4 +55,5 @@ class Settings:
             power=given["power"],
             **given["engine_image"],
             **given["model_store"],
+            serving=ServingSettings.from_variables(given["serving"]),
         )

@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.observe.power import SYSCTL_FILE
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, container_runtime, images, models, power
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
+    builds,
+    container_runtime,
+    images,
+    models,
+    power,
+    serving,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 
@@ -99,6 +107,44 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
     section = {"client": client, "models": by_source["modelscope"], "files": by_source["url"]}
     return Share(role, tuple(steps), section)
+
+
+def of_serving(services: Services, host: Host, settings: Settings, before: Sequence[Step]) -> Share:
+    """The services themselves. ``before``: what other roles do first; an engine that is built or pulled is started anew."""
+    role = "serving"
+    names = [service["name"] for service in services]
+    if "units" not in host:  # nobody has looked
+        return Share(role, tuple(Step(Kind.START, role, name, "it is new") for name in names))
+    if settings.serving is None or "serving" not in host:
+        return Share(role)
+    work = serving.work([Service.from_facts(service) for service in services], host, settings.serving)
+    found, there = work.difference, host["serving"]["services"]
+    renewed = [service["name"] for service in services if any(_renews_engine(step, service) for step in before)]
+    steps = [
+        (found.pending, Kind.CONFIGURE, "interrupted switch", "it has to be taken back"),
+        (work.account, Kind.CONFIGURE, "account thor", "services share its group"),
+        (work.unused_secrets, Kind.REMOVE, "unused secrets", "no service needs them"),
+        *((True, Kind.WRITE, f"secrets of {name}", "they are new or have changed") for name in work.secrets),
+        *((True, Kind.REMOVE, name, "thor_profiles does not name it") for name in found.removed),
+        (found.files, Kind.WRITE, f"{len(found.files)} support files", ", ".join(one.path for one in found.files)),
+        *((True, Kind.START, unit, "it does not run as it should") for unit in found.units),
+    ]
+    for name in names:
+        if name in found.switched or name in renewed:
+            reason = "its engine is renewed" if name in renewed else "its definition has changed"
+            steps.append((True, *((Kind.SWITCH, name, reason) if name in there else (Kind.START, name, "it is new"))))
+        elif name in found.started:
+            steps.append((True, Kind.START, name, "it is not running, or not enabled"))
+    steps += [(True, Kind.CHECK, text, "only a person may remove it") for text in found.drift]
+    return Share(role, _due(role, steps), found.result())
+
+
+def _renews_engine(step: Step, service: Mapping[str, Any]) -> bool:
+    """Whether a service runs something else after this step."""
+    if step.kind not in (Kind.BUILD, Kind.PULL, Kind.INSTALL):
+        return False
+    image = service["image"]
+    return step.subject in (image, f"Python packages in {image}", f"{service['engine']} {service['version']}")
 
 
 def _due(role: str, steps: Sequence[tuple[Any, Kind, str, str]]) -> tuple[Step, ...]:

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
-from ansible_collections.jetson.thor.plugins.filter.junit_xml import junit_xml
 from ansible_collections.jetson.thor.plugins.module_utils.clients import sample_image, verify
 from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
 from ansible_collections.jetson.thor.plugins.plugin_utils import sound
+from ansible_collections.jetson.thor.plugins.plugin_utils.report.junit import junit_xml
 
 QUESTIONS = verify.Questions(prompt="Hi", max_tokens=8, timeout=5, sound_name="speech.ogg", sound=b"RIFF")
 

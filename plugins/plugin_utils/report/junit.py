@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+<<<<<<< HEAD:plugins/filter/junit_xml.py
 DOCUMENTATION = r"""
 name: junit_xml
 short_description: The results of a verification as JUnit XML
@@ -47,6 +48,9 @@ _value:
 """
 
 # Characters that XML 1.0 cannot contain, however they are escaped.
+=======
+# Characters that XML 1.0 cannot contain, however they are escaped.
+>>>>>>> dfa049b (The plan knows what serving would do; verify is two tasks):plugins/plugin_utils/report/junit.py
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -84,11 +88,3 @@ def junit_xml(results: Sequence[Mapping[str, Any]], host: str) -> str:
 
 def _text(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", text)
-
-
-class FilterModule:
-    """The filters of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Names to functions."""
-        return {"junit_xml": junit_xml}
