@@ -107,6 +107,6 @@ def test_lines_are_shown_as_lines_in_either_format(
 
 def test_tables_are_shown_so() -> None:
     shown = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("roles/*/tasks/*.yml"))
-    tables = re.findall(r"^ +msg: .*(?:table\(|plan_text|\.text).*$", shown, re.MULTILINE)
-    assert len(tables) == 4
+    tables = re.findall(r"^ +(?:\w+_)?msg: .*(?:table\(|_table |plan_text|\.text|'text'\]\)).*$", shown, re.MULTILINE)
+    assert len(tables) == 6
     assert [line for line in tables if "jetson.thor.lines" not in line] == []

@@ -133,7 +133,7 @@ def test_an_image_is_pulled_then_checked_then_left_alone() -> None:
 def test_without_a_look_at_the_host_the_plan_is_that_of_a_bare_one_and_says_so() -> None:
     found = plan("thor01", [SERVICE], None, ALL)
     assert not found.observed
-    assert [kind for kind, _role, _subject in steps(found)] == ["build", "install", "fetch"]
+    assert [kind for kind, _role, _subject in steps(found)] == ["build", "install", "fetch", "start"]
     assert "thor_plan_contact=true" in text.lines(found)[-1]
     small = plan("thor01", [SERVICE], None, replace(ALL, device_memory_gib=16))
     assert [problem.code for problem in small.problems] == ["THOR-MEMORY-OVER"]

@@ -17,11 +17,14 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.compare impor
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import observe
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import ACCOUNT, work
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Step
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import support_files
 from sample_host import HOST
+from sample_host import SETTINGS as PLAN
 from switch_helper import Systemd
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "serving"
@@ -139,3 +142,45 @@ def test_the_account_is_the_roles() -> None:
     tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
     (given,) = [task["ansible.builtin.user"] for task in tasks if "ansible.builtin.user" in task]
     assert {key: given[key] for key in ACCOUNT} == ACCOUNT
+
+
+# The share of the role in the plan
+
+
+def steps(host: dict[str, Any], *before: Step, services: Any = SERVICES) -> list[str]:
+    """What has to be done, in two words each."""
+    facts = [service.to_facts() for service in services]
+    share = shares.of_serving(facts, host, replace(PLAN, serving=Settings()), before)
+    json.dumps(share.section)
+    return [f"{step.kind} {step.subject}" for step in share.steps]
+
+
+def test_services_are_started_replaced_and_removed(served: Served, tmp_path: Path) -> None:
+    assert steps(served.facts()) == []
+    changed = [replace(SERVICES[0], port=8123)]
+    assert steps(served.facts(), services=changed) == ["remove ear", "switch chat"]
+    served.states["thor-ear.service"] = State("failed", "enabled")
+    assert steps(served.facts()) == ["start ear"]
+    served.disk, served.states = Disk(tmp_path / "nothing"), {}
+    fresh = steps(served.facts())
+    assert fresh[-2:] == ["start chat", "start ear"] and f"write {len(support_files())} support files" in fresh
+
+
+def test_an_engine_that_is_built_or_pulled_is_started_anew(served: Served) -> None:
+    chat, ear = SERVICES
+    build = Step(Kind.BUILD, "llama_cpp", f"{chat.engine} {chat.version}", "")
+    assert steps(served.facts(), build) == ["switch chat"]
+    assert steps(served.facts(), Step(Kind.CHECK, "engine_image", f"{ear.engine} {ear.version}", "")) == []
+    in_container = resolved.service("qwen3-8b-vllm").to_facts()
+    for kind, prefix in ((Kind.PULL, ""), (Kind.INSTALL, "Python packages in ")):
+        assert shares._renews_engine(Step(kind, "engine_image", f"{prefix}{in_container['image']}", ""), in_container)
+
+
+def test_secrets_the_account_and_an_interrupted_switch_are_work_too(served: Served) -> None:
+    host = {**served.facts(), "account": None, "secrets": {"tags": {}, "unused": True}}
+    host["serving"]["pending"] = True
+    assert steps(host) == ["configure interrupted switch", "configure account thor", "remove unused secrets"]
+
+
+def test_without_a_look_at_the_host_every_service_is_new() -> None:
+    assert steps({}) == ["start chat", "start ear"]
