@@ -9,48 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-<<<<<<< HEAD:plugins/filter/junit_xml.py
-DOCUMENTATION = r"""
-name: junit_xml
-short_description: The results of a verification as JUnit XML
-version_added: 0.1.0
-author:
-  - jetson.thor contributors (@jetson-thor)
-description:
-  - One test suite per host and one test case per request. A wrong answer is a failure with its code; a service without a known
-    request is skipped.
-positional: host
-options:
-  _input:
-    description: C(results) of M(jetson.thor.verify).
-    type: list
-    elements: dict
-    required: true
-  host:
-    description: Name of the host.
-    type: str
-    required: true
-"""
-
-EXAMPLES = r"""
-- name: Write the results for CI
-  ansible.builtin.copy:
-    content: "{{ answers.results | jetson.thor.junit_xml(inventory_hostname) }}"
-    dest: "results/{{ inventory_hostname }}.xml"
-    mode: "0644"
-  delegate_to: localhost
-"""
-
-RETURN = r"""
-_value:
-  description: The document.
-  type: str
-"""
-
 # Characters that XML 1.0 cannot contain, however they are escaped.
-=======
-# Characters that XML 1.0 cannot contain, however they are escaped.
->>>>>>> dfa049b (The plan knows what serving would do; verify is two tasks):plugins/plugin_utils/report/junit.py
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
