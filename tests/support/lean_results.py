@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Results with nothing but what the schema asks for."""
+"""Results with only the required keys of the schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Q5 = {"key": "qwen3-8b-q5-k-m", "id": "Qwen/Qwen3-8B-GGUF", "revision": "master"
 
 
 def spread(value: float) -> dict[str, float]:
-    """The figures of measurements that all gave the same."""
+    """The figures of identical measurements."""
     return dict.fromkeys(("mean", "median", "min", "max"), value)
 
 
@@ -27,14 +27,14 @@ def service(rate: float | None = 37.0, **more: Any) -> dict[str, Any]:
         "state": "measured",
         "reason": None,
         "model": dict(Q5),
-        # The one with a single client is what counts, wherever it stands.
+        # The load with a single client counts, wherever it is.
         "loads": [wide, load],
         **more,
     }
 
 
 def result(host: str, day: int, *services: dict[str, Any], **conditions: Any) -> dict[str, Any]:
-    """The result of a host of a day in November."""
+    """The result of a host on a day in November."""
     return {
         "schema": 1,
         "host": host,

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Results of measurements that nobody made, as bench.py and its action write them: for tests of the report, and its benchmark."""
+"""Made-up results, in the form that bench.py and its action write: for tests of the report, and its benchmark."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NAMES = {"qwen3-8b-fp4-vllm": "chat", "whisper-small-vllm": "dictation"}
 
 
 def spread(value: float) -> dict[str, float]:
-    """What bench.spread makes of values around this one."""
+    """The result of bench.spread for values around this one."""
     return {"mean": value, "median": value, "min": round(value * 0.99, 3), "max": round(value * 1.01, 3)}
 
 
@@ -61,7 +61,7 @@ def load(api: str, speed: float, concurrency: int = 1, failed: int = 0) -> dict[
 
 
 def service(profile: str, speed: float | None, /, **changes: Any) -> dict[str, Any]:
-    """A service of this speed; one without a speed has failed."""
+    """A service of this speed; without a speed, it has failed."""
     engine, version, key, identity, precision, active, _ = PROFILES[profile]
     api = "transcription" if profile.startswith("whisper") else "chat"
     return {
@@ -137,7 +137,7 @@ def result(
 
 
 def many(hosts: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Two runs of this many hosts with every profile. Most are alike; some are slow, failed, or are far off the others."""
+    """Two runs of this many hosts with every profile. Most are alike; some are slow, failed, or far from the others."""
     source = random.Random(seed)
     own = [source.gauss(1, 0.008) for _ in range(hosts)]
     for run, measured_at in enumerate(("2026-04-06T09:00:00Z", "2026-05-04T09:00:00Z")):

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A sandbox host as the tests of faults see it, and runs of playbooks for it.
+"""A sandbox host for the tests of faults, and runs of playbooks for it.
 
 The host is THOR_FAULTS_HOST (thor01) of THOR_FAULTS_INVENTORY (inventories/sandbox), reached as that inventory says.
 """
@@ -25,7 +25,7 @@ BIN = Path(sys.executable).parent
 SSH_CONFIG = ROOT / ".sandbox" / "ssh_config"
 INVENTORY = os.environ.get("THOR_FAULTS_INVENTORY", str(ROOT / "inventories" / "sandbox"))
 PLAYBOOK = ROOT / "tests" / "integration" / "faults" / "serving.yml"
-# A hang is found within interval + 3 * (timeout + interval) seconds; systemd waits 5 seconds more.
+# A hang is detected within interval + 3 * (timeout + interval) seconds; systemd then waits 5 seconds.
 SETTINGS = {"serving_liveness_interval": 2, "serving_liveness_timeout": 3}
 SOON = 60
 
@@ -55,7 +55,7 @@ def stand_in(name: str, port: int, *arguments: str, mode: str = "ok", **fields: 
 
 
 def play(*services: Service, background: bool = False, playbook: Path = PLAYBOOK, **variables: Any) -> Any:
-    """Run the playbook; returns (exit status, output), or the process where it is to run on."""
+    """Run the playbook; returns (exit status, output), or the process if it should continue in the background."""
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")),
         f"--inventory={INVENTORY}",
@@ -71,11 +71,11 @@ def play(*services: Service, background: bool = False, playbook: Path = PLAYBOOK
     return process.returncode, output
 
 
-SERVED: list[Any] = []  # what the last run has served
+SERVED: list[Any] = []  # the services of the last run
 
 
 def served(*services: Service, **variables: Any) -> None:
-    """Have the host serve these, by a run that must succeed; none is needed where it does so already."""
+    """Make the host serve these, with a run that must succeed; skipped if it already does."""
     if [services, variables] != SERVED:
         SERVED[:] = []
         status, output = play(*services, **variables)
@@ -92,7 +92,7 @@ def refused(*services: Service, **variables: Any) -> str:
 
 
 class Device:
-    """The host, with the questions that these tests ask it."""
+    """The host, with the queries of these tests."""
 
     def __init__(self) -> None:
         self.host = testinfra.get_host(f"ssh://{HOST}?ssh_config={SSH_CONFIG}&controlpersist=60", sudo=True)
@@ -108,7 +108,7 @@ class Device:
         return self.run(f"systemctl show --property={name} --value {unit}")
 
     def engine(self, name: str) -> int:
-        """Process id of a service's engine, the child of the supervisor; 0 when there is none."""
+        """Process id of a service's engine, the child of the supervisor; 0 if there is none."""
         main = self.show(f"thor-{name}.service", "MainPID")
         children = self.host.run(f"cat /proc/{main}/task/{main}/children").stdout.split()
         return int(children[0]) if children else 0

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Import a program of script/, whose name has no ending, as a module."""
+"""Import a program from script/, whose name has no extension, as a module."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class ToyBuild:
         (self.source / name).write_text(text)
 
     def archive(self) -> dict[str, str]:
-        """The source as an archive, a folder deep in it, with a repository pointer as in the sdists."""
+        """The source as an archive, in a subfolder, with a repository pointer as in the sdists."""
         path = self.folder / "toy.tar.gz"
         (self.source / ".git").write_text("gitdir: ../../.git/modules/toy\n")
         with tarfile.open(path, "w:gz") as tar:
@@ -81,7 +81,7 @@ class ToyBuild:
         return {"git": str(bare), "commit": commit}
 
     def spec(self, source: dict[str, str]) -> dict[str, Any]:
-        """What the job is told."""
+        """The arguments of the job."""
         build = {
             "engine": "toy",
             "version": self.version,

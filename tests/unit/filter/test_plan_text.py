@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: what a person reads of it, and that it refuses what the device would refuse."""
+"""The plan: what people read, and that it refuses what the device would refuse."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WANTED = sum(service["memory_gib"] for service in SERVICES)
 
 
 def play(tmp_path: Path, **variables: object) -> subprocess.CompletedProcess[str]:
-    """Run the playbook as one of an installed collection: by its name, in another folder, with Ansible's own settings."""
+    """Run the playbook as part of an installed collection: by name, in another folder, with Ansible's own settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     return subprocess.run(
         [
@@ -56,7 +56,7 @@ def test_the_command_of_each_service_is_shown_as_a_shell_would_take_it() -> None
     assert [line for line in shown if line.startswith("coder runs: ")]
 
 
-def test_the_sum_of_budgets_is_held_against_the_memory_less_the_reserve() -> None:
+def test_the_sum_of_budgets_is_compared_with_the_memory_minus_the_reserve() -> None:
     assert plan_text(SERVICES, WANTED + 8.5, 8)[-1].endswith(
         f" = {WANTED:g} GiB of services and 8 GiB kept for the system, of {WANTED + 8.5:g} GiB: 0.5 GiB still free"
     )
@@ -64,7 +64,7 @@ def test_the_sum_of_budgets_is_held_against_the_memory_less_the_reserve() -> Non
     assert plan_text([], 122, 8) == ["Nothing is served here: thor_profiles is empty."]
 
 
-def test_plan_and_preflight_say_it_with_one_function() -> None:
+def test_plan_and_preflight_use_one_function() -> None:
     (planned,) = preflight.over_memory(SERVICES, 50, 8, "thor_device_memory_gib")
     settings = Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
     host = {"memory": {"total_bytes": 50 * 1024**3}}
@@ -105,7 +105,7 @@ def test_lines_are_shown_as_lines_in_either_format(
     assert lines_filter.lines(["a", "", "b"]) == expected
 
 
-def test_tables_are_shown_so() -> None:
+def test_tables_are_shown_as_lines() -> None:
     shown = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("roles/*/tasks/*.yml"))
     tables = re.findall(r"^ +(?:\w+_)?msg: .*(?:table\(|_table |plan_text|\.text|'text'\]\)).*$", shown, re.MULTILINE)
     assert len(tables) == 6

@@ -15,7 +15,7 @@ import made_up_results
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_a_host_with_a_folder_of_its_own_is_judged_too(tmp_path: Path) -> None:
+def test_a_host_with_its_own_folder_is_judged_too(tmp_path: Path) -> None:
     hosts = {}
     for number, (host, speed) in enumerate({"thor01": 60.0, "thor02": 3.0}.items()):
         folder = tmp_path / f"results-{number}"

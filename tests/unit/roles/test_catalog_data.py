@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The catalog's data: it yields every command of the reference post, hangs together, and invents no pin."""
+"""The catalog's data: it yields every command of the reference post, is consistent, and invents no pin."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PROFILES = {
     "qwen2-5-vl-7b-awq-vllm",
     "qwen3-vl-30b-a3b-llama-cpp",
 }
-# Every hash and fingerprint that may stand in the catalog, and where it was read. A new one belongs here too.
+# Every hash and fingerprint allowed in the catalog, with its source. A new one belongs here too.
 PINS = {
     "0c1e57098bba43ac29e6e3b677cdceebdd22334f": "git metadata in the PyPI sdist llama-cpp-python 0.3.36",
     "49bfddeca18e62fa3d39114a23e9fcbdf8a22388": "git metadata in the PyPI sdist llama-cpp-python 0.3.17",
@@ -60,7 +60,7 @@ PINS = {
 
 
 def one(entry: Any, **inputs: Any) -> dict[str, Any]:
-    """The only service of ``thor_profiles: [entry]``, which has to be without problems."""
+    """The only service of ``thor_profiles: [entry]``, which must have no problems."""
     settings = {"allow_broken": True, **inputs}
     resolution = resolve.resolve(Inputs(profiles=[entry], **settings), CATALOG)
     assert resolution.problems == []
@@ -84,7 +84,7 @@ def parsed(argv: list[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("command", POST["commands"], ids=lambda command: command["title"])
-def test_every_command_of_the_post_comes_out_of_the_inventory(command: dict[str, Any]) -> None:
+def test_the_inventory_yields_every_command_of_the_post(command: dict[str, Any]) -> None:
     deviations = POST["deviations"]
     head, options = parsed([deviations["words"].get(word, word) for word in command["argv"]])
     options.setdefault("port", [deviations["port"]])
@@ -116,19 +116,19 @@ def test_every_profile_resolves(name: str) -> None:
     assert all(isinstance(value, str) for value in service["environment"].values())
     json.dumps(service)
     weights = service["model"]["bytes"] / 2**30
-    assert weights < service["memory_gib"] < 120, "the budget holds the weights and fits a Thor of 128 GB"
+    assert weights < service["memory_gib"] < 120, "the budget covers the weights and fits a Thor with 128 GB"
     assert re.fullmatch(r"(.+)-(vllm|sglang|llama-cpp|whisper-cpp)", name)
     assert name.endswith(service["engine"].replace(".", "-"))
 
 
-def test_every_model_is_served_by_some_profile() -> None:
+def test_every_model_has_a_profile() -> None:
     profiles = CATALOG.profiles.values()
     files = {key for profile in profiles for key in profile.get("files_not_thinking", [])}
     assert {profile["model"] for profile in profiles} | files == set(CATALOG.models)
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
-def test_thinking_can_be_set_exactly_where_the_model_can_switch(name: str) -> None:
+def test_thinking_can_be_set_exactly_if_the_model_can_switch(name: str) -> None:
     for thinking in (True, False):
         inputs = Inputs([{"profile": name, "thinking": thinking}], allow_broken=True)
         resolution = resolve.resolve(inputs, CATALOG)
@@ -137,14 +137,14 @@ def test_thinking_can_be_set_exactly_where_the_model_can_switch(name: str) -> No
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
-def test_every_statement_of_status_can_hold_and_the_last_holds_for_the_rest(name: str) -> None:
+def test_every_status_statement_can_apply_and_the_last_applies_to_the_rest(name: str) -> None:
     profile = CATALOG.profiles[name]
     versions = CATALOG.engines[profile["engine"]]["versions"]
     for statement in profile["status"]:
         assert statement["reason"]
         assert set(statement.get("versions", [])) <= set(versions)
     assert not {"versions", "from", "before"} & set(profile["status"][-1]), (
-        "the last statement holds for every other version"
+        "the last statement applies to every other version"
     )
 
 
@@ -178,7 +178,7 @@ def test_status_of_a_version(profile: str, engine: str, version: str, state: str
         ("qwen3-vl-30b-a3b-llama-cpp", "llama.cpp", ["4227c9b"], ["49bfdde", "0c1e570"]),
     ],
 )
-def test_broken_pairs_are_refused_with_the_versions_known_for_it(
+def test_broken_profiles_are_refused_and_the_known_versions_named(
     profile: str, engine: str, refused: list[str], allowed: list[str]
 ) -> None:
     for version in refused + allowed:
@@ -191,7 +191,7 @@ ENGINES_OF_THE_POST = {"vllm": "25.10", "sglang": "25.10", "llama.cpp": DATA["en
 
 
 @pytest.mark.parametrize("row", POST["table"], ids=lambda row: row["id"])
-def test_every_row_of_the_posts_table_comes_out_of_the_catalog(row: dict[str, Any]) -> None:
+def test_the_catalog_yields_every_row_of_the_posts_table(row: dict[str, Any]) -> None:
     (key,) = [key for key, model in CATALOG.models.items() if model.get("id") == row["id"]]
     assert CATALOG.models[key]["precision"] == row["precision"]
     (held,) = [held for held in REFERENCE["table"] if held["model"] == key]
@@ -205,22 +205,22 @@ def test_every_row_of_the_posts_table_comes_out_of_the_catalog(row: dict[str, An
             status = one(name, engine_versions={engine: version})["status"]
             assert status["state"] == ("broken" if row[engine] == "broken" else "works")
             assert row[engine] == "broken" or status["reason"].startswith(f"{row[engine]} tok/s")
-        # What is known to be broken is refused, unless a person insists.
+        # Broken profiles are refused, unless the user insists.
         codes = [problem.code for problem in resolve.resolve(Inputs([profiles[0]]), CATALOG).problems]
         assert codes == (["THOR-STATUS-BROKEN"] if row[engine] == "broken" else [])
 
 
-def test_the_table_holds_the_posts_rows_and_no_other() -> None:
+def test_the_table_has_exactly_the_posts_rows() -> None:
     assert len(REFERENCE["table"]) == len(POST["table"]) == 6
 
 
 @pytest.mark.parametrize("other", POST["others"], ids=lambda other: other["id"])
-def test_what_the_post_serves_beside_its_table_has_a_profile(other: dict[str, str]) -> None:
+def test_models_outside_the_posts_table_have_a_profile(other: dict[str, str]) -> None:
     (key,) = [key for key, model in CATALOG.models.items() if model.get("id") == other["id"]]
     assert [name for name, one in CATALOG.profiles.items() if (one["model"], one["engine"]) == (key, other["engine"])]
 
 
-def test_engines_are_had_as_in_the_post() -> None:
+def test_engines_are_installed_as_in_the_post() -> None:
     for engine, image in POST["images"].items():
         found = CATALOG.engines[engine]
         assert found["image"].replace("{version}", found["version"]) == image
@@ -237,14 +237,14 @@ def test_native_engines_are_built_with_the_posts_options(engine: str) -> None:
     toolchain = {"cuda": "13.0", "compiler": "g++"}
     (build,) = builds.due([service], {"builds": {}, "toolchain": toolchain, "architecture": "aarch64"}, {})
     options = inputs(vars(build), toolchain, "aarch64")["options"]
-    # The post builds "110", which is as much PTX again as machine code; a device needs the latter alone.
+    # The post builds "110", which adds as much PTX again; a device needs only the machine code.
     post = {**POST["build"], "CMAKE_CUDA_ARCHITECTURES": f"{POST['build']['CMAKE_CUDA_ARCHITECTURES']}-real"}
     assert {name: options[name] for name in post} == post
     assert options["GGML_CUDA_NCCL"] == "OFF"
 
 
 @pytest.mark.parametrize("request_", POST["requests"], ids=lambda one: one["profile"])
-def test_the_posts_requests_are_those_of_verification(request_: dict[str, Any]) -> None:
+def test_verification_sends_the_posts_requests(request_: dict[str, Any]) -> None:
     service = one(request_["profile"])
     assert (service["port"], service["api_path"]) == (request_["port"], request_["path"])
     if "form" in request_:
@@ -258,7 +258,7 @@ def test_the_posts_requests_are_those_of_verification(request_: dict[str, Any]) 
 
 
 def test_default_versions_and_a_newer_one_of_container_engines_have_a_list_of_options() -> None:
-    """So the tests above held the options of the profiles against the real engines'."""
+    """Then the tests above have compared the options of the profiles with those of the real engines."""
     for name in ("llama.cpp", "whisper.cpp", "vllm", "sglang"):
         assert (name, DATA["engines"][name]["version"]) in CATALOG.flags
     for version in (("vllm", "26.05"), ("sglang", "26.01")):
@@ -266,7 +266,7 @@ def test_default_versions_and_a_newer_one_of_container_engines_have_a_list_of_op
 
 
 @pytest.mark.parametrize("name", sorted(name for name in PROFILES if "vllm" in name or "sglang" in name))
-def test_a_container_service_is_given_its_budget_as_a_fraction(name: str) -> None:
+def test_a_container_service_gets_its_budget_as_a_fraction(name: str) -> None:
     service = one(name)
     budget = service["memory"]["budget_bytes"] / 2**30
     share = float(service["argv"][service["argv"].index(service["memory"]["option"]) + 1])
@@ -274,7 +274,7 @@ def test_a_container_service_is_given_its_budget_as_a_fraction(name: str) -> Non
     assert service["model"]["bytes"] / 2**30 + 1 < budget < service["memory_gib"]
 
 
-def test_sampling_of_sglang_is_laid_over_the_models_own_file() -> None:
+def test_sampling_of_sglang_overrides_the_models_own_file() -> None:
     service = one("qwen3-8b-fp8-sglang")
     values = {"repetition_penalty": 1.2, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.0}
     assert service["generation_config"] == {
@@ -282,7 +282,7 @@ def test_sampling_of_sglang_is_laid_over_the_models_own_file() -> None:
         "values": values,
     }
     assert one("qwen3-8b-sglang")["generation_config"] is None
-    # vLLM has an option that does it.
+    # vLLM has an option for it.
     assert one("qwen3-8b-fp4-vllm")["generation_config"] is None
 
 
@@ -292,7 +292,7 @@ def test_a_model_switches_only_what_its_profiles_can_switch() -> None:
         assert bool(profile.get("options_not_thinking")) == switchable, name
 
 
-def test_every_version_of_an_engine_is_pinned_or_says_that_it_is_not() -> None:
+def test_every_version_of_an_engine_is_pinned_or_marked_as_unpinned() -> None:
     for name, engine in CATALOG.engines.items():
         for version, known in engine["versions"].items():
             assert known["origin"], f"{name} {version}"
@@ -320,7 +320,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def test_no_hash_without_a_source() -> None:
     locked = {key: value for key, value in DATA["lock"].items() if key != "models"}
-    # What script/lock read from the hub itself needs no second witness; everything else does.
+    # Hashes that script/lock read from the hub itself need no other source; all others do.
     locked["files"] = {
         key: value for key, value in DATA["lock"]["files"].items() if value.get("origin") != "script/lock"
     }

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's stand-in for vLLM and SGLang: what other tests rely on when they run against it."""
+"""The sandbox's stand-in for vLLM and SGLang: the behaviour on which other tests rely."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUESTION = {"messages": [{"role": "user", "content": "Who are you?"}]}
 
 
 def option(takes: str = "value", kind: str | None = None, **more: Any) -> dict[str, Any]:
-    """An option as a stored list has it."""
+    """An option in the form of a stored list."""
     return {"aliases": [], "takes": takes, "negation": None, "choices": None, "kind": kind, **more}
 
 
@@ -93,7 +93,7 @@ class Engine:
         self.service = {"api": "chat", "address": "127.0.0.1", "port": port, "served_name": "qwen3"}
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """Status and document of one request; plain text where it is no JSON."""
+        """Status and document of one request; plain text if it is not JSON."""
         sent = None if body is None else json.dumps(body).encode()
         status, content = api.request("127.0.0.1", self.port, path, content=sent, timeout=20)
         try:
@@ -108,7 +108,7 @@ class Engine:
         return answer
 
     def wait(self) -> None:
-        """Until it can serve."""
+        """Wait until it can serve."""
         for _ in range(200):
             assert self.process.poll() is None, self.process.communicate()
             with contextlib.suppress(api.ProbeError):
@@ -123,7 +123,7 @@ Start = Callable[..., Engine]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Start]:
-    """Start a stand-in: launch(kind, argument...); ends them all."""
+    """Start a stand-in: launch(kind, argument...); stops all of them at the end."""
     started: list[subprocess.Popen[str]] = []
 
     def start(kind: str, *argv: str, **environment: str) -> Engine:
@@ -183,7 +183,7 @@ def sglang(launch: Start, model: Path) -> Engine:
     ],
 )
 def test_the_parser_refuses_as_the_real_one_does(launch: Start, model: Path, argv: list[str], message: str) -> None:
-    # before the options that launch adds, so that the one without a value has none
+    # before the options that launch adds, so that an option without a value stays without one
     process = launch("vllm", "serve", str(model), *argv).process
     _, stderr = process.communicate(timeout=20)
     assert process.returncode == 2
@@ -193,7 +193,7 @@ def test_the_parser_refuses_as_the_real_one_does(launch: Start, model: Path, arg
 @pytest.mark.parametrize(
     "path", sorted(FLAGS.glob("vllm-*.json")) + sorted(FLAGS.glob("sglang-*.json")), ids=lambda path: path.stem
 )
-def test_it_takes_every_stored_option_and_no_other(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_accepts_exactly_the_stored_options(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = json.loads(path.read_text(encoding="utf-8"))
     values = {"whole": "2", "count": "2", "number": "0.5", "fraction": "0.5", "json": "{}"}
     head = ["serve", "/models/m"] if flags["engine"] == "vllm" else ["--model-path", "/models/m"]
@@ -214,13 +214,13 @@ def test_it_takes_every_stored_option_and_no_other(path: Path, capsys: pytest.Ca
     assert "unrecognized arguments: --no-such-option" in capsys.readouterr().err
 
 
-def test_sglang_wants_a_model(launch: Start) -> None:
+def test_sglang_needs_a_model(launch: Start) -> None:
     process = launch("sglang").process
     assert "the following arguments are required: --model-path/--model" in process.communicate(timeout=20)[1]
     assert process.returncode == 2
 
 
-def test_vllm_takes_underscores_and_negations(launch: Start, model: Path) -> None:
+def test_vllm_accepts_underscores_and_negations(launch: Start, model: Path) -> None:
     engine = launch("vllm", "serve", str(model), "--served_model_name", "qwen3", "other", "--no-enforce-eager")
     engine.wait()
     names = [card["id"] for card in engine.ask("/v1/models")[1]["data"]]
@@ -236,7 +236,7 @@ def test_vllm_takes_underscores_and_negations(launch: Start, model: Path) -> Non
         (lambda _: None, ["--gpu-memory-utilization", "7"], "must be above 0 and at most 1"),
     ],
 )
-def test_what_the_parser_lets_through_ends_it_with_code_1(
+def test_bad_values_that_the_parser_accepts_end_it_with_code_1(
     launch: Start, model: Path, change: Callable[[Path], None], argv: list[str], message: str
 ) -> None:
     change(model)
@@ -257,7 +257,7 @@ def test_health_is_green_before_it_can_answer(launch: Start, model: Path) -> Non
     engine.wait()
 
 
-def test_vllm_lays_the_override_over_the_models_values(vllm: Engine) -> None:
+def test_vllm_overrides_the_models_values(vllm: Engine) -> None:
     sampling = vllm.chat()["standin"]["sampling"]
     assert sampling == {"repetition_penalty": 1.2, "temperature": 0.8, "top_p": 0.95, "top_k": 20, "min_p": 0.0}
     assert vllm.chat(temperature=0)["standin"]["sampling"]["temperature"] == 0
@@ -269,7 +269,7 @@ def test_vllm_without_the_models_values(launch: Start, model: Path) -> None:
     assert engine.chat()["standin"]["sampling"]["temperature"] == 1.0
 
 
-def test_sglangs_preferred_values_reach_generate_alone(sglang: Engine) -> None:
+def test_sglangs_preferred_values_reach_only_generate(sglang: Engine) -> None:
     chat = sglang.chat()["standin"]["sampling"]
     assert (chat["temperature"], chat["top_p"], chat["repetition_penalty"]) == (0.6, 0.95, 1.0)
     status, answer = sglang.ask("/generate", {"text": "Hi", "sampling_params": {"max_new_tokens": 2}})
@@ -306,24 +306,24 @@ def test_it_thinks_unless_the_template_prevents_it(launch: Start, vllm: Engine, 
     assert text(silent, chat_template_kwargs={"enable_thinking": True}).startswith("Hello")
 
 
-def test_the_answer_is_what_probe_expects_and_counts(vllm: Engine) -> None:
+def test_the_answer_has_the_expected_form_and_counts_tokens(vllm: Engine) -> None:
     answer = api.chat(vllm.service, "Who are you?", max_tokens=3, timeout=10)
     assert (answer.finish, answer.completion_tokens) == ("length", 3)
     assert api.wrong_model(answer, "qwen3") is None
     assert answer_checks.wrong_text(answer) is None
     metrics = vllm.ask("/metrics")[1]
     counts = dict(re.findall(r'^vllm:(\w+)\{engine="0",model_name="qwen3"\} (\S+)$', metrics, re.MULTILINE))
-    # one token for the question whether it is ready
+    # one token for the readiness request
     assert float(counts["generation_tokens_total"]) == 4
     assert float(counts["prompt_tokens_total"]) > 0
 
 
-def test_a_model_of_another_name_is_not_there(vllm: Engine) -> None:
+def test_a_model_of_another_name_is_not_found(vllm: Engine) -> None:
     status, answer = vllm.ask("/v1/chat/completions", {**QUESTION, "model": "other"})
     assert (status, answer["error"]["message"]) == (404, "The model `other` does not exist.")
 
 
-def test_each_writes_its_errors_as_it_does(vllm: Engine, sglang: Engine) -> None:
+def test_each_writes_errors_in_its_own_format(vllm: Engine, sglang: Engine) -> None:
     told = {"message": "max_tokens must be at least 1, got -1.", "type": "BadRequestError", "param": None, "code": 400}
     asked = {**QUESTION, "model": "qwen3", "max_tokens": -1}
     assert vllm.ask("/v1/chat/completions", asked) == (400, {"error": told})
@@ -334,7 +334,7 @@ def test_each_writes_its_errors_as_it_does(vllm: Engine, sglang: Engine) -> None
             api.chat(engine.service, "Hi", max_tokens=-1, timeout=5)
 
 
-def test_a_stream_holds_the_same_words(vllm: Engine) -> None:
+def test_a_stream_contains_the_same_words(vllm: Engine) -> None:
     whole = vllm.chat()["choices"][0]["message"]["content"]
     _, stream = vllm.ask(
         "/v1/chat/completions", {**QUESTION, "stream": True, "stream_options": {"include_usage": True}}
@@ -378,7 +378,7 @@ def test_a_running_answer_is_finished_before_it_ends(launch: Start, model: Path)
 
 
 @pytest.mark.parametrize(("fault", "verdict"), [("", "used"), ("cpu", "unused")])
-def test_its_log_proves_a_gpu_as_the_real_ones_do(launch: Start, model: Path, fault: str, verdict: str) -> None:
+def test_its_log_proves_a_gpu_like_the_real_ones(launch: Start, model: Path, fault: str, verdict: str) -> None:
     engines = yaml.safe_load((FLAGS.parent / "engines.yml").read_text(encoding="utf-8"))["engines"]
     argvs = {"vllm": ["serve", str(model)], "sglang": ["--model-path", str(model)]}
     for kind, argv in argvs.items():

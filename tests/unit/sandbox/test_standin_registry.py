@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's line that does not hold, over which its registry can be reached."""
+"""The sandbox's unreliable connection to its registry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTENT = b"x" * 300_000
 
 
 def free_port() -> int:
-    """A port that nobody has."""
+    """An unused port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def far() -> Iterator[int]:
-    """The port of a server that sends CONTENT to whoever has said something, and then ends."""
+    """The port of a server that sends CONTENT after any request, then closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -45,7 +45,7 @@ def far() -> Iterator[int]:
 
 @contextlib.contextmanager
 def line(far: int, after: int, then: str) -> Iterator[socket.socket]:
-    """A connection over a line, after it has asked for the content."""
+    """A connection, after it has requested the content."""
     port = free_port()
     options = ["--listen", str(port), "--connect", str(far), "--after", str(after), "--then", then]
     process = subprocess.Popen([sys.executable, str(PROGRAM), *options])
@@ -63,12 +63,12 @@ def line(far: int, after: int, then: str) -> Iterator[socket.socket]:
 
 
 def read(near: socket.socket, into: bytearray) -> None:
-    """Everything until the end, which raises where it is none."""
+    """Everything until the end; raises an error if the connection breaks."""
     while data := near.recv(65536):
         into += data
 
 
-def test_it_passes_on_what_is_short_enough(far: int) -> None:
+def test_it_passes_on_short_content(far: int) -> None:
     received = bytearray()
     with line(far, 1_000_000, "break") as near:
         read(near, received)

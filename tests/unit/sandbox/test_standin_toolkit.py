@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's stand-in for the NVIDIA Container Toolkit: names, versions and dependencies as NVIDIA's."""
+"""The sandbox's stand-in for the NVIDIA Container Toolkit: names, versions and dependencies like NVIDIA's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = {
 
 
 def deb(path: Path, *arguments: str) -> str:
-    """What dpkg-deb says of a package."""
+    """What dpkg-deb reports about a package."""
     return subprocess.run(
         ["dpkg-deb", arguments[0], str(path), *arguments[1:]], capture_output=True, text=True, check=True
     ).stdout
@@ -31,7 +31,7 @@ def deb(path: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("architecture", toolkit.ARCHITECTURES)
 @pytest.mark.parametrize("version", toolkit.VERSIONS)
-def test_four_packages_of_one_version(tmp_path: Path, version: str, architecture: str) -> None:
+def test_four_packages_have_one_version(tmp_path: Path, version: str, architecture: str) -> None:
     built = {one.name: toolkit.build(one, architecture, tmp_path) for one in toolkit.packages(version)}
     assert set(built) == NAMES
     for path in built.values():
@@ -53,7 +53,7 @@ def test_the_unit_that_keeps_the_description_current_came_with_1_18() -> None:
     assert len(units("1.18.1")) == 2
 
 
-def test_ctk_tells_its_version_and_writes_a_description(tmp_path: Path) -> None:
+def test_ctk_prints_its_version_and_writes_a_description(tmp_path: Path) -> None:
     base = next(one for one in toolkit.packages("1.18.1") if one.name == "nvidia-container-toolkit-base")
     program = tmp_path / "nvidia-ctk"
     program.write_text(base.files["/usr/bin/nvidia-ctk"])
@@ -88,7 +88,7 @@ def test_ctk_tells_its_version_and_writes_a_description(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_its_runtime_decides_as_that_of_a_thor(
+def test_its_runtime_decides_like_that_of_a_thor(
     tmp_path: Path, environment: list[str], devices: str | None, said: str
 ) -> None:
     base = next(one for one in toolkit.packages("1.18.1") if one.name == "nvidia-container-toolkit-base")

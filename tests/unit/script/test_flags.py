@@ -21,7 +21,7 @@ def test_stored_lists_are_in_the_form_that_the_script_writes(path: Path) -> None
     assert text == flags.written(json.loads(text))
 
 
-def test_every_option_has_a_line_of_its_own() -> None:
+def test_every_option_has_its_own_line() -> None:
     options = {"--port": {"aliases": ["-p"], "choices": None}, "--größe": {"aliases": [], "choices": ['"', "\n"]}}
     content = {"engine": "x", "version": "1", "options": options, "removed": {"--old": "use --port"}}
     text = flags.written(content)

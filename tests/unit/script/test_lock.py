@@ -26,7 +26,7 @@ lock = scripts.load("lock")
 
 
 class Hub(ThreadingHTTPServer):
-    """Listings by (id, revision), files by path; ``cut`` ends a file early, ``cookies`` is what clients sent."""
+    """Listings by (id, revision), files by path; ``cut`` ends a file early, ``cookies`` are those that clients sent."""
 
     daemon_threads = True
 
@@ -153,7 +153,7 @@ def written(folder: Path) -> dict[str, Any]:
     return data
 
 
-def test_it_records_what_hub_file_and_tag_say(folder: Path, hub: Hub) -> None:
+def test_it_records_hub_file_and_tag(folder: Path, hub: Hub) -> None:
     assert run(folder, hub) == 0
     data = written(folder)
     sha256 = {
@@ -180,7 +180,7 @@ def test_it_records_what_hub_file_and_tag_say(folder: Path, hub: Hub) -> None:
     }
 
 
-def test_a_second_run_changes_nothing_and_keeps_what_others_recorded(folder: Path, hub: Hub) -> None:
+def test_a_second_run_changes_nothing_and_keeps_other_records(folder: Path, hub: Hub) -> None:
     assert run(folder, hub) == 0
     data = written(folder)
     data["keys"] = {"vendor": {"fingerprint": "F" * 40}}
@@ -205,7 +205,7 @@ def test_check_prints_the_difference_and_writes_nothing(
     assert (folder / "lock.yml").read_bytes() == before
 
 
-def test_offline_asks_nobody_and_says_what_is_unpinned(folder: Path, hub: Hub) -> None:
+def test_offline_uses_no_network_and_marks_unpinned_entries(folder: Path, hub: Hub) -> None:
     change(folder, "models", "model", unpinned="not listed")
     assert run(folder, hub, "--offline") == 0
     assert hub.cookies == []
@@ -213,7 +213,7 @@ def test_offline_asks_nobody_and_says_what_is_unpinned(folder: Path, hub: Hub) -
     assert written(folder)["files"]["template"] == {"url": f"{hub.url}/template.jinja", "unpinned": "nobody gives one"}
 
 
-def test_offline_drops_what_no_longer_fits_the_catalog(folder: Path, hub: Hub) -> None:
+def test_offline_drops_entries_that_no_longer_fit_the_catalog(folder: Path, hub: Hub) -> None:
     assert run(folder, hub) == 0
     change(folder, "models", "model", include=["other.gguf"])
     assert run(folder, hub, "--offline") == 0
@@ -227,7 +227,7 @@ def test_the_token_goes_to_the_hub_only(folder: Path, hub: Hub, monkeypatch: pyt
     assert "secret" not in (folder / "lock.yml").read_text()
 
 
-def test_what_cannot_be_read_is_named_and_leaves_the_lock_alone(
+def test_unreadable_sources_are_named_and_leave_the_lock_unchanged(
     folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, hub) == 0
@@ -264,7 +264,7 @@ def test_an_answer_that_is_not_a_listing(
     assert "that is not a listing" in capsys.readouterr().err
 
 
-def test_a_pattern_that_matches_nothing_names_what_there_is(
+def test_a_pattern_without_a_match_lists_the_existing_files(
     folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(folder, "models", "model", include=["model-Q9.gguf"])
@@ -275,13 +275,13 @@ def test_a_pattern_that_matches_nothing_names_what_there_is(
 
 
 def test_a_revision_that_the_hub_lacks(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    """As modelscope.cn says it: with success, and without files."""
+    """Like modelscope.cn: success, and no files."""
     hub.listings["Owner/Name", "master"] = {"Code": 200, "Data": {"Files": None}, "Success": True}
     assert run(folder, hub) == 2
     assert "has no revision master of Owner/Name" in capsys.readouterr().err
 
 
-def test_answers_without_an_end(
+def test_endless_answers(
     folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "LISTING_BYTES", 100)
@@ -307,7 +307,7 @@ def test_a_pinned_file_that_changed_is_refused(folder: Path, hub: Hub, capsys: p
     assert f"{hashlib.sha256(FILE).hexdigest()} is pinned" in capsys.readouterr().err
 
 
-def test_a_sha1_of_the_catalog_is_held_and_a_sha256_recorded(
+def test_a_sha1_of_the_catalog_is_enforced_and_a_sha256_recorded(
     folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(folder, "models", "template", checksum=f"sha1:{hashlib.sha1(FILE).hexdigest()}", origin="a page")
@@ -331,7 +331,7 @@ def test_a_moved_or_missing_tag_is_refused(folder: Path, hub: Hub, capsys: pytes
     assert "has no tag v1.2" in capsys.readouterr().err
 
 
-def test_a_catalog_that_cannot_be_read_is_no_traceback(
+def test_an_unreadable_catalog_causes_no_traceback(
     tmp_path: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, hub) == 2
@@ -346,14 +346,14 @@ def test_a_reported_digest_is_written_and_nothing_else(
 ) -> None:
     assert run(folder, hub) == 0
     before = written(folder)
-    hub.listings.clear()  # nobody is asked
+    hub.listings.clear()  # no network access
     assert run(folder, hub, "--check", "--digest", f"boxed:25.10={DIGEST}") == 1
     assert written(folder) == before
     assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 0
     entry = {"image": "example.org/boxed:25.10", "digest": DIGEST, "origin": lock.REPORTED}
     assert written(folder) == {**before, "images": {"boxed": {"25.10": entry}}}
     assert f"+      digest: {DIGEST}" in capsys.readouterr().out
-    # It is carried over by the runs after it, with its origin; one for another image of that version is not.
+    # Later runs keep it, with its origin, but not a digest for another image of that version.
     assert run(folder, hub, "--offline") == 0
     assert written(folder)["images"]["boxed"]["25.10"] == entry
     change(folder, "engines", "boxed", image="example.org/other:{version}")
@@ -371,7 +371,7 @@ def test_a_reported_digest_is_written_and_nothing_else(
         (f"nosuch:1={DIGEST}", "not an engine with images"),
     ],
 )
-def test_a_digest_that_makes_no_sense_changes_nothing(
+def test_an_invalid_digest_changes_nothing(
     report: str, reason: str, folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, hub) == 0
@@ -381,7 +381,7 @@ def test_a_digest_that_makes_no_sense_changes_nothing(
     assert (folder / "lock.yml").read_bytes() == before
 
 
-def test_a_digest_that_the_catalog_pins_otherwise(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_digest_that_contradicts_the_catalog(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     change(folder, "engines", "boxed", versions={"25.10": {"digest": "sha256:" + "c" * 64}})
     assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 2
     assert "engines.yml pins another digest" in capsys.readouterr().err
