@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import module_promises
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.observe import host
+from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
 
 def test_it_keeps_its_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployed, "missing", lambda _service: None)
-    monkeypatch.setattr(host, "listening", list)
+    monkeypatch.setattr(sockets, "listening", list)
     service = {
         "name": "chat",
         "unit": "thor-chat.service",
