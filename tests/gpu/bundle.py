@@ -59,8 +59,6 @@ def render(folder: Path) -> dict[str, Any]:
     """What the roles build and install, for the services of inventory.yml."""
     work = folder / "render"
     work.mkdir()
-    for name in ("templates", "files"):
-        (work / name).symlink_to(ROOT / "roles" / "serving" / name)
     shutil.copy(HERE / "render.yml", work)
     extra = {
         "repository": str(ROOT),

@@ -14,7 +14,7 @@ from thor_supervisor.container import Container
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / "tests/unit/module_utils/services/logs"
-STAND_IN = ROOT / "tests" / "integration" / "faults" / "stand-in-engine"
+STAND_IN = ROOT / "tests/support/stand-in-engine"
 ENGINES = yaml.safe_load((ROOT / "roles/catalog/files/engines.yml").read_text(encoding="utf-8"))["engines"]
 GPU = ENGINES["llama.cpp"]["gpu"]
 

@@ -20,7 +20,7 @@ STARTERS = 24
 # As the real ones: show knows no unit that has ended, and a unit that runs cannot be started again.
 SYSTEMCTL = """\
 #!/bin/sh
-[ -e "$UNITS/$4" ] && echo active || echo inactive
+[ -e "$UNITS/$4" ] && echo ActiveState=active || echo ActiveState=inactive
 """
 SYSTEMD_RUN = """\
 #!{python}
