@@ -8,9 +8,9 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.filter.table import table
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import over_memory
+from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
 DOCUMENTATION = r"""
 name: plan_text
@@ -85,11 +85,11 @@ def plan_text(services: Sequence[Mapping[str, Any]], device_memory_gib: float, m
     artifacts = {one["key"]: one for service in services for one in (service["model"], *service["files"])}
     size = sum(one["bytes"] for one in artifacts.values()) / 1e9
     return [
-        *table(rows, SERVICES).splitlines(),
+        *text_table(rows, SERVICES).splitlines(),
         "",
-        *table(list(engines.values()), ENGINES).splitlines(),
+        *text_table(list(engines.values()), ENGINES).splitlines(),
         "",
-        *table([_artifact(one) for one in artifacts.values()], ARTIFACTS).splitlines(),
+        *text_table([_artifact(one) for one in artifacts.values()], ARTIFACTS).splitlines(),
         "",
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
 DOCUMENTATION = r"""
 name: table
@@ -44,33 +45,10 @@ _value:
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
-    """Arrange ``rows`` in columns as wide as their widest cell."""
+    """The rows as text."""
     if not isinstance(columns, Mapping):
         raise AnsibleFilterError("jetson.thor.table: columns must map a row's keys to titles")
-    lines = [list(columns.values())] + [[_cell(row.get(key)) for key in columns] for row in rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    right = [bool(rows) and all(_is_number(row.get(key)) for row in rows) for key in columns]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    return str(value).replace("\n", " ")
+    return text_table(rows, columns)
 
 
 class FilterModule:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import jinja2
-from ansible_collections.jetson.thor.plugins.filter.table import table as text_table
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import charts, facts, results, tables
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.svg import PlotterMissing
+from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 from markupsafe import Markup
 
 __all__ = ["PlotterMissing", "markdown", "page", "terminal"]
