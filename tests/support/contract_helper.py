@@ -10,15 +10,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, options, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from real_catalog import BUILT_IN
 
 check, render = options.check, options.render
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles/catalog/files"
 PREPARED = ROOT / ".cache/contract"
-CATALOG, PROBLEMS = entries.build(files.files(str(FILES)), {})
-CATALOG.flags = files.flags(str(FILES))
 STORED: dict[str, dict[str, Any]] = {
     path.stem: content
     for path in sorted((FILES / "flags").glob("*.json"))
@@ -45,14 +44,14 @@ def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
     A profile with an option that the version lacks is skipped; another test asserts which ones.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name, profile in CATALOG.profiles.items():
+    for name, profile in BUILT_IN.profiles.items():
         if profile["engine"] != engine:
             continue
-        switchable = CATALOG.models[profile["model"]].get("thinking") == "switchable"
+        switchable = BUILT_IN.models[profile["model"]].get("thinking") == "switchable"
         for thinking in (True, False) if switchable else (None,):
             entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
             inputs = Inputs([entry], engine_versions={engine: version}, allow_broken=True)
-            resolution = resolve.resolve(inputs, CATALOG)
+            resolution = resolve.resolve(inputs, BUILT_IN)
             assert resolution.problems == [], (name, version)
             found[f"{name}, thinking: {thinking}"] = resolution.facts[0]
     return found

@@ -10,24 +10,20 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
-    files,
     flag_checks,
     named_files,
     options,
     resolve,
     schema,
 )
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from real_catalog import BUILT_IN
 
-FILES = str(Path(__file__).resolve().parents[2] / "roles/catalog/files")
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 for name, examples in (("default", 300), ("nightly", 10_000)):
     settings.register_profile(
@@ -47,15 +43,6 @@ CONTROL = "\x00\x01\x1b\x7f\x85\u2028\ud800"
 HOST_KEYS = tuple(key for key in schema.HOST if key != "engine_versions")
 
 
-def load(extra: Mapping[str, Any] | None = None) -> tuple[Catalog, list[Any]]:
-    """The catalog with an inventory's entries, and what is wrong with them."""
-    merged, problems = catalog.build(files.files(FILES), extra or {})
-    merged.flags = files.flags(FILES)
-    return merged, problems
-
-
-BUILT_IN, _PROBLEMS = load()
-assert _PROBLEMS == []
 PROFILES = sorted(BUILT_IN.profiles)
 
 

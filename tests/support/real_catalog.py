@@ -1,14 +1,16 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Resolve profiles with the catalog of the collection."""
+"""The collection's own catalog, and how tests resolve profiles with it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 
@@ -17,12 +19,22 @@ CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
 CHAT = "qwen3-8b-q5-k-m-llama-cpp"
 
 
-def run(*profiles: Any, extra: dict[str, Any] | None = None, **settings: Any) -> Resolution:
-    """Resolve with the real catalog."""
-    catalog, found = entries.build(files.files(str(FILES)), extra or {})
+def load(extra: Mapping[str, Any] | None = None) -> tuple[Catalog, list[Problem]]:
+    """The catalog with an inventory's entries, and what is wrong with them."""
+    catalog, problems = entries.build(files.files(str(FILES)), extra or {})
     catalog.flags = files.flags(str(FILES))
+    return catalog, problems
+
+
+BUILT_IN, _PROBLEMS = load()
+assert _PROBLEMS == []
+
+
+def run(*profiles: Any, extra: Mapping[str, Any] | None = None, **settings: Any) -> Resolution:
+    """Resolve with the real catalog and an inventory's own entries."""
+    catalog, problems = load(extra)
     resolution = resolve(Inputs(list(profiles), **settings), catalog)
-    resolution.problems[:0] = found
+    resolution.problems[:0] = problems
     return resolution
 
 
@@ -32,6 +44,6 @@ def codes(resolution: Resolution) -> list[str]:
 
 
 def only(resolution: Resolution) -> Problem:
-    """The one problem that it has."""
+    """Its only problem."""
     assert len(resolution.problems) == 1, resolution.problems
     return resolution.problems[0]

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
-from random_inventories import BUILT_IN
+from real_catalog import BUILT_IN
 
 LLAMA = "qwen3-8b-q5-k-m-llama-cpp"
 VLLM = "qwen3-8b-vllm"

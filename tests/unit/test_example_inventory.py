@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalog
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, resolve, schema
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import resolve, schema
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from real_catalog import load
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
@@ -34,7 +34,7 @@ def _read_by_roles() -> dict[str, Any]:
 def test_the_example_resolves_without_problems() -> None:
     written = yaml.safe_load((EXAMPLE / "group_vars" / "all.yml").read_text(encoding="utf-8"))
     assert set(written) == {"thor_profiles"}, "optional settings are comments"
-    entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
+    entries, problems = load()
     resolution = resolve.resolve(Inputs(profiles=written["thor_profiles"]), entries)
     assert problems + resolution.problems == []
     assert [service["name"] for service in resolution.facts] == ["chat"]
@@ -44,7 +44,7 @@ def test_every_commented_line_is_yaml_that_resolves() -> None:
     text = (EXAMPLE / "group_vars" / "all.yml").read_text(encoding="utf-8")
     head = text.split("# ---- Optional")[0]
     profiles = yaml.safe_load(re.sub(r"^#(?=   \w| - )", " ", head, flags=re.MULTILINE))["thor_profiles"]
-    entries, _problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), {})
+    entries, _problems = load()
     resolution = resolve.resolve(Inputs(profiles=profiles), entries)
     assert resolution.problems == []
     assert [(one["name"], one["port"]) for one in resolution.facts] == [("chat", 8001), ("coder", 8002)]
@@ -74,8 +74,7 @@ def test_every_inventory_in_the_documentation_resolves() -> None:
     assert len(blocks) > 4
     for block in blocks:
         own = {noun: block.pop(f"thor_extra_{noun}", {}) for noun in schema.NOUNS}
-        entries, problems = catalog.build(files.files(str(ROOT / "roles" / "catalog" / "files")), own)
-        entries.flags = files.flags(str(ROOT / "roles" / "catalog" / "files"))
+        entries, problems = load(own)
         inputs = {name.removeprefix("thor_"): value for name, value in block.items()}
         resolution = resolve.resolve(Inputs(**inputs), entries)
         assert problems + resolution.problems == []

@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import real_catalog
 import yaml
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import Evidence, asked, asked_text
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 
 FILES = Path(__file__).parents[4] / "roles" / "catalog" / "files"
 ENGINES = yaml.safe_load((FILES / "engines.yml").read_text(encoding="utf-8"))["engines"]
@@ -216,10 +213,8 @@ def test_an_expression_that_picks_out_no_numbers_stops_nothing() -> None:
 
 
 def planned(*profiles: Any, extra: dict[str, Any] | None = None) -> tuple[list[dict[str, Any]], list[str]]:
-    catalog, found = catalogs.build(files.files(str(FILES)), extra or {})
-    catalog.flags = files.flags(str(FILES))
-    resolution = resolve(Inputs(list(profiles)), catalog)
-    return resolution.facts, [problem.text() for problem in [*found, *resolution.problems]]
+    resolution = real_catalog.run(*profiles, extra=extra)
+    return resolution.facts, [problem.text() for problem in resolution.problems]
 
 
 def test_the_plan_says_what_a_service_keeps_off_the_gpu() -> None:

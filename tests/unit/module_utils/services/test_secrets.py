@@ -33,7 +33,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from hypothesis import given
 from hypothesis import strategies as st
-from random_inventories import BUILT_IN, load, texts
+from random_inventories import texts
+from real_catalog import BUILT_IN, load
 from sample_host import HOST
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "serving"

@@ -24,7 +24,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import 
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.definitions import wanted
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from hypothesis import assume, given
-from random_inventories import KEYS, WILD, load, plausible_services, resolved, wild_inventories
+from random_inventories import KEYS, WILD, plausible_services, resolved, wild_inventories
+from real_catalog import load
 from sample_host import HOST, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[4]

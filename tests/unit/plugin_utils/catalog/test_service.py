@@ -10,10 +10,10 @@ import json
 import pytest
 import resolved
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service, UrlArtifact
-from random_inventories import BUILT_IN, PROFILES
+from real_catalog import BUILT_IN
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", sorted(BUILT_IN.profiles))
 def test_every_service_survives_the_way_through_json(profile: str) -> None:
     changes = [{}, {"thinking": False}, {"remote_media": False}]
     model = BUILT_IN.models[BUILT_IN.profiles[profile]["model"]]

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import real_catalog
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, shapes
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution
 
 ROOT = Path(__file__).resolve().parents[4]
 FILES = ROOT / "roles" / "catalog" / "files"
@@ -40,11 +39,8 @@ ENGINE = {
 
 
 def run(*profiles: Any, extra: dict[str, Any] | None = None, **settings: Any) -> Resolution:
-    """Resolve with the real catalog."""
-    catalog, found = catalogs.build(files.files(str(FILES)), extra or {})
-    catalog.flags = files.flags(str(FILES))
-    resolution = resolve(Inputs(list(profiles), **settings), catalog)
-    resolution.problems[:0] = found
+    """Resolve with the real catalog; every problem can be shown and be JSON."""
+    resolution = real_catalog.run(*profiles, extra=extra, **settings)
     for problem in resolution.problems:
         assert "\n" not in problem.text() and len(problem.text()) < 1500
         json.dumps(problem.as_dict(), allow_nan=False).encode()
