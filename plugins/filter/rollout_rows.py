@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What has become of the hosts of a rollout."""
+"""The state of each host in a rollout."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 DOCUMENTATION = r"""
 name: rollout_rows
-short_description: What has become of the hosts of a rollout
+short_description: The state of each host in a rollout
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
 description:
-  - One row for each host - where it stands, what it serves, and why it failed where it did.
+  - One row per host - its state, what it serves, and why it failed.
 positional: variables
 options:
   _input:
@@ -30,7 +30,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show who is on what
+- name: Show the rollout status
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts_all | jetson.thor.rollout_rows(hostvars) }}"
 """
@@ -89,7 +89,7 @@ def _row(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     facts = variables.get("ansible_facts") or {}
     outcome: Mapping[str, Any] = variables.get("__rollout_outcome") or {}
     state = State(outcome["state"]) if outcome.get("state") else _standing(variables, facts)
-    reason = "it failed before its wave: see there" if state == State.NOT_PREPARED else str(outcome.get("reason", ""))
+    reason = "it failed before its wave: see above" if state == State.NOT_PREPARED else str(outcome.get("reason", ""))
     if state in ON_NEW:
         serves = _wanted(facts.get("thor_services") or [])
     else:
@@ -99,7 +99,7 @@ def _row(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _standing(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> State:
-    """Where a host stands that has been through no wave."""
+    """The state of a host that has not been through a wave."""
     groups = variables.get("group_names") or []
     if "thor_rollout_waiting" in groups:
         return State.WAITING

@@ -60,7 +60,7 @@ def test_a_row_for_each_host_says_where_it_stands_and_what_it_serves() -> None:
     }
     assert rows["back"]["reason"] == "THOR-SERVICE-START: why"
     assert len(rows["broken"]["reason"]) == SHOWN
-    assert rows["unprepared"]["reason"] == "it failed before its wave: see there"
+    assert rows["unprepared"]["reason"] == "it failed before its wave: see above"
 
 
 def test_a_host_that_serves_nothing_says_so() -> None:

@@ -108,7 +108,7 @@ def test_a_limit_leaves_the_order_alone(tmp_path: Path) -> None:
 def test_a_first_host_that_there_is_not_is_refused(tmp_path: Path, first: object) -> None:
     waves, output = rollout(tmp_path, FLAT, thor_rollout_first=first)
     assert waves == []
-    assert "THOR-ROLLOUT-FIRST: thor_rollout_first = " in output and "is no host of the group" in output
+    assert "THOR-ROLLOUT-FIRST: thor_rollout_first = " in output and "is not a host in the group" in output
 
 
 @pytest.mark.parametrize("nothing", [None, []])
