@@ -12,9 +12,9 @@ SECONDS = 20  # for an answer
 
 
 def show(units: Sequence[str], *properties: str, seconds: float = SECONDS) -> dict[str, dict[str, str]]:
-    """The properties of each unit, by the name that was asked for; empty where systemd refuses to answer.
+    """The properties of each unit, by the name that was asked for; empty if systemd refuses to answer.
 
-    Raises OSError where there is no systemctl, and subprocess.TimeoutExpired where systemd is silent.
+    Raises OSError without a systemctl, and subprocess.TimeoutExpired if systemd is silent.
     """
     if not units:
         return {}
@@ -32,7 +32,7 @@ def show(units: Sequence[str], *properties: str, seconds: float = SECONDS) -> di
 
 
 def observe(units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
-    """The same for who only looks: empty also where systemd cannot be asked."""
+    """The same for observations: also empty if systemd cannot be asked."""
     try:
         return show(units, *properties)
     except (OSError, subprocess.TimeoutExpired):
@@ -40,6 +40,6 @@ def observe(units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]
 
 
 def installed(units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
-    """The same of the units that have a file, wherever it comes from."""
+    """The same, only for units that have a file, wherever it comes from."""
     found = observe(units, "LoadState", *properties)
     return {unit: values for unit, values in found.items() if values.get("LoadState") == "loaded"}

@@ -16,10 +16,10 @@ from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 
 SYSTEMD_FAILED = "THOR-SYSTEMD-FAILED"
-JOURNAL_READ = 1000  # the cause of a Python engine's end may stand far above its last words
-LOOK_SECONDS = 2
+JOURNAL_READ = 1000  # lines; what made a Python engine fail may stand far above its last lines
+STATUS_SECONDS = 2  # between two looks at the status of a unit that is starting
 SHOW_SECONDS = 120  # systemd is slow to answer while it reloads many units
-# A unit without a file, of which systemd can only say what it says of all.
+# A unit without a file: what systemd says of its file, it says of every unit.
 NEVER_EDITED = "init.scope"
 PROPERTIES = (
     *("ActiveState", "UnitFileState", "InvocationID", "NeedDaemonReload", "DropInPaths"),
@@ -29,10 +29,10 @@ PROPERTIES = (
 
 @dataclass(frozen=True)
 class State:
-    """What systemd says of a unit; ``invocation`` is another one after each start.
+    """What systemd says of a unit; ``invocation`` changes with each start.
 
-    ``stale``: its file has changed since systemd read it, or what runs is not the command that systemd has read.
-    ``drop_ins``: files that change it, as far as systemd has read them.
+    ``stale``: its file has changed since systemd read it, or the running command is not the one that systemd read.
+    ``drop_ins``: the files that override it, as far as systemd has read them.
     """
 
     active: str = "inactive"
@@ -46,12 +46,12 @@ class State:
 
     @property
     def runs(self) -> bool:
-        """Whether the unit is up, and comes up at boot."""
+        """Whether the unit is running, and starts at boot."""
         return self.active == "active" and self.enabled == "enabled"
 
 
 class Systemctl:
-    """systemd itself: tests put another object in its place."""
+    """systemd itself; tests replace this object."""
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run systemctl; with ``check`` a failure raises JobFailed."""
@@ -61,7 +61,7 @@ class Systemctl:
         return done
 
     def states(self, units: Sequence[str]) -> dict[str, State]:
-        """The state of each unit, also of one that systemd does not know."""
+        """The state of each unit, including those that systemd does not know."""
         if not units:
             return {}
         try:
@@ -88,34 +88,34 @@ class Systemctl:
         }
 
     def reload(self) -> None:
-        """Have systemd read the unit files again."""
+        """Make systemd read the unit files again."""
         self.run("daemon-reload")
 
     def enable(self, unit: str, reload: bool = False) -> None:
-        """Start the unit at boot. Only with ``reload`` does systemd know at once, which takes its time."""
+        """Start the unit at boot. systemd knows of it at once only with ``reload``, which takes a while."""
         self.run("enable", "--quiet", *([] if reload else ["--no-reload"]), unit)
 
     def disable(self, unit: str) -> None:
-        """Do not start the unit at boot; also of one that no longer exists."""
+        """Do not start the unit at boot, even if it no longer exists."""
         self.run("disable", "--quiet", "--no-reload", unit, check=False)
 
     def settle(self) -> None:
-        """Have written what is to be written: the supervisor has that done before each start, and then has little to wait for."""
+        """Write dirty pages to the disk now: dropping the page cache, before each start, then does not have to wait for it."""
         os.sync()
 
     def stop(self, *units: str) -> None:
-        """Stop the units and forget their failures; returns when their processes are gone."""
+        """Stop the units and reset their failures; returns when their processes have ended."""
         if units:
             self.run("stop", *units, check=False)
             self.run("reset-failed", *units, check=False)
 
     def start_later(self, unit: str) -> None:
-        """Have the unit started, and do not wait for it."""
+        """Queue the start of the unit, without waiting for it."""
         self.run("start", "--no-block", unit, check=False)
 
     def start(self, unit: str, restart: bool, tell: Callable[[str], None]) -> bool:
-        """Start or restart the unit; returns systemd's verdict when it is there. ``tell`` hears how far it is meanwhile."""
-        self.run("reset-failed", unit, check=False)  # the delay of a restart begins small again
+        """Start or restart the unit, and return whether systemd succeeded. ``tell`` gets the unit's status meanwhile."""
+        self.run("reset-failed", unit, check=False)  # the delay between restarts begins small again
         order = subprocess.Popen(
             ["systemctl", "restart" if restart else "start", unit],
             stdout=subprocess.DEVNULL,
@@ -123,12 +123,12 @@ class Systemctl:
         )
         while True:
             try:
-                return order.wait(LOOK_SECONDS) == 0
+                return order.wait(STATUS_SECONDS) == 0
             except subprocess.TimeoutExpired:
                 tell(systemd.observe([unit], "StatusText").get(unit, {}).get("StatusText", ""))
 
     def journal(self, unit: str, since: float) -> list[str]:
-        """The last lines of the unit's journal since a moment (seconds since 1970)."""
+        """The last lines of the unit's journal since a point in time (seconds since 1970)."""
         done = subprocess.run(
             [
                 "journalctl",
@@ -140,16 +140,16 @@ class Systemctl:
             ],
             capture_output=True,
             text=True,
-            errors="replace",  # an engine may print anything, and long lines are cut within a character
+            errors="replace",  # engines may print anything, and long lines are cut in the middle of a character
             check=False,
         )
         return done.stdout.splitlines()
 
 
 def runs_another(properties: Mapping[str, str]) -> bool:
-    """Whether the main process was started with another command than the one that systemd would start now.
+    """Whether the main process runs another command than the one that systemd would start now.
 
-    False where that cannot be told: systemctl shows arguments without their quotes, and variables before they are replaced.
+    False if that is unknown: systemctl shows arguments without quotes, and variables before they are expanded.
     """
     command = re.search(r" argv\[\]=(.*) ; ignore_errors=", properties.get("ExecStart", ""))
     runs = files.content(Path(f"/proc/{properties.get('MainPID', '0')}/cmdline"))
