@@ -59,7 +59,7 @@ def unsaid(judged: Iterable[Problem], said: Iterable[Problem]) -> list[Problem]:
 
 def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     if not host["device"]["thor"]:
-        reason = "/proc/device-tree/compatible does not contain nvidia,tegra264, so this is no Jetson Thor."
+        reason = "/proc/device-tree/compatible does not contain nvidia,tegra264, so this is not a Jetson Thor."
         remedy = "Take the host out of the inventory or mend its ansible_host."
         yield Problem("THOR-DEVICE-UNSUPPORTED", "thor_host.device.model", host["device"]["model"], reason, remedy)
     name = f"{host['os']['id']} {host['os']['version_id']}"
