@@ -27,17 +27,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ansible_collections.jetson.thor.plugins.module_utils.files import sync
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
-    FetchError,
-    bad_answer,
-    bad_client,
-    bad_content,
-    denied,
-    not_found,
-    os_problem,
-    unreachable,
-)
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Reporter, hash_file, silent
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import PARTIAL, record_of, size_of, trust
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging
@@ -187,7 +178,7 @@ def _round(
         if not ended:
             log.seek(0)
             output = " ".join(log.read()[-600:].split()) or "nothing"
-            raise bad_client(spec, f"it ended with status {process.returncode} and printed: {output}.")
+            raise errors.bad_client(spec, f"it ended with status {process.returncode} and printed: {output}.")
     # Files are fetched in parallel: which fails first is chance.
     return sorted(failures, key=lambda failure: missing.index(failure["path"]))
 
@@ -206,7 +197,7 @@ def _start_client(stage: Staging, spec: Mapping[str, Any], log: IO[str]) -> subp
             pass_fds=[stage.lock],
         )
     except OSError as error:
-        raise bad_client(spec, f"{python} cannot be run: {error.strerror}.") from error
+        raise errors.bad_client(spec, f"{python} cannot be run: {error.strerror}.") from error
 
 
 def _accept(stage: Staging, spec: Mapping[str, Any], plan: Plan, name: str) -> None:
@@ -217,7 +208,7 @@ def _accept(stage: Staging, spec: Mapping[str, Any], plan: Plan, name: str) -> N
     sync(path)
     record = record_of(path, digest, trust(spec, name, entry))
     if record["size"] != entry.size:
-        raise bad_content(spec, name, f"{entry.size:,} bytes", f"{record['size']:,} bytes")
+        raise errors.bad_content(spec, name, f"{entry.size:,} bytes", f"{record['size']:,} bytes")
     stage.journal["verified"][name] = record
     stage.record()
 
@@ -250,37 +241,39 @@ def _refuse_fatal(spec: Mapping[str, Any], plan: Plan, failure: Mapping[str, Any
     """Raise for a failure that another round cannot fix."""
     name, kinds, status = failure["path"], failure["kinds"], failure["status"]
     if failure["errno"] is not None:
-        problem = os_problem(spec, OSError(failure["errno"], os.strerror(failure["errno"])))
+        problem = errors.os_problem(spec, OSError(failure["errno"], os.strerror(failure["errno"])))
         if problem:
             raise problem
     if "FileIntegrityError" in kinds:
         entry = plan.want[name]
         got = re.search(r"got ([0-9a-f]{16})", failure["message"])
-        raise bad_content(
+        raise errors.bad_content(
             spec,
             name,
             f"{entry.size:,} bytes with sha256 {entry.sha256}",
             f"sha256 {got[1]}..." if got else failure["message"],
         )
     if status == 404:
-        raise not_found(spec, name)
+        raise errors.not_found(spec, name)
     if status in (401, 403):
-        raise denied(spec, status)
+        raise errors.denied(spec, status)
 
 
-def _stalled(spec: Mapping[str, Any], stage: Staging, missing: list[str], failures: list[dict[str, Any]]) -> FetchError:
+def _stalled(
+    spec: Mapping[str, Any], stage: Staging, missing: list[str], failures: list[dict[str, Any]]
+) -> errors.FetchError:
     """The error for a round that did not transfer a single byte."""
     status = next((failure["status"] for failure in failures if failure["status"]), None)
     reason = f"{failures[0]['kinds'][0]}: {failures[0]['message']}" if failures else "no reason given"
     root = failures[0]["root"] if failures else []
     if "MemoryError" in root:
-        return bad_answer(spec, f"its answer for {failures[0]['path']} does not end.")
+        return errors.bad_answer(spec, f"its answer for {failures[0]['path']} does not end.")
     if root and not status and not TRANSIENT.intersection(root):
-        return bad_client(spec, f"it failed at {failures[0]['path']} for an unknown reason: {reason}.")
+        return errors.bad_client(spec, f"it failed at {failures[0]['path']} for an unknown reason: {reason}.")
     if status:
-        return bad_answer(spec, f"HTTP {status} for {failures[0]['path']}, {spec['retries'] + 1} times.")
+        return errors.bad_answer(spec, f"HTTP {status} for {failures[0]['path']}, {spec['retries'] + 1} times.")
     if any(size_of(stage.tree / (name + PARTIAL)) for name in missing) or stage.journal["verified"]:
-        return FetchError(
+        return errors.FetchError(
             "THOR-TRANSFER-CUT",
             "endpoint",
             spec["endpoint"],
@@ -288,4 +281,4 @@ def _stalled(spec: Mapping[str, Any], stage: Staging, missing: list[str], failur
             f"{spec['retries'] + 1} times without a byte: {reason}.",
             "Run the play again when the connection or the hub is better: it continues from there.",
         )
-    return unreachable(spec["endpoint"], spec, reason)
+    return errors.unreachable(spec["endpoint"], spec, reason)

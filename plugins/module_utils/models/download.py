@@ -14,26 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.files import sync
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
-    FetchError,
-    bad_answer,
-    bad_content,
-    denied,
-    not_found,
-    too_long,
-    unreachable,
-)
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import BLOCK, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import PARTIAL, size_of
 from ansible_collections.jetson.thor.plugins.module_utils.models.parameters import parse_checksum
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full
-from ansible_collections.jetson.thor.plugins.module_utils.models.web import (
-    TRANSPORT,
-    open_url,
-    refuse_lasting,
-    refuse_limit,
-    why,
-)
 
 # The limit for a file whose size nobody states.
 UNSTATED_BYTES = 2 * 1024**3
@@ -74,7 +59,7 @@ def download(stage: Staging, spec: Mapping[str, Any], report: Reporter) -> tuple
             return fetched, digests["sha256"]
         report.say(f"{spec['url']}: {kind} is {digests[kind]}, expected {expected} (attempt {attempt + 1} of 2)")
         part.unlink()
-    raise bad_content(spec, spec["file"], spec["checksum"], f"{kind}:{digests[kind]}")
+    raise errors.bad_content(spec, spec["file"], spec["checksum"], f"{kind}:{digests[kind]}")
 
 
 def _receive(
@@ -89,9 +74,9 @@ def _receive(
         have, headers = _resume_point(stage, spec, part)
         try:
             answer = ask(spec, headers)
-        except TRANSPORT as error:
-            refuse_lasting(spec, spec["url"], error)
-            attempts.status, attempts.reason = 0, why(error)
+        except web.TRANSPORT as error:
+            web.refuse_lasting(spec, spec["url"], error)
+            attempts.status, attempts.reason = 0, web.why(error)
             continue
         attempts.status = answer.status
         if answer.response is None:
@@ -136,7 +121,7 @@ def _append(
         try:
             while block := answer.response.read1(BLOCK):
                 if sink.tell() + len(block) > limit:
-                    raise too_long(spec, limit)
+                    raise errors.too_long(spec, limit)
                 sink.write(block)
                 for digest in digests.values():
                     digest.update(block)
@@ -144,8 +129,8 @@ def _append(
                 if sink.tell() > attempts.reached:  # further than ever: the connection is alive
                     attempts.reached, attempts.idle = sink.tell(), 0
                 report.progress(sink.tell(), total or 0, "B", spec["file"])
-        except TRANSPORT as error:
-            attempts.reason = why(error)
+        except web.TRANSPORT as error:
+            attempts.reason = web.why(error)
             return False
         if total is None or sink.tell() == total:
             return True
@@ -161,13 +146,13 @@ def _hash_start(sink: IO[bytes], start: int, digests: Mapping[str, Any]) -> None
             digest.update(block)
 
 
-def _gave_up(spec: Mapping[str, Any], part: Path, attempts: _Attempts) -> FetchError:
+def _gave_up(spec: Mapping[str, Any], part: Path, attempts: _Attempts) -> errors.FetchError:
     """The error after the last attempt."""
     if attempts.status >= 400:
-        return bad_answer(spec, f"HTTP {attempts.status} for {spec['url']}, {spec['retries'] + 1} times.")
+        return errors.bad_answer(spec, f"HTTP {attempts.status} for {spec['url']}, {spec['retries'] + 1} times.")
     if not size_of(part):
-        return unreachable(spec["url"], spec, attempts.reason)
-    return FetchError(
+        return errors.unreachable(spec["url"], spec, attempts.reason)
+    return errors.FetchError(
         "THOR-TRANSFER-CUT",
         "url",
         spec["url"],
@@ -182,7 +167,7 @@ def limit_of(spec: Mapping[str, Any], announced: int | None) -> int:
     if announced is None:
         return UNSTATED_BYTES if most is None else most
     if most is not None and announced > most:
-        raise too_long(spec, most, announced)
+        raise errors.too_long(spec, most, announced)
     return announced
 
 
@@ -190,16 +175,16 @@ def ask(spec: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """Open the URL. Raises FetchError for an answer that a retry would not change."""
     start = int(headers["Range"][6:-1]) if "Range" in headers else 0
     try:
-        response = open_url(spec, spec["url"], {"Accept-Encoding": "identity", **headers})
+        response = web.open_url(spec, spec["url"], {"Accept-Encoding": "identity", **headers})
     except urllib.error.HTTPError as error:
         with error:
             if error.code in (404, 410):
-                raise not_found(spec) from error
+                raise errors.not_found(spec) from error
             if error.code in (401, 403):
-                raise denied(spec, error.code) from error
+                raise errors.denied(spec, error.code) from error
             if error.code not in (416, 429) and error.code < 500:
-                raise bad_answer(spec, f"HTTP {error.code} for {spec['url']}.") from error
-            refuse_limit(spec, error)
+                raise errors.bad_answer(spec, f"HTTP {error.code} for {spec['url']}.") from error
+            web.refuse_limit(spec, error)
             return Answer(error.code)
     status = int(response.status)
     if status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):

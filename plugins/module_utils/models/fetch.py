@@ -12,25 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import jobs
+from ansible_collections.jetson.thor.plugins.module_utils.models import model, url
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError, os_problem
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest, write_manifest
-from ansible_collections.jetson.thor.plugins.module_utils.models.model import (
-    fetch_model,
-    model_complete,
-    model_result,
-    predict_model,
-)
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import slug, staging_folder, target_of
-from ansible_collections.jetson.thor.plugins.module_utils.models.url import (
-    fetch_url,
-    predict_url,
-    url_complete,
-    url_result,
-)
 from ansible_collections.jetson.thor.plugins.module_utils.records import tell
 
 if TYPE_CHECKING:
@@ -43,7 +33,7 @@ def run_module(module: AnsibleModule, spec_of: Callable[[Mapping[str, Any]], dic
         spec = spec_of(module.params)
         done = settled(spec, module.check_mode)
         if done is None and module.check_mode:
-            done = predict(spec)
+            done = _kind(spec).predict(spec)
     except FetchError as error:
         module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
     if done is None:
@@ -59,7 +49,7 @@ def settled(spec: Mapping[str, Any], check_mode: bool) -> dict[str, Any] | None:
     if spec["verify_checksums"]:
         return None
     is_model = spec["source"] == "modelscope"
-    found = model_complete(spec) if is_model else url_complete(spec)
+    found = _kind(spec).complete(spec)
     if found is None:
         return None
     if not check_mode and staging_folder(spec, target_of(spec)).exists():
@@ -68,13 +58,12 @@ def settled(spec: Mapping[str, Any], check_mode: bool) -> dict[str, Any] | None:
         # Only a note for the next observation: the files are those of the new lock.
         found = found | {"lock": lock_digest(spec["sha256"])}
         write_manifest(Path(spec["path"]), found)
-    result = model_result(spec, found) if is_model else url_result(spec, found)
-    return {"changed": False, "fetched_bytes": 0, "warnings": [], **result}
+    return {"changed": False, "fetched_bytes": 0, "warnings": [], **_kind(spec).result_of(spec, found)}
 
 
-def predict(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The module's result in check mode, with the diff: one request, nothing changed. Raises FetchError."""
-    return predict_url(spec) if spec["source"] == "url" else predict_model(spec)
+def _kind(spec: Mapping[str, Any]) -> ModuleType:
+    """The file that knows this kind of target; both have ``complete``, ``result_of``, ``predict`` and ``fetch``."""
+    return model if spec["source"] == "modelscope" else url
 
 
 def job_name(spec: Mapping[str, Any]) -> str:
@@ -88,7 +77,8 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     os.umask(0o022)
     os.environ.update(spec["environment"])
     try:
-        return fetch_model(spec, report) if spec["source"] == "modelscope" else fetch_url(spec, report)
+        done: dict[str, Any] = _kind(spec).fetch(spec, report)
+        return done
     except FetchError as error:
         raise jobs.JobFailed(str(error), problems=[error.problem.as_dict()]) from error
     except OSError as error:

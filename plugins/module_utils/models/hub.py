@@ -14,22 +14,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
-from ansible_collections.jetson.thor.plugins.module_utils.models import listing
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors, listing, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
-    bad_answer,
-    denied,
-    not_found,
-    unreachable,
-)
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
-from ansible_collections.jetson.thor.plugins.module_utils.models.web import (
-    TRANSPORT,
-    open_url,
-    refuse_lasting,
-    refuse_limit,
-    why,
-)
 
 # The SDK's own DEFAULT_ENDPOINT.
 ENDPOINT = "https://modelscope.cn"
@@ -63,14 +50,14 @@ def list_files(spec: Mapping[str, Any]) -> dict[str, Entry]:
             if name in files:
                 raise listing.Unusable(f"holds the path {name!r} twice")
         except listing.Unusable as error:
-            raise bad_answer(spec, f"the listing {error}.") from error
+            raise errors.bad_answer(spec, f"the listing {error}.") from error
         files[name] = entry
         if len(files) > listing.MAX_FILES:
-            raise bad_answer(spec, f"the listing has more than {listing.MAX_FILES:,} files.")
+            raise errors.bad_answer(spec, f"the listing has more than {listing.MAX_FILES:,} files.")
     try:
         listing.check(files)
     except listing.Unusable as error:
-        raise bad_answer(spec, f"the listing {error}.") from error
+        raise errors.bad_answer(spec, f"the listing {error}.") from error
     files.pop(MANIFEST, None)
     return files
 
@@ -81,10 +68,12 @@ def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator
         yield from (entry for entry in entries if entry.get("Type") != "tree")
         return
     if next(pages, MAX_FOLDERS + 1) > MAX_FOLDERS:
-        raise bad_answer(spec, f"the listing has more than {MAX_FOLDERS} folders with {LISTING_LIMIT} entries or more.")
+        raise errors.bad_answer(
+            spec, f"the listing has more than {MAX_FOLDERS} folders with {LISTING_LIMIT} entries or more."
+        )
     entries = _list_page(spec, root, recursive=False)
     if len(entries) >= LISTING_LIMIT:
-        raise bad_answer(
+        raise errors.bad_answer(
             spec, f"the directory {root or '/'} has {LISTING_LIMIT} entries or more, the hub lists no more."
         )
     for entry in entries:
@@ -96,7 +85,7 @@ def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator
                 or listing.fault_of(folder)
                 or not folder.startswith(f"{root}/" if root else "")
             ):
-                raise bad_answer(spec, f"the listing of {root or '/'} holds the folder {folder!r}.")
+                raise errors.bad_answer(spec, f"the listing of {root or '/'} holds the folder {folder!r}.")
             yield from _blobs(spec, folder, pages)
         else:
             yield entry
@@ -117,9 +106,9 @@ def _list_page(spec: Mapping[str, Any], root: str, recursive: bool) -> list[dict
     entries = data.get("Files", False) if isinstance(data, dict) else False
     if entries is None and not root:
         # modelscope.cn answers 200, Success and no files for a revision that it does not have.
-        raise not_found(spec)
+        raise errors.not_found(spec)
     if entries is not None and (not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries)):
-        raise bad_answer(spec, f"no listing came from {url} but: {_excerpt(body)}")
+        raise errors.bad_answer(spec, f"no listing came from {url} but: {_excerpt(body)}")
     return list(entries or [])
 
 
@@ -130,13 +119,13 @@ def _refuse(spec: Mapping[str, Any], url: str, status: int, answer: Any, body: b
     if status == 200 and code == 200 and details.get("Success") is not False:
         return
     if status in (401, 403) or code in NOT_PUBLIC:
-        raise denied(spec, status)
+        raise errors.denied(spec, status)
     # A database in trouble answers 404 and "Error 1461: Can't create more than max_prepared_stmt_count statements".
     if (status == 404 or code in (404, *NOT_THERE)) and not _DATABASE.search(message):
-        raise not_found(spec)
+        raise errors.not_found(spec)
     if status != 200:
-        raise bad_answer(spec, f"HTTP {status} for {url}: {_excerpt(body)}")
-    raise bad_answer(spec, f"it refuses {url}: {_excerpt(body)}")
+        raise errors.bad_answer(spec, f"HTTP {status} for {url}: {_excerpt(body)}")
+    raise errors.bad_answer(spec, f"it refuses {url}: {_excerpt(body)}")
 
 
 def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -147,26 +136,26 @@ def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple
         if attempt:
             time.sleep(min(2.0 ** (attempt - 1), 30))
         try:
-            with open_url(spec, url, headers) as response:
+            with web.open_url(spec, url, headers) as response:
                 return int(response.status), bounded.read(response, LISTING_BYTES, LISTING_SECONDS)
         except bounded.TooMuch as error:
-            raise bad_answer(spec, f"{url}: {error}, and a listing is smaller.") from error
+            raise errors.bad_answer(spec, f"{url}: {error}, and a listing is smaller.") from error
         except urllib.error.HTTPError as error:
             with error:
                 body = b""
                 # The status counts, whatever happens to the body.
-                with contextlib.suppress(*TRANSPORT):
+                with contextlib.suppress(*web.TRANSPORT):
                     body = bounded.start(error, EXCERPT_BYTES, spec["idle_timeout"])
                 answer = (error.code, body)
                 if error.code != 429 and error.code < 500:
                     return answer
-                refuse_limit(spec, error)
-        except TRANSPORT as error:
-            refuse_lasting(spec, url, error)
-            answer, reason = None, why(error)
+                web.refuse_limit(spec, error)
+        except web.TRANSPORT as error:
+            web.refuse_lasting(spec, url, error)
+            answer, reason = None, web.why(error)
     if answer:
         return answer
-    raise unreachable(url, spec, reason)
+    raise errors.unreachable(url, spec, reason)
 
 
 def _excerpt(body: bytes) -> str:

@@ -31,7 +31,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.plan import mod
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full, reuse, target_of
 
 
-def model_complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
+def complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest if everything is there, by one stat per file; None otherwise.
 
     A branch that has moved on the hub does not matter: a fleet does not upgrade silently.
@@ -52,7 +52,7 @@ def model_complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
     return manifest if all(is_intact(path / name, record) for name, record in files.items()) else None
 
 
-def model_result(spec: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+def result_of(spec: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What the module returns about a directory."""
     files = [
         {"path": name, **{key: record[key] for key in ("size", "sha256", "trusted")}}
@@ -66,7 +66,7 @@ def model_result(spec: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[s
     }
 
 
-def predict_model(spec: Mapping[str, Any]) -> dict[str, Any]:
+def predict(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The module's result in check mode, with the diff: one request, nothing changed. Raises FetchError."""
     plan = plan_model(spec)
     path = Path(spec["path"])
@@ -89,15 +89,15 @@ def predict_model(spec: Mapping[str, Any]) -> dict[str, Any]:
     return result | ({"diff": model_diff(spec, plan)} if result["changed"] else {})
 
 
-def fetch_model(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
+def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
     """Make one model present: plan, verify what is there, transfer the rest, install. The module's result."""
     target = target_of(spec)
     with Staging(spec, target) as stage:
         recover(stage, target)
-        manifest = model_complete(spec)
+        manifest = complete(spec)
         if manifest is not None and not spec["verify_checksums"]:
             stage.remove()
-            return {"changed": False, "fetched_bytes": 0, "warnings": [], **model_result(spec, manifest)}
+            return {"changed": False, "fetched_bytes": 0, "warnings": [], **result_of(spec, manifest)}
         report.say(f"listing the files of {spec['id']} at {spec['revision']} on {spec['endpoint']}")
         plan = plan_model(spec)
         diff = model_diff(spec, plan)
@@ -117,7 +117,7 @@ def fetch_model(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
             write_manifest(target, manifest)
         stage.remove()
     result = {"changed": changed, "fetched_bytes": plan.fetch_bytes - before, "warnings": plan.warnings}
-    return result | model_result(spec, manifest) | ({"diff": diff} if changed else {})
+    return result | result_of(spec, manifest) | ({"diff": diff} if changed else {})
 
 
 def _manifest(spec: Mapping[str, Any], plan: Plan, records: Mapping[str, Any]) -> dict[str, Any]:

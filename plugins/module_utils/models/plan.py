@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError, bad_path, other_source
 from ansible_collections.jetson.thor.plugins.module_utils.models.hub import list_files
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
@@ -31,7 +31,7 @@ def plan_model(spec: Mapping[str, Any]) -> Plan:
     path = Path(spec["path"])
     manifest = read_manifest(path)
     if manifest is not None and manifest["source"] != spec["source"]:
-        raise other_source(spec, manifest)
+        raise errors.other_source(spec, manifest)
     same = is_same_model(manifest, spec)
     held: dict[str, Any] = manifest["files"] if manifest else {}
     # Several services may want different files of one model, so what is there stays wanted.
@@ -97,7 +97,7 @@ def _with_lock(spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapp
     for name, digest in spec["sha256"].items():
         if name in want:
             if want[name].sha256 not in (None, digest):
-                raise FetchError(
+                raise errors.FetchError(
                     "THOR-LOCK-MISMATCH",
                     "sha256",
                     {name: digest},
@@ -107,7 +107,7 @@ def _with_lock(spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapp
                 )
             result[name] = Entry(want[name].size, digest)
         elif name not in listing and matches(name, spec["include"]):
-            raise FetchError(
+            raise errors.FetchError(
                 "THOR-LOCK-MISMATCH",
                 "sha256",
                 {name: digest},
@@ -125,7 +125,7 @@ def _refuse_empty(
     literal = [pattern for pattern in asked if not set(pattern) & set("*?[")]
     if literal or not want:
         culprit = (literal or asked or [""])[0]
-        raise FetchError(
+        raise errors.FetchError(
             "THOR-MODEL-EMPTY",
             "include",
             list(spec["include"]),
@@ -142,9 +142,9 @@ def _refuse_overlap(path: Path, want: Mapping[str, Entry]) -> None:
     for name in want:
         for place in [path, *(path / parent for parent in reversed(Path(name).parents))]:
             if place.exists() and not place.is_dir():
-                raise bad_path(place, "is not a directory, and the model needs one there.")
+                raise errors.bad_path(place, "is not a directory, and the model needs one there.")
         if (path / name).is_dir():
-            raise bad_path(path / name, "is a directory, and the model has a file of that name.")
+            raise errors.bad_path(path / name, "is a directory, and the model has a file of that name.")
 
 
 def model_diff(spec: Mapping[str, Any], plan: Plan) -> dict[str, str]:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError, bad_path, existing, what
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import FILES_SHAPE, PARTIAL, is_intact
 
 JOURNAL_SHAPE = {
@@ -53,7 +53,7 @@ class Staging:
         deadline = time.monotonic() + 10  # a client whose parent was killed needs a moment to die
         while not self._acquire():
             if time.monotonic() > deadline:
-                raise FetchError(
+                raise errors.FetchError(
                     "THOR-STORE-BUSY",
                     "path",
                     str(self.root),
@@ -114,7 +114,7 @@ def staging_folder(spec: Mapping[str, Any], target: Path) -> Path:
     for place in places:
         if _device(place) == _device(target) == _device(target.parent):
             return place / name
-    raise bad_path(
+    raise errors.bad_path(
         target,
         f"and {places[-1]} are on different file systems, or it is a mount itself; a rename needs one file system.",
     )
@@ -127,7 +127,7 @@ def _device(path: Path) -> int:
         except FileNotFoundError:
             path = path.parent
         except NotADirectoryError as error:
-            raise bad_path(path.parent, "is not a directory.") from error
+            raise errors.bad_path(path.parent, "is not a directory.") from error
 
 
 def slug(text: str) -> str:
@@ -172,12 +172,12 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def refuse_full(spec: Mapping[str, Any], place: Path, needed: int) -> None:
     """Raise THOR-DISK-FULL if the bytes do not fit."""
-    free = shutil.disk_usage(existing(place)).free
+    free = shutil.disk_usage(errors.existing(place)).free
     if needed + (DISK_RESERVE if needed else 0) > free:
-        raise FetchError(
+        raise errors.FetchError(
             "THOR-DISK-FULL",
             "path",
             spec["path"],
-            f"{what(spec)} needs {needed:,} more bytes and the file system of {place} has {free:,} free.",
+            f"{errors.what(spec)} needs {needed:,} more bytes and the file system of {place} has {free:,} free.",
             "Make room, or place the models on another disk.",
         )

@@ -9,13 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.download import ask, download, limit_of
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import (
-    bad_answer,
-    bad_path,
-    other_source,
-    unreachable,
-)
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Meter, Reporter, hash_file, silent
 from ansible_collections.jetson.thor.plugins.module_utils.models.install import free_name
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
@@ -32,10 +27,9 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.parameters import parse_checksum
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full, target_of
-from ansible_collections.jetson.thor.plugins.module_utils.models.web import TRANSPORT, refuse_lasting, why
 
 
-def url_complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
+def complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest's record of the file if it is there and is the wanted one; None otherwise."""
     path = Path(spec["path"])
     record = _recorded(path).get(spec["file"])
@@ -53,25 +47,25 @@ def _recorded(path: Path) -> dict[str, dict[str, Any]]:
     return (read_manifest(path) or {}).get("files") or {}
 
 
-def url_result(spec: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+def result_of(spec: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
     """What the module returns about a file that is there."""
     return {"path": spec["path"], "file": spec["file"], "bytes": record["size"], "sha256": record["sha256"]}
 
 
-def predict_url(spec: Mapping[str, Any]) -> dict[str, Any]:
+def predict(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The module's result in check mode: opens the URL for its size, reads no content. Raises FetchError."""
     path = Path(spec["path"])
     _refuse_place(spec, path)
-    record = url_complete(spec)
+    record = complete(spec)
     if record is not None:
-        return {"changed": False, "fetched_bytes": 0, "warnings": [], **url_result(spec, record)}
+        return {"changed": False, "fetched_bytes": 0, "warnings": [], **result_of(spec, record)}
     try:
         answer = ask(spec, {})
-    except TRANSPORT as error:
-        refuse_lasting(spec, spec["url"], error)
-        raise unreachable(spec["url"], spec, why(error)) from error
+    except web.TRANSPORT as error:
+        web.refuse_lasting(spec, spec["url"], error)
+        raise errors.unreachable(spec["url"], spec, web.why(error)) from error
     if answer.response is None:
-        raise bad_answer(spec, f"HTTP {answer.status} for {spec['url']}.")
+        raise errors.bad_answer(spec, f"HTTP {answer.status} for {spec['url']}.")
     answer.response.close()
     size = answer.rest
     limit_of(spec, size)
@@ -79,18 +73,18 @@ def predict_url(spec: Mapping[str, Any]) -> dict[str, Any]:
     kind, value = parse_checksum(spec["checksum"]) if spec["checksum"] else ("", "")
     length = "unknown" if size is None else f"{size:,}"
     after = f"{spec['file']}  {length} bytes  {spec['checksum'] or 'no checksum'}\n"
-    fetch = f"to fetch: {length} bytes in 1 file from {spec['url']}\n"
+    summary = f"to fetch: {length} bytes in 1 file from {spec['url']}\n"
     unpinned = f"{spec['url']} has no checksum: its content will be trusted on first use."
     return {
         "changed": True,
         "fetched_bytes": size or 0,
         "warnings": [] if spec["checksum"] else [unpinned],
-        "diff": _diff(spec, str(path), _recorded(path).get(spec["file"]), after + fetch),
-        **url_result(spec, {"size": size, "sha256": value if kind == "sha256" else None}),
+        "diff": _diff(spec, str(path), _recorded(path).get(spec["file"]), after + summary),
+        **result_of(spec, {"size": size, "sha256": value if kind == "sha256" else None}),
     }
 
 
-def fetch_url(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
+def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
     """Make the file of a URL present; the module's result."""
     final = target_of(spec)
     folder = final.parent
@@ -117,12 +111,12 @@ def fetch_url(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
         if changed:
             write_manifest(folder, wanted)
         stage.remove()
-    return {"changed": changed, "fetched_bytes": fetched, "warnings": warnings, **diff, **url_result(spec, record)}
+    return {"changed": changed, "fetched_bytes": fetched, "warnings": warnings, **diff, **result_of(spec, record)}
 
 
 def _verified(spec: Mapping[str, Any], final: Path, report: Reporter) -> dict[str, Any] | None:
     """The manifest's record of the file, after verifying its checksum if that is asked for."""
-    record = url_complete(spec)
+    record = complete(spec)
     if record is not None and spec["verify_checksums"] and hash_file(final, silent) != record["sha256"]:
         report.say(f"{final}: its content has changed: fetching it again")
         return None
@@ -180,8 +174,8 @@ def _diff(spec: Mapping[str, Any], path: str, held: Mapping[str, Any] | None, af
 def _refuse_place(spec: Mapping[str, Any], path: Path) -> None:
     manifest = read_manifest(path)
     if manifest is not None and manifest["source"] != "url":
-        raise other_source(spec, manifest)
+        raise errors.other_source(spec, manifest)
     if path.exists() and not path.is_dir():
-        raise bad_path(path, "is not a directory.")
+        raise errors.bad_path(path, "is not a directory.")
     if (path / spec["file"]).is_dir():
-        raise bad_path(path / spec["file"], "is a directory, and the file of the URL belongs there.")
+        raise errors.bad_path(path / spec["file"], "is a directory, and the file of the URL belongs there.")

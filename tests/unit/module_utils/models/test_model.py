@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hub_server
 from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
+from ansible_collections.jetson.thor.plugins.module_utils.models import model as models
 from model_store import BIG, FILES, ID, Recorder, content, manifest, model, run, sha, staged
 
 
@@ -176,7 +177,7 @@ def test_a_hub_that_states_no_hash_is_trusted_on_first_use(hub: hub_server.Hub, 
 def test_check_mode_predicts_files_and_bytes_and_changes_nothing(hub: hub_server.Hub, place: Path) -> None:
     spec = model(hub, place, client="/nonexistent")
     assert fetch.settled(spec, check_mode=True) is None
-    result = fetch.predict(spec)
+    result = models.predict(spec)
     assert result["changed"] is True
     assert result["fetched_bytes"] == sum(len(data) for data in FILES.values())
     assert "sub/deep/tokenizer.txt  6 bytes" in result["diff"]["after"]
@@ -185,6 +186,6 @@ def test_check_mode_predicts_files_and_bytes_and_changes_nothing(hub: hub_server
     assert not place.parents[1].exists()
     run(model(hub, place))
     os.utime(place / "model.gguf")
-    assert fetch.predict(model(hub, place))["changed"] is True
+    assert models.predict(model(hub, place))["changed"] is True
     run(model(hub, place))
-    assert fetch.predict(model(hub, place, verify_checksums=True))["changed"] is False
+    assert models.predict(model(hub, place, verify_checksums=True))["changed"] is False

@@ -10,13 +10,13 @@ from typing import Any
 
 import hub_server
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
+from ansible_collections.jetson.thor.plugins.module_utils.models import url as urls
 from model_store import BIG, content, manifest, problem_of, run, sha, staged, url
 
 
 def test_check_mode_of_a_url(hub: hub_server.Hub, place: Path) -> None:
     hub.files["/t.jinja"] = b"{{ x }}"
-    result = fetch.predict(url(hub, place))
+    result = urls.predict(url(hub, place))
     assert (result["changed"], result["fetched_bytes"]) == (True, 7)
     assert "to fetch: 7 bytes" in result["diff"]["after"]
     assert not place.exists()

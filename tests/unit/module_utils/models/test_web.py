@@ -11,8 +11,7 @@ from typing import Any
 
 import hub_server
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.models import download
-from ansible_collections.jetson.thor.plugins.module_utils.models import hub as hub_api
+from ansible_collections.jetson.thor.plugins.module_utils.models import web
 from model_store import model, problem_of, url
 
 
@@ -27,8 +26,7 @@ def test_a_certificate_failure_is_not_retried(
         asked.append(url)
         raise urllib.error.URLError(ssl.SSLCertVerificationError(1, f"[SSL: CERTIFICATE_VERIFY_FAILED] {said}"))
 
-    monkeypatch.setattr(hub_api, "open_url", refuse)
-    monkeypatch.setattr(download, "open_url", refuse)
+    monkeypatch.setattr(web, "open_url", refuse)
     for spec in (model(hub, place, retries=5), url(hub, place.parent, retries=5)):
         problem = problem_of(spec)
         assert problem["code"] == "THOR-CLOCK-WRONG" and "timedatectl" in problem["remedy"]
