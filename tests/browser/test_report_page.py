@@ -250,7 +250,7 @@ def logged(browser: Chrome, kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_is_fetched_and_nothing_is_run(browser: Chrome, pages: dict[str, str], name: str) -> None:
+def test_the_page_fetches_nothing_and_runs_nothing(browser: Chrome, pages: dict[str, str], name: str) -> None:
     logged(browser, "browser"), logged(browser, "performance")  # what was before
     show(browser, pages[name], DESK)
     assert browser.execute_script("return [document.scripts.length, typeof window.hacked]") == [0, "undefined"]

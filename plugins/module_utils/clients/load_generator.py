@@ -119,7 +119,7 @@ def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: boo
         if _has_text(event):
             first, last, pieces = first or now, now, pieces + 1
             if pieces > most:
-                raise api.ProbeError("shape", f"the stream has more than {most} pieces and goes on")
+                raise api.ProbeError("shape", f"the stream has more than {most} pieces and does not end")
         usage = _mapping(event.get("usage")) or usage
         told = api.rate(_mapping(event.get("timings")).get("predicted_per_second"))
         rate = rate if told is None else told
@@ -130,14 +130,14 @@ def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: boo
         first=first,
         last=last,
         input_tokens=api.count(usage.get("prompt_tokens")) or 0,
-        # Without a count a piece is taken for a token, which it is for most engines.
+        # Without a count, each piece counts as a token, which is right for most engines.
         output_tokens=api.count(usage.get("completion_tokens")) or pieces,
         engine_rate=rate,
     )
 
 
 def _events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The documents of a stream of server-sent events; raises ProbeError where it breaks off before its end."""
+    """The documents of a stream of server-sent events; raises ProbeError if it breaks off."""
     while line := response.readline(api.MAX_BODY):
         if not line.startswith(b"data:"):
             continue
@@ -147,14 +147,14 @@ def _events(response: HTTPResponse) -> Iterator[dict[str, Any]]:
         try:
             document = api.parse_json(data)
         except ValueError:
-            raise api.ProbeError("shape", f"a piece of the stream is no JSON: {data[:100]!r}") from None
+            raise api.ProbeError("shape", f"a piece of the stream is not JSON: {data[:100]!r}") from None
         if isinstance(document, dict):
             yield document
     raise api.ProbeError("unreachable", "the stream broke off before its end")
 
 
 def _has_text(event: Mapping[str, Any]) -> bool:
-    """Whether a piece of the answer is in here, thinking included."""
+    """Whether an event holds a piece of the answer, thinking included."""
     choices = event.get("choices")
     delta = _mapping(_mapping(choices[0] if isinstance(choices, list) and choices else None).get("delta"))
     return any(delta.get(key) for key in ("content", "reasoning_content", "reasoning"))
@@ -165,24 +165,24 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def transcription(service: Service, name: str, sound: bytes, timeout: float) -> Sample:
-    """Have a sound written down; raise ProbeError."""
+    """Time the transcription of a recording; raise ProbeError."""
     answer = api.transcribe(service, name, sound, timeout=timeout)
     return Sample(seconds=answer.seconds)
 
 
 def lengthen(sound: bytes, seconds: float) -> tuple[bytes, float]:
-    """A WAV file with the sound again and again until it lasts ``seconds``, and how long it lasts.
+    """A WAV file that repeats the recording to about ``seconds``, and its duration.
 
-    Raises ValueError where the sound is no WAV file of samples.
+    Raises ValueError if the recording is not a WAV file of samples.
     """
     try:
         with wave.open(io.BytesIO(sound)) as given:
             parameters = given.getparams()
             frames = given.readframes(parameters.nframes)
-        # Its header may promise more than there is: who writes into a pipe does not know the length.
+        # The header may promise more than there is, because a program that writes to a pipe does not know the length.
         count = len(frames) // (parameters.nchannels * parameters.sampwidth)
         if not count:
-            raise ValueError("it holds no sound")
+            raise ValueError("it contains no samples")
         times = max(1, round(seconds * parameters.framerate / count))
         stream = io.BytesIO()
         with wave.open(stream, "wb") as longer:

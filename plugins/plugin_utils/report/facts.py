@@ -32,17 +32,17 @@ def moment(text: str) -> str:
 
 
 def speed(value: float | None) -> str:
-    """A speed; empty where there is none."""
+    """A speed; empty for None."""
     return "" if value is None else f"{value:.1f}"
 
 
 def percent(value: float | None) -> str:
-    """A share; empty where there is none."""
+    """A share; empty for None."""
     return "" if value is None else f"{100 * value:.0f} %"
 
 
 def change(value: float | None) -> str:
-    """A change with its sign; empty where there is none."""
+    """A change with its sign; empty for None."""
     if value is None:
         return ""
     rounded = round(100 * value, 1)

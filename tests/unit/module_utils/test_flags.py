@@ -89,7 +89,7 @@ def test_words_that_the_parser_takes_for_on_and_off_are_allowed(parsed: dict[str
     assert {"on", "off", "auto", "true", "0"} <= set(parsed["--flash-attn"]["choices"])
 
 
-def test_removed_options_are_no_options_and_keep_their_advice() -> None:
+def test_removed_options_are_listed_apart_and_keep_their_advice() -> None:
     result = flags.parse_help(HELP)
     assert "--draft" not in result["options"]
     assert result["removed"]["--draft-max"] == "use --spec-draft-n-max or --spec-ngram-mod-n-max"
@@ -105,7 +105,7 @@ def test_unknown_options_of_an_argv_are_named(parsed: dict[str, dict[str, object
     assert flags.unknown(argv, parsed) == ["--nosuch", "--draft-max"]
 
 
-def test_a_file_that_is_no_list_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_list_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"engine": "llama.cpp"}))
     with pytest.raises(ValueError, match="is not a list of options"):

@@ -32,14 +32,14 @@ def answer(finish: Any = "stop", **message: Any) -> api.Answer:
         ({"content": "Hm.</think>Hello."}, True),
     ],
 )
-def test_thinking_is_seen(message: dict[str, str], thinks: bool) -> None:
+def test_thinking_is_detected(message: dict[str, str], thinks: bool) -> None:
     assert (answer_checks.thinking(answer(**message)) is not None) == thinks
 
 
 @pytest.mark.parametrize(
     ("text", "wrong"), [("Hello!", False), ("", True), (" \n", True), ("!" * 64, True), ("!", False)]
 )
-def test_an_empty_answer_and_garbage_are_seen(text: str, wrong: bool) -> None:
+def test_empty_answers_and_garbage_are_detected(text: str, wrong: bool) -> None:
     assert (answer_checks.wrong_text(answer(content=text)) is not None) == wrong
 
 
@@ -63,7 +63,7 @@ GARBAGE = {
 }
 
 
-def test_what_broken_kernels_answer_is_seen() -> None:
+def test_answers_of_broken_kernels_are_detected() -> None:
     seen = api.parse_chat(json.dumps(GARBAGE).encode(), 1.0)
     assert "garbage" in (answer_checks.wrong_text(seen) or "")
     assert "thought and did not answer" in (answer_checks.unfinished(seen) or "")
@@ -88,12 +88,12 @@ def test_what_broken_kernels_answer_is_seen() -> None:
         ({"content": "?"}, "stop", False),
     ],
 )
-def test_what_is_no_text_is_seen(message: dict[str, str], finish: str, wrong: bool) -> None:
+def test_characters_that_are_not_text_are_detected(message: dict[str, str], finish: str, wrong: bool) -> None:
     assert (answer_checks.wrong_text(answer(finish, **message)) is not None) == wrong
 
 
 @pytest.mark.parametrize("reason", ["abort", "error", "repetition", "eos", "", None, ["stop"], {"type": "stop"}, True])
-def test_an_answer_that_ends_otherwise_than_answers_do_is_seen(reason: Any) -> None:
+def test_an_unusual_finish_reason_is_detected(reason: Any) -> None:
     assert "did not finish" in (answer_checks.wrong_text(answer(reason, content="Hello there.")) or "")
 
 
@@ -125,11 +125,11 @@ def test_an_answer_that_ends_otherwise_than_answers_do_is_seen(reason: Any) -> N
         "[INST] Hi [/INST]",
     ],
 )
-def test_more_garbage_is_seen(text: str) -> None:
+def test_more_garbage_is_detected(text: str) -> None:
     assert answer_checks.wrong_text(answer(content=text)) is not None
 
 
-def test_garbage_beside_a_thought_is_seen() -> None:
+def test_garbage_beside_a_thought_is_detected() -> None:
     assert answer_checks.wrong_text(answer(content="!" * 8, reasoning_content="Hm."))
     assert answer_checks.wrong_text(answer(content="Hello.", reasoning_content="?" * 8))
 
@@ -161,17 +161,17 @@ def test_garbage_beside_a_thought_is_seen() -> None:
         "<think>Hm.</think>Hello there.",
     ],
 )
-def test_ordinary_answers_are_no_garbage(text: str) -> None:
+def test_ordinary_answers_pass(text: str) -> None:
     assert answer_checks.wrong_text(answer(content=text)) is None
     assert answer_checks.wrong_text(answer("length", content=text)) is None
 
 
 @pytest.mark.parametrize("text", ["........", "♪ ♪ ♪ ♪ ♪", "[BLANK_AUDIO]", "[MUSIC]", "And so, my fellow Americans."])
-def test_a_transcription_ends_without_a_reason_and_may_be_notes(text: str) -> None:
+def test_a_transcription_needs_no_finish_reason_and_may_be_notes(text: str) -> None:
     assert answer_checks.wrong_text(api.parse_transcription(json.dumps({"text": text}).encode(), 1.0)) is None
 
 
-def test_a_transcription_of_garbage_is_seen() -> None:
+def test_garbage_in_a_transcription_is_detected() -> None:
     assert answer_checks.wrong_text(api.parse_transcription(b'{"text": "Hello \xef\xbf\xbd there"}', 1.0))
     assert answer_checks.wrong_text(api.parse_transcription(b'{"text": "Hello there"}', 1.0)) is None
 
@@ -195,14 +195,12 @@ def test_a_transcription_of_garbage_is_seen() -> None:
         ({"content": "Hi"}, "stop", None),
     ],
 )
-def test_an_answer_that_did_not_come_to_its_end_is_seen(
-    message: dict[str, Any], finish: str, words: str | None
-) -> None:
+def test_an_unfinished_answer_is_detected(message: dict[str, Any], finish: str, words: str | None) -> None:
     told = answer_checks.unfinished(answer(finish, **message))
     assert (words in told) if told and words else told == words
 
 
-def test_a_thought_without_a_tag_is_seen_where_it_was_cut() -> None:
+def test_a_truncated_thought_without_a_tag_is_detected() -> None:
     for text in (
         "Okay, the user wants a greeting.",
         "\nHmm, so the user",
@@ -223,7 +221,7 @@ def test_a_thought_without_a_tag_is_seen_where_it_was_cut() -> None:
         "First a sentence. Yes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\nYes.\n",
     ],
 )
-def test_an_answer_that_repeats_itself_is_seen(text: str) -> None:
+def test_repetition_is_detected(text: str) -> None:
     assert "repeats itself" in (answer_checks.wrong_text(answer(content=text)) or "")
 
 
@@ -236,5 +234,5 @@ def test_an_answer_that_repeats_itself_is_seen(text: str) -> None:
         "The quick brown fox jumps over the lazy dog. " * 4,
     ],
 )
-def test_lists_tables_and_emphasis_are_no_repetition(text: str) -> None:
+def test_lists_tables_and_emphasis_do_not_count_as_repetition(text: str) -> None:
     assert answer_checks.wrong_text(answer(content=text)) is None

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests against a real server on loopback, and the judgement of answers."""
+"""Requests to a real server on loopback."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def chat(server: Server, timeout: float = 5) -> api.Answer:
     return api.chat(service(server), "Hi", max_tokens=7, timeout=timeout)
 
 
-def test_a_chat_is_asked_and_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chat_is_sent_and_parsed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")
     server.content = json.dumps(GOOD).encode()
     got = chat(server)
@@ -102,7 +102,7 @@ def test_a_chat_is_asked_and_read(server: Server, monkeypatch: pytest.MonkeyPatc
     assert (body["model"], body["max_tokens"], body["stream"]) == ("qwen3", 7, False)
 
 
-def test_without_timings_the_speed_is_that_of_the_request() -> None:
+def test_without_timings_the_speed_is_that_of_the_whole_request() -> None:
     document = {key: value for key, value in GOOD.items() if key != "timings"}
     assert api.parse_chat(json.dumps(document).encode(), 2.0).tokens_per_second == 2.0
 
@@ -111,7 +111,7 @@ FIGURES = ["true", "-5", "1" + "0" * 400, "9007199254740993", "NaN", "Infinity",
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_count_that_is_none_is_refused(figure: str) -> None:
+def test_an_invalid_count_is_refused(figure: str) -> None:
     content = json.dumps(GOOD).replace('"completion_tokens": 4', f'"completion_tokens": {figure}').encode()
     with pytest.raises(api.ProbeError, match=r"no valid usage\.completion_tokens") as caught:
         api.parse_chat(content, 1.0)
@@ -121,7 +121,7 @@ def test_a_count_that_is_none_is_refused(figure: str) -> None:
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_speed_that_is_none_is_not_believed(figure: str) -> None:
+def test_an_invalid_speed_is_ignored(figure: str) -> None:
     content = json.dumps(GOOD).replace("37.4", figure).encode()
     assert api.parse_chat(content, 2.0).tokens_per_second == 2.0
 
@@ -142,7 +142,7 @@ def test_an_http_error_says_what_the_service_said(server: Server, status: int, c
     assert (str(caught.value), caught.value.kind, caught.value.status) == (text, "status", status)
 
 
-def test_nothing_that_listens_is_said_so() -> None:
+def test_a_port_without_a_listener_is_reported() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -151,7 +151,7 @@ def test_nothing_that_listens_is_said_so() -> None:
 
 
 @pytest.mark.parametrize("slow", ["silent", "dripping"])
-def test_the_time_is_bounded_as_a_whole(server: Server, slow: str) -> None:
+def test_the_whole_exchange_is_bounded_in_time(server: Server, slow: str) -> None:
     server.content = json.dumps(GOOD).encode()
     server.delay, server.pause = (5, 0) if slow == "silent" else (0, 0.2)
     begin = time.monotonic()
@@ -172,21 +172,21 @@ def test_the_time_is_bounded_as_a_whole(server: Server, slow: str) -> None:
         (b'{"choices": [{"message": {"role": "assistant", "content": "x"}}]}', "usage.completion_tokens"),
     ],
 )
-def test_what_is_no_chat_completion_is_refused(content: bytes, reason: str) -> None:
+def test_a_malformed_chat_completion_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(api.ProbeError, match=reason) as caught:
         api.parse_chat(content, 1.0)
     assert caught.value.kind == "shape"
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"choices":' + b"[" * 100_000])
-def test_an_answer_that_is_nested_without_an_end_ends_in_a_refusal(content: bytes) -> None:
+def test_endless_nesting_is_refused(content: bytes) -> None:
     for parse in (api.parse_chat, api.parse_transcription):
         with pytest.raises(api.ProbeError, match="not JSON"):
             parse(content, 1.0)
     assert api.error_text(500, content).startswith("HTTP 500: [") or content.startswith(b"{")
 
 
-def test_an_answer_without_an_end_is_not_read_to_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_answer_is_cut_off(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "MAX_BODY", 1000)
     server.content = b"x" * 2000
     with pytest.raises(api.ProbeError, match="more than 1000 bytes"):
@@ -199,7 +199,7 @@ def test_ready_refuses_an_api_without_a_request() -> None:
     assert caught.value.hopeless
 
 
-def test_ready_wants_the_served_model(server: Server) -> None:
+def test_ready_requires_the_served_model(server: Server) -> None:
     server.content = json.dumps(GOOD).encode()
     config = service(server, address="0.0.0.0")
     api.ready(config, 5)
@@ -216,7 +216,7 @@ def test_progress_is_what_the_expression_finds(server: Server) -> None:
     assert api.progress({**config, "progress": None}, 5) is None
 
 
-def test_what_an_older_version_has_configured_is_a_chat_at_its_usual_place(server: Server) -> None:
+def test_a_configuration_of_an_older_version_is_a_chat_at_the_default_path(server: Server) -> None:
     server.content = json.dumps(GOOD).encode()
     config = service(server)
     del config["api_path"]
@@ -225,7 +225,7 @@ def test_what_an_older_version_has_configured_is_a_chat_at_its_usual_place(serve
 
 
 @pytest.mark.parametrize("path", ["/inference", "/v1/audio/transcriptions"])
-def test_a_sound_is_sent_as_a_form_to_the_path_of_the_service(server: Server, path: str) -> None:
+def test_a_recording_is_sent_as_a_form_to_the_path_of_the_service(server: Server, path: str) -> None:
     server.content = b'{"text": " And so, my fellow Americans.\\n"}'
     listener = service(server, api="transcription", api_path=path, served_name="whisper")
     answer = api.transcribe(listener, "speech.wav", b"RIFF\r\n--\0", timeout=5)
@@ -244,13 +244,13 @@ def test_a_sound_is_sent_as_a_form_to_the_path_of_the_service(server: Server, pa
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"<html>", "not JSON"), (b'{"error": "x"}', "no text"), (b'["x"]', "no text")]
 )
-def test_what_is_no_transcription_is_refused(content: bytes, reason: str) -> None:
+def test_a_malformed_transcription_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(api.ProbeError, match=reason) as caught:
         api.parse_transcription(content, 1.0)
     assert caught.value.kind == "shape"
 
 
-def test_a_transcription_service_is_ready_when_it_has_listened_to_silence(server: Server) -> None:
+def test_a_transcription_service_is_ready_after_transcribing_silence(server: Server) -> None:
     listener = service(server, api="transcription", api_path="/inference")
     server.content = b'{"text": ""}'
     api.ready(listener, 5)
@@ -261,6 +261,6 @@ def test_a_transcription_service_is_ready_when_it_has_listened_to_silence(server
         api.ready(listener, 5)
 
 
-def test_without_a_path_the_progress_is_not_asked_for(server: Server) -> None:
+def test_without_a_path_no_progress_is_requested(server: Server) -> None:
     assert api.progress(service(server, progress={"match": "x"}), 5) is None
     assert server.asked == []

@@ -181,11 +181,13 @@ def run(tmp_path: Path, *services: dict[str, Any], **more: Any) -> list[dict[str
 # The client
 
 
-def test_the_rate_is_that_after_the_first_token(engine: Engine) -> None:
+def test_the_rate_counts_from_the_first_token(engine: Engine) -> None:
     sample = load_generator.stream_chat(engine.service(), "one two three", 21, 5)
     assert (sample.output_tokens, sample.input_tokens, sample.engine_rate) == (21, 13, 99.0)
     assert sample.decode_rate == pytest.approx(1 / TOKEN_SECONDS, rel=0.15)
-    assert TOKEN_SECONDS <= sample.first < 5 * TOKEN_SECONDS, "the piece that only names the role is none of the answer"
+    assert TOKEN_SECONDS <= sample.first < 5 * TOKEN_SECONDS, (
+        "the piece that only names the role is not part of the answer"
+    )
     assert sample.decode_rate == pytest.approx(20 / (sample.last - sample.first))
     body = engine.asked[0]
     assert (body["max_tokens"], body["ignore_eos"], body["stream_options"]) == (21, True, {"include_usage": True})
@@ -199,14 +201,14 @@ def test_an_answer_in_one_piece_has_no_rate() -> None:
 
 
 @pytest.mark.parametrize("tokens", [16, 64, 2048])
-def test_a_prompt_is_as_long_as_the_service_counts_it(engine: Engine, tokens: int) -> None:
+def test_the_service_counts_the_length_of_a_prompt(engine: Engine, tokens: int) -> None:
     source = random.Random(1)
     words = load_generator.words_for(engine.service(), tokens, source, 5)
     prompt = load_generator.random_prompt(source, words)
     assert 9 + round(1.5 * len(prompt.split())) == pytest.approx(tokens, abs=2)
 
 
-def test_a_prompt_is_counted_where_the_first_token_is_no_text(engine: Engine) -> None:
+def test_a_prompt_is_counted_even_if_the_first_token_is_not_text(engine: Engine) -> None:
     engine.silent = 1
     words = load_generator.words_for(engine.service(), 500, random.Random(1), 5)
     assert 9 + round(1.5 * words) == pytest.approx(500, abs=4)
@@ -219,7 +221,7 @@ def test_no_two_prompts_begin_alike() -> None:
     assert len({load_generator.random_prompt(source, 5).split()[0] for _ in range(50)}) == 50
 
 
-def test_a_service_that_does_not_count_is_told(engine: Engine) -> None:
+def test_a_service_that_does_not_count_tokens_is_reported(engine: Engine) -> None:
     engine.counts = False
     with pytest.raises(api.ProbeError, match="does not count the tokens of a prompt"):
         load_generator.words_for(engine.service(), 64, random.Random(1), 5)
@@ -227,7 +229,7 @@ def test_a_service_that_does_not_count_is_told(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("refuse", "status"), ("hang", "timeout"), ("die", "unreachable")])
-def test_what_goes_wrong_with_a_stream_is_told(engine: Engine, fault: str, kind: str) -> None:
+def test_errors_of_a_stream_are_reported(engine: Engine, fault: str, kind: str) -> None:
     engine.fault, engine.after = fault, 0
     begin = time.monotonic()
     with pytest.raises(api.ProbeError) as caught:
@@ -241,7 +243,7 @@ def stream(*lines: bytes) -> Any:
     return io.BytesIO(b"".join(lines))
 
 
-def test_a_stream_without_an_end_is_left() -> None:
+def test_an_endless_stream_is_abandoned() -> None:
     piece = b'data: {"choices": [{"delta": {"content": "x"}}]}\n'
     with pytest.raises(api.ProbeError, match="more than 8 pieces") as caught:
         load_generator._read_stream(stream(*[piece] * 50), 0.0, 8)
@@ -258,12 +260,12 @@ def test_a_stream_without_an_end_is_left() -> None:
         b'{"usage": [1], "timings": 5}',
     ],
 )
-def test_a_piece_of_another_shape_is_no_defect_of_ours(line: bytes) -> None:
+def test_a_malformed_piece_is_not_our_bug(line: bytes) -> None:
     with pytest.raises(api.ProbeError):
         load_generator._read_stream(stream(b"data: " + line + b"\n"), 0.0, 8)
 
 
-def test_a_count_that_is_no_number_is_none() -> None:
+def test_a_count_that_is_not_a_number_is_ignored() -> None:
     lines = [
         b'data: {"choices": [{"delta": {"content": "x"}}], "usage": {"prompt_tokens": "9", "completion_tokens": -4}}\n'
     ]
@@ -272,14 +274,14 @@ def test_a_count_that_is_no_number_is_none() -> None:
 
 
 @pytest.mark.parametrize("figure", ["true", "-5", "1" + "0" * 400, "NaN", "Infinity", "1e400", "[]"])
-def test_a_figure_that_is_none_of_a_measurement_is_left_out(figure: str) -> None:
+def test_an_invalid_figure_is_left_out(figure: str) -> None:
     told = f'"usage": {{"prompt_tokens": {figure}, "completion_tokens": {figure}}}, "timings": {{"predicted_per_second": {figure}}}'
     lines = [f'data: {{"choices": [{{"delta": {{"content": "x"}}}}], {told}}}\n'.encode(), b"data: [DONE]\n"]
     sample = load_generator._read_stream(stream(*lines), 0.0, 8)
     assert (sample.input_tokens, sample.output_tokens, sample.engine_rate) == (0, 1, None)
 
 
-def test_a_sound_is_repeated_until_it_is_long_enough() -> None:
+def test_a_recording_is_repeated_until_it_is_long_enough() -> None:
     longer, seconds = load_generator.lengthen(sound(0.7), 3)
     with wave.open(io.BytesIO(longer)) as read:
         assert read.getnframes() / read.getframerate() == pytest.approx(seconds) == pytest.approx(2.8)
@@ -319,7 +321,7 @@ def test_each_service_is_measured_at_each_load(engine: Engine, tmp_path: Path) -
     }
 
 
-def test_one_that_dies_in_the_middle_is_told_and_the_others_figures_stand(engine: Engine, tmp_path: Path) -> None:
+def test_a_service_that_dies_fails_and_the_others_keep_their_figures(engine: Engine, tmp_path: Path) -> None:
     with Engine() as other:
         threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
         other.fault, other.after = "die", 2 + 1 + 1
@@ -332,7 +334,7 @@ def test_one_that_dies_in_the_middle_is_told_and_the_others_figures_stand(engine
     assert stands["state"] == "measured" and len(stands["loads"]) == 2
 
 
-def test_one_whose_answers_come_in_one_piece_is_told(
+def test_a_service_whose_answers_arrive_in_one_piece_fails(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load_generator, "FASTEST_TOKENS_PER_S", 0.5 / TOKEN_SECONDS)
@@ -340,13 +342,13 @@ def test_one_whose_answers_come_in_one_piece_is_told(
     assert service["state"] == "failed" and "arrived in one piece" in service["reason"]
 
 
-def test_one_that_is_not_there_is_told(engine: Engine, tmp_path: Path) -> None:
+def test_a_missing_service_fails(engine: Engine, tmp_path: Path) -> None:
     gone, stands = run(tmp_path, engine.service(port=1), engine.service())
     assert (gone["state"], stands["state"]) == ("failed", "measured")
     assert "nothing listens at http://127.0.0.1:1/v1/chat/completions" in gone["reason"]
 
 
-def test_a_hung_endpoint_costs_its_time_and_no_more(engine: Engine, tmp_path: Path) -> None:
+def test_a_hung_endpoint_costs_only_its_timeout(engine: Engine, tmp_path: Path) -> None:
     engine.fault, engine.after = "hang", 3
     begin = time.monotonic()
     (hung,) = run(tmp_path, engine.service(), timeout=0.6, method={**METHOD, "requests": 20, "concurrency": [1]})
@@ -355,7 +357,7 @@ def test_a_hung_endpoint_costs_its_time_and_no_more(engine: Engine, tmp_path: Pa
     assert hung["loads"][0]["failed"] == 20
 
 
-def test_a_sound_in_an_unknown_format_fails_its_service_alone(engine: Engine, tmp_path: Path) -> None:
+def test_a_recording_in_an_unknown_format_fails_only_its_service(engine: Engine, tmp_path: Path) -> None:
     ear = engine.service(name="ear", api="transcription")
     audio = base64.b64encode(b"ID3\x04").decode()
     heard, chat = run(tmp_path, ear, engine.service(), audio=audio, audio_file="song.mp3")
@@ -363,7 +365,7 @@ def test_a_sound_in_an_unknown_format_fails_its_service_alone(engine: Engine, tm
     assert chat["state"] == "measured"
 
 
-def test_a_sound_whose_header_does_not_know_its_length_is_read_to_its_end() -> None:
+def test_a_recording_without_a_length_in_its_header_is_read_to_its_end() -> None:
     # As ffmpeg writes into a pipe.
     longer, seconds = load_generator.lengthen(sound(1.0)[:40] + b"\xff\xff\xff\xff" + sound(1.0)[44:], 3.0)
     with wave.open(io.BytesIO(longer)) as read:
@@ -371,25 +373,23 @@ def test_a_sound_whose_header_does_not_know_its_length_is_read_to_its_end() -> N
 
 
 @pytest.mark.parametrize("cut", [slice(0, 30), slice(0, 44)], ids=["header", "frames"])
-def test_a_sound_that_is_cut_off_is_refused(cut: slice) -> None:
+def test_a_truncated_recording_is_refused(cut: slice) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         load_generator.lengthen(sound(1.0)[cut], 3.0)
 
 
-def test_a_sound_without_a_rate_is_refused() -> None:
+def test_a_recording_without_a_sample_rate_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\w"):
         load_generator.lengthen(sound(1.0)[:24] + bytes(4) + sound(1.0)[28:], 3.0)
 
 
-def test_a_defect_fails_its_service_alone(engine: Engine, tmp_path: Path) -> None:
+def test_a_bug_fails_only_its_service(engine: Engine, tmp_path: Path) -> None:
     broken, stands = run(tmp_path, engine.service(served_name=object.__new__), engine.service())
     assert broken["state"] == "failed" and "TypeError" in broken["reason"]
     assert stands["state"] == "measured"
 
 
-def test_what_runs_something_else_is_not_measured_under_the_wrong_name(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_running_version_is_measured(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serves = {"old": "old, a/m@master with llama.cpp 0", "chat": "chat, a/m@master with llama.cpp 1"}
     monkeypatch.setattr(host, "units", lambda: {f"thor-{name}.service": {"serves": it} for name, it in serves.items()})
     old, chat = run(tmp_path, engine.service(name="old"), engine.service())
@@ -397,7 +397,7 @@ def test_what_runs_something_else_is_not_measured_under_the_wrong_name(
     assert chat["state"] == "measured"
 
 
-def test_a_service_whose_turn_comes_too_late_is_told(engine: Engine, tmp_path: Path) -> None:
+def test_a_service_whose_turn_comes_too_late_fails(engine: Engine, tmp_path: Path) -> None:
     (late,) = run(tmp_path, engine.service(), timeout_all=-1)
     assert late["state"] == "failed" and "bench_timeout" in late["reason"]
 
@@ -415,7 +415,7 @@ def test_a_service_whose_turn_comes_too_late_is_told(engine: Engine, tmp_path: P
         ({}, None),
     ],
 )
-def test_a_method_that_makes_no_sense_is_refused(change: dict[str, Any], words: str | None) -> None:
+def test_an_invalid_method_is_refused(change: dict[str, Any], words: str | None) -> None:
     found = bench.wrong({**METHOD, "timeout": 60, "request_timeout": 5, **change})
     assert len(found) == (words is not None)
     assert words is None or re.match(f"THOR-BENCH-METHOD: {words}: write ", found[0])
@@ -447,7 +447,7 @@ def measures(service: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_engines_own_tool_is_asked_for_the_same_lengths(engine: Engine, tool: Path, tmp_path: Path) -> None:
+def test_the_engines_own_tool_gets_the_same_lengths(engine: Engine, tool: Path, tmp_path: Path) -> None:
     found = measures(engine.service())
     assert (found["tool"], found["state"]) == ("llama-bench", "measured")
     assert found["tests"] == [
@@ -465,7 +465,7 @@ def test_the_engines_own_tool_is_asked_for_the_same_lengths(engine: Engine, tool
         assert "not a measurement" in measures(engine.service())["reason"]
 
 
-def test_it_does_not_wait_for_ever_for_engines_that_start(
+def test_the_tool_does_not_wait_forever_for_starting_engines(
     engine: Engine, tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del tool
@@ -479,7 +479,7 @@ def test_it_does_not_wait_for_ever_for_engines_that_start(
     assert measures(engine.service())["state"] == "measured"
 
 
-def test_it_is_left_out_where_the_model_does_not_fit_a_second_time(engine: Engine, tool: Path) -> None:
+def test_the_tool_is_skipped_if_the_model_does_not_fit_twice(engine: Engine, tool: Path) -> None:
     del tool
     large = engine.service(model={"bytes": 10**15})
     found = measures(large)
@@ -487,7 +487,7 @@ def test_it_is_left_out_where_the_model_does_not_fit_a_second_time(engine: Engin
     assert bench.engine_tool(engine.service(), METHOD, lambda _text: None) is None, "an engine without one"
 
 
-def test_the_first_error_is_that_of_the_first_request_whichever_ends_first() -> None:
+def test_errors_are_in_the_order_of_the_requests() -> None:
     numbers = iter(range(3))
     taken = threading.Lock()
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Verification against a server that looks at the images it is sent: what is asked, and how the answers are judged."""
+"""Verification against a server that examines the images it receives: the requests, and the checks of their answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ QUESTIONS = verify.Questions(prompt="Hi", max_tokens=8, timeout=5, sound_name="s
 
 
 class Engine(ThreadingHTTPServer):
-    """Answers chats and transcriptions; it fetches images that are named by URL, unless it is told to stay at home."""
+    """Answers chats and transcriptions; it fetches images that are named by URL, unless remote fetches are off."""
 
     daemon_threads = True
 
@@ -127,7 +127,7 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
     return dict(problem)
 
 
-def test_the_picture_is_a_png_of_two_colours() -> None:
+def test_the_test_image_is_a_png_of_two_colours() -> None:
     content = sample_image.picture()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", content[16:24])
@@ -140,7 +140,7 @@ def test_the_picture_is_a_png_of_two_colours() -> None:
     assert len(content) < 2000
 
 
-def test_every_service_is_asked_for_what_it_is_there_for(engine: Engine, tmp_path: Path) -> None:
+def test_each_service_gets_its_representative_requests(engine: Engine, tmp_path: Path) -> None:
     services = [
         engine.service(name="chat"),
         engine.service(vision={"folder": str(tmp_path), "file_url": "file://{path}"}, remote_media=True),
@@ -162,7 +162,7 @@ def test_every_service_is_asked_for_what_it_is_there_for(engine: Engine, tmp_pat
     assert verify.verify_services([], QUESTIONS) == []
 
 
-def test_requests_go_out_side_by_side(engine: Engine, tmp_path: Path) -> None:
+def test_requests_are_concurrent(engine: Engine, tmp_path: Path) -> None:
     engine.delay = 0.5
     see = {"vision": {"folder": str(tmp_path), "file_url": "file://{path}"}, "remote_media": True}
     services = [engine.service(name=f"s{number}", **see) for number in range(5)]
@@ -172,7 +172,7 @@ def test_requests_go_out_side_by_side(engine: Engine, tmp_path: Path) -> None:
     assert time.monotonic() - begin < 2
 
 
-def test_answers_are_judged_and_not_only_their_status(engine: Engine) -> None:
+def test_the_content_of_answers_is_checked_too(engine: Engine) -> None:
     engine.reasoning = "Hm."
     services = [
         engine.service(thinking=True),
@@ -193,7 +193,7 @@ def test_answers_are_judged_and_not_only_their_status(engine: Engine) -> None:
     ] * 2 + [[]]
 
 
-def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> None:
+def test_an_answer_must_finish_and_a_thought_gets_more_tokens(engine: Engine) -> None:
     engine.finish, engine.text = "length", "Okay, the user wants me to"
     services = [engine.service(thinking=thinking) for thinking in (False, True, None)]
     results = verify.verify_services(services, QUESTIONS)
@@ -221,13 +221,13 @@ def test_an_answer_has_an_end_and_a_thought_gets_more_room(engine: Engine) -> No
 
 
 @pytest.mark.parametrize("api", ["chat", "transcription"])
-def test_a_model_without_weights_may_say_nothing_and_another_may_not(engine: Engine, api: str) -> None:
+def test_only_an_untrained_model_may_answer_nonsense(engine: Engine, api: str) -> None:
     engine.text = ""
     services = [engine.service(api=api, trained=trained) for trained in (True, False)]
     assert codes(verify.verify_services(services, QUESTIONS)) == [["THOR-ANSWER-WRONG"], []]
 
 
-def test_a_sound_that_is_refused_names_the_file(engine: Engine) -> None:
+def test_a_refused_recording_names_the_file(engine: Engine) -> None:
     engine.refusal = (400, "failed to read audio data")
     problem = only(verify.verify_services([engine.service(api="transcription")], QUESTIONS)[0])
     assert (problem["code"], problem["value"]) == ("THOR-AUDIO-FAILED", "speech.ogg")
@@ -243,7 +243,7 @@ def test_an_image_that_cannot_be_fetched_names_the_address(engine: Engine) -> No
     assert only(results[1])["value"] == url and "Failed to download image" in only(results[1])["reason"]
 
 
-def test_a_folder_that_is_not_there_is_named(engine: Engine, tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(engine: Engine, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     see = {"vision": {"folder": gone, "file_url": "file://{path}"}, "remote_media": True}
     results = verify.verify_services([engine.service(**see)], QUESTIONS)
@@ -251,7 +251,7 @@ def test_a_folder_that_is_not_there_is_named(engine: Engine, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("fetches", "found"), [(True, ["THOR-MEDIA-OPEN"]), (False, [])])
-def test_a_service_that_is_to_stay_at_home_is_caught_when_it_does_not(
+def test_a_forbidden_fetch_is_caught(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, fetches: bool, found: list[str]
 ) -> None:
     monkeypatch.setattr(sample_image, "own_address", lambda: "127.0.0.1")
@@ -263,7 +263,7 @@ def test_a_service_that_is_to_stay_at_home_is_caught_when_it_does_not(
     assert results[1]["ok"] == (not found)
 
 
-def test_an_engine_that_is_held_back_by_the_kernel_never_answers_and_that_is_right(
+def test_an_engine_that_the_kernel_blocks_does_not_answer_and_passes(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_image, "own_address", lambda: "127.0.0.1")
@@ -275,7 +275,7 @@ def test_an_engine_that_is_held_back_by_the_kernel_never_answers_and_that_is_rig
     assert results[1]["answer"] == "held back, as it should be"
 
 
-def test_a_service_that_is_not_there_is_not_taken_for_one_that_stays_at_home(
+def test_a_missing_service_does_not_count_as_one_that_fetches_nothing(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_image, "own_address", lambda: "127.0.0.1")
@@ -286,7 +286,7 @@ def test_a_service_that_is_not_there_is_not_taken_for_one_that_stays_at_home(
     assert verify.verify_services([engine.service(**see)], QUESTIONS)[1]["state"] == "unverified"
 
 
-def test_a_hung_endpoint_ends_after_its_time(engine: Engine) -> None:
+def test_a_hung_endpoint_ends_after_its_timeout(engine: Engine) -> None:
     engine.delay = 30
     begin = time.monotonic()
     questions = verify.Questions(prompt="Hi", max_tokens=8, timeout=0.5, sound=b"RIFF")
@@ -296,7 +296,7 @@ def test_a_hung_endpoint_ends_after_its_time(engine: Engine) -> None:
     assert all("did not answer within" in one["messages"][0] for one in results)
 
 
-def test_the_sound_is_taken_along_only_where_somebody_listens(tmp_path: Path) -> None:
+def test_the_recording_is_sent_only_to_transcription_services(tmp_path: Path) -> None:
     file = tmp_path / "a.wav"
     file.write_bytes(b"RIFF")
     args = {"audio_file": str(file), "prompt": "Hi", "audio": "not this"}
@@ -306,7 +306,7 @@ def test_the_sound_is_taken_along_only_where_somebody_listens(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read"), (b"", "has 0 bytes")])
-def test_a_sound_that_is_none_is_refused_by_its_variable(tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_an_unusable_recording_is_refused_by_its_variable(tmp_path: Path, content: bytes | None, reason: str) -> None:
     file = tmp_path / "a.wav"
     if content is not None:
         file.write_bytes(content)
@@ -314,7 +314,7 @@ def test_a_sound_that_is_none_is_refused_by_its_variable(tmp_path: Path, content
         sound.carry({"audio_file": str(file)}, [{"api": "transcription"}], "verify_audio_file")
 
 
-def test_junit_xml_tells_of_each_request(engine: Engine) -> None:
+def test_junit_xml_has_a_case_for_each_request(engine: Engine) -> None:
     engine.text = "\x00 <b>&amp;"
     results = verify.verify_services(
         [engine.service(name="chat", trained=False), engine.service(port=1), engine.service(api="x")], QUESTIONS
@@ -347,7 +347,7 @@ def test_junit_xml_tells_of_each_request(engine: Engine) -> None:
         ("127.0.0.1", [], None),
     ],
 )
-def test_a_service_that_listens_on_more_than_its_address_is_seen(
+def test_a_service_that_listens_on_other_addresses_is_detected(
     address: str, listens: list[str], named: str | None, engine: Engine
 ) -> None:
     service = engine.service(address=address)
@@ -360,7 +360,7 @@ def test_a_service_that_listens_on_more_than_its_address_is_seen(
     assert verify.exposed(service, [{**one, "unit": "thor-else.service"} for one in sockets]) is None
 
 
-def test_verify_fails_for_an_open_port_however_well_the_service_answers(engine: Engine) -> None:
+def test_an_open_port_fails_however_well_the_service_answers(engine: Engine) -> None:
     with socket.create_server(("0.0.0.0", 0)) as server:
         service = engine.service(port=server.getsockname()[1], api="other")
         listening = [{**one, "unit": None} for one in sockets.listening()]

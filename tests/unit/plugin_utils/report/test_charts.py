@@ -102,7 +102,7 @@ def test_a_device_with_a_failed_service_beside_others_is_said_to_have_failed() -
 
 
 @pytest.mark.parametrize("hosts", [1, 5, 14, 40])
-def test_no_chart_speaks_in_names_of_python(hosts: int) -> None:
+def test_no_chart_reads_out_names_from_the_code(hosts: int) -> None:
     whole = results.fleet(list(made_up.many(hosts)), REFERENCE, FLOOR)
     one = charts.overview(whole, FLOOR)
     pictures = [*charts.profiles(whole, REFERENCE), *charts.devices(whole, REFERENCE), *([one] if one else [])]

@@ -144,7 +144,7 @@ def plain(shown: Page) -> list[str]:
     return [word.replace("\N{NO-BREAK SPACE}", " ") for word in shown.words]
 
 
-def test_what_the_reference_lacks_has_a_table_of_its_own() -> None:
+def test_models_not_in_the_reference_have_their_own_table() -> None:
     own = service(FP4, 80.0, name="mine", profile="mine", model={"key": "mine", "id": "me/mine", "active_bytes": 2e9})
     shown = page([result("thor01", [own, service(WHISPER, 41.0)]), result("thor02", [service(WHISPER, 40.0)])])
     assert shown.row("other", "me/mine") == ["me/mine", "vLLM", "1", "80.0", "80.0", "80.0", "tok/s", "136.5", "59 %"]
@@ -154,7 +154,7 @@ def test_what_the_reference_lacks_has_a_table_of_its_own() -> None:
     assert "other" not in page(runs(FP4, {}, {"thor01": 33.0})).tables
 
 
-def test_an_engine_that_the_reference_calls_broken_is_held_beside_that_word() -> None:
+def test_an_engine_that_the_reference_calls_broken_stands_beside_that_word() -> None:
     model = {"key": "qwen3-8b-fp8", "id": "Qwen/Qwen3-8B-FP8", "precision": "fp8_w8a8", "active_bytes": 8.3e9}
     shown = page([result("thor01", [service(FP4, 14.0, profile="fp8", model=model)])])
     assert shown.row("reference", "Qwen3-8B-FP8 (fp8_w8a8)")[1:3] == ["broken", "14.0 (1 host)"]
@@ -178,7 +178,7 @@ def cards(shown: Page) -> dict[str, str]:
     return {words: number for number, words in re.findall(r"<b>(\d+)</b><span>([\w ]+)</span>", shown.text)}
 
 
-def test_the_causes_that_were_seen_are_named() -> None:
+def test_observed_causes_are_named() -> None:
     hot = {"hot": ["gpu-thermal at 96 °C, slowed down from 95 °C on"], "throttled": []}
     shown = page([result("thor01", [service(FP4, 20.0, slowed_by=hot)], conditions={"power_mode": "120W"})])
     for text in (shown.row("marked", "thor01")[-1], shown.row("services", "thor01")[-1]):
@@ -200,7 +200,7 @@ def test_an_outlier_is_ringed_though_it_is_not_slow() -> None:
     assert "There are none." in calm.words
 
 
-def test_what_changed_is_told_in_per_cent_with_what_else_changed() -> None:
+def test_a_change_of_speed_comes_with_what_else_changed() -> None:
     model = {"key": "qwen3-8b-fp4", "id": "x", "precision": "y", "active_bytes": 5e9}
     old, new = ({**model, "revision": one} for one in ("1111", "2222"))
     documents = [
@@ -226,7 +226,7 @@ def test_what_changed_is_told_in_per_cent_with_what_else_changed() -> None:
         assert words in row[6]
         assert f"{words} (1)" in shown.row("profile-changes", FP4)[5]
     assert shown.row("profile-changes", FP4)[1:5] == ["2", "\N{MINUS SIGN}0.3 %", "+10.8 %", "+22.0 %"]
-    # A change as small as that is no news, and stands with the service alone.
+    # Such a small change is only in the table of services.
     assert [line[0] for line in shown.tables["changes"]] == ["host", "thor01"]
     assert "\N{MINUS SIGN}0.3 %" in shown.row("services", "thor02")
 
@@ -239,13 +239,13 @@ def test_the_worst_change_comes_first_and_a_failure_before_all() -> None:
     assert shown.row("changes", "thor04")[2:6] == ["failed", "33.0", "tok/s", "-"]
 
 
-def test_without_an_earlier_run_nothing_is_said_to_have_stayed_the_same() -> None:
+def test_without_an_earlier_run_there_is_no_table_of_changes() -> None:
     shown = page(runs(FP4, {}, {"thor01": 33.0}))
     assert "There is no earlier run to compare with." in shown.words
     assert "changes" not in shown.tables
 
 
-def test_a_failed_service_is_told_with_its_reason_and_what_it_had() -> None:
+def test_a_failed_service_has_its_reason_and_its_previous_speed() -> None:
     shown = page(runs(FP4, {"thor01": 33.0, "thor02": 33.0}, {"thor01": None, "thor02": 33.0}))
     reason = "8 of 8 requests failed at 1 at once: no answer within 600 s."
     assert shown.row("failed", "thor01") == ["thor01", FP4, reason, "33.0", "tok/s"]
@@ -258,7 +258,7 @@ def test_a_failed_service_is_told_with_its_reason_and_what_it_had() -> None:
     assert cards(shown)["failed"] == "1"
 
 
-def test_what_was_measured_before_it_failed_is_no_measure_of_the_fleet() -> None:
+def test_figures_of_a_failed_service_do_not_count_for_the_fleet() -> None:
     loads = [made_up.load("chat", 10.0), made_up.load("chat", 10.0, 8, 8)]
     broken = service(FP4, 10.0, state="failed", reason="8 of 8 requests failed at 8 at once: reset.", loads=loads)
     shown = page([*runs(FP4, {"thor01": 33.0}, {"thor02": 33.0}), result("thor01", [broken], measured_at=NOW)])
@@ -286,7 +286,7 @@ def test_every_service_has_its_figures() -> None:
     assert shown.tables["method"][1] == ["2048 tokens", "128 tokens", "1, 8", "8", "1", "30 s", "1"]
 
 
-def test_every_device_has_its_circumstances() -> None:
+def test_every_device_has_its_conditions() -> None:
     documents = [
         result("thor01", [service(FP4, 33.0), service(CODER, 58.0)]),
         result("thor02", [service(FP4, None)], conditions={"power_mode": None, "clocks_locked": None}),
@@ -319,7 +319,7 @@ def test_terminal_and_markdown_hold_what_the_page_holds() -> None:
 
 
 def words(line: str) -> list[str]:
-    """The words of a line, whatever its columns are divided by."""
+    """The words of a line, whatever separates its columns."""
     return line.replace("\\", "").replace("|", " ").split()
 
 
@@ -330,7 +330,7 @@ def test_markdown_is_made_of_tables_of_even_rows() -> None:
         assert re.fullmatch(r"\| (-+:?( \| )?)+ \|", block.splitlines()[1])
 
 
-def test_a_terminal_ends_with_the_summary_and_sets_numbers_to_the_right() -> None:
+def test_a_terminal_ends_with_the_summary_and_aligns_numbers_right() -> None:
     lines = report.terminal(fleet(SLOW), REFERENCE, FLOOR).splitlines()
     assert lines[-1].startswith(
         "5 hosts, 5 services measured: 1 too slow, 0 failed, 1 outlier. Measured 2026-05-04 09:00 UTC"
@@ -363,7 +363,7 @@ def test_a_terminal_ends_with_the_summary_and_sets_numbers_to_the_right() -> Non
         [result(f"thor{n}", [service(FP4, 10.0 if n else 33.0)], measured_at=NOW) for n in range(40)],
     ],
 )
-def test_it_is_written_whatever_the_results_are(documents: list[dict[str, Any]]) -> None:
+def test_a_report_can_be_written_from_any_results(documents: list[dict[str, Any]]) -> None:
     shown = page(documents)
     whole = fleet(documents)
     assert report.markdown(whole, REFERENCE, FLOOR) and report.terminal(whole, REFERENCE, FLOOR)
@@ -382,7 +382,7 @@ def test_a_load_needs_no_more_than_the_schema_asks_for() -> None:
     assert page([result("thor01", [lean])]).row("services", "thor01")[3:5] == ["33.0", "tok/s"]
 
 
-def test_an_empty_fleet_needs_no_plotter_and_others_say_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_charts_need_the_plotter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "There are no results." in page([]).words[-1] or "There are no results." in " ".join(page([]).words)
     whole = fleet(SLOW)
@@ -400,7 +400,7 @@ def test_the_module_is_imported_without_the_plotter() -> None:
     assert done.stdout == "False\n"
 
 
-def test_files_that_were_left_out_are_named() -> None:
+def test_unusable_files_are_named() -> None:
     shown = page(SLOW, left_out=["THOR-RESULT-SCHEMA: <old>.json = 9: It is of version 9."])
     assert "THOR-RESULT-SCHEMA: <old>.json = 9: It is of version 9." in shown.words
     assert "Left out" not in page(SLOW).text
@@ -423,7 +423,7 @@ EVIL = [
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_names_are_text_in_all_three_forms(text: str) -> None:
+def test_names_are_escaped_in_all_three_forms(text: str) -> None:
     seen = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split()))
     model = {"key": text, "id": text, "precision": text, "revision": text, "active_bytes": 5e9}
     changed = {"name": text, "profile": text, "version": text, "model": model}
@@ -521,12 +521,12 @@ def test_reference_and_bound_are_lines_of_a_chart_where_there_are_any() -> None:
         ticks = re.findall(r"fill: none; stroke: var\(--(\w+)\); stroke-width: 1\.6", device)
         assert ticks == ["bound", "ink", "quiet"]
     speech = page([result("thor01", [service(WHISPER, 41.0)])])
-    assert "stroke-width: 1.6" not in speech.text, "one host is no median of a fleet"
+    assert "stroke-width: 1.6" not in speech.text, "one host has no fleet median"
     assert not [word for word in speech.words if re.match(r"(reference|bound) \d", word)]
     assert "x real time, one client" in speech.words
 
 
-def test_what_all_clients_get_is_drawn_where_there_were_several() -> None:
+def test_throughput_is_drawn_if_there_were_concurrent_requests() -> None:
     together = "all clients together, tok/s"
     assert together in page(SLOW).words
     alone = service(FP4, 33.0, loads=[made_up.load("chat", 33.0)])
@@ -547,13 +547,13 @@ def test_many_hosts_make_charts_that_stay_small() -> None:
     assert shown.row("setup", "L4T", "38.4.0")[2] == "25"
 
 
-def test_more_that_stand_out_than_there_is_room_for_are_counted() -> None:
+def test_outstanding_hosts_without_room_are_counted() -> None:
     speeds: dict[str, float | None] = {f"thor{n:02}": 33.0 if n < 35 else 20.0 + n / 100 for n in range(60)}
     shown = page(runs(FP4, dict.fromkeys(speeds, 33.0), speeds))
     assert "5 more marks without a name: the tables below list them." in shown.words
 
 
-def test_matplotlib_is_left_as_it_was() -> None:
+def test_settings_of_matplotlib_are_restored_and_ignored() -> None:
     with matplotlib.rc_context({"font.size": 17.0, "lines.markeredgewidth": 5.0}):
         first = page(SLOW).text
         assert matplotlib.rcParams["font.size"] == 17.0

@@ -51,7 +51,7 @@ def test_another_version_of_the_schema_is_refused_by_file_and_version(tmp_path: 
         (result("thor01", 1, service(float("nan"))), "NaN is not a number"),
     ],
 )
-def test_what_is_no_result_is_refused_with_its_place(tmp_path: Path, content: Any, words: str) -> None:
+def test_an_invalid_result_is_refused_with_its_place(tmp_path: Path, content: Any, words: str) -> None:
     path = write(tmp_path, "x.json", content)
     document, problems = result_files.read(path)
     assert document is None and problems
@@ -59,11 +59,11 @@ def test_what_is_no_result_is_refused_with_its_place(tmp_path: Path, content: An
     assert any(words in one.reason for one in problems), problems
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     documents, (problem,) = result_files.read_all([tmp_path / "gone"])
     assert documents == [] and problem.variable == str(tmp_path / "gone")
 
 
-def test_a_key_more_is_no_other_version(tmp_path: Path) -> None:
+def test_an_additional_key_does_not_change_the_version(tmp_path: Path) -> None:
     document, problems = result_files.read(write(tmp_path, "x.json", {**result("thor01", 1), "weather": "fine"}))
     assert problems == [] and document is not None

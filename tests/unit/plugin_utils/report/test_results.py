@@ -64,7 +64,7 @@ def test_the_share_of_the_bound() -> None:
 # Verdicts
 
 
-def test_where_nothing_is_recorded_the_reference_table_counts() -> None:
+def test_without_earlier_results_the_reference_table_is_the_baseline() -> None:
     good = fleet(result("thor01", 1, service(34.0)))["thor01 chat"]
     assert verdict(good) == ("good", "reference", 37.4)
     slow = fleet(result("thor01", 1, service(33.0)))["thor01 chat"]
@@ -74,12 +74,12 @@ def test_where_nothing_is_recorded_the_reference_table_counts() -> None:
     assert "0.88 of the 37.4 tok/s" in problem.reason and "none visible" in problem.reason
 
 
-def test_a_new_fleet_is_held_against_the_reference_and_not_against_itself() -> None:
+def test_the_baseline_of_a_new_fleet_is_the_reference_and_not_itself() -> None:
     entries = fleet(*(result(f"thor0{number}", 1, service(20.0)) for number in range(1, 4)))
     assert {verdict(entry) for entry in entries.values()} == {("slow", "reference", 37.4)}
 
 
-def test_what_a_host_had_before_counts_first() -> None:
+def test_a_hosts_own_earlier_speed_is_its_first_baseline() -> None:
     entries = fleet(
         result("thor01", 1, service(50.0)),
         result("thor02", 1, service(40.0)),
@@ -90,7 +90,7 @@ def test_what_a_host_had_before_counts_first() -> None:
     assert verdict(entries["thor02 chat"]) == ("good", "own", 40.0)
 
 
-def test_a_load_of_another_size_is_not_held_against_that_of_one_client() -> None:
+def test_loads_of_different_sizes_are_not_compared() -> None:
     def only(clients: int, rate: float) -> dict[str, Any]:
         load = {"concurrency": clients, "requests": 8, "failed": 0, "errors": [], "decode_tokens_per_s": spread(rate)}
         return service(loads=[load])
@@ -103,7 +103,7 @@ def test_a_load_of_another_size_is_not_held_against_that_of_one_client() -> None
     assert verdict(entry) == ("slow", "own", 15.0)
 
 
-def test_another_sound_is_another_measurement() -> None:
+def test_different_recordings_are_not_compared() -> None:
     def heard(day: int, sound: str, speed: float) -> dict[str, Any]:
         load = {"concurrency": 1, "requests": 1, "failed": 0, "errors": [], "audio_s_per_s": speed}
         document = result("thor01", day, service(api="transcription", loads=[load]))
@@ -124,7 +124,7 @@ def test_each_host_may_have_a_floor_of_its_own() -> None:
     assert "less than 0.9 of them (thor_bench_floor)" in problem.reason
 
 
-def test_a_new_host_is_held_against_the_others() -> None:
+def test_the_baseline_of_a_new_host_is_the_other_hosts() -> None:
     entries = fleet(
         result("thor01", 1, service(50.0)), result("thor02", 1, service(52.0)), result("thor03", 2, service(40.0))
     )
@@ -139,18 +139,18 @@ def test_a_new_host_is_held_against_the_others() -> None:
         ({"profile": "other"}, {}),
     ],
 )
-def test_only_like_is_held_against_like(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_only_comparable_figures_are_compared(before: dict[str, Any], after: dict[str, Any]) -> None:
     earlier = result("thor01", 1, service(90.0, **before))
     later = result("thor01", 2, service(36.0), **after)
     assert verdict(fleet(earlier, later)["thor01 chat"]) == ("good", "reference", 37.4)
 
 
-def test_what_was_too_slow_is_no_measure_for_what_comes_after() -> None:
+def test_slow_runs_never_become_a_baseline() -> None:
     entries = fleet(*(result("thor01", day, service(rate)) for day, rate in ((1, 40.0), (2, 20.0), (3, 21.0))))
     assert verdict(entries["thor01 chat"]) == ("slow", "own", 40.0)
 
 
-def test_without_anything_to_hold_it_against_there_is_no_verdict() -> None:
+def test_without_a_baseline_there_is_no_verdict() -> None:
     own = service(9.0, profile="mine", model={**Q5, "key": "mine"})
     assert verdict(fleet(result("thor01", 1, own))["thor01 chat"]) == ("unknown", "", None)
     both = fleet(
@@ -159,14 +159,14 @@ def test_without_anything_to_hold_it_against_there_is_no_verdict() -> None:
     assert verdict(both["thor02 chat"]) == ("slow", "fleet", 9.0), "the one beside it is better than nothing"
 
 
-def test_broken_and_unsupported_rows_of_the_table_are_no_figures() -> None:
+def test_broken_and_unsupported_rows_of_the_table_have_no_figure() -> None:
     fp8 = service(20.0, engine="vllm", model={**Q5, "key": "qwen3-8b-fp8"})
     assert results.reference_figure(fp8, REFERENCE) is None
     assert results.reference_figure(service(api="transcription"), REFERENCE) is None
     assert results.reference_figure(service(), REFERENCE) == 37.4
 
 
-def test_the_causes_are_those_that_were_seen() -> None:
+def test_causes_are_those_observed() -> None:
     hot = {"hot": ["tj at 99 °C, slowed down from 95 °C on"], "throttled": []}
     entry = fleet(result("thor01", 1, service(10.0, slowed_by=hot), power_mode="30W", clocks_locked=False))[
         "thor01 chat"
@@ -180,7 +180,7 @@ def test_the_causes_are_those_that_were_seen() -> None:
         assert words in problem.reason
 
 
-def test_one_that_was_not_measured_is_told_with_its_reason() -> None:
+def test_a_service_that_was_not_measured_has_its_reason() -> None:
     dead = service(state="failed", reason="3 of 8 requests failed.")
     entry = fleet(result("thor01", 1, dead))["thor01 chat"]
     (problem,) = results.problems([entry])
@@ -205,13 +205,13 @@ def test_the_newest_of_each_service_is_kept_with_the_one_before_it() -> None:
     assert chat.before.before is None
 
 
-def test_another_profile_under_the_same_name_is_no_change_of_speed() -> None:
+def test_another_profile_under_the_same_name_is_not_compared() -> None:
     entries = fleet(result("thor01", 1, service(40.0)), result("thor01", 2, service(20.0, profile="other")))
     assert entries["thor01 chat"].change is None
 
 
 @pytest.mark.parametrize("failed", [1, 2])
-def test_what_failed_has_no_change_of_speed(failed: int) -> None:
+def test_a_failed_service_has_no_change_of_speed(failed: int) -> None:
     runs = [
         result("thor01", day, service(40.0, state="failed" if day == failed else "measured", reason="It died."))
         for day in (1, 2)
@@ -219,7 +219,7 @@ def test_what_failed_has_no_change_of_speed(failed: int) -> None:
     assert fleet(*runs)["thor01 chat"].change is None
 
 
-def test_outliers_are_marked_on_both_sides_where_there_are_three_alike() -> None:
+def test_outliers_are_marked_on_both_sides_in_groups_of_three() -> None:
     rates = {"thor01": 40.0, "thor02": 41.0, "thor03": 30.0, "thor04": 55.0, "thor05": 40.5}
     entries = fleet(*(result(host, 1, service(rate)) for host, rate in rates.items()))
     assert [name for name, entry in entries.items() if entry.outlier] == ["thor03 chat", "thor04 chat"]
