@@ -62,7 +62,6 @@ def render(folder: Path) -> dict[str, Any]:
     shutil.copy(HERE / "render.yml", work)
     extra = {
         "repository": str(ROOT),
-        "role_path": str(ROOT / "roles" / "serving"),
         "serving_require_gpu": True,
         # A hang must be noticed within the time of a check.
         "serving_liveness_interval": 3,
