@@ -68,6 +68,7 @@ ansible_facts:
       sample:
         device: {"model": "NVIDIA Jetson AGX Thor Developer Kit", "thor": true}
         l4t: "38.2.0"
+        secrets: {"tags": {"chat": "3f9a01bc"}, "unused": false}
         memory: {"total_bytes": 131000000000, "available_bytes": 120000000000}
 """
 
