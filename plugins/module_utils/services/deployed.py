@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be before services can be asked or measured: their units, and root."""
+"""What services need before they can be verified or measured: their units, and root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNITS = Path("/etc/systemd/system")
 
 
 def missing(service: Mapping[str, Any], units: Path = UNITS) -> Problem | None:
-    """What is wrong where nobody has put the service on this host yet."""
+    """The problem of a service that is not deployed on this host; None if it is."""
     if (units / service["unit"]).exists():
         return None
     reason = f"The service is not deployed: {service['unit']} is not on this host."
@@ -23,7 +23,7 @@ def missing(service: Mapping[str, Any], units: Path = UNITS) -> Problem | None:
 
 
 def all_missing(services: Sequence[Mapping[str, Any]], units: Path = UNITS) -> list[Problem]:
-    """The same of several services."""
+    """The same for several services."""
     return [problem for service in services if (problem := missing(service, units))]
 
 
@@ -33,8 +33,8 @@ def is_root() -> bool:
 
 
 def no_root() -> Problem:
-    """What is wrong where it may not."""
-    reason = "The play does not run as root on the host, and who is not root sees neither whose the ports are nor what Docker runs."
+    """The problem of a process that is not root."""
+    reason = "The play does not run as root on the host, and only root can see who owns the ports and what Docker runs."
     remedy = (
         "Leave become: true of the playbook in force (no ansible_become: false), with a user who may use sudo; add -K where sudo "
         "asks for a password."

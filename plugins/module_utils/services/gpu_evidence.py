@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an engine uses the GPU, judged by what it prints while it starts. Pure; the supervisor uses this file, too.
 
-Engines announce what they are about to do, do it, and sometimes fail and go on with the CPU. So announcements do not count, what
-was placed on the GPU does, and a failure takes back everything, whenever it comes. The expressions are the catalog's (``gpu`` of
-an engine, docs/catalog.md).
+Engines announce what they are about to do, do it, and sometimes fail and continue on the CPU. So announcements do not count, what was
+placed on the GPU does, and a failure invalidates everything, whenever it comes. The expressions are in the catalog (``gpu`` of an
+engine, docs/catalog.md).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 
 def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """What options and variables of a service say about the GPU: the catalog's ``options``, applied to this service.
+    """What a service's options and variables say about the GPU: the catalog's ``options``, applied to this service.
 
-    ``none`` and ``part`` are those, as text, that keep the whole model, or a part of it, off the GPU; ``layers`` are those that
-    ask for a number of layers of the model, and ``draft_layers`` those of a draft model, with that number. An entry of the catalog
-    is a name, or a name and the value that it must have; names that set the same thing stand in one entry, with ``|`` between them.
+    ``none`` and ``part`` list those, as text, that keep all or part of the model off the GPU; ``layers`` and ``draft_layers`` map those
+    that ask for a number of layers of the model, or of a draft model, to that number. A catalog entry is a name, or a name and the value
+    that it must have; names that set the same thing share an entry, separated by ``|``.
     """
     known = spec.get("options") or {}
     found: dict[str, Any] = {"none": [], "part": [], "layers": {}, "draft_layers": {}}
@@ -41,7 +41,7 @@ def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str
 def silenced(
     spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str, str]
 ) -> list[tuple[list[str], str]]:
-    """What keeps the engine from saying what ``evidence`` looks for (``silenced_by``): names of the same thing, and how it was given."""
+    """What stops the engine from logging what ``evidence`` looks for (``silenced_by``): the names of the setting, and how it was given."""
     found = []
     for entry in spec.get("silenced_by") or []:
         names, _blank, wanted = entry.partition(" ")
@@ -52,9 +52,9 @@ def silenced(
 
 
 def _given(names: Sequence[str], argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
-    """An option or a variable as it was given, and its value; an empty text where it was not.
+    """An option or a variable as it was given, and its value; an empty text if it was not given.
 
-    The last one of ``argv`` counts, and a variable only where there is none (llama.cpp: "will be overwritten by command line argument").
+    The last option in ``argv`` counts, and a variable only without one (llama.cpp: "will be overwritten by command line argument").
     """
     for index in range(len(argv) - 1, -1, -1):
         flag = argv[index]
@@ -68,13 +68,13 @@ def _given(names: Sequence[str], argv: Sequence[str], environment: Mapping[str, 
 
 
 def _short(text: str) -> str:
-    """On one line, which is what systemd takes for a status."""
+    """On one line, as systemd requires for a status."""
     line = " ".join(text.split())
     return line if len(line) <= 80 else f"{line[:77]}..."
 
 
 def _is_off(value: str | None) -> bool:
-    """Whether a value says that an option asks for nothing: 0 of something, or a variable that is switched off."""
+    """Whether a value switches its option off: 0 of something, or a variable such as ``off``."""
     if value is None:
         return False
     try:
@@ -84,19 +84,19 @@ def _is_off(value: str | None) -> bool:
 
 
 def asked_text(gpu: Mapping[str, Any] | None) -> str:
-    """The same for people; empty where the whole model belongs on the GPU."""
+    """The same for people; empty if the whole model should be on the GPU."""
     found = (gpu or {}).get("asked") or {}
     if found.get("none"):
         return f"on the CPU by its options ({', '.join(found['none'])})"
     if found.get("part"):
         return _partly(found)
-    # A number may be more than the model has: only the engine knows.
+    # The number may exceed the layers of the model: only the engine knows.
     layers = _layers(found)
     return f"no more layers on the GPU than its options say ({', '.join(layers)})" if layers else ""
 
 
 def _layers(found: Mapping[str, Any]) -> list[str]:
-    """The options that ask for a number of layers. What an older version of the collection has deployed knows one kind of them."""
+    """The options that ask for a number of layers. Configurations from older versions of the collection have only one kind."""
     return [*(found.get("layers") or {}), *(found.get("draft_layers") or {})]
 
 
@@ -105,7 +105,7 @@ def _partly(found: Mapping[str, Any]) -> str:
 
 
 def _two_numbers(pattern: re.Pattern[str] | None, line: str) -> tuple[int, int] | None:
-    """What an expression picks out of a line; None where that is not two numbers."""
+    """The two numbers that an expression captures from a line; None if it does not."""
     match = pattern.search(line) if pattern else None
     if match is None or not (match[1] or "").isdecimal() or not (match[2] or "").isdecimal():
         return None
@@ -113,7 +113,7 @@ def _two_numbers(pattern: re.Pattern[str] | None, line: str) -> tuple[int, int] 
 
 
 class Evidence:
-    """Reads the lines of one start, and tells what they prove. ``spec`` is a service's ``gpu``."""
+    """Reads the lines of one start and says what they prove. ``spec`` is a service's ``gpu``."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self._missing = [re.compile(pattern) for pattern in spec["evidence"]]
@@ -126,11 +126,11 @@ class Evidence:
         self._failure = ""
         self._part = ""
         self._counts: list[tuple[int, int]] = []
-        # MiB that the engine says it needs, and finds free; None where it does not say.
+        # MiB that the engine says it needs, and that it finds free; None if it does not say.
         self.needs: tuple[int, int] | None = None
 
     def read(self, text: str) -> None:
-        """Take in one line."""
+        """Read one line."""
         line = text.strip()
         if any(pattern.search(line) for pattern in self._revoked):
             self._failure = self._failure or line
