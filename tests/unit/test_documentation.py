@@ -117,3 +117,11 @@ def test_every_path_on_the_page_for_developers_exists(path: str) -> None:
 def test_the_map_names_no_file_without_its_folder() -> None:
     bare = set(re.findall(r"`([\w-]+\.(?:py|j2|yml))`", MAP)) - {"site.yml", "rollout.yml"}
     assert bare == set(), "give the path from the root of the repository"
+
+
+def test_the_map_has_every_room() -> None:
+    plugins = ROOT / "plugins"
+    rooms = {*plugins.iterdir(), *(plugins / "plugin_utils").iterdir(), *(plugins / "module_utils").iterdir()}
+    names = {str(room.relative_to(ROOT)) for room in rooms if any(room.glob("*.py")) and room.name != "__pycache__"}
+    rows = set(re.findall(r"^\| `([^`]+)` \|", MAP.split("\n## Rooms\n")[1].split("\n## ")[0], re.MULTILINE))
+    assert names - {"plugins/plugin_utils", "plugins/module_utils"} <= rows
