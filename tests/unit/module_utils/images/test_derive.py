@@ -12,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import docker_api
 from ansible_collections.jetson.thor.plugins.module_utils.images import derive, predict, record
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images as plan
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind
 from fake_dockerd import Dockerd
 from image_runs import DERIVED, LACKS, SOUND, VLLM, failed, listening, pulled, run, service, spec
 
@@ -64,7 +65,8 @@ def test_a_lost_derived_image_is_made_again(dockerd: Dockerd, tmp_path: Path) ->
     dockerd.lacking = dict(LACKS)
     host = {**record.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
     services = [service(python_packages=SOUND)]
-    assert plan.work(services, host, require_gpu=False)["todo"] == [f"look for Python packages in {VLLM}"]
+    todo = plan.work(services, host, require_gpu=False)["todo"]
+    assert todo == [(Kind.INSTALL, f"Python packages in {VLLM}", "services need them")]
     assert run(tmp_path, spec(listening()))["derived"]
 
 

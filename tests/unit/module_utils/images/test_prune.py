@@ -11,6 +11,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import docker_api
 from ansible_collections.jetson.thor.plugins.module_utils.images import predict, record
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images as plan
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind
 from fake_dockerd import Dockerd
 from image_runs import DERIVED, LACKS, ONE, SGLANG, SOUND, TWO, VLLM, image, listening, pulled, run, service, spec
 
@@ -87,7 +88,7 @@ def test_a_derived_image_is_removed_with_its_last_service(dockerd: Dockerd, tmp_
     run(tmp_path, spec(listening()))
     host = {**record.observe(), "l4t": "38.2.0", "container_packages": {toolkit.PACKAGES[0]: "1.18.1-1"}}
     todo = plan.work([service()], host, require_gpu=False, prune=True)["todo"]
-    assert todo == [f"remove {VLLM} with {' '.join(SOUND)}"]
+    assert todo == [(Kind.REMOVE, f"{VLLM} with {' '.join(SOUND)}", "no service needs it")]
     unit = tmp_path / "units/thor-speech.service"
     unit.write_text(f"ExecStart=docker run {DERIVED} serve")
     arguments = spec(image(), prune=True)
