@@ -48,7 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg=planned.refusal)
         else:
             result["ansible_facts"] = {"thor_plan": fact}
-            result.update(_groups(planned))
+            if args["roles"] is None:
+                result.update(_groups(planned))
         return result
 
     def _planned(self, role: str, variables: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ description:
   - Compares the services of a host with what was observed there, and returns what has to be done as the fact C(thor_plan).
   - Fails with every problem in one message, before anything is changed. C(docs/errors.md) explains each code.
   - Reads the variables of the collection's roles, because the roles act on the plan.
+  - Puts a host with something to do into the group C(thor_due), and for each role that is due into C(thor_due_ROLE). Like
+    M(ansible.builtin.group_by), it reports a change when it does.
 options:
   services:
     description: The fact C(thor_services) of M(jetson.thor.resolve).
