@@ -96,8 +96,8 @@ def is_running(name: str) -> bool:
 def script(name: str, call: str) -> str:
     """A Python program that makes the call (``[package.]module.function(...)``) in the code that a job has brought."""
     code, (path, arguments) = JOBS / name / "code", call.split("(", 1)
-    module, _, function = f"{PACKAGE}.{path}".rpartition(".")
-    package, _, leaf = module.rpartition(".")
+    module, function = f"{PACKAGE}.{path}".rsplit(".", 1)
+    package, leaf = module.rsplit(".", 1)
     return f"import sys; sys.path.insert(0, {str(code)!r}); from {package} import {leaf}; {leaf}.{function}({arguments}"
 
 

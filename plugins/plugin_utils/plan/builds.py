@@ -103,7 +103,7 @@ def due(
         # A service without a version was refused as such.
         if service["role"] in RECIPES and service["version"] is not None:
             users.setdefault((service["role"], service["engine"], service["version"]), []).append(service)
-    wanted = [_build(sharing, chosen.get(role, BuildSettings()), host) for (role, _, _), sharing in users.items()]
+    wanted = [_build(sharing, chosen.get(role, BuildSettings()), host) for (role, *_version), sharing in users.items()]
     return [build for build in wanted if build.reasons]
 
 

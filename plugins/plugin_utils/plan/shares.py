@@ -100,7 +100,7 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
     by_source = {
         source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("modelscope", "url")
     }
-    client = bool(by_source["modelscope"]) and host.get("hub_client") != settings.hub_client is not None
+    client = bool(by_source["modelscope"] and settings.hub_client) and host.get("hub_client") != settings.hub_client
     steps = [Step(Kind.INSTALL, role, f"modelscope-hub {settings.hub_client}", "it fetches models")] if client else []
     for one in due:
         kind = Kind.FETCH if one.bytes else Kind.CHECK

@@ -50,7 +50,7 @@ class Container:
             if error.status == 404:
                 return None
             raise
-        key, _, value = self.label.partition("=")
+        key, value = self.label.split("=", 1)
         return "ours" if (found["Config"].get("Labels") or {}).get(key) == value else "foreign"
 
     def remove(self) -> bool:

@@ -20,7 +20,7 @@ def check_gpu(evidence: gpu_evidence.Evidence | None, free_at_start: str, wait: 
     if evidence is None:
         say("this engine's use of the GPU cannot be checked: the catalog has no gpu for it", level=4)
         return ""
-    for _ in range(8):  # the log may lag a little behind the answers, and its last word counts
+    for _attempt in range(8):  # the log may lag a little behind the answers, and its last word counts
         wait("looking for the GPU in the engine's log")
         found, why = evidence.verdict()
         if found != "unused":
