@@ -59,11 +59,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         merged.flags = files.flags(args["catalog"])
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
-        resolution.problems = [
+        found = [
             *unknown.problems,
             *of_entries,
             *role_variables.problems(variables, self._templar.template),
             # A variable that is missing because its name was misspelled is one problem, not two.
             *(problem for problem in resolution.problems if problem.variable not in unknown.meant),
         ]
-        return resolution
+        return Resolution(resolution.services, found)

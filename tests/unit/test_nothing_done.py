@@ -70,10 +70,26 @@ def test_known_variables_and_facts_of_the_modules_are_not_refused() -> None:
     assert "serving_require_gpu" in files.role_variables()
 
 
-def test_a_renamed_variable_is_refused_with_its_new_name() -> None:
-    for old, new in RENAMED.items():
-        assert refused(old) == {old: f"Did you mean {new!r}?"}
-        assert old not in files.role_variables() and new in files.role_variables()
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("catalog_memory_reserve_gib", "preflight_memory_reserve_gib"),
+        ("catalog_plan_file", "preflight_plan_file"),
+        ("engine_image_collect", "engine_image_prune"),
+        ("engine_image_extend", "engine_image_derive"),
+        ("model_store_rehash", "model_store_verify_checksums"),
+        ("preflight_container_runtime", "container_runtime_toolkit_version, container_runtime_daemon_options"),
+        ("preflight_cuda", "llama_cpp_cuda, whisper_cpp_cuda"),
+        ("preflight_install_programs", "whisper_cpp_install_ffmpeg"),
+    ],
+)
+def test_a_renamed_or_removed_variable_is_refused_with_its_successors(old: str, new: str) -> None:
+    assert refused(old) == {old: f"Set {new} instead."}
+
+
+def test_successors_of_removed_variables_are_variables_of_roles() -> None:
+    assert not RENAMED.keys() & files.role_variables()
+    assert set().union(*RENAMED.values()) <= files.role_variables()
 
 
 def test_three_edits_from_a_role_variable_make_an_independent_name() -> None:

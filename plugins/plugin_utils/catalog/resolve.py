@@ -8,7 +8,7 @@ Pure: no device, no Ansible. docs/catalog.md explains the keys of a service.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
@@ -25,12 +25,12 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import 
 SERVICE_KEYS = SERVICE.keys or {}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Resolution:
     """The services that could be resolved, and everything that is wrong."""
 
-    services: list[Service] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    services: Sequence[Service]
+    problems: Sequence[Problem]
 
     @property
     def facts(self) -> list[dict[str, Any]]:

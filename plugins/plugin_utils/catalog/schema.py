@@ -11,7 +11,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
 TEXT, PROSE = shapes.TEXT, shapes.PROSE
-PROSES = Field((list,), items=PROSE)
 SWITCH = Field((bool,))
 WORDS = Field((list,), items=TEXT)
 NAMES = Field((list,), items=shapes.NAME)

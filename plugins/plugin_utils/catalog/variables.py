@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.role_variables import VARIABLES
@@ -21,23 +21,31 @@ KNOWN = tuple(
 )
 # What the collection's own modules return: a host has them once it has been observed.
 FACTS = ("thor_host", "thor_plan", "thor_problems", "thor_services")
-# Variables of roles that have a new name, under which an inventory must set them.
-RENAMED = {
-    "catalog_memory_reserve_gib": "preflight_memory_reserve_gib",
-    "catalog_plan_file": "preflight_plan_file",
-    "engine_image_collect": "engine_image_prune",
-    "engine_image_extend": "engine_image_derive",
-    "model_store_rehash": "model_store_verify_checksums",
+# Variables of roles that were renamed or removed, each with the ones to set instead.
+RENAMED: dict[str, tuple[str, ...]] = {
+    "catalog_memory_reserve_gib": ("preflight_memory_reserve_gib",),
+    "catalog_plan_file": ("preflight_plan_file",),
+    "engine_image_collect": ("engine_image_prune",),
+    "engine_image_extend": ("engine_image_derive",),
+    "model_store_rehash": ("model_store_verify_checksums",),
+    "preflight_builds": tuple(
+        f"{role}_{key}"
+        for role in ("llama_cpp", "whisper_cpp")
+        for key in ("cuda", "cuda_architectures", "cmake_options")
+    ),
+    "preflight_container_runtime": ("container_runtime_toolkit_version", "container_runtime_daemon_options"),
+    "preflight_cuda": ("llama_cpp_cuda", "whisper_cpp_cuda"),
+    "preflight_install_programs": ("whisper_cpp_install_ffmpeg",),
 }
 EDITS = 2
 
 
-@dataclass
+@dataclass(frozen=True)
 class Unknown:
     """Variables that nothing reads. ``meant`` are the known names that were probably intended."""
 
-    problems: list[Problem] = field(default_factory=list)
-    meant: set[str] = field(default_factory=set)
+    problems: list[Problem]
+    meant: frozenset[str]
 
 
 def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collection[str]) -> Unknown:
@@ -46,23 +54,25 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
     The prefix ``thor_`` belongs to the collection: any unknown name that begins with it is refused. A person's own variable may well
     begin with a role's prefix, so only old names and near misses of a known name are refused there. No value is quoted: it may be a secret.
     """
-    result = Unknown()
+    found: list[tuple[str, str | None, str]] = []
     for name in sorted(map(str, names)):
         if re.match(r"thor[_-]", name, re.IGNORECASE):
             if name not in KNOWN and name not in FACTS:
                 near = closest(name.lower().replace("-", "_"), KNOWN)
-                _add(result, name, near, nearest(near or name, KNOWN))
-        elif name not in role_variables and any(name.startswith(f"{role}_") for role in roles):
-            near = RENAMED.get(name) or min((one for one in role_variables if _within(name, one, EDITS)), default=None)
-            if near:
-                _add(result, name, near, nearest(near, [near]))
-    return result
-
-
-def _add(result: Unknown, name: str, near: str | None, remedy: str) -> None:
+                found.append((name, near, nearest(near or name, KNOWN)))
+        elif name in RENAMED:
+            found.append((name, None, f"Set {', '.join(RENAMED[name])} instead."))
+        elif (
+            name not in role_variables
+            and any(name.startswith(f"{role}_") for role in roles)
+            and (near := min((one for one in role_variables if _within(name, one, EDITS)), default=None))
+        ):
+            found.append((name, near, nearest(near, [near])))
     reason = "Nothing reads a variable of this name."
-    result.problems.append(Problem("THOR-VARIABLE-UNKNOWN", name, None, reason, remedy))
-    result.meant.update([near] if near else [])
+    return Unknown(
+        [Problem("THOR-VARIABLE-UNKNOWN", name, None, reason, remedy) for name, _, remedy in found],
+        frozenset(near for _, near, _ in found if near),
+    )
 
 
 def _within(one: str, other: str, limit: int) -> bool:

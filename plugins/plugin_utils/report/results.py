@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.observe import throttling
@@ -60,7 +60,7 @@ class Verdict:
     floor: float = 0.0  # the share of the baseline that it must reach
 
 
-@dataclass
+@dataclass(frozen=True)
 class Entry:
     """One service of one result, and what the other results say of it."""
 
@@ -101,11 +101,11 @@ class Entry:
         return str(self.service.get("reason") or f"{failed} of its requests failed.")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fleet:
     """The newest entry of each service of each host."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: Sequence[Entry]
 
     def by_profile(self) -> dict[str, list[Entry]]:
         """Entries by profile, in the order of their names."""
@@ -163,17 +163,14 @@ def fleet(
             before = newest.get(key)
             if before is not None and before.service["profile"] != service["profile"]:
                 before = None
-            newest[key] = Entry(host, result, service, verdict, before)
+            # Only one step back is shown.
+            newest[key] = Entry(host, result, service, verdict, replace(before, before=None) if before else None)
         for result, service in fresh:
             entry = newest[result["host"], str(service["name"])]
             if entry.verdict.state in ("good", "unknown") and entry.figure is not None:
                 good.setdefault(comparison_key(result, service), []).append((result["host"], entry.figure))
-    for entry in newest.values():
-        if entry.before is not None:
-            entry.before.before = None  # only one step back is shown
-    whole = Fleet(sorted(newest.values(), key=lambda entry: (entry.host, str(entry.service["name"]))))
-    _mark_outliers(whole, floor)
-    return whole
+    entries = sorted(newest.values(), key=lambda entry: (entry.host, str(entry.service["name"])))
+    return Fleet(_with_outliers(entries, floor))
 
 
 def _verdict(
@@ -219,16 +216,21 @@ def reference_figure(service: Mapping[str, Any], reference: Mapping[str, Any]) -
     return None
 
 
-def _mark_outliers(whole: Fleet, floor: float) -> None:
+def _with_outliers(entries: Sequence[Entry], floor: float) -> list[Entry]:
     """Mark entries that differ from the median of their group by more than the floor allows, in groups of three or more."""
-    groups: dict[tuple[Any, ...], list[Entry]] = {}
-    for entry in whole.entries:
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for entry in entries:
         if entry.figure is not None and not entry.failed:
-            groups.setdefault(comparison_key(entry.result, entry.service), []).append(entry)
-    for group in groups.values():
-        middle = statistics.median(entry.figure or 0 for entry in group)
-        for entry in group if len(group) >= 3 else []:
-            entry.outlier = not floor * middle <= (entry.figure or 0) <= (2 - floor) * middle
+            groups.setdefault(comparison_key(entry.result, entry.service), []).append(entry.figure)
+
+    def is_outlier(entry: Entry) -> bool:
+        figures = groups.get(comparison_key(entry.result, entry.service), [])
+        if entry.figure is None or entry.failed or len(figures) < 3:
+            return False
+        middle = statistics.median(figures)
+        return not floor * middle <= entry.figure <= (2 - floor) * middle
+
+    return [replace(entry, outlier=is_outlier(entry)) for entry in entries]
 
 
 def problems(entries: Iterable[Entry]) -> list[Problem]:

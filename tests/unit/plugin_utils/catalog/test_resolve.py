@@ -203,7 +203,7 @@ def test_profiles_must_be_a_list() -> None:
 
 
 def test_without_profiles_there_is_neither_a_service_nor_a_problem() -> None:
-    assert run() == Resolution()
+    assert run() == Resolution([], [])
 
 
 def test_all_problems_are_reported_at_once() -> None:
