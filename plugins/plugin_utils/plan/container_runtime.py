@@ -26,9 +26,10 @@ def steps(
 
     Returns ``needed`` (whether any service runs in a container; if not, only this and empty ``problems``), ``problems`` (texts
     with codes), ``dpkg`` (finish an interrupted dpkg run), ``gpg`` (install it), ``docker`` and ``toolkit`` (packages to
-    install), ``docker_repository`` and ``toolkit_repository`` (add their source), ``configure``, ``options`` and
-    ``environment`` (for the module docker_daemon), ``enable``, ``cdi`` (renew the CDI description), ``cdi_record``,
-    ``architecture``, ``any`` (whether there is anything to do), ``unproven`` (why the NVIDIA runtime is not known to work).
+    install), ``docker_repository`` and ``toolkit_repository`` (add their source), ``configure``, ``environment`` (for the
+    module docker_daemon; its options may hold passwords and are not part of this), ``enable``, ``cdi`` (renew the CDI
+    description), ``cdi_record``, ``architecture``, ``any`` (whether there is anything to do), ``unproven`` (why the NVIDIA
+    runtime is not known to work).
     """
     needed = _containers(services)
     found = problems(services, host, settings)
@@ -60,7 +61,6 @@ def steps(
         "problems": [],
         "any": any(decided.values()),
         **decided,
-        "options": options,
         "environment": wanted_environment,
         "cdi_record": {"l4t": host["l4t"], "toolkit": version},
         "architecture": ARCHITECTURES.get(host["architecture"], host["architecture"]),

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import container_runtime
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
 from docker_info import INFO
+from sample_host import HOST as BARE
+from sample_host import SETTINGS as PLAN
+from sample_host import service
 
 ROOT = Path(__file__).resolve().parents[4]
 VERSION = "1.18.1-1"
@@ -54,6 +60,11 @@ HOST: dict[str, Any] = {
     "cdi": {"unit": True, "renewed": {"l4t": "38.2.0", "toolkit": VERSION}},
     "raw_table": True,
 }
+
+# A whole host, and a service of it that runs in a container.
+THOR: dict[str, Any] = {**BARE, **HOST}
+IMAGE = "nvcr.io/nvidia/vllm:25.10-py3"
+SERVED = [service(kind="container", role="serving", engine="vllm", image=IMAGE, image_bytes=1000)]
 
 
 def host(**changes: Any) -> dict[str, Any]:
@@ -138,7 +149,17 @@ def test_a_password_in_a_proxy_does_not_cause_a_change_on_every_run() -> None:
     there = host(daemon_json=daemon_json.redact({**HOST["daemon_json"], **options}))
     decided = steps(there, daemon_options=options)
     assert not decided["configure"]
-    assert decided["options"]["proxies"] == options["proxies"], "the module gets the password"
+    assert container_runtime.daemon_options({**SETTINGS, "daemon_options": options})["proxies"] == options["proxies"]
+
+
+def test_a_password_in_a_proxy_is_not_in_the_plan() -> None:
+    """The plan becomes a fact: it is cached, and printed with -v."""
+    options = {"proxies": {"http-proxy": "http://me:s3cret@proxy:3128"}}
+    planned = plan(
+        "thor01", SERVED, THOR, replace(PLAN, container_runtime={**SETTINGS, "daemon_options": options})
+    ).as_dict()
+    assert planned["container_runtime"]["configure"], planned
+    assert "s3cret" not in json.dumps(planned)
 
 
 @pytest.mark.parametrize(
