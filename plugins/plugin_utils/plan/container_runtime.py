@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import ARCHITECTURES
-from ansible_collections.jetson.thor.plugins.module_utils.observe import packages, toolkit
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, packages, toolkit
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 NVIDIA_RUNTIME = {"nvidia": {"path": "nvidia-container-runtime", "args": []}}
@@ -153,6 +153,29 @@ def _unconfigured(
         or daemon_json.lacking(shown, merged, docker["effective"])
         or (wanted_environment is not None and not daemon_json.environment_settled(wanted_environment, docker))
     )
+
+
+def host_after(host: Mapping[str, Any], decided: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The host as the role engine_image finds it after these steps: with another toolkit, or with a Docker that has no images."""
+    if not decided.get("any"):
+        return host
+    after = dict(host)
+    if decided["toolkit"]:
+        after["container_packages"] = {
+            **host["container_packages"],
+            **dict.fromkeys(toolkit.PACKAGES, decided["cdi_record"]["toolkit"]),
+        }
+    if decided["docker"] or (decided["configure"] and _data_root_changes(host, settings)):
+        after["images"] = {name: {**image, "present": False} for name, image in (host.get("images") or {}).items()}
+    return after
+
+
+def _data_root_changes(host: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether Docker will look for its images elsewhere. With the containerd image store they are not in its data root."""
+    if (host["docker"] or {}).get("containerd_store"):
+        return False
+    wanted = daemon_json.merge(host["daemon_json"] or {}, daemon_json.redact(daemon_options(settings))).get("data-root")
+    return bool(wanted) and wanted != docker_host.disk_paths(host)[0]
 
 
 def _cdi(host: Mapping[str, Any], version: str, installed: bool) -> bool:

@@ -66,15 +66,21 @@ def _shares(
     roles: Sequence[str] | None = None,
 ) -> list[Share]:
     """The shares of these roles, in the order in which they run."""
+    found: list[Share] = []
+
+    def done(role: str) -> Share | None:
+        return next((share for share in found if share.concern == role), None)
+
     planned: dict[str, Callable[[], Share]] = {
         "power": lambda: shares.of_power(host, settings),
         "container_runtime": lambda: shares.of_containers(services, host, settings),
         "llama_cpp": lambda: shares.of_builds(services, host, settings, "llama_cpp"),
         "whisper_cpp": lambda: shares.of_builds(services, host, settings, "whisper_cpp"),
-        "engine_image": lambda: shares.of_images(services, host, settings),
+        "engine_image": lambda: shares.of_images(services, host, settings, done("container_runtime")),
         "model_store": lambda: shares.of_models(services, host, settings),
+        "serving": lambda: shares.of_serving(services, host, settings, found),
     }
-    found = [share() for role, share in planned.items() if roles is None or role in roles]
-    if roles is None or "serving" in roles:
-        found.append(shares.of_serving(services, host, settings, [step for share in found for step in share.steps]))
+    for role, share in planned.items():
+        if roles is None or role in roles:
+            found.append(share())
     return found

@@ -81,9 +81,11 @@ def of_builds(services: Services, host: Host, settings: Settings, role: str) -> 
     return Share(role, tuple(steps), {"programs": programs, "builds": [one.arguments() for one in due]})
 
 
-def of_images(services: Services, host: Host, settings: Settings) -> Share:
-    """Container images: pulled, checked for the GPU, extended, removed."""
+def of_images(services: Services, host: Host, settings: Settings, containers: Share | None = None) -> Share:
+    """Container images: pulled, checked for the GPU, extended, removed. ``containers``: what container_runtime does first."""
     role = "engine_image"
+    if containers:
+        host = container_runtime.host_after(host, containers.section, settings.container_runtime)
     work = images.work(services, host, settings.require_gpu, settings.prune_images)
     sizes = {image["reference"]: image["bytes"] for image in work["images"]}
     steps = (
@@ -109,8 +111,8 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
     return Share(role, tuple(steps), section)
 
 
-def of_serving(services: Services, host: Host, settings: Settings, before: Sequence[Step]) -> Share:
-    """The services themselves. ``before``: what other roles do first; an engine that is built or pulled is started anew."""
+def of_serving(services: Services, host: Host, settings: Settings, before: Sequence[Share]) -> Share:
+    """The services themselves. ``before``: what other roles do first, which may renew an engine, or stop a service."""
     role = "serving"
     names = [service["name"] for service in services]
     if "units" not in host:  # nobody has looked
@@ -119,7 +121,9 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
         return Share(role)
     work = serving.work([Service.from_facts(service) for service in services], host, settings.serving)
     found, there = work.difference, host["serving"]["services"]
-    renewed = [service["name"] for service in services if any(_renews_engine(step, service) for step in before)]
+    steps_before = [step for share in before for step in share.steps]
+    renewed = [service["name"] for service in services if any(_renews_engine(step, service) for step in steps_before)]
+    stopped = _stopped(services, settings, before)
     steps = [
         (found.pending, Kind.CONFIGURE, "interrupted switch", "it has to be taken back"),
         (work.account, Kind.CONFIGURE, "account thor", "services share its group"),
@@ -135,8 +139,24 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
             steps.append((True, *((Kind.SWITCH, name, reason) if name in there else (Kind.START, name, "it is new"))))
         elif name in found.started:
             steps.append((True, Kind.START, name, "it is not running, or not enabled"))
+        elif name in stopped:
+            steps.append((True, Kind.START, name, stopped[name]))
     steps += [(True, Kind.CHECK, text, "only a person may remove it") for text in found.drift]
     return Share(role, _due(role, steps), found.result())
+
+
+def _stopped(services: Services, settings: Settings, before: Sequence[Share]) -> dict[str, str]:
+    """The services that other roles may stop, with the reason. They start again by themselves; the role serving waits for them."""
+    sections = {share.concern: share.section for share in before}
+    power_section, containers = sections.get("power", {}), sections.get("container_runtime", {})
+    found = {}
+    # Only the device knows whether a mode needs a reboot.
+    if power_section.get("mode") and (settings.power or {}).get("reboot"):
+        found = {service["name"]: "it may be stopped by a reboot" for service in services}
+    if containers.get("configure") and settings.container_runtime.get("allow_restart"):
+        in_containers = [service["name"] for service in services if service["kind"] == "container"]
+        found = {**dict.fromkeys(in_containers, "it may be stopped by a restart of Docker"), **found}
+    return found
 
 
 def _renews_engine(step: Step, service: Mapping[str, Any]) -> bool:

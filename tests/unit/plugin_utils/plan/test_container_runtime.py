@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
+from ansible_collections.jetson.thor.plugins.module_utils.images.environment import environment_key
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, toolkit
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import container_runtime
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
@@ -150,6 +151,29 @@ def test_a_password_in_a_proxy_does_not_cause_a_change_on_every_run() -> None:
     decided = steps(there, daemon_options=options)
     assert not decided["configure"]
     assert container_runtime.daemon_options({**SETTINGS, "daemon_options": options})["proxies"] == options["proxies"]
+
+
+def image_steps(changes: dict[str, Any], proved_with: str = VERSION, **settings: Any) -> list[str]:
+    """What the role engine_image has to do on a host that has a checked image, after container_runtime has acted."""
+    proof = {"gpu": True, "l4t": "38.2.0", "toolkit": proved_with, "environments": [environment_key({})]}
+    images = {IMAGE: {"digest": "sha256:1", "present": True, "extras": {}, "proof": proof}}
+    wanted = replace(PLAN, container_runtime={**SETTINGS, **settings})
+    planned = plan("thor01", SERVED, {**BARE, **host(**changes), "images": images}, wanted)
+    assert not planned.problems
+    return [str(step.kind) for step in planned.steps if step.concern == "engine_image"]
+
+
+def test_another_toolkit_means_another_gpu_check() -> None:
+    assert image_steps({}) == []
+    old = {"container_packages": dict.fromkeys(toolkit.PACKAGES, "1.16.2-1")}
+    assert image_steps(old, proved_with="1.16.2-1") == ["check"]
+
+
+def test_images_are_pulled_into_another_data_root() -> None:
+    assert image_steps({}, data_root="/data/docker") == ["pull"]
+    assert image_steps({}, data_root="/var/lib/docker") == []
+    in_containerd = {"docker": {"containerd_store": True}}
+    assert image_steps(in_containerd, data_root="/data/docker") == [], "images are in containerd's root"
 
 
 def test_a_password_in_a_proxy_is_not_in_the_plan() -> None:

@@ -19,7 +19,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.observation i
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import ACCOUNT, work
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Step
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import support_files
@@ -150,7 +150,7 @@ def test_the_account_is_the_roles() -> None:
 def steps(host: dict[str, Any], *before: Step, services: Any = SERVICES) -> list[str]:
     """What has to be done, in two words each."""
     facts = [service.to_facts() for service in services]
-    share = shares.of_serving(facts, host, replace(PLAN, serving=Settings()), before)
+    share = shares.of_serving(facts, host, replace(PLAN, serving=Settings()), [Share("before", before)])
     json.dumps(share.section)
     return [f"{step.kind} {step.subject}" for step in share.steps]
 
@@ -174,6 +174,28 @@ def test_an_engine_that_is_built_or_pulled_is_started_anew(served: Served) -> No
     in_container = resolved.service("qwen3-8b-vllm").to_facts()
     for kind, prefix in ((Kind.PULL, ""), (Kind.INSTALL, "Python packages in ")):
         assert shares._renews_engine(Step(kind, "engine_image", f"{prefix}{in_container['image']}", ""), in_container)
+
+
+def test_services_that_a_reboot_may_stop_are_due(served: Served) -> None:
+    """Otherwise nobody waits for them before they are verified."""
+    facts = [service.to_facts() for service in SERVICES]
+
+    def due(mode: bool, reboot: bool) -> list[str]:
+        settings = replace(PLAN, serving=Settings(), power={"reboot": reboot})
+        before = [Share("power", section={"mode": mode})]
+        return [f"{one.kind} {one.subject}" for one in shares.of_serving(facts, served.facts(), settings, before).steps]
+
+    assert due(mode=True, reboot=True) == ["start chat", "start ear"]
+    assert due(mode=True, reboot=False) == due(mode=False, reboot=True) == []
+
+
+def test_containers_that_a_restart_of_docker_may_stop_are_due() -> None:
+    facts = [resolved.service("qwen3-8b-vllm", name="talk").to_facts(), SERVICES[0].to_facts()]
+    configured = [Share("container_runtime", section={"configure": True})]
+    allowed = replace(PLAN, container_runtime={"allow_restart": True})
+    assert list(shares._stopped(facts, allowed, configured)) == ["talk"]
+    assert shares._stopped(facts, replace(PLAN, container_runtime={"allow_restart": False}), configured) == {}
+    assert shares._stopped(facts, allowed, [Share("container_runtime", section={"configure": False})]) == {}
 
 
 def test_secrets_the_account_and_an_interrupted_switch_are_work_too(served: Served) -> None:
