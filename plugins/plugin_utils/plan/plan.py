@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -31,6 +32,7 @@ def plan(
     found: Sequence[Problem] = (),
 ) -> Plan:
     """The plan of the host ``name``. ``host`` is None where it was not observed, ``found`` is what resolve has refused."""
+    settings = _trusted(settings, found)
     problems = [*found, *preflight.unsaid(_problems(services, host, settings), found)]
     if problems:
         return Plan(name, host is not None, problems=tuple(problems))
@@ -42,6 +44,15 @@ def plan_anew(
 ) -> Plan:
     """The plan of some roles, for what has changed since the host was planned as a whole."""
     return _plan(name, True, _shares(services, host, settings, roles))
+
+
+def _trusted(settings: Settings, found: Sequence[Problem]) -> Settings:
+    """Without the settings of roles that have invalid variables: what follows from those is not a problem of its own."""
+    if any(problem.variable.startswith("power_") for problem in found):
+        settings = replace(settings, power=None)
+    if any(problem.variable.startswith("container_runtime_") for problem in found):
+        settings = replace(settings, container_runtime={})
+    return settings
 
 
 def _plan(name: str, observed: bool, parts: Sequence[Share]) -> Plan:

@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import c
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, container_runtime, models
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, models, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
@@ -40,7 +40,8 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
         *_flags(services, host),
-        *container_runtime.problems(services, host, settings.container_runtime),
+        *shares.of_power(host, settings).problems,
+        *shares.of_containers(services, host, settings).problems,
         *_memory(services, host, settings),
         *_disk(services, host, settings),
         *_ports(services, host),

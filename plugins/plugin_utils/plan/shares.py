@@ -47,12 +47,14 @@ def of_power(host: Host, settings: Settings) -> Share:
 def of_containers(services: Services, host: Host, settings: Settings) -> Share:
     """Docker and the NVIDIA Container Toolkit."""
     role, wanted = "container_runtime", settings.container_runtime
-    if "docker_source" not in wanted or "docker" not in host:
+    if "docker" not in host:
         return Share(role)
     found = container_runtime.problems(services, host, wanted)
-    decided = container_runtime.steps(host, services, wanted)
-    if found or not decided["needed"]:
+    if found or "docker_source" not in wanted:
         return Share(role, problems=tuple(found))
+    decided = container_runtime.steps(host, services, wanted)
+    if not decided["needed"]:
+        return Share(role, section=decided)
     if not decided["any"]:
         return Share(role, (), decided, tuple(container_runtime.unproven(host, wanted)))
     steps = [

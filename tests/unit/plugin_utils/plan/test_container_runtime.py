@@ -176,6 +176,14 @@ def test_images_are_pulled_into_another_data_root() -> None:
     assert image_steps(in_containerd, data_root="/data/docker") == [], "images are in containerd's root"
 
 
+def test_an_unregistered_runtime_is_reported_with_all_other_problems() -> None:
+    """Only a running dockerd that should have it is a problem; one that is configured first is not."""
+    silent = host(docker={"runtimes": []})
+    wanted = replace(PLAN, container_runtime=SETTINGS)
+    refused = plan("thor01", SERVED, {**BARE, **silent, "memory": {"total_bytes": 1}}, wanted)
+    assert {problem.code for problem in refused.problems} == {"THOR-RUNTIME-MISSING", "THOR-MEMORY-OVER"}
+
+
 def test_a_password_in_a_proxy_is_not_in_the_plan() -> None:
     """The plan becomes a fact: it is cached, and printed with -v."""
     options = {"proxies": {"http-proxy": "http://me:s3cret@proxy:3128"}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import text
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BUILD_BYTES, BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
@@ -109,6 +110,21 @@ def test_what_is_refused_has_no_steps_and_says_why() -> None:
     assert [problem.code for problem in refused.problems] == ["THOR-POWER-MODE"]
     assert refused.steps == () and refused.refusal == "\n".join(text.lines(refused))
     assert "thor01: THOR-POWER-MODE: power_mode" in refused.refusal
+
+
+def test_problems_of_power_and_of_docker_are_reported_with_all_others() -> None:
+    wrong = replace(ALL, power={**POWER, "mode": "MAXM"})
+    small = {**OBSERVED, "memory": {"total_bytes": 16 * GIB}}
+    refused = plan("thor01", [SERVICE], small, wrong)
+    assert {problem.code for problem in refused.problems} == {"THOR-POWER-MODE", "THOR-MEMORY-OVER"}
+    unfit = {**OBSERVED, "device": {"model": "a PC", "thor": False}}
+    assert [problem.code for problem in plan("thor01", [SERVICE], unfit, wrong).problems] == ["THOR-DEVICE-UNSUPPORTED"]
+
+
+def test_what_follows_from_an_invalid_variable_of_power_is_not_listed() -> None:
+    invalid = Problem("THOR-TYPE-INVALID", "power_sysctl", "many", "It is not a mapping.", "Write a mapping.")
+    refused = plan("thor01", [SERVICE], OBSERVED, replace(ALL, power={**POWER, "sysctl": "many"}), [invalid])
+    assert refused.problems == (invalid,)
 
 
 def test_an_image_is_pulled_then_checked_then_left_alone() -> None:
