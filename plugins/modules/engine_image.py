@@ -225,7 +225,7 @@ def main() -> None:
     for image in spec["images"]:
         if image["digest"] and not re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"]):
             module.fail_json(
-                msg=f"images: the digest {image['digest']!r} of {image['reference']} is none: write sha256: and 64 hex digits."
+                msg=f"images: the digest {image['digest']!r} of {image['reference']} is invalid: write sha256: and 64 hex digits."
             )
     held = record.read_record()
     # Outside check mode the question may start a stopped dockerd: it is needed anyway.

@@ -16,7 +16,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
 SHOWN = 200  # characters of an answer
-CLOSED_SECONDS = 5.0  # to wait for a forbidden fetch
+BLOCKED_SECONDS = 5.0  # to wait for a forbidden fetch
 # The factor by which a thinking service gets more tokens, because a truncated thought is no proof of an answer. Qwen3-8B thinks
 # a few hundred tokens about a greeting, which even the slowest device manages within verify_timeout.
 THINKING_TIMES = 6
@@ -93,7 +93,7 @@ def requests_of(service: Service, questions: Questions) -> list[Callable[[], Res
     requests: list[Callable[[], Result]] = [partial(_chat, service, questions)]
     vision = service.get("vision")
     if vision is not None:
-        by_address = _image_by_address if service.get("remote_media") else _closed
+        by_address = _image_by_address if service.get("remote_media") else _blocked
         requests += [partial(by_address, service, questions)]
         requests += [partial(_image_from_folder, service, questions)] if vision["folder"] else []
     return requests
@@ -145,9 +145,9 @@ def _image_from_folder(service: Service, questions: Questions) -> Result:
         return _result(service, what, [problem])
 
 
-def _closed(service: Service, questions: Questions) -> Result:
+def _blocked(service: Service, questions: Questions) -> Result:
     """Whether a service that must not fetch remote images does not fetch one. Its answer does not matter."""
-    what = "image by URL (closed)"
+    what = "image by URL (blocked)"
     # At the device's own network address, because loopback is open even to units that may reach nothing else.
     address = sample_image.own_address()
     if address is None:
@@ -156,11 +156,11 @@ def _closed(service: Service, questions: Questions) -> Result:
     with sample_image.Gallery(address) as gallery:
         try:
             # Engines fetch first. If the kernel blocks them, it drops their packets, and they wait until the timeout.
-            api.chat(service, questions.image_prompt, image=gallery.url, max_tokens=1, timeout=CLOSED_SECONDS)
+            api.chat(service, questions.image_prompt, image=gallery.url, max_tokens=1, timeout=BLOCKED_SECONDS)
         except api.ProbeError as error:
             if error.kind == "unreachable":
                 return _result(service, what, [_problem("THOR-ANSWER-MISSING", service, None, f"{what}: {error}.")])
-            said = "held back" if error.kind == "timeout" else "refused"
+            said = "blocked" if error.kind == "timeout" else "refused"
         fetched = gallery.visits > 0
     if fetched:
         reason = "the engine fetched an image although remote_media is false."

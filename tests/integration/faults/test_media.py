@@ -116,7 +116,7 @@ def test_compressed_audio_needs_ffmpeg_which_is_installed_or_its_absence_refused
 def test_verification_sees_that_the_kernel_blocks_remote_fetches(device: Device) -> None:
     closed = {**EYES, "remote_media": False}
     output = finish(site("-e", json.dumps({"thor_profiles": [closed]})))
-    assert "image by URL (closed)" in output and "as it should be" in output
+    assert "image by URL (blocked)" in output and "as it should be" in output
     # The same without the unit's lines: it fetches, and verification reports it.
     drop_in = "/etc/systemd/system/thor-eyes.service.d"
     device.run(f"mkdir -p {drop_in} && printf '[Service]\\nIPAddressDeny=\\nIPAddressAllow=\\n' >{drop_in}/open.conf")

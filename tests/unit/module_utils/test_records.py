@@ -189,7 +189,7 @@ def test_a_shape_is_what_is_read_of_a_record(data: Any, shape: Any, reason: str 
     )
 
 
-def test_a_program_that_is_not_what_was_built_is_no_build(tmp_path: Path) -> None:
+def test_a_changed_program_does_not_count_as_built(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "llama-server"
     program.parent.mkdir()
 

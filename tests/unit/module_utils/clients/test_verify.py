@@ -258,7 +258,7 @@ def test_a_forbidden_fetch_is_caught(
     engine.fetches = fetches
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
     results = verify.verify_services([engine.service(**see)], QUESTIONS)
-    assert [one["request"] for one in results] == ["chat", "image by URL (closed)"]
+    assert [one["request"] for one in results] == ["chat", "image by URL (blocked)"]
     assert codes(results)[1] == found
     assert results[1]["ok"] == (not found)
 
@@ -267,12 +267,12 @@ def test_an_engine_that_the_kernel_blocks_does_not_answer_and_passes(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_image, "own_address", lambda: "127.0.0.1")
-    monkeypatch.setattr(verify, "CLOSED_SECONDS", 0.5)
+    monkeypatch.setattr(verify, "BLOCKED_SECONDS", 0.5)
     see = {"vision": {"folder": None, "file_url": None}, "remote_media": False}
     engine.delay = 1.0
     results = verify.verify_services([engine.service(**see)], QUESTIONS)
     assert codes(results) == [[], []]
-    assert results[1]["answer"] == "held back, as it should be"
+    assert results[1]["answer"] == "blocked, as it should be"
 
 
 def test_a_missing_service_does_not_count_as_one_that_fetches_nothing(

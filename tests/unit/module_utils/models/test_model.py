@@ -152,7 +152,7 @@ def test_a_file_that_changed_on_disk_is_fetched_again(hub: hub_server.Hub, place
     assert {one.path for one in hub.transfers} == {"model.gguf", "config.json"}
 
 
-def test_only_a_verify_checksums_finds_what_changed_without_a_trace(hub: hub_server.Hub, place: Path) -> None:
+def test_only_verify_checksums_detects_a_change_that_keeps_size_and_time(hub: hub_server.Hub, place: Path) -> None:
     run(model(hub, place))
     before = (place / "model.gguf").stat()
     with (place / "model.gguf").open("r+b") as stream:

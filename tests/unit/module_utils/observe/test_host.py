@@ -41,7 +41,7 @@ def test_a_thor_is_known_by_its_device_tree(device: Path) -> None:
     json.dumps(host)
 
 
-def test_another_machine_is_no_thor(tmp_path: Path) -> None:
+def test_another_machine_is_not_a_thor(tmp_path: Path) -> None:
     host = observe.observe(str(tmp_path))
     assert host["device"] == {"model": None, "compatible": [], "thor": False}
     assert host["l4t"] is None and host["jetpack"] is None

@@ -117,7 +117,7 @@ def test_nothing_free_is_not_the_same_as_nothing_known(device: Path) -> None:
     assert throttling.memory(device) == {"total": 1024000, "free": 0, "available": None, "page_cache": None}
 
 
-def test_a_cooling_device_that_does_not_tell_its_kind_or_end_is_told_all_the_same(
+def test_a_cooling_device_without_a_type_or_maximum_is_still_reported(
     device: Path, silent: Callable[[Path], None]
 ) -> None:
     write(device, {"sys/class/thermal/cooling_device1/cur_state": 4})
@@ -126,7 +126,7 @@ def test_a_cooling_device_that_does_not_tell_its_kind_or_end_is_told_all_the_sam
     assert throttling.throttled(device) == ["cooling_device1 at step 4"]
 
 
-def test_a_watch_sees_what_comes_and_goes_and_tells_each_thing_once(device: Path) -> None:
+def test_a_watch_reports_each_temporary_cause_once(device: Path) -> None:
     with throttling.Watch(device, pause=0.01) as watch:
         for temperature in (100000, 101000):
             write(device, {"sys/class/thermal/thermal_zone0/temp": temperature})
@@ -135,7 +135,7 @@ def test_a_watch_sees_what_comes_and_goes_and_tells_each_thing_once(device: Path
     assert watch.seen == {"hot": ["tj-thermal at 100 °C, slowed down from 99 °C on"], "throttled": []}
 
 
-def test_a_device_that_tells_nothing_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_without_readings_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttling, "_folders", lambda *_: [])
     seen = throttling.observe(tmp_path)
     assert seen["clocks_locked"] is None and seen["hot"] == []

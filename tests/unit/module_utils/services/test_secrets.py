@@ -152,7 +152,7 @@ def test_secrets_in_the_catalog_are_refused_and_not_repeated(noun: str, entry: d
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "PYTHONPATH"])
-def test_what_steers_programs_is_no_secret(name: str) -> None:
+def test_variables_that_steer_programs_are_not_secrets(name: str) -> None:
     (problem,) = run({"profile": CHAT, "secrets": {name: TOKEN}}).problems
     assert (problem.code, problem.variable) == ("THOR-NAME-INVALID", f"thor_profiles[0].secrets[{name!r}]")
 

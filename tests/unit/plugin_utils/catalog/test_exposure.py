@@ -167,6 +167,7 @@ def test_every_unsafe_option_is_in_a_stored_list() -> None:
     """A name that no version has would refuse nothing."""
     data = files.files(str(FILES))["engines"]
     lists = files.flags(str(FILES))
+    assert {engine for engine, entry in data.items() if entry["unsafe_options"]} >= {"llama.cpp", "sglang", "vllm"}
     for engine, entry in data.items():
         known = [
             find(flags, name)

@@ -79,13 +79,13 @@ def test_a_host_is_not_held_against_what_is_not_known() -> None:
     assert [(one.code, one.value) for one in both] == [("THOR-MEMORY-OVER", ["chat"])]
 
 
-def test_a_budget_beyond_the_device_is_said_once() -> None:
+def test_a_budget_larger_than_the_device_is_reported_once() -> None:
     result = run({"profile": "qwen3-8b-vllm", "memory_gib": 500})
     assert codes(result) == ["THOR-MEMORY-FRACTION"]
     assert not [one for one in preflight.judge(result.facts, HOST, SETTINGS) if one.code == "THOR-MEMORY-OVER"]
 
 
-def test_an_option_that_the_list_and_the_program_do_not_know_is_said_once_and_others_are_said() -> None:
+def test_an_option_unknown_to_the_list_and_the_program_is_reported_once() -> None:
     result = run({"profile": CHAT, "version": "0c1e570", "options": {"nosuch": 1}})
     build = {"options": ["--model", "--alias", "--host", "--port"], "inputs": {}}
     host = {**HOST, "builds": {"llama.cpp": {"0c1e570": build}}}

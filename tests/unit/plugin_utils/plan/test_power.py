@@ -134,7 +134,7 @@ def test_memory_settings_are_settled_when_file_and_kernel_agree() -> None:
     assert decided({**SETTLED, "sysctl": present}, sysctl=settings) == ({"sysctl": "write"}, [], [])
 
 
-def test_the_unit_of_the_clocks_is_no_service_and_known_as_ours() -> None:
+def test_the_unit_of_the_clocks_is_ours_but_not_a_service() -> None:
     text = (ROOT / "roles/power/templates/jetson-thor-clocks.service.j2").read_text(encoding="utf-8")
     assert re.sub(r"\{#.*?#\}\n", "", text).startswith(observed.CLOCKS_MARKER)
     assert not observed.CLOCKS_UNIT.startswith("thor-"), "units of services are found by that name"

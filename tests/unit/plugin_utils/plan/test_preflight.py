@@ -34,7 +34,7 @@ def test_another_operating_system_is_refused_by_name() -> None:
     assert (problem.code, problem.value) == ("THOR-OS-UNSUPPORTED", "ubuntu 22.04")
 
 
-def test_an_orin_is_no_thor_whatever_its_l4t() -> None:
+def test_an_orin_is_refused_whatever_its_l4t() -> None:
     problem = only(judge([], host(l4t="39.2.0", device={"model": "NVIDIA Jetson AGX Orin", "thor": False}), SETTINGS))
     assert (problem.code, problem.value) == ("THOR-DEVICE-UNSUPPORTED", "NVIDIA Jetson AGX Orin")
 
@@ -170,7 +170,7 @@ def test_a_port_of_another_process_is_refused_by_its_name() -> None:
     assert problem.code == "THOR-PORT-TAKEN" and "nginx (pid 7, nginx.service)" in problem.reason
 
 
-def test_a_port_of_our_own_units_is_no_obstacle() -> None:
+def test_a_port_of_our_own_units_is_available() -> None:
     units = {"thor-old.service": {"active": "active"}}
     ours = {"address": "127.0.0.1", "port": 8000, "pid": 7, "process": "llama-server", "unit": "thor-old.service"}
     assert not judge([service()], host(listening=[ours], units=units), SETTINGS)
@@ -186,7 +186,7 @@ def test_arguments_are_held_against_the_program_that_is_there() -> None:
     assert "chat" in problem.variable and "'--port'" in problem.remedy
 
 
-def test_of_a_host_that_is_no_thor_with_jetpack_7_nothing_else_is_told() -> None:
+def test_an_unsupported_device_or_system_is_the_only_problem_reported() -> None:
     lacking: dict[str, Any] = {
         "toolchain": WITHOUT_CUDA,
         "memory": {"total_bytes": GIB},
@@ -262,7 +262,7 @@ def test_a_clock_in_the_past_is_refused_where_something_is_to_be_fetched() -> No
     assert "2.0 hours ahead of" in ahead.reason
 
 
-def test_a_clock_that_somebody_sets_or_that_nobody_needs_is_no_problem() -> None:
+def test_a_clock_that_is_synchronised_or_not_needed_is_not_a_problem() -> None:
     assert judge([service()], host(clock=clock(427 * DAY, True)), SETTINGS) == [], "the controller's is wrong then"
     assert judge([service()], host(clock=clock(1800, False)), SETTINGS) == []
     assert judge([service()], host(clock={"time": 0.0, "synchronized": False}), SETTINGS) == [], "nobody has compared"
