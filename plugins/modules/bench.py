@@ -58,7 +58,9 @@ options:
     type: int
     default: 1
   audio_file:
-    description: A recording on the controller, a WAV file. It is repeated until it is long enough.
+    description:
+      - A recording on the controller, a WAV file. It is repeated until it is long enough.
+      - Without one, the collection's own recording is used.
     type: path
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.

@@ -56,7 +56,7 @@ options:
   audio_file:
     description:
       - A recording on the controller; read only if there is a transcription service. Needs the action plugin of the same name.
-      - Without one, a second of silence is sent.
+      - Without one, the collection's own recording is sent.
     type: path
   junit_dir:
     description: Folder on the controller for the results as JUnit XML, one file per host. The action plugin writes it; empty for none.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.jetson.thor.plugins.module_utils.clients import sample_image, verify
 from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
@@ -303,6 +305,19 @@ def test_the_recording_is_sent_only_to_transcription_services(tmp_path: Path) ->
     assert sound.carry(args, [{"api": "chat"}], "verify_audio_file") == {"prompt": "Hi"}
     taken = sound.carry(args, [{"api": "transcription"}], "verify_audio_file")
     assert taken == {"prompt": "Hi", "audio_file": "a.wav", "audio": "UklGRg=="}
+
+
+@pytest.mark.parametrize("given", [{}, {"audio_file": ""}, {"audio_file": None}])
+def test_the_recording_of_the_collection_is_sent_by_default(given: dict[str, Any]) -> None:
+    taken = sound.carry(given, [{"api": "transcription"}], "verify_audio_file")
+    assert taken["audio_file"] == "speech.wav" and base64.b64decode(taken["audio"]) == sound.RECORDING.read_bytes()
+    assert sound.carry(given, [{"api": "chat"}], "verify_audio_file") == {}
+
+
+@pytest.mark.parametrize("role", ["bench", "verify"])
+def test_no_role_names_a_recording_of_its_own(role: str) -> None:
+    defaults = Path(__file__).resolve().parents[4] / "roles" / role / "defaults" / "main.yml"
+    assert yaml.safe_load(defaults.read_text(encoding="utf-8"))[f"{role}_audio_file"] == ""
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read"), (b"", "has 0 bytes")])
