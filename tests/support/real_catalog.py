@@ -34,8 +34,7 @@ def run(*profiles: Any, extra: Mapping[str, Any] | None = None, **settings: Any)
     """Resolve with the real catalog and an inventory's own entries."""
     catalog, problems = load(extra)
     resolution = resolve(Inputs(list(profiles), **settings), catalog)
-    resolution.problems[:0] = problems
-    return resolution
+    return Resolution(resolution.services, [*problems, *resolution.problems])
 
 
 def codes(resolution: Resolution) -> list[str]:

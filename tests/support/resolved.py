@@ -28,4 +28,4 @@ def services(*profiles: Any, **inputs: Any) -> list[Service]:
     allowed = {"allow_broken": True, "allow_unbounded_memory": True, "allow_unauthenticated": True}
     resolution = resolve(Inputs(list(profiles), **{**allowed, **inputs}), BUILT_IN)
     assert resolution.problems == []
-    return list(resolution.services)
+    return resolution.services

@@ -29,8 +29,8 @@ SERVICE_KEYS = SERVICE.keys or {}
 class Resolution:
     """The services that could be resolved, and everything that is wrong."""
 
-    services: Sequence[Service]
-    problems: Sequence[Problem]
+    services: list[Service]
+    problems: list[Problem]
 
     @property
     def facts(self) -> list[dict[str, Any]]:
