@@ -68,6 +68,13 @@ def work(
     }
 
 
+def missing(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> dict[str, int]:
+    """The images that are pulled, with the bytes that they take on the disk (0: unknown)."""
+    found = work(services, host)
+    sizes = {image["reference"]: image["bytes"] or 0 for image in found["images"]}
+    return {subject: sizes[subject] for kind, subject, _reason in found["todo"] if kind == Kind.PULL}
+
+
 def _unwanted(wanted: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
     """Images of ours that no service needs any more."""
     known = host.get("images") or {}

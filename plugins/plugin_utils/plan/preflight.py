@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import c
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, models, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, images, models, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
@@ -108,7 +108,7 @@ def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], setti
         return
     needs = [
         *sorted({fetch.artifact["key"] for fetch in models.missing(services, host["models"])}),
-        *missing_images(services, host),
+        *images.missing(services, host),
         *sorted({f"the sources of {build.engine}" for build in builds.due(services, host, settings.builds)}),
     ]
     if needs:
@@ -150,13 +150,13 @@ def _programs(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], se
     """Programs that an engine starts, where they are neither there nor installed by the role."""
     for service in services:
         for program in service["programs"]:
-            if settings.install_programs or host["programs"].get(program):
+            if service["role"] in settings.installs_programs or host["programs"].get(program):
                 continue
             reason = f"{service['engine']} starts {program} with these options, and ends without an error where it is missing."
-            remedy = (
-                f"Install it (sudo apt-get install {program}), let the role do it (whisper_cpp_install_ffmpeg: true), or leave "
-                "the option out."
+            by_role = (
+                ", let the role do it (whisper_cpp_install_ffmpeg: true)" if service["role"] == "whisper_cpp" else ""
             )
+            remedy = f"Install it (sudo apt-get install {program}){by_role}, or leave the option out."
             yield Problem(
                 "THOR-PROGRAM-MISSING", f"thor_services[{service['name']!r}].programs", program, reason, remedy
             )
@@ -201,15 +201,6 @@ def over_memory(
     return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
 
 
-def missing_images(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> dict[str, int]:
-    """The images that the services need and the host does not have, with the bytes that they take on the disk."""
-    return {
-        service["image"]: service["image_bytes"]
-        for service in services
-        if service["image"] and not (host["images"].get(service["image"]) or {}).get("present")
-    }
-
-
 def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     wanted: dict[int, float] = {}
     names: dict[int, list[str]] = {}
@@ -227,7 +218,7 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         device = host["disks"]["/models"]["device"]
         wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])
     for path in docker_host.disk_paths(host)[-1:]:
-        for image, image_bytes in missing_images(services, host).items():
+        for image, image_bytes in images.missing(services, host).items():
             need(path, image_bytes, image)
     for build in builds.due(services, host, settings.builds):
         need("/var/lib/thor", build.bytes, f"the build of {build.engine}")

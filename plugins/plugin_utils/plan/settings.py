@@ -34,7 +34,7 @@ class Settings:
     minimum_l4t: str
     builds: Mapping[str, BuildSettings]  # by role
     device_memory_gib: float = 122  # of a device that was not observed
-    install_programs: bool = True
+    installs_programs: Sequence[str] = ("whisper_cpp",)  # roles that install the programs that their engine starts
     container_runtime: Mapping[str, Any] = field(default_factory=dict)
     power: Mapping[str, Any] | None = None
     require_gpu: bool = True
@@ -49,7 +49,7 @@ class Settings:
         build = {role: dict(given[role]) for role in RECIPES}
         return cls(
             **given["preflight"],
-            install_programs=build["whisper_cpp"].pop("install_programs"),
+            installs_programs=[role for role in RECIPES if build[role].pop("install_programs", False)],
             builds={role: BuildSettings(**settings) for role, settings in build.items()},
             container_runtime=given["container_runtime"],
             power=given["power"],

@@ -74,7 +74,7 @@ def of_builds(services: Services, host: Host, settings: Settings, role: str) -> 
     due = [build for build in builds.due(services, host, settings.builds) if build.role == role]
     mine = [service for service in services if service["role"] == role]
     programs = sorted({name for service in mine for name in service["programs"] if not host["programs"].get(name)})
-    programs = programs if settings.install_programs else []
+    programs = programs if role in settings.installs_programs else []
     steps = [Step(Kind.INSTALL, role, name, "an engine starts it") for name in programs]
     steps += [
         Step(Kind.BUILD, role, f"{one.engine} {one.version}", "; ".join(one.reasons), one.bytes, one.seconds)
@@ -94,7 +94,7 @@ def of_images(services: Services, host: Host, settings: Settings, containers: Sh
         Step(kind, role, subject, reason, sizes.get(subject) if kind == Kind.PULL else None)
         for kind, subject, reason in work["todo"]
     )
-    return Share(role, tuple(steps), {"images": work["images"]})
+    return Share(role, tuple(steps), {"images": work["images"], "any": bool(work["todo"])})
 
 
 def of_models(services: Services, host: Host, settings: Settings) -> Share:

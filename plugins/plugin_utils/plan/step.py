@@ -97,7 +97,7 @@ class Plan:
         return {share.concern: dict(share.section) for share in self.shares if share.concern in roles}
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON has it; the roles that are due have a section each."""
+        """The plan as the fact ``thor_plan`` has it: each role has a section, whether it is due or not."""
         return {
             "schema": SCHEMA,
             "host": self.host,
@@ -106,5 +106,5 @@ class Plan:
             "steps": [step.as_dict() for step in self.steps],
             "problems": [problem.as_dict() for problem in self.problems],
             "notes": list(self.notes),
-            **self.sections(*self.due),
+            **self.sections(*(share.concern for share in self.shares)),
         }

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import text
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BUILD_BYTES, BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import GIB
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import SCHEMA, Kind, Plan, Share, Step
+from playbook_run import play
 from sample_host import ARTIFACT, HOST, SERVICE, SETTINGS, made
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -76,6 +79,7 @@ def test_everything_that_a_bare_device_needs_in_the_order_of_the_roles() -> None
 def test_a_host_that_has_everything_has_nothing_to_do() -> None:
     found = plan("thor01", [SERVICE], settled(), ALL)
     assert (found.steps, found.due, found.problems) == ((), (), ())
+    assert found.as_dict()["llama_cpp"] == {"programs": [], "builds": []}, "each role finds its section"
     assert text.lines(found)[0] == "thor01: nothing to do"
 
 
@@ -97,9 +101,13 @@ def test_a_damaged_model_is_fetched_and_a_checksum_that_is_asked_for_is_checked(
 
 
 def test_programs_that_engines_start_are_installed_only_by_leave() -> None:
-    service = {**SERVICE, "programs": ["ffmpeg"]}
-    assert ("install", "llama_cpp", "ffmpeg") in steps(plan("t", [service], settled(), ALL))
-    refused = plan("t", [service], settled(), replace(ALL, install_programs=False))
+    service = {**SERVICE, "role": "whisper_cpp", "programs": ["ffmpeg"]}
+    assert ("install", "whisper_cpp", "ffmpeg") in steps(plan("t", [service], settled(), ALL))
+    without = {**service, "role": "llama_cpp"}  # a role that installs none must not be due on every run
+    assert "install" not in [
+        kind for kind, role, _subject in steps(plan("t", [without], None, ALL)) if role == "llama_cpp"
+    ]
+    refused = plan("t", [service], settled(), replace(ALL, installs_programs=()))
     assert [problem.code for problem in refused.problems] == ["THOR-PROGRAM-MISSING"]
     assert refused.steps == ()
 
@@ -181,10 +189,49 @@ def test_the_schema_is_the_documented_one() -> None:
     shown = json.loads(block)["thor01"]["plan"]
     found = {**plan("thor01", [SERVICE], OBSERVED, ALL).as_dict(), "text": []}
     assert shown["schema"] == found["schema"] == SCHEMA
-    sections = {"power", "llama_cpp", "model_store"}
-    assert set(found) - sections == set(shown) - set(shown["due"])
+    assert set(found) - set(PLANNED) == set(shown), "the sections of the roles are internal"
     assert set(shown["steps"][0]) == set(found["steps"][0])
-    assert sections == set(found["due"])
+    variables = yaml.safe_load((ROOT / "roles/preflight/vars/main.yml").read_text(encoding="utf-8"))
+    assert set(variables["__preflight_plan_keys"]) == set(shown), "what plan.yml writes"
     for kind in Kind:
         assert f"`{kind}`" in page
     json.dumps(found)
+
+
+def test_the_file_has_the_problems_of_every_host_and_no_section_of_a_role(tmp_path: Path) -> None:
+    chat = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "name": "chat"}
+    hosts = {
+        "good": {"thor_profiles": [chat]},
+        "unknown": {"thor_profiles": ["no-such-profile"]},
+        "small": {"thor_profiles": [chat], "thor_device_memory_gib": 9},
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps({"thor": {"hosts": hosts}}), encoding="utf-8")
+    result = play(
+        "playbooks/plan.yml", "-e", f"thor_plan_file={tmp_path}/plan.out", inventory=str(tmp_path / "hosts.json")
+    )
+    assert result.returncode != 0
+    assert (tmp_path / "plan.out").stat().st_mode & 0o777 == 0o600
+    written = {name: one["plan"] for name, one in json.loads((tmp_path / "plan.out").read_text()).items()}
+    codes = {name: [problem["code"] for problem in one["problems"]] for name, one in written.items()}
+    assert codes == {"good": [], "unknown": ["THOR-PROFILE-UNKNOWN"], "small": ["THOR-MEMORY-OVER"]}
+    assert written["good"]["due"] and not written["small"]["steps"]
+    assert not any(set(one) & set(PLANNED) for one in written.values())
+    assert "THOR-PROFILE-UNKNOWN" in result.stdout and "THOR-MEMORY-OVER" in result.stdout
+
+
+def test_a_role_without_a_plan_fails(tmp_path: Path) -> None:
+    """It must not do nothing and call that success."""
+    tasks = [{"ansible.builtin.include_role": {"name": "jetson.thor.power"}}]
+    playbook = tmp_path / "play.json"
+    playbook.write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": tasks}]),
+        encoding="utf-8",
+    )
+    result = play(str(playbook), inventory="localhost,")
+    assert result.returncode != 0 and "thor_plan" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "roles").glob("*/vars/main.yml")), ids=lambda path: path.parts[-3])
+def test_no_role_has_a_substitute_for_its_section(path: Path) -> None:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        assert "thor_plan" not in line or "default(" not in line

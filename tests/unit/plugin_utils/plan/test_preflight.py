@@ -88,12 +88,15 @@ def test_each_native_engine_is_built_for_the_gpu_or_not_by_its_own_role() -> Non
 
 
 def test_a_program_that_an_engine_starts_is_there_or_refused_beforehand() -> None:
-    converts = service(name="ear", programs=["ffmpeg"])
+    converts = service(name="ear", role="whisper_cpp", programs=["ffmpeg"])
     assert not judge([converts], host(), SETTINGS), "the role installs it"
-    alone = replace(SETTINGS, install_programs=False)
+    alone = replace(SETTINGS, installs_programs=())
     problem = only(judge([converts], host(), alone))
     assert (problem.code, problem.value) == ("THOR-PROGRAM-MISSING", "ffmpeg") and "ear" in problem.variable
+    assert "whisper_cpp_install_ffmpeg" in problem.remedy
     assert not judge([converts], host(programs={"ffmpeg": "/usr/bin/ffmpeg"}), alone)
+    problem = only(judge([{**converts, "role": "llama_cpp"}], host(), SETTINGS))
+    assert problem.code == "THOR-PROGRAM-MISSING" and "whisper_cpp" not in problem.remedy, "that role installs none"
 
 
 def test_services_that_do_not_fit_the_memory_say_by_how_much_and_which_is_largest() -> None:
@@ -151,10 +154,13 @@ def test_an_image_that_is_missing_is_counted_once_where_docker_keeps_its_data() 
     assert (problem.code, problem.variable) == ("THOR-DISK-FULL", "thor_host.disks['/data/docker']")
     assert "30.0 GB are still to come" in problem.reason and f"{IMAGE} 30.0 GB" in problem.reason
     assert "13.9 GB too little" in problem.reason
-    there = {IMAGE: {"digest": "sha256:" + "0" * 64, "present": True}}
+    there: dict[str, Any] = {IMAGE: {"digest": "sha256:" + "0" * 64, "present": True, "proof": None, "extras": {}}}
     assert not judge(pair, {**elsewhere, "images": there}, SETTINGS)
     there[IMAGE]["present"] = False  # known by its digest, and removed since
     assert only(judge(pair, {**elsewhere, "images": there}, SETTINGS)).code == "THOR-DISK-FULL"
+    there[IMAGE]["present"] = True
+    pinned = [{**one, "image_digest": "sha256:" + "1" * 64} for one in pair]
+    assert only(judge(pinned, {**elsewhere, "images": there}, SETTINGS)).code == "THOR-DISK-FULL", "it is pulled"
 
 
 def test_where_docker_is_still_to_be_installed_its_usual_place_counts() -> None:
