@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import resolved
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
@@ -52,25 +53,11 @@ ARTIFACT = {
     "path": "/models/a/b",
     "bytes": 20 * GIB,
 }
+# The service of a real profile, with a model of round numbers.
 SERVICE: dict[str, Any] = {
-    "name": "chat",
-    "unit": "thor-chat.service",
+    **resolved.service(resolved.LLAMA, name="chat", version="0c1e570", memory_gib=14).to_facts(),
     "profile": "p",
-    "engine": "llama.cpp",
-    "version": "0c1e570",
-    "kind": "native",
-    "environment": {},
-    "argv": ["llama-server", "--port", "8000", "-c", "0"],
-    "role": "llama_cpp",
-    "source": {"git": "https://example.org/llama.cpp.git", "commit": "0c1e57098bba43ac29e6e3b677cdceebdd22334f"},
-    "image": None,
-    "image_bytes": None,
-    "memory_gib": 14,
-    "address": "127.0.0.1",
-    "port": 8000,
     "model": ARTIFACT,
-    "files": [],
-    "programs": [],
 }
 
 

@@ -65,7 +65,7 @@ HOST: dict[str, Any] = {
 # A whole host, and a service of it that runs in a container.
 THOR: dict[str, Any] = {**BARE, **HOST}
 IMAGE = "nvcr.io/nvidia/vllm:25.10-py3"
-SERVED = [service(kind="container", role="serving", engine="vllm", image=IMAGE, image_bytes=1000)]
+SERVED = [service(kind="container", role="serving", engine="vllm", image=IMAGE, image_bytes=1000, environment={})]
 
 
 def host(**changes: Any) -> dict[str, Any]:

@@ -184,8 +184,8 @@ def test_a_port_of_our_own_units_is_available() -> None:
     assert not judge([service()], host(listening=[elsewhere]), SETTINGS)
 
 
-def test_arguments_are_held_against_the_program_that_is_there() -> None:
-    there = host(builds=made(options=["--port", "--ctx-size", "-c"]))
+def test_arguments_are_checked_against_the_built_program() -> None:
+    there = host(builds=made(options=["--model", "--alias", "--host", "--port", "--ctx-size"]))
     assert not judge([service()], there, SETTINGS)
     problem = only(judge([service(argv=["llama-server", "--prt", "8000"])], there, SETTINGS))
     assert (problem.code, problem.value) == ("THOR-FLAG-UNKNOWN", "--prt")
