@@ -22,3 +22,13 @@ def test_it_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         result = module_promises.keep("engine_image", arguments, tmp_path / "images.json")
         assert result["pulled"] == [VLLM] and VLLM in dockerd.names()
     assert started == ["images"], "neither check mode nor a second run starts a job"
+
+
+def test_an_invalid_digest_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image_host.redirect(tmp_path, monkeypatch)
+    arguments = spec(image(digest="sha256:abc"))
+    del arguments["environment"]
+    with pytest.raises(
+        AssertionError, match=r"the digest 'sha256:abc' of \S+ is invalid: write sha256: and 64 hex digits"
+    ):
+        module_promises.run("engine_image", arguments)
