@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind
 
 
 def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The images of container services, each reference once: reference, digest (or None), engine, version, bytes, ``extras``
+    """The images of container services, each once: reference, digest (or None), engine, version, bytes, ``extras``
     (sets of Python packages that services need in it) and the ``environments`` of their containers.
     """
     found: dict[str, dict[str, Any]] = {}
@@ -46,7 +46,7 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def work(
     services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, prune: bool = False
 ) -> dict[str, Any]:
-    """``images``, all that the services need, each once, and ``todo``, for each thing to do its kind, its subject and the reason."""
+    """``images``, all that the services need, each once, and ``todo``, what has to be done: kind, subject and reason."""
     wanted = needed(services)
     known = host.get("images") or {}
     version = (host.get("container_packages") or {}).get(toolkit.PACKAGES[0])
@@ -54,9 +54,9 @@ def work(
     for image in wanted:
         held = known.get(image["reference"])
         if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
-            todo.append((Kind.PULL, image["reference"], "it is not there"))
+            todo.append((Kind.PULL, image["reference"], "it is not on the host"))
         elif not gpu_check.holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
-            todo.append((Kind.CHECK, image["reference"], "nobody has seen the GPU in it"))
+            todo.append((Kind.CHECK, image["reference"], "GPU not verified in it yet"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append((Kind.INSTALL, f"Python packages in {image['reference']}", "services need them"))
     return {
@@ -76,7 +76,7 @@ def missing(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> d
 
 
 def _unwanted(wanted: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
-    """Images of ours that no service needs any more."""
+    """Images pulled by this collection that no service needs any more."""
     known = host.get("images") or {}
     references = {image["reference"] for image in wanted}
     keys = {(image["reference"], " ".join(packages)) for image in wanted for packages in image["extras"]}

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be done on a host: ``thor_services`` compared with ``thor_host``, once, for everybody. Pure."""
+"""What has to be done on a host: ``thor_services`` compared with ``thor_host``, in one place. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight,
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
 
-# A host that has nothing yet: what is planned for where nobody has looked.
+# A host that has nothing yet; the plan without an observation is for such a host.
 BARE: dict[str, Any] = {
     "builds": {},
     "models": {},
@@ -31,7 +31,7 @@ def plan(
     settings: Settings,
     found: Sequence[Problem] = (),
 ) -> Plan:
-    """The plan of the host ``name``. ``host`` is None where it was not observed, ``found`` is what resolve has refused."""
+    """The plan of the host ``name``. ``host`` is None if it was not observed; ``found`` are the problems that resolve found."""
     settings = _trusted(settings, found)
     problems = [*found, *preflight.unsaid(_problems(services, host, settings), found)]
     if problems:
@@ -42,7 +42,7 @@ def plan(
 def plan_anew(
     name: str, services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings, roles: Sequence[str]
 ) -> Plan:
-    """The plan of some roles, for what has changed since the host was planned as a whole."""
+    """A new plan for some roles only, after something has changed on the host."""
     return _plan(name, True, _shares(services, host, settings, roles))
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a host can serve what it should: ``thor_services`` held against ``thor_host``, before the first change. Pure."""
+"""Whether a host can serve what the inventory asks for: ``thor_services`` against ``thor_host``, before the first change. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import Bui
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
 GIB = 1024**3
-# Certificates are issued an hour back, so that clocks may differ by so much.
+# Certificates are usually backdated by an hour, so a clock may be that far behind.
 CLOCK_SECONDS = 3600
 
 
 def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> list[Problem]:
     """Everything on this host that would make the play fail later."""
     of_services = [*_roles(services), *models.merge(services)[1]]
-    # Whatever else such a host lacks, or hides, follows from that.
+    # Whatever else is missing on such a host, or cannot be read, is a consequence.
     unfit = next(iter(_device(host, settings)), None)
     if unfit or host.get("root") is False:
         return [unfit or deployed.no_root(), *of_services]
@@ -49,7 +49,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
 
 
 def unsaid(judged: Iterable[Problem], said: Iterable[Problem]) -> list[Problem]:
-    """Without options that are unknown to the built program, where the stored list has said that already."""
+    """Leaves out unknown options of the built program that the stored list has already reported."""
     known = {
         match[1]
         for problem in said
@@ -61,25 +61,25 @@ def unsaid(judged: Iterable[Problem], said: Iterable[Problem]) -> list[Problem]:
 def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     if not host["device"]["thor"]:
         reason = "/proc/device-tree/compatible does not contain nvidia,tegra264, so this is not a Jetson Thor."
-        remedy = "Take the host out of the inventory or mend its ansible_host."
+        remedy = "Remove the host from the inventory, or correct its ansible_host."
         yield Problem("THOR-DEVICE-UNSUPPORTED", "thor_host.device.model", host["device"]["model"], reason, remedy)
     name = f"{host['os']['id']} {host['os']['version_id']}"
     if name not in settings.supported_os:
         reason = f"This operating system is not supported; JetPack 7 is {' or '.join(settings.supported_os)}."
         yield Problem("THOR-OS-UNSUPPORTED", "thor_host.os", name, reason, "Flash the device with JetPack 7.")
     if host["l4t"] is None or _number(host["l4t"]) < _number(settings.minimum_l4t):
-        reason = f"L4T {settings.minimum_l4t} (JetPack 7) or later is needed; /etc/nv_tegra_release says otherwise or is not there."
+        reason = f"L4T {settings.minimum_l4t} (JetPack 7) or later is required; /etc/nv_tegra_release is missing or shows another version."
         yield Problem("THOR-L4T-UNSUPPORTED", "thor_host.l4t", host["l4t"], reason, "Flash the device with JetPack 7.")
     if host["systemd"] is None:
-        reason = "systemd is not the init of this host, and every service is a systemd unit."
+        reason = "systemd is not the init system of this host, and every service is a systemd unit."
         yield Problem("THOR-SYSTEMD-MISSING", "thor_host.systemd", None, reason, "Boot the host with systemd.")
 
 
 def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
     for service in services:
         if not service["role"]:
-            reason = f"No role provides the engine {service['engine']} yet; the profile can be planned, not served."
-            remedy = "Take the service out of thor_profiles, or choose a profile of another engine."
+            reason = f"No role provides the engine {service['engine']} yet; the profile can be planned but not served."
+            remedy = "Remove the service from thor_profiles, or choose a profile of another engine."
             yield Problem(
                 "THOR-ROLE-MISSING", f"thor_services[{service['name']!r}].engine", service["engine"], reason, remedy
             )
@@ -87,7 +87,9 @@ def _roles(services: Sequence[Mapping[str, Any]]) -> Iterable[Problem]:
 
 def _account(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
     if services and host.get("person_thor"):
-        reason = "Somebody logs in with the account thor, and the role serving would make it one that nobody can log in with."
+        reason = (
+            "Somebody logs in with the account thor, which the role serving would turn into an account without a login."
+        )
         remedy = "Give that person another account (usermod --login NAME thor, groupmod --new-name NAME thor)."
         yield Problem("THOR-ACCOUNT-TAKEN", "thor_host.person_thor", True, reason, remedy)
 
@@ -95,13 +97,13 @@ def _account(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> 
 def _gpu(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     users = [service["name"] for service in services if _uses_gpu(service, settings)]
     if users and host.get("mig"):
-        reason = f"The GPU is divided (MIG), and {', '.join(users)} would get a slice of it or none; budgets and figures are of the whole."
-        remedy = "On the host: sudo nvidia-smi -mig 0, and boot it where it asks for that."
+        reason = f"The GPU is partitioned (MIG), so {', '.join(users)} would get one slice or none; budgets are for all of it."
+        remedy = "On the host: sudo nvidia-smi -mig 0, and reboot if it asks for that."
         yield Problem("THOR-GPU-MIG", "thor_host.mig", True, reason, remedy)
 
 
 def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
-    """A clock that is wrong, where something is to be fetched: no certificate would be valid."""
+    """A wrong clock on a host that has to fetch something: no certificate would be valid."""
     clock = host.get("clock") or {}
     behind = clock.get("behind_s") or 0
     if clock.get("synchronized") or abs(behind) < CLOCK_SECONDS:
@@ -115,24 +117,22 @@ def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], setti
         now = datetime.fromtimestamp(clock["time"], UTC).isoformat(timespec="seconds")
         far = f"{abs(behind) / 86400:.1f} days" if abs(behind) >= 86400 else f"{abs(behind) / 3600:.1f} hours"
         reason = (
-            f"Nobody sets the clock of this host, and it is {far} {'behind' if behind > 0 else 'ahead of'} the controller's. No "
+            f"The clock of this host is not synchronized, and it is {far} {'behind' if behind > 0 else 'ahead of'} the controller's. No "
             f"certificate would be valid, and {', '.join(needs[:3])}{' and more' if len(needs) > 3 else ''} could not be fetched."
         )
         yield Problem("THOR-CLOCK-WRONG", "thor_host.clock", now, reason, network_errors.CLOCK_REMEDY)
 
 
 def _mounts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
-    """A disk that is to be mounted and is not: what is fetched would go onto the one below, and be hidden later."""
+    """A disk that is configured but not mounted: what is fetched would go to the disk below it, and later be hidden."""
     docker = set(docker_host.disk_paths(host)) if any(service["kind"] == "container" for service in services) else set()
     for path, place in sorted((host.get("unmounted") or {}).items()):
         if services and (path in docker or path not in docker_host.disk_paths(host)):
             reason = (
-                f"{place} is to be mounted, by /etc/fstab or a unit, and is not. What the play stores in {path} would go onto the disk "
+                f"{place} is configured, in /etc/fstab or a unit, but not mounted. What the play stores in {path} would go to the disk "
                 "below it."
             )
-            remedy = (
-                f"On the host: sudo mount {place}, or systemctl status '*.mount' for why not; or take the entry out."
-            )
+            remedy = f"On the host: sudo mount {place} (systemctl status '*.mount' shows why it is not mounted), or remove the entry."
             yield Problem("THOR-MOUNT-MISSING", f"thor_host.disks[{path!r}]", None, reason, remedy)
 
 
@@ -147,23 +147,25 @@ def _toolchain(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], s
 
 
 def _programs(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
-    """Programs that an engine starts, where they are neither there nor installed by the role."""
+    """Programs that an engine starts and that are neither installed nor installed by the role."""
     for service in services:
         for program in service["programs"]:
             if service["role"] in settings.installs_programs or host["programs"].get(program):
                 continue
-            reason = f"{service['engine']} starts {program} with these options, and ends without an error where it is missing."
+            reason = (
+                f"{service['engine']} starts {program} with these options, and exits without an error if it is missing."
+            )
             by_role = (
                 ", let the role do it (whisper_cpp_install_ffmpeg: true)" if service["role"] == "whisper_cpp" else ""
             )
-            remedy = f"Install it (sudo apt-get install {program}){by_role}, or leave the option out."
+            remedy = f"Install it (sudo apt-get install {program}){by_role}, or remove the option."
             yield Problem(
                 "THOR-PROGRAM-MISSING", f"thor_services[{service['name']!r}].programs", program, reason, remedy
             )
 
 
 def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
-    """Arguments that the program on this host does not know; what is still to be built is asked when it is there."""
+    """Arguments that the program on this host does not know; one that is not built yet is asked after the build."""
     for service in services:
         build = host["builds"].get(service["engine"], {}).get(service["version"])
         if build and build.get("options"):
@@ -173,10 +175,8 @@ def _flags(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
 
 def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
     if host["memory"]["total_bytes"] is None:
-        reason = "/proc/meminfo does not tell how much memory the host has, so that nothing can be held against it."
-        yield Problem(
-            "THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Look at it on the host: cat /proc/meminfo."
-        )
+        reason = "/proc/meminfo does not show how much memory the host has, so no budget can be checked."
+        yield Problem("THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Check it on the host: cat /proc/meminfo.")
         return
     yield from over_memory(services, host["memory"]["total_bytes"] / GIB, settings.memory_reserve_gib)
 
@@ -184,8 +184,8 @@ def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], sett
 def over_memory(
     services: Sequence[Mapping[str, Any]], device_gib: float, reserve_gib: float, source: str = ""
 ) -> list[Problem]:
-    """Budgets that are more together than the device's memory less the reserve. ``source``: the variable that tells that memory."""
-    # A budget of which it is not known what it is to be (None) was refused as such.
+    """Budgets that exceed, in total, the device's memory minus the reserve. ``source``: the variable with that memory."""
+    # A budget that could not be determined (None) is a problem of its own.
     services = [service for service in services if service["memory_gib"] is not None]
     wanted = sum(service["memory_gib"] for service in services)
     over = wanted + reserve_gib - device_gib
@@ -193,11 +193,11 @@ def over_memory(
         return []
     largest = max(services, key=lambda service: service["memory_gib"])
     reason = (
-        f"The services want {wanted:g} GiB and {reserve_gib:g} GiB are kept for the system "
+        f"The services need {wanted:g} GiB and {reserve_gib:g} GiB are kept for the system "
         f"(thor_memory_reserve_gib), but the device has {device_gib:.1f} GiB{f' ({source})' if source else ''}: {over:.1f} GiB too much. "
         f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
     )
-    remedy = "Serve less, or shorten a context and lower that service's memory_gib with it."
+    remedy = "Serve less, or shorten a context and lower that service's memory_gib accordingly."
     return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
 
 
@@ -228,10 +228,10 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         short = size + settings.disk_reserve_gib * GIB - free
         if short > 0:
             reason = (
-                f"{size / 1e9:.1f} GB are still to come ({', '.join(names[device])}) and {settings.disk_reserve_gib:g} GiB are to "
-                f"stay free, but only {free / 1e9:.1f} GB are: {short / 1e9:.1f} GB too little."
+                f"{size / 1e9:.1f} GB are still needed ({', '.join(names[device])}) and {settings.disk_reserve_gib:g} GiB must stay "
+                f"free, but only {free / 1e9:.1f} GB are free: {short / 1e9:.1f} GB too little."
             )
-            remedy = "Free space, or mount a larger disk there."
+            remedy = "Free some space, or mount a larger disk there."
             yield Problem("THOR-DISK-FULL", f"thor_host.disks[{path!r}]", None, reason, remedy)
 
 
@@ -239,17 +239,17 @@ def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> It
     for service in services:
         for socket in host["listening"]:
             unit = socket["unit"] or ""
-            # A unit of ours on that port is either this service or one that the switch replaces.
+            # One of our units on that port is either this service or one that the switch replaces.
             if (
                 socket["port"] != service["port"]
                 or unit in host["units"]
                 or not _overlap(service["address"], socket["address"])
             ):
                 continue
-            who = "something that no process of this host holds (the kernel, or another namespace)"
+            who = "something that belongs to no process of this host (the kernel, or another namespace)"
             if socket["pid"] is not None:
                 who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
-            reason = f"{who} listens on {socket['address']}:{socket['port']} already."
+            reason = f"{who} already listens on {socket['address']}:{socket['port']}."
             remedy = f"Give {service['name']} another port, or stop that process."
             yield Problem(
                 "THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].port", service["port"], reason, remedy

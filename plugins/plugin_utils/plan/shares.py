@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The share of each role in the plan of a host: its steps with reasons and sizes, and the section that the role acts on. Pure."""
+"""Each role's share of a plan: its steps with reasons and sizes, and the section that the role acts on. Pure."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Host = Mapping[str, Any]
 
 
 def of_power(host: Host, settings: Settings) -> Share:
-    """Power mode, clocks and what takes memory besides the engines."""
+    """Power mode, clocks, and what else uses memory."""
     if settings.power is None or host.get("power") is None:
         return Share("power")
     wanted, decided = settings.power, power.steps(host["power"], settings.power)
     mode = (host["power"]["mode"] or {}).get("name")
     steps = [
-        (decided.mode, Kind.CONFIGURE, f"power mode {wanted['mode']}", f"it is {mode or 'not set'}"),
-        (decided.clocks == "install", Kind.CONFIGURE, "clocks", "they are not locked at their maximum"),
+        (decided.mode, Kind.CONFIGURE, f"power mode {wanted['mode']}", f"the current mode is {mode or 'unknown'}"),
+        (decided.clocks == "install", Kind.CONFIGURE, "clocks", "not locked at their maximum"),
         (decided.clocks == "remove", Kind.REMOVE, "clock lock", "power_lock_clocks is false"),
         (decided.headless, Kind.CONFIGURE, "boot without desktop", "power_headless is true"),
         (decided.stop_display_manager, Kind.CONFIGURE, "display manager", "power_stop_display_manager is true"),
         (decided.disable_zram, Kind.CONFIGURE, "zram", "power_disable_zram is true"),
-        (decided.sysctl == "write", Kind.WRITE, SYSCTL_FILE, "it differs from power_sysctl"),
+        (decided.sysctl == "write", Kind.WRITE, SYSCTL_FILE, "differs from power_sysctl"),
         (decided.sysctl == "remove", Kind.REMOVE, SYSCTL_FILE, "power_sysctl is empty"),
     ]
     section = {key: value for key, value in vars(decided).items() if key not in ("problems", "skipped")}
@@ -59,18 +59,18 @@ def of_containers(services: Services, host: Host, settings: Settings) -> Share:
         return Share(role, (), decided, tuple(container_runtime.unproven(host, wanted)))
     steps = [
         (decided["dpkg"], Kind.CONFIGURE, "interrupted packages", "dpkg was interrupted"),
-        (decided["gpg"], Kind.INSTALL, "gpg", "it reads the keys of package sources"),
-        (decided["docker"], Kind.INSTALL, "Docker", "it is not installed"),
-        (decided["toolkit"], Kind.INSTALL, "NVIDIA Container Toolkit", "it is missing or too old for a Thor"),
-        (decided["configure"], Kind.CONFIGURE, "Docker", "dockerd does not run with the wanted settings"),
+        (decided["gpg"], Kind.INSTALL, "gpg", "needed to read the keys of package sources"),
+        (decided["docker"], Kind.INSTALL, "Docker", "not installed"),
+        (decided["toolkit"], Kind.INSTALL, "NVIDIA Container Toolkit", "missing, or too old for a Thor"),
+        (decided["configure"], Kind.CONFIGURE, "Docker", "dockerd is not running with the configured settings"),
         (decided["enable"], Kind.CONFIGURE, "start of Docker at boot", "docker.service is not enabled"),
-        (decided["cdi"], Kind.WRITE, "CDI description", "it is of another L4T or toolkit"),
+        (decided["cdi"], Kind.WRITE, "CDI description", "was generated for another L4T or toolkit"),
     ]
     return Share(role, _due(role, steps), decided)
 
 
 def of_builds(services: Services, host: Host, settings: Settings, role: str) -> Share:
-    """Engines that one role builds from source, and the programs that it installs for them."""
+    """Engines that a role builds from source, and the programs that it installs for them."""
     due = [build for build in builds.due(services, host, settings.builds) if build.role == role]
     mine = [service for service in services if service["role"] == role]
     programs = sorted({name for service in mine for name in service["programs"] if not host["programs"].get(name)})
@@ -98,14 +98,16 @@ def of_images(services: Services, host: Host, settings: Settings, containers: Sh
 
 
 def of_models(services: Services, host: Host, settings: Settings) -> Share:
-    """Models and files that the services need on disk, and the client that fetches them from the hub."""
+    """Models and files that services need on disk, and the client that fetches models from the hub."""
     role = "model_store"
     due = models.missing(services, host["models"], settings.verify_checksums)
     by_source = {
         source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("modelscope", "url")
     }
     client = bool(by_source["modelscope"] and settings.hub_client) and host.get("hub_client") != settings.hub_client
-    steps = [Step(Kind.INSTALL, role, f"modelscope-hub {settings.hub_client}", "it fetches models")] if client else []
+    steps = (
+        [Step(Kind.INSTALL, role, f"modelscope-hub {settings.hub_client}", "needed to fetch models")] if client else []
+    )
     for one in due:
         kind = Kind.FETCH if one.bytes else Kind.CHECK
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
@@ -117,8 +119,8 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
     """The services themselves. ``before``: what other roles do first, which may renew an engine, or stop a service."""
     role = "serving"
     names = [service["name"] for service in services]
-    if "units" not in host:  # nobody has looked
-        return Share(role, tuple(Step(Kind.START, role, name, "it is new") for name in names))
+    if "units" not in host:  # not observed
+        return Share(role, tuple(Step(Kind.START, role, name, "new") for name in names))
     if settings.serving is None or "serving" not in host:
         return Share(role)
     work = serving.work([Service.from_facts(service) for service in services], host, settings.serving)
@@ -127,23 +129,23 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
     renewed = [service["name"] for service in services if any(_renews_engine(step, service) for step in steps_before)]
     stopped = _stopped(services, settings, before)
     steps = [
-        (found.pending, Kind.CONFIGURE, "interrupted switch", "it has to be taken back"),
+        (found.pending, Kind.CONFIGURE, "interrupted switch", "must be rolled back"),
         (work.account, Kind.CONFIGURE, "account thor", "services share its group"),
         (work.unused_secrets, Kind.REMOVE, "unused secrets", "no service needs them"),
-        *((True, Kind.WRITE, f"secrets of {name}", "they are new or have changed") for name in work.secrets),
-        *((True, Kind.REMOVE, name, "thor_profiles does not name it") for name in found.removed),
+        *((True, Kind.WRITE, f"secrets of {name}", "new or changed") for name in work.secrets),
+        *((True, Kind.REMOVE, name, "not in thor_profiles") for name in found.removed),
         (found.files, Kind.WRITE, f"{len(found.files)} support files", ", ".join(one.path for one in found.files)),
-        *((True, Kind.START, unit, "it does not run as it should") for unit in found.units),
+        *((True, Kind.START, unit, "is not running correctly") for unit in found.units),
     ]
     for name in names:
         if name in found.switched or name in renewed:
-            reason = "its engine is renewed" if name in renewed else "its definition has changed"
-            steps.append((True, *((Kind.SWITCH, name, reason) if name in there else (Kind.START, name, "it is new"))))
+            reason = "its engine changes" if name in renewed else "its definition has changed"
+            steps.append((True, *((Kind.SWITCH, name, reason) if name in there else (Kind.START, name, "new"))))
         elif name in found.started:
-            steps.append((True, Kind.START, name, "it is not running, or not enabled"))
+            steps.append((True, Kind.START, name, "not running, or not enabled"))
         elif name in stopped:
             steps.append((True, Kind.START, name, stopped[name]))
-    steps += [(True, Kind.CHECK, text, "only a person may remove it") for text in found.drift]
+    steps += [(True, Kind.CHECK, text, "not managed by this collection; remove it yourself") for text in found.drift]
     return Share(role, _due(role, steps), found.result())
 
 
@@ -162,7 +164,7 @@ def _stopped(services: Services, settings: Settings, before: Sequence[Share]) ->
 
 
 def _renews_engine(step: Step, service: Mapping[str, Any]) -> bool:
-    """Whether a service runs something else after this step."""
+    """Whether this step changes the engine of a service."""
     if step.kind not in (Kind.BUILD, Kind.PULL, Kind.INSTALL):
         return False
     image = service["image"]
@@ -170,5 +172,5 @@ def _renews_engine(step: Step, service: Mapping[str, Any]) -> bool:
 
 
 def _due(role: str, steps: Sequence[tuple[Any, Kind, str, str]]) -> tuple[Step, ...]:
-    """Those of the steps whose first item says that they are due."""
+    """The steps whose first item is true."""
     return tuple(Step(kind, role, subject, reason) for due, kind, subject, reason in steps if due)

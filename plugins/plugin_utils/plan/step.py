@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do on a host. ``concern`` is the role that does it; bytes and seconds are None where nobody knows them."""
+    """One thing to do on a host. ``concern`` is the role that does it; ``bytes`` and ``seconds`` are None if unknown."""
 
     kind: Kind
     concern: str
@@ -41,7 +41,7 @@ class Step:
     seconds: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The step as JSON has it."""
+        """The step as plain data."""
         return {
             "kind": str(self.kind),
             "concern": self.concern,
@@ -65,10 +65,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to be done on a host, and what stands in the way. A plan with problems has no steps."""
+    """What has to be done on a host, and what prevents it. A plan with problems has no steps."""
 
     host: str
-    observed: bool  # False: planned from the inventory alone, for a host that has nothing yet
+    observed: bool  # False: planned from the inventory alone, as if the host had nothing yet
     shares: tuple[Share, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -84,20 +84,20 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the host cannot do and nobody refuses, in words."""
+        """Settings that are skipped because the device does not support them."""
         return tuple(note for share in self.shares for note in share.notes)
 
     @property
     def refusal(self) -> str:
-        """What a play fails with where something stands in the way; empty where nothing does."""
+        """The message that a play fails with; empty without problems."""
         return fail_text(self.host, self.problems) if self.problems else ""
 
     def sections(self, *roles: str) -> dict[str, Any]:
-        """What these roles act on."""
+        """The sections of these roles."""
         return {share.concern: dict(share.section) for share in self.shares if share.concern in roles}
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as the fact ``thor_plan`` has it: each role has a section, whether it is due or not."""
+        """The plan as the fact ``thor_plan``: each role has a section, whether it is due or not."""
         return {
             "schema": SCHEMA,
             "host": self.host,

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A plan in words."""
+"""A plan as text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind,
 
 _VERBS = {Kind.SWITCH: "replace"}
 _UNSEEN = (
-    "planned for a host that has nothing yet. Only a look at it tells what is there already, and what its power mode, clocks, memory "
-    "settings, Docker and disks need: -e thor_plan_contact=true"
+    "planned as if the host had nothing yet. What already exists, and what power mode, clocks, memory settings, Docker and disks need, "
+    "is known only after observing it: -e thor_plan_contact=true"
 )
 
 
 def lines(plan: Plan) -> list[str]:
-    """The plan as a person reads it: what is done in one line, and what there is to know about it below."""
+    """The plan as people read it: one line with all steps, then notes."""
     if plan.problems:
         return plan.refusal.splitlines()
     done = "; ".join(_step(step) for step in plan.steps) or "nothing to do"

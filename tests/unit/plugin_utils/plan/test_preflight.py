@@ -152,7 +152,7 @@ def test_an_image_that_is_missing_is_counted_once_where_docker_keeps_its_data() 
     elsewhere["disks"]["/data/docker"] = {**DISK, "device": 2, "free_bytes": 20 * GIB}
     problem = only(judge(pair, elsewhere, SETTINGS))
     assert (problem.code, problem.variable) == ("THOR-DISK-FULL", "thor_host.disks['/data/docker']")
-    assert "30.0 GB are still to come" in problem.reason and f"{IMAGE} 30.0 GB" in problem.reason
+    assert "30.0 GB are still needed" in problem.reason and f"{IMAGE} 30.0 GB" in problem.reason
     assert "13.9 GB too little" in problem.reason
     there: dict[str, Any] = {IMAGE: {"digest": "sha256:" + "0" * 64, "present": True, "proof": None, "extras": {}}}
     assert not judge(pair, {**elsewhere, "images": there}, SETTINGS)
