@@ -42,7 +42,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The arguments C(files), C(units) and C(services) of M(jetson.thor.services).
+  description:
+    - The arguments C(files), C(units) and C(services) of M(jetson.thor.services), and C(unpinned), the images whose digest is recorded
+      neither on the host nor in the lock.
   type: dict
 """
 
@@ -51,6 +53,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import unpinned
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
@@ -61,13 +64,13 @@ def service_definitions(
     settings: Mapping[str, Any] | None = None,
     secret_tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of the module ``services``."""
+    """The arguments of the module ``services``, and the images that are not pinned."""
     try:
         resolved = [Service.from_facts(one) for one in services]
         wanted = definitions.wanted(resolved, host, Settings.from_variables(settings or {}), secret_tags or {})
     except ValueError as error:
         raise AnsibleFilterError(f"service_definitions: {error}") from error
-    return wanted.spec()
+    return {**wanted.spec(), "unpinned": unpinned(resolved, host)}
 
 
 class FilterModule:

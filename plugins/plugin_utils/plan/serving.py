@@ -10,7 +10,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
-# The account whose group all services share (roles/serving/tasks/main.yml), as thor_host.account tells of it.
+# The account whose group all services share (roles/serving/tasks/main.yml), as in thor_host.account.
 ACCOUNT = {"comment": "jetson.thor inference services", "home": "/nonexistent", "shell": "/usr/sbin/nologin"}
 
 
@@ -29,12 +29,19 @@ class ServingWork:
 
     difference: Difference  # files, units, services that are switched, started or removed, drift
     secrets: list[str]  # services whose secrets are new or have changed
-    unused_secrets: bool  # files of secrets that no service uses any more are to be removed
-    account: bool  # the account is to be made or changed
+    unused_secrets: bool  # files of secrets that no service uses any more must be removed
+    account: bool  # the account must be created or changed
 
     def __bool__(self) -> bool:
         """Whether the role has anything to do."""
         return bool(self.difference) or bool(self.secrets) or self.unused_secrets or self.account
+
+
+def unpinned(services: Iterable[Service], host: Mapping[str, Any]) -> list[str]:
+    """Images of services whose digest is neither in the lock nor recorded on the host: what they would start is not known."""
+    recorded = {reference for reference, image in (host.get("images") or {}).items() if image.get("digest")}
+    found = (str(one.image) for one in services if one.kind == "container" and not one.image_digest)
+    return sorted(set(found) - recorded)
 
 
 def work(services: Sequence[Service], host: Mapping[str, Any], settings: Settings) -> ServingWork:

@@ -18,7 +18,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import observe
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import shares
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import ACCOUNT, work
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import ACCOUNT, unpinned, work
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
@@ -142,6 +142,15 @@ def test_the_account_is_the_roles() -> None:
     tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
     (given,) = [task["ansible.builtin.user"] for task in tasks if "ansible.builtin.user" in task]
     assert {key: given[key] for key in ACCOUNT} == ACCOUNT
+
+
+def test_an_image_is_pinned_by_the_lock_or_by_the_record_on_the_host() -> None:
+    chat = replace(resolved.service("qwen3-8b-vllm"), image_digest=None)
+    image = str(chat.image)
+    assert unpinned([chat, chat, SERVICES[0]], {"images": None}) == [image]
+    assert unpinned([chat], {"images": {image: {"digest": None}}}) == [image]
+    assert unpinned([chat], {"images": {image: {"digest": "sha256:1"}}}) == []
+    assert unpinned([replace(chat, image_digest="sha256:1")], {}) == []
 
 
 # The share of the role in the plan
