@@ -156,10 +156,10 @@ def _stopped(services: Services, settings: Settings, before: Sequence[Share]) ->
     found = {}
     # Only the device knows whether a mode needs a reboot.
     if power_section.get("mode") and (settings.power or {}).get("reboot"):
-        found = {service["name"]: "it may be stopped by a reboot" for service in services}
+        found = {service["name"]: "may be stopped by a reboot" for service in services}
     if containers.get("configure") and settings.container_runtime.get("allow_restart"):
         in_containers = [service["name"] for service in services if service["kind"] == "container"]
-        found = {**dict.fromkeys(in_containers, "it may be stopped by a restart of Docker"), **found}
+        found = {**dict.fromkeys(in_containers, "may be stopped by a restart of Docker"), **found}
     return found
 
 
