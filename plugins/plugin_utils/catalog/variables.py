@@ -70,8 +70,8 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
             found.append((name, near, nearest(near, [near])))
     reason = "Nothing reads a variable of this name."
     return Unknown(
-        [Problem("THOR-VARIABLE-UNKNOWN", name, None, reason, remedy) for name, _, remedy in found],
-        frozenset(near for _, near, _ in found if near),
+        [Problem("THOR-VARIABLE-UNKNOWN", name, None, reason, remedy) for name, _near, remedy in found],
+        frozenset(near for _name, near, _remedy in found if near),
     )
 
 

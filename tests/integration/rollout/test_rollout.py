@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -88,7 +89,12 @@ def rollout(
         for line in process.stdout:
             lines.append(line)
             if at and at in line:
-                then()
+                # The play waits meanwhile, so that its next task finds what ``then`` has done.
+                process.send_signal(signal.SIGSTOP)
+                try:
+                    then()
+                finally:
+                    process.send_signal(signal.SIGCONT)
         process.wait()
         watchdog.cancel()
     return process.returncode, "".join(lines)
