@@ -292,7 +292,7 @@ class Checks:
         keys = ("options", "version_options", "version_text", "targets", "cuda", "architectures")
         source = self.plan["sources"][engine]
         given = {
-            **{key: build[key] for key in keys},
+            **{key: build[key] for key in keys if key in build},  # the text of the version has a default
             "engine": engine,
             "version": source["version"],
             "libraries": self.plan["libraries"],
