@@ -15,7 +15,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Add the units of the collection and their last journal lines to the report of a failed test."""
     report = yield
     host: Any = getattr(item, "funcargs", {}).get("host")
-    if report.failed and host is not None:
+    # Some files have a fixture of this name of their own.
+    if report.failed and hasattr(host, "backend"):
         for title, command in (
             ("units", "systemctl --no-pager --full status 'thor-*' | head -n 60"),
             ("journal", "journalctl --no-pager --lines 80 --output short-iso -u 'thor-*'"),
