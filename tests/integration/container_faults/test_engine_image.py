@@ -351,7 +351,7 @@ def test_pruning_removes_our_images_that_nothing_names(host: Host) -> None:
 def test_an_image_that_requires_a_newer_driver_is_checked_as_its_service_runs(host: Host) -> None:
     host.proxy()
     # Variables of an image, set by the service here; the runtime sees no difference.
-    wants = {"NVIDIA_REQUIRE_CUDA": "cuda>=99.0"}
+    wants = {**service()["environment"], "NVIDIA_REQUIRE_CUDA": "cuda>=99.0"}
     output = refused({**service(), "environment": wants})
     assert "THOR-GPU-HIDDEN" in output and "unsatisfied condition: cuda>=99.0" in output
     assert "NVIDIA_DISABLE_REQUIRE" in output
