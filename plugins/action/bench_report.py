@@ -33,7 +33,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Read the results, compare them, and write the report; needs no connection."""
 
     _requires_connection = False

@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services import secret
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Run the module, and add what needs the controller."""
 
     TRANSFERS_FILES = False

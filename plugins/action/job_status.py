@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 120
 RETRY_SECONDS = 5
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Start the job, show its progress, return its result."""
 
     TRANSFERS_FILES = False

@@ -20,7 +20,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Query the host until no other process installs packages, or the time is over."""
 
     TRANSFERS_FILES = False

@@ -23,7 +23,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Compare thor_services with thor_host; runs on the controller."""
 
     _requires_connection = False

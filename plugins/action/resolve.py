@@ -26,7 +26,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Resolve the profiles of one host; needs no connection to it."""
 
     _requires_connection = False

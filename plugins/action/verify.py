@@ -12,7 +12,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils import sound
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.junit import junit_xml
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Read the recording if a service needs one, run the module, and write its results for a CI."""
 
     TRANSFERS_FILES = False

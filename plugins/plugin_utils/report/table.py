@@ -67,11 +67,8 @@ class Table:
 
 def _columns(text: str) -> list[Column]:
     """Columns from ``group/title:kind?``. Everything but the title may be missing; ``?`` makes the column optional."""
-    found = []
-    for one in text.split(", "):
-        group, title, kind, optional = re.fullmatch(r"(?:(.+)/)?(.+?)(?::(\w+))?(\?)?", one).groups()  # type: ignore[union-attr]
-        found.append(Column(title, group or "", kind or "", bool(optional)))
-    return found
+    parts = re.findall(r"(?:([^,]+)/)?([^,]+?)(?::(\w+))?(\?)?(?:, |$)", text)
+    return [Column(title, group, kind, bool(optional)) for group, title, kind, optional in parts]
 
 
 def build(

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.clients import sample_image, verify
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
+from playbook_run import play
 
 ROOT = Path(__file__).resolve().parents[4]
 SERVICE: dict[str, Any] = {
@@ -29,19 +29,6 @@ SERVICE: dict[str, Any] = {
     "vision": None,
 }
 QUESTIONS = verify.Questions(prompt="?", max_tokens=4, timeout=5)
-
-
-def play(playbook: str, inventory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a playbook on this very machine, where nothing is deployed."""
-    return subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture(name="inventory")
@@ -83,7 +70,7 @@ def test_only_what_is_deployed_is_asked(tmp_path: Path) -> None:
 
 
 def test_verify_before_the_first_deployment_says_so_and_nothing_of_connections(inventory: Path) -> None:
-    result = play("playbooks/verify.yml", inventory)
+    result = play("playbooks/verify.yml", inventory=str(inventory))
     text = result.stdout + result.stderr
     assert result.returncode != 0
     assert "thor01: THOR-NOT-DEPLOYED: thor_services[not-deployed-here]: " in text
@@ -92,7 +79,7 @@ def test_verify_before_the_first_deployment_says_so_and_nothing_of_connections(i
 
 
 def test_bench_before_the_first_deployment_says_so_and_without_root_that(inventory: Path) -> None:
-    result = play("playbooks/bench.yml", inventory)
+    result = play("playbooks/bench.yml", inventory=str(inventory))
     assert result.returncode != 0
     code = (
         "THOR-ROOT-MISSING: ansible_become" if os.geteuid() else "THOR-NOT-DEPLOYED: thor_services[not-deployed-here]"

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,24 +32,33 @@ SERVICES = [resolved.service(resolved.LLAMA, name="chat"), resolved.service(reso
 BARE: dict[str, Any] = {**HOST, "groups": [], "device_nodes": [], "account": ACCOUNT}
 
 
+class Told(Systemd):
+    """A systemd whose units are in the states that a test has told it."""
+
+    told: dict[str, State]
+
+    def states(self, units: Sequence[str]) -> dict[str, State]:
+        """A unit that nothing was told of is not there."""
+        return {unit: self.told.get(unit, State()) for unit in units}
+
+
 class Served:
     """A host that serves SERVICES, and what is observed of it."""
 
     def __init__(self, root: Path) -> None:
         self.disk = Disk(root)
-        self.systemd = Systemd(self.disk)
+        self.systemd = Told(self.disk)
         self.secrets: dict[str, Any] = {"tags": {}, "unused": False}
         wanted = definitions.wanted(SERVICES, BARE, Settings(), {})
         for item in [*wanted.files, *(item for one in wanted.services for item in one.files())]:
             self.disk.write(item)
-        self.states = {unit: State("active", "enabled") for unit in self.units(wanted)}
+        self.systemd.told = {unit: State("active", "enabled") for unit in self.units(wanted)}
 
     def units(self, wanted: Wanted) -> list[str]:
         return [*SUPPORT_UNITS, *(one.unit_name for one in wanted.services)]
 
     def facts(self) -> dict[str, Any]:
         """``thor_host``, as it arrives from the device."""
-        self.systemd.states = lambda units: {unit: self.states.get(unit, State()) for unit in units}  # type: ignore[method-assign]
         serving = {**observe(self.disk, self.systemd).facts()}
         # The files of a test belong to whoever runs it.
         facts: dict[str, Any] = json.loads(json.dumps({**BARE, "serving": serving, "secrets": self.secrets}))
@@ -69,7 +78,7 @@ def test_a_host_that_serves_what_it_should_has_nothing_to_do(served: Served) -> 
 def test_a_bare_host_has_everything_to_do(tmp_path: Path) -> None:
     served = Served(tmp_path)
     served.disk = Disk(tmp_path / "nothing")
-    served.states = {}
+    served.systemd.told = {}
     found = work(SERVICES, {**served.facts(), "account": None}, Settings())
     assert found.difference.switched == ["chat", "ear"] and found.account
     assert len(found.difference.files) == len(support_files())
@@ -85,7 +94,7 @@ def _mode(path: str) -> Callable[[Served], None]:
 
 
 def _state(unit: str, **changes: Any) -> Callable[[Served], None]:
-    return lambda served: served.states.update({unit: replace(served.states[unit], **changes)})
+    return lambda served: served.systemd.told.update({unit: replace(served.systemd.told[unit], **changes)})
 
 
 @pytest.mark.parametrize(
@@ -168,9 +177,9 @@ def test_services_are_started_replaced_and_removed(served: Served, tmp_path: Pat
     assert steps(served.facts()) == []
     changed = [replace(SERVICES[0], port=8123)]
     assert steps(served.facts(), services=changed) == ["remove ear", "switch chat"]
-    served.states["thor-ear.service"] = State("failed", "enabled")
+    served.systemd.told["thor-ear.service"] = State("failed", "enabled")
     assert steps(served.facts()) == ["start ear"]
-    served.disk, served.states = Disk(tmp_path / "nothing"), {}
+    served.disk, served.systemd.told = Disk(tmp_path / "nothing"), {}
     fresh = steps(served.facts())
     assert fresh[-2:] == ["start chat", "start ear"] and f"write {len(support_files())} support files" in fresh
 
