@@ -25,6 +25,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
 from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
     docker_host,
+    environments,
     mounts,
     power,
     sockets,
@@ -73,6 +74,8 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         },
         "disks": disks,
         "builds": _builds(),
+        "environments": environments.environments(ENGINES),
+        "python": environments.python(),
         "models": _models(),
         "units": _units(serving.units),
         "serving": serving.facts(),
