@@ -113,14 +113,19 @@ def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float
 
 def _how(service: Mapping[str, Any]) -> str:
     source = service["source"] or {}
-    how = (
-        f"image {service['image']}" if service["image"] else f"build from {source.get('archive') or source.get('git')}"
-    )
+    if service["packages"]:
+        how = f"Python packages {service['packages']['requirement']}"
+    elif service["image"]:
+        how = f"image {service['image']}"
+    else:
+        how = f"build from {source.get('archive') or source.get('git')}"
     return how if service["role"] else f"{how} (no role yet: it can be planned, not served)"
 
 
 def _pin(service: Mapping[str, Any]) -> str:
     """Whether the bytes of the engine are known beforehand."""
+    if service["packages"]:
+        return "hashes"
     if service["image"]:
         return "digest" if service.get("image_digest") else "none: first pull"
     return "checksum" if "archive" in (service["source"] or {}) else "commit"

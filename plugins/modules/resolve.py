@@ -68,8 +68,11 @@ options:
     description: Registry that replaces C(nvcr.io) in the names of images.
     type: str
     default: nvcr.io
+  package_locks:
+    description: Folder on the controller with lock files of Python packages, which come before those of the collection.
+    type: path
   device_memory_gib:
-    description: Memory of the device in GiB, of which container engines get their share.
+    description: Memory of the device in GiB, of which vLLM and SGLang get their share.
     type: float
     default: 122.0
   refuse:

@@ -12,14 +12,17 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API_PATHS
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, package_locks
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import NGC
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, ROLES, role_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory import fraction_option, memory_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    CudaCode,
     GenerationConfig,
     Gpu,
     GpuRequest,
+    Packages,
     Progress,
     Service,
     Source,
@@ -40,7 +43,7 @@ def service_of(draft: Draft) -> Service:
     name = draft.entry.get("name", draft.profile_name)
     argv, environment = argv_of(draft), environment_of(draft)
     secrets = tuple(sorted({**(profile.get("secrets") or {}), **(draft.entry.get("secrets") or {})}))
-    image = _image(draft)
+    image = draft.known.get("image") if draft.is_version_known else None
     progress = engine.get("progress")
     return Service(
         name=name,
@@ -48,13 +51,15 @@ def service_of(draft: Draft) -> Service:
         profile=draft.profile_name,
         engine=draft.engine_name,
         version=draft.version,
-        kind=engine["kind"],
-        role=engine.get("role"),
+        engine_version=known.get("engine_version"),
+        kind=draft.kind,
+        role=role_of(engine, draft.kind),
         status=draft.status,
         image=_from_registry(image, draft.inputs.ngc_registry),
         image_digest=_digest(draft, image),
-        image_bytes=known.get("image_bytes", engine.get("image_bytes", 0)) if image else None,
-        source=None if draft.is_container else Source.of(engine, known),
+        image_bytes=known.get("image_bytes", _of_kind(draft).get("bytes", 0)) if image else None,
+        source=Source.of(engine, known) if draft.kind == BUILD else None,
+        packages=_packages(draft),
         argv=argv,
         environment=environment,
         secrets=secrets,
@@ -103,18 +108,32 @@ def argv_of(draft: Draft) -> tuple[str, ...]:
 def environment_of(draft: Draft) -> Mapping[str, str]:
     """The variables of the engine's process; those of a container are complete."""
     merged: dict[str, Any] = {}
-    for layer in (draft.engine, draft.profile, draft.entry):
+    for layer in (draft.engine, _of_kind(draft), draft.profile, draft.entry):
         merged.update(layer.get("environment") or {})
     merged.update(blocking_environment(draft))
     environment = {key: str(value) for key, value in merged.items()}
     return container_environment(environment) if draft.is_container else environment
 
 
-def _image(draft: Draft) -> str | None:
-    if not draft.is_version_known:
+def _of_kind(draft: Draft) -> Mapping[str, Any]:
+    """What the engine needs only for versions of this kind."""
+    spec: Mapping[str, Any] = (draft.engine.get(draft.kind) or {}) if draft.kind in ROLES else {}
+    return spec
+
+
+def _packages(draft: Draft) -> Packages | None:
+    """The Python packages of a version that is made of them, with their locks."""
+    requirement = draft.known.get("packages")
+    if not requirement or not draft.is_version_known:
         return None
-    image: str | None = draft.known.get("image") or draft.engine.get("image")
-    return image.replace("{version}", draft.version) if image else None
+    spec = _of_kind(draft)
+    code = spec.get("cuda_code")
+    return Packages(
+        requirement=requirement,
+        locks=package_locks.summaries(requirement, draft.catalog.locks),
+        apt=tuple(spec.get("apt") or ()),
+        cuda_code=CudaCode(required=tuple(code.get("required") or ()), lost=code.get("lost") or {}) if code else None,
+    )
 
 
 def _from_registry(image: str | None, registry: str) -> str | None:
@@ -162,7 +181,9 @@ def _generation_config(draft: Draft) -> GenerationConfig | None:
 
 
 def _python_packages(draft: Draft) -> tuple[str, ...]:
-    packages = {**(draft.engine.get("python_packages") or {}), **(draft.known.get("python_packages") or {})}
+    if not draft.is_container:
+        return ()
+    packages = {**(_of_kind(draft).get("python_packages") or {}), **(draft.known.get("python_packages") or {})}
     return tuple(packages.get(_api(draft)) or ())
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.package_locks import LockFile
+
 
 @dataclass
 class Catalog:
-    """The merged catalog. ``flags`` maps (engine, version) to the options that this version has.
+    """The merged catalog. ``flags`` maps (engine, version) to the options that this version has. ``locks`` are the lock files of Python
+    packages: those of the inventory's own folder, and those of the collection.
 
     ``refused`` are entries (noun, name) with a problem that has been reported, ``refused_nouns`` nouns whose entries of the inventory
     are all refused. ``foreign`` are versions (engine, version) that the inventory added or changed: nobody has tried those.
@@ -22,6 +25,7 @@ class Catalog:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     lock: dict[str, Any] = field(default_factory=dict)
     flags: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    locks: tuple[LockFile, ...] = ()
     refused_nouns: set[str] = field(default_factory=set)
     refused: set[tuple[str, str]] = field(default_factory=set)
     foreign: set[tuple[str, str]] = field(default_factory=set)

@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     flag_checks,
     memory,
     named_files,
+    package_locks,
     vision,
 )
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
@@ -35,6 +36,7 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
     problems = [
         *keys["name"],
         *keys["version"],
+        *_locks(draft, service),
         *_thinking(draft),
         *_address(draft),
         *keys["port"],
@@ -88,6 +90,23 @@ def _version(draft: Draft) -> list[Problem]:
     reason = f"The catalog has no such version of {name}."
     remedy = f"{nearest(version, versions)} Others are added with thor_extra_engines[{name!r}].versions."
     return [Problem("THOR-VERSION-UNKNOWN", where, version, reason, remedy)]
+
+
+def _locks(draft: Draft, service: Service) -> list[Problem]:
+    """Python packages without a usable lock for any platform; whether it is the device's is a question for preflight."""
+    if service.packages is None or service.packages.locks:
+        return []
+    requirement = service.packages.requirement
+    broken = [
+        f"{lock.path}: {package_locks.wrong(requirement, lock)}"
+        for lock in package_locks.of(requirement, draft.catalog.locks)
+    ]
+    reason = (
+        f"{draft.engine_name} {draft.version} is installed from Python packages, and there is no usable list of their hashes"
+        + (f" ({'; '.join(broken)})." if broken else " for any platform.")
+    )
+    remedy = f"Make one on the controller: script/lock --packages '{requirement}'. A folder of your own is named by thor_package_locks."
+    return [Problem("THOR-LOCK-MISSING", draft.place, draft.profile_name, reason, remedy)]
 
 
 def _thinking(draft: Draft) -> list[Problem]:

@@ -15,6 +15,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts impo
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.entries import merge
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Status, UrlArtifact
 
@@ -41,8 +42,13 @@ class Draft:
     known: Mapping[str, Any]  # what the catalog says about this version
     flags: Flags | None  # the options that this version has; None where no list is stored
     list_style: str  # how the engine takes lists: with spaces, with commas, or the option repeated
-    is_container: bool
+    kind: str  # build, image or packages
     is_version_known: bool  # whether the catalog has the version, and it is what was meant
+
+    @property
+    def is_container(self) -> bool:
+        """Whether the service runs in a container, which sees /models and no other folder of the device."""
+        return self.kind == IMAGE
 
     @property
     def thinking(self) -> bool | None:
@@ -158,7 +164,7 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         known=engine["versions"].get(version) or {},
         flags=catalog.flags.get((name, version)),
         list_style=engine.get("list_style", "space"),
-        is_container=engine["kind"] == "container",
+        kind=kind_of(engine, version),
         is_version_known="version" not in unclear and version in engine["versions"],
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret, nearest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import own_entries, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import kinds, own_entries, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
@@ -69,7 +69,6 @@ def _needs(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[P
     if noun == "models":
         needed = ("id",) if entry["source"] == "modelscope" else ("url", "path", "file")
     elif noun == "engines":
-        needed = ("image",) if entry["kind"] == "container" else ("source",)
         if found := check(next(iter(entry["command"]), None), shapes.PROGRAM, f"{place}.command[0]"):
             return found
         if entry["version"] not in entry["versions"]:
@@ -80,16 +79,32 @@ def _needs(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[P
         for key in needed
         if not entry.get(key)
     ]
-    return missing or (_unpinned(entry, place) if noun == "engines" and entry["kind"] == "native" else [])
+    return missing or (_kindless(entry, place) or _unpinned(entry, place) if noun == "engines" else [])
+
+
+def _kindless(engine: Mapping[str, Any], place: str) -> list[Problem]:
+    """Versions that do not say how they are installed, or say it twice."""
+    problems: list[Problem] = []
+    for version, known in engine["versions"].items():
+        where, found = f"{place}.versions[{version!r}]", kinds.kinds_of(known)
+        if not found:
+            reason = "Nothing says how this version is installed."
+            remedy = "Add commit or source (built), image (a container), or packages (a Python environment)."
+            problems.append(Problem("THOR-KEY-MISSING", where, None, reason, remedy))
+        elif len(found) > 1:
+            keys = [key for kind in found for key in kinds.KEYS[kind] if known.get(key)]
+            reason = f"It has {' and '.join(keys)}, but a version is installed in one way only."
+            problems.append(Problem("THOR-VALUE-INVALID", where, None, reason, "Give the other one a name of its own."))
+    return problems
 
 
 def _unpinned(engine: Mapping[str, Any], place: str) -> list[Problem]:
-    """Versions of a native engine whose source is not pinned."""
+    """Versions that are built from a source that is not pinned."""
     reason = "A source is an archive with its sha256, or a git address with a commit."
     return [
         Problem("THOR-KEY-MISSING", f"{place}.versions[{version!r}].source", None, reason, "Add what is missing.")
         for version, known in engine["versions"].items()
-        if not Source.of(engine, known).is_pinned
+        if kinds.BUILD in kinds.kinds_of(known) and not Source.of(engine, known).is_pinned
     ]
 
 

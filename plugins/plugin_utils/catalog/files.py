@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import package_locks, variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.package_locks import LockFile
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
@@ -39,6 +40,11 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         lists[content["engine"], content["version"]] = content["options"]
     return lists
+
+
+def locks(folder: str, own: str | None) -> tuple[LockFile, ...]:
+    """The lock files of Python packages: those in the inventory's ``own`` folder before the collection's."""
+    return (*(package_locks.read(own) if own else ()), *package_locks.read(str(Path(folder, "packages"))))
 
 
 @cache

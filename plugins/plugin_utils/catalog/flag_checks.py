@@ -12,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, own_entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
 
@@ -29,8 +30,8 @@ def set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
 
 
 def missing_list_problems(draft: Draft) -> list[Problem]:
-    """A container's version without a list of its options. The build of a native engine asks the engine itself."""
-    needs_list = draft.is_container and draft.engine.get("role") and draft.is_version_known
+    """An image without a list of its options. The build of an engine asks the engine itself."""
+    needs_list = draft.kind == IMAGE and draft.is_version_known
     if draft.flags is not None or not needs_list or draft.inputs.allow_unchecked_flags:
         return []
     reason = f"There is no list of the options of {draft.engine_name} {draft.version}, so flags cannot be checked."

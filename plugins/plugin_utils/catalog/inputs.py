@@ -33,6 +33,7 @@ class Inputs:
     allow_unbounded_memory: bool = False
     allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
+    package_locks: str | None = None  # a folder on the controller
     in_doubt: frozenset[str] = frozenset()
     device_memory_gib: float = 122.0  # facts: MemTotal of a Jetson AGX Thor is about 122 GiB
 

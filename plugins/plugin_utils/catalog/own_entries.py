@@ -11,7 +11,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 
 # What a version of an engine is made of.
-MADE_OF = ("commit", "source", "image", "digest", "engine_version")
+MADE_OF = ("commit", "source", "image", "digest", "packages", "engine_version")
 PROFILE_OPTIONS = ("options", "options_thinking", "options_not_thinking")
 
 
@@ -23,7 +23,7 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
     for name, (base, own) in _both("engines", catalog, data, extra).items():
         engine = catalog.engines[name]
         versions = {}
-        alike = all(base.get(key) == engine.get(key) for key in ("image", "source", "command"))
+        alike = all(base.get(key) == engine.get(key) for key in ("source", "command"))
         for version, known in engine["versions"].items():
             before = (base.get("versions") or {}).get(version)
             versions[version] = known

@@ -34,8 +34,7 @@ _ROOT = text(r"|/[^\\\s]*", "an absolute path, or empty")
 _ARCHITECTURES = text(
     r"(\d{2,3}[af]?(-real|-virtual)?|native|all|all-major)(;\d{2,3}[af]?(-real|-virtual)?)*", "such as 110"
 )
-_PACKAGE = text(r"[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?", "the name of a Debian package, or NAME=VERSION")
-_PACKAGES = Field((list,), items=_PACKAGE)
+_PACKAGES = Field((list,), items=shapes.DEBIAN_PACKAGE)
 _FINGERPRINT = text(r"([0-9A-Fa-f]{4} ?){10}|", "a fingerprint of 40 hexadecimal digits")
 _CMAKE = Field(
     (dict,),
@@ -94,7 +93,7 @@ VARIABLES: dict[str, Field] = {
     "cmake_build_facts_root": _ROOT,
     "cmake_build_jobs": _JOBS,
     "cmake_build_libraries": Field((list,), items=text(r"[A-Za-z0-9._+*?\[\]-]+", "a pattern of a library's name")),
-    "cmake_build_packages": Field((dict,), names=shapes.NAME, values=_PACKAGE),
+    "cmake_build_packages": Field((dict,), names=shapes.NAME, values=shapes.DEBIAN_PACKAGE),
     "cmake_build_timeout": SECONDS,
     "container_runtime_allow_restart": SWITCH,
     "container_runtime_daemon_options": _DAEMON,

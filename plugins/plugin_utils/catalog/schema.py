@@ -23,7 +23,12 @@ PORT = Field((int,))  # its range has an error code of its own
 
 # Python packages that an image must have, NAME==VERSION, by the API that needs them.
 REQUIREMENTS = Field((list,), items=shapes.REQUIREMENT)
-PACKAGES = Field((dict,), keys={"chat": REQUIREMENTS, "transcription": REQUIREMENTS})
+PYTHON_PACKAGES = Field((dict,), keys={"chat": REQUIREMENTS, "transcription": REQUIREMENTS})
+# Libraries of an environment (patterns of paths in it) that must hold code for the GPU, and what is lost where others do not.
+CUDA_CODE = Field(
+    (dict,),
+    keys={"required": Field((list,), items=shapes.GLOB), "lost": Field((dict,), names=shapes.GLOB, values=PROSE)},
+)
 
 SOURCE = Field(
     (dict,),
@@ -54,7 +59,6 @@ GPU = Field(
 ENGINE = Field(
     (dict,),
     keys={
-        "kind": Field((str,), required=True, choices=("native", "container")),
         "title": TEXT,
         "role": shapes.NAME,
         "command": Field((list,), required=True, items=TEXT),
@@ -83,9 +87,19 @@ ENGINE = Field(
             },
         ),
         "bench": WORDS,
-        "image": shapes.IMAGE,
-        "image_bytes": shapes.BYTES,
-        "python_packages": PACKAGES,
+        # What only versions with an image, or only those made of Python packages, need.
+        "image": Field(
+            (dict,),
+            keys={"environment": ENVIRONMENT, "bytes": shapes.BYTES, "python_packages": PYTHON_PACKAGES},
+        ),
+        "packages": Field(
+            (dict,),
+            keys={
+                "environment": ENVIRONMENT,
+                "apt": Field((list,), items=shapes.DEBIAN_PACKAGE),
+                "cuda_code": CUDA_CODE,
+            },
+        ),
         "memory": Field(
             (dict,),
             null=True,
@@ -132,7 +146,8 @@ ENGINE = Field(
                     "digest": shapes.DIGEST,
                     "image": shapes.IMAGE,
                     "image_bytes": shapes.BYTES,
-                    "python_packages": PACKAGES,
+                    "python_packages": PYTHON_PACKAGES,
+                    "packages": shapes.REQUIREMENT,
                     "unbounded_memory": PROSE,
                     "options": OPTIONS,
                     "origin": PROSE,
@@ -230,6 +245,7 @@ HOST: Mapping[str, Field] = {
     "allow_unbounded_memory": SWITCH,
     "allow_unsafe_options": Field((list,), items=shapes.OPTION),
     "ngc_registry": shapes.REGISTRY,
+    "package_locks": nullable(shapes.PATH),
     "device_memory_gib": shapes.GIBIBYTES,
 }
 NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PROFILE}

@@ -23,7 +23,7 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The sources that a native engine is built from: ``git`` with ``commit``, or ``archive`` with ``sha256``."""
+    """The sources that an engine is built from: ``git`` with ``commit``, or ``archive`` with ``sha256``."""
 
     git: str | None = None
     commit: str | None = None
@@ -33,8 +33,8 @@ class Source:
 
     @classmethod
     def of(cls, engine: Mapping[str, Any], known: Mapping[str, Any]) -> Source:
-        """The sources of one version of a native engine; ``known`` is what the catalog says about that version."""
-        source = dict(known.get("source") or engine["source"])
+        """The sources of a version that is built; ``known`` is what the catalog says about that version."""
+        source = dict(known.get("source") or engine.get("source") or {})
         if "commit" in known and "archive" not in source:
             source["commit"] = known["commit"]
         return cls(**source)
@@ -43,6 +43,34 @@ class Source:
     def is_pinned(self) -> bool:
         """Whether the sources can only ever be the same."""
         return bool((self.archive and self.sha256) or (self.git and self.commit))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockSummary:
+    """A lock file of Python packages, on the controller."""
+
+    path: str
+    sha256: str  # of the file's bytes
+    packages: int
+    bytes: int  # what a device fetches
+
+
+@dataclass(frozen=True, kw_only=True)
+class CudaCode:
+    """Which libraries of an environment must hold code for the GPU, and what is lost where others hold none (patterns of paths)."""
+
+    required: tuple[str, ...]
+    lost: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """The Python packages that an engine is made of."""
+
+    requirement: str  # what was locked: vllm[audio]==0.33.0
+    locks: Mapping[str, LockSummary]  # by platform: cp312-aarch64
+    apt: tuple[str, ...]  # Debian packages that the engine needs while it runs, such as a C compiler
+    cuda_code: CudaCode | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,13 +169,15 @@ class Service:
     profile: str
     engine: str
     version: str | None
-    kind: str  # native (built from source) or container
+    engine_version: str | None  # the version that the engine itself reports; None where no source gives it
+    kind: str  # build (from source), image or packages
     role: str | None  # the role that installs the engine; None where there is none yet
     status: Status
-    image: str | None  # with its tag; None of a native engine
+    image: str | None  # with its tag; None of other kinds
     image_digest: str | None  # sha256:HEX; None until script/lock has read it
     image_bytes: int | None  # an estimate of the size on disk
-    source: Source | None  # None of a container
+    source: Source | None  # None of other kinds than build
+    packages: Packages | None  # None of other kinds than packages
     argv: tuple[str, ...]  # the whole command, beginning with the engine's own
     environment: Mapping[str, str]
     secrets: tuple[str, ...]  # names of variables only: the values are in no fact
@@ -168,7 +198,7 @@ class Service:
     remote_media: bool | None  # whether the engine may fetch images that a client names; None where it sees none
     trained: bool  # False for a model of random weights
     programs: tuple[str, ...]  # what the engine starts, such as ffmpeg
-    python_packages: tuple[str, ...]  # what its image must have, NAME==VERSION
+    python_packages: tuple[str, ...]  # what its image must have in addition, NAME==VERSION
     bench_argv: tuple[str, ...]  # the engine's own benchmark; empty where there is none
     start_timeout: int  # seconds
     health: str | None
@@ -190,6 +220,12 @@ class Service:
         values["files"] = tuple(_artifact(one) for one in facts["files"])
         if facts["gpu"] is not None:
             values["gpu"] = _read(Gpu, {**facts["gpu"], "asked": _read(GpuRequest, facts["gpu"]["asked"])})
+        if facts["packages"] is not None:
+            packages = facts["packages"]
+            locks = {tag: _read(LockSummary, lock) for tag, lock in packages["locks"].items()}
+            values["packages"] = _read(
+                Packages, {**packages, "locks": locks, "cuda_code": _read(CudaCode, packages["cuda_code"])}
+            )
         return cls(**values)
 
 

@@ -106,6 +106,7 @@ DIGEST = text(r"sha256:[0-9a-f]{64}|unpinned", "sha256:HEX, or unpinned")
 URL_PATH = text(r"/[!-~]*", "a path that begins with a slash and has no spaces")
 OPTION = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "the name of an option without its dashes")
 PROGRAM = text(_PART, "the name of a program")
+DEBIAN_PACKAGE = text(r"[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?", "the name of a Debian package, or NAME=VERSION")
 VARIABLE = text(r"[A-Za-z_][A-Za-z0-9_]{0,199}", "the name of a variable: letters, digits and underscores")
 SERVED_NAME = text(
     r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}",
@@ -114,7 +115,7 @@ SERVED_NAME = text(
 _REPOSITORY_NAME = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9._-]+)*"
 REGISTRY = text(_REPOSITORY_NAME, "a registry as in the name of an image, such as cache.example.org:5000")
 IMAGE = text(
-    rf"(?!-){_REPOSITORY_NAME}(:[A-Za-z0-9_{{][A-Za-z0-9._{{}}-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?",
+    rf"(?!-){_REPOSITORY_NAME}(:[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?",
     "the name of an image",
 )
 REQUIREMENT = text(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+]+", "NAME==VERSION")

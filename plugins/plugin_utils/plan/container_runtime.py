@@ -112,7 +112,7 @@ def unproven(host: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[P
 
 
 def _containers(services: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [service["name"] for service in services if service["kind"] == "container"]
+    return [service["name"] for service in services if service["kind"] == "image"]
 
 
 def daemon_options(settings: Mapping[str, Any]) -> dict[str, Any]:

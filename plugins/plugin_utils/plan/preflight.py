@@ -125,7 +125,7 @@ def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], setti
 
 def _mounts(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
     """A disk that is configured but not mounted: what is fetched would go to the disk below it, and later be hidden."""
-    docker = set(docker_host.disk_paths(host)) if any(service["kind"] == "container" for service in services) else set()
+    docker = set(docker_host.disk_paths(host)) if any(service["kind"] == "image" for service in services) else set()
     for path, place in sorted((host.get("unmounted") or {}).items()):
         if services and (path in docker or path not in docker_host.disk_paths(host)):
             reason = (

@@ -40,7 +40,7 @@ class ServingWork:
 def unpinned(services: Iterable[Service], host: Mapping[str, Any]) -> list[str]:
     """Images of services whose digest is neither in the lock nor recorded on the host: what they would start is not known."""
     recorded = {reference for reference, image in (host.get("images") or {}).items() if image.get("digest")}
-    found = (str(one.image) for one in services if one.kind == "container" and not one.image_digest)
+    found = (str(one.image) for one in services if one.kind == "image" and not one.image_digest)
     return sorted(set(found) - recorded)
 
 

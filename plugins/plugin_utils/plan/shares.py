@@ -158,7 +158,7 @@ def _stopped(services: Services, settings: Settings, before: Sequence[Share]) ->
     if power_section.get("mode") and (settings.power or {}).get("reboot"):
         found = {service["name"]: "may be stopped by a reboot" for service in services}
     if containers.get("configure") and settings.container_runtime.get("allow_restart"):
-        in_containers = [service["name"] for service in services if service["kind"] == "container"]
+        in_containers = [service["name"] for service in services if service["kind"] == "image"]
         found = {**dict.fromkeys(in_containers, "may be stopped by a restart of Docker"), **found}
     return found
 

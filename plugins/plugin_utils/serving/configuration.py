@@ -32,7 +32,7 @@ def configuration(service: Service, settings: Settings) -> dict[str, Any]:
     if service.api_key:
         # The variable that holds the key which the engine asks for, and which the supervisor's own requests carry.
         config["api_key"] = service.api_key
-    if service.kind == "container":
+    if service.kind == "image":
         config["container"] = {
             "name": container.name(service),
             "label": container.label(service),

@@ -31,7 +31,7 @@ def context(service: Service, host: Mapping[str, Any], settings: Settings, secre
     """What the template needs to know; every value is a list of words, a text, or a truth value."""
     home = f"/var/cache/thor/{service.name}"
     supervisor = ["/usr/bin/python3", "-I", SUPERVISOR, "--config", f"/etc/thor/services/{service.name}.json"]
-    in_container = service.kind == "container"
+    in_container = service.kind == "image"
     if in_container:
         engine = container.run_command(service, host, settings)
         # For docker's client, which must not read a person's configuration: neither contexts and proxies nor keys.

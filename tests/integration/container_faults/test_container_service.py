@@ -96,7 +96,7 @@ class Box(Device):
 
 def box_service(box: Box, *arguments: str, mode: str = "ok", **fields: Any) -> Service:
     """A resolved service of kind container whose engine is the stand-in."""
-    service = stand_in(NAME, PORT, *arguments, mode=mode, kind="container", **box.image)
+    service = stand_in(NAME, PORT, *arguments, mode=mode, kind="image", **box.image)
     argv = ["python3", "/models/thor-faults/stand-in-engine", *service["argv"][1:]]
     return {**service, "argv": argv, "memory": None, "generation_config": None, **fields}
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, kinds, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
@@ -94,7 +94,7 @@ def test_the_inventory_yields_every_command_of_the_post(command: dict[str, Any])
     options.update(deviations["own"].get(service["engine"], {}))
     found_head, found = parsed(service["argv"])
     shares = [found.pop(name) for name in deviations["memory"] if name in found]
-    assert len(shares) == (service["kind"] == "container")
+    assert len(shares) == (service["kind"] == "image")
     assert (found_head, found) == (head, options)
     template = "/models/templates/qwen3_nonthinking.jinja"
     fetched = [f"{artifact['path']}/{artifact['file']}" for artifact in service["files"]]
@@ -223,8 +223,8 @@ def test_models_outside_the_posts_table_have_a_profile(other: dict[str, str]) ->
 def test_engines_are_installed_as_in_the_post() -> None:
     for engine, image in POST["images"].items():
         found = CATALOG.engines[engine]
-        assert found["image"].replace("{version}", found["version"]) == image
-        assert found["environment"][POST["environment"][engine]] == "true"
+        assert found["versions"][found["version"]]["image"] == image
+        assert found["image"]["environment"][POST["environment"][engine]] == "true"
     for engine, address in POST["sources"].items():
         assert CATALOG.engines[engine]["source"] == {"git": address}
     assert CATALOG.models["qwen3-nonthinking-template"]["url"] == POST["template"]
@@ -296,10 +296,11 @@ def test_every_version_of_an_engine_is_pinned_or_marked_as_unpinned() -> None:
     for name, engine in CATALOG.engines.items():
         for version, known in engine["versions"].items():
             assert known["origin"], f"{name} {version}"
-            if engine["kind"] == "native":
+            kind = kinds.kind_of(engine, version)
+            if kind == "build":
                 assert re.fullmatch(r"[0-9a-f]{40}", known["commit"])
                 assert known["commit"].startswith(version) or re.fullmatch(r"\d+(\.\d+)+", version)
-            else:
+            elif kind == "image":
                 assert known["digest"] == "unpinned" or re.fullmatch(r"sha256:[0-9a-f]{64}", known["digest"])
     for name, model in CATALOG.models.items():
         assert model.get("checksum") or model.get("unpinned"), name

@@ -106,7 +106,6 @@ def folder(tmp_path: Path, hub: Hub) -> Path:
     hub.files["/template.jinja"] = FILE
     engines = {
         "small": {
-            "kind": "native",
             "source": {"git": repository.as_uri()},
             "versions": {
                 "1.2": {"commit": commit, "origin": "its tag"},
@@ -114,9 +113,10 @@ def folder(tmp_path: Path, hub: Hub) -> Path:
             },
         },
         "boxed": {
-            "kind": "container",
-            "image": "example.org/boxed:{version}",
-            "versions": {"25.10": {"digest": "unpinned"}},
+            "versions": {
+                "25.10": {"image": "example.org/boxed:25.10", "digest": "unpinned"},
+                "1.0": {"packages": "boxed==1.0"},
+            },
         },
     }
     models = {
@@ -356,7 +356,7 @@ def test_a_reported_digest_is_written_and_nothing_else(
     # Later runs keep it, with its origin, but not a digest for another image of that version.
     assert run(folder, hub, "--offline") == 0
     assert written(folder)["images"]["boxed"]["25.10"] == entry
-    change(folder, "engines", "boxed", image="example.org/other:{version}")
+    change(folder, "engines", "boxed", versions={"25.10": {"image": "example.org/other:25.10"}})
     assert run(folder, hub, "--offline") == 0
     assert written(folder)["images"]["boxed"]["25.10"] == {"image": "example.org/other:25.10", "digest": "unpinned"}
 
@@ -366,7 +366,8 @@ def test_a_reported_digest_is_written_and_nothing_else(
     [
         ("boxed:25.10=sha256:abc", "64 hexadecimal digits"),
         (f"boxed={DIGEST}", "engine:version"),
-        (f"boxed:25.11={DIGEST}", "has no version 25.11; there is: 25.10"),
+        (f"boxed:25.11={DIGEST}", "has no image of version 25.11; there is: 25.10"),
+        (f"boxed:1.0={DIGEST}", "has no image of version 1.0"),
         (f"small:1.2={DIGEST}", "not an engine with images; there is: boxed"),
         (f"nosuch:1={DIGEST}", "not an engine with images"),
     ],
@@ -382,7 +383,7 @@ def test_an_invalid_digest_changes_nothing(
 
 
 def test_a_digest_that_contradicts_the_catalog(folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    change(folder, "engines", "boxed", versions={"25.10": {"digest": "sha256:" + "c" * 64}})
+    change(folder, "engines", "boxed", versions={"25.10": {"image": "a:1", "digest": "sha256:" + "c" * 64}})
     assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 2
     assert "engines.yml pins another digest" in capsys.readouterr().err
 

@@ -27,7 +27,7 @@ def test_the_catalogs_statements_do_not_cover_an_inventorys_own_version_or_image
             {"profile": FP8, "version": version}, extra={"engines": own}, allow_unchecked_flags=True
         ).problems
         assert state(FP8, version, engines=own) == "untested"
-    assert state(FP8, "25.10", engines={"vllm": {"image": "registry.test/vllm:{version}"}}) == "untested"
+    assert state(FP8, "25.10", engines={"vllm": {"command": ["mine", "serve"]}}) == "untested"
     assert state("qwen3-8b-vllm", "25.10", engines={"vllm": {"versions": {"25.10": {"image": "mine:1"}}}}) == "untested"
     # What does not change what runs leaves the statement in force.
     assert state(FP8, "25.10", engines={"vllm": {"start_timeout": 60}}) == "broken"

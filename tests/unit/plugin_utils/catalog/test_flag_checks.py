@@ -8,7 +8,7 @@ from real_catalog import codes, only, run
 
 
 def test_a_container_version_without_a_list_of_options_is_refused() -> None:
-    extra = {"engines": {"vllm": {"version": "99.1", "versions": {"99.1": {}}}}}
+    extra = {"engines": {"vllm": {"version": "99.1", "versions": {"99.1": {"image": "mine:1"}}}}}
     problem = only(run("qwen3-8b-vllm", extra=extra))
     assert problem.code == "THOR-FLAGS-MISSING" and "script/flags" in problem.remedy
     assert not run("qwen3-8b-vllm", extra=extra, allow_unchecked_flags=True).problems

@@ -178,7 +178,7 @@ def check_unit(read: dict[str, list[str]], service: dict[str, Any], unit: Path) 
     assert argv[:head][-2:] == ["--config", f"/etc/thor/services/{service['name']}.json"]
     own = argv[head + 1 :]
     environment = dict(line.split("=", 1) for line in read["Environment"])
-    if service["kind"] == "native":
+    if service["kind"] == "build":
         assert [Path(own[0]).name, *own[1:]] == service["argv"], unit
     else:
         assert own[len(own) - len(service["argv"]) :] == service["argv"], unit

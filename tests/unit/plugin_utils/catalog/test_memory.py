@@ -37,4 +37,4 @@ def test_a_version_that_exceeds_its_budget_must_run_alone() -> None:
 def test_an_inventorys_own_image_does_not_inherit_the_memory_fault() -> None:
     two = ["qwen3-8b-vllm", OTHER]
     assert codes(run(*two)) == ["THOR-MEMORY-UNBOUNDED"]
-    assert not run(*two, extra={"engines": {"vllm": {"image": "registry.test/vllm:{version}"}}}).problems
+    assert not run(*two, extra={"engines": {"vllm": {"versions": {"25.10": {"image": "mine:1"}}}}}).problems

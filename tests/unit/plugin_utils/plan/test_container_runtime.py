@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {
     "data_root": "",
     "no_iptables_raw": "auto",
 }
-SERVICES: list[dict[str, Any]] = [{"name": "chat", "kind": "container"}]
+SERVICES: list[dict[str, Any]] = [{"name": "chat", "kind": "image"}]
 HOST: dict[str, Any] = {
     "architecture": "aarch64",
     "l4t": "38.2.0",
@@ -65,7 +65,7 @@ HOST: dict[str, Any] = {
 # A whole host, and a service of it that runs in a container.
 THOR: dict[str, Any] = {**BARE, **HOST}
 IMAGE = "nvcr.io/nvidia/vllm:25.10-py3"
-SERVED = [service(kind="container", role="serving", engine="vllm", image=IMAGE, image_bytes=1000, environment={})]
+SERVED = [service(kind="image", role="serving", engine="vllm", image=IMAGE, image_bytes=1000, environment={})]
 
 
 def host(**changes: Any) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_a_configured_host_needs_nothing() -> None:
 
 def test_a_host_without_containers_is_left_alone() -> None:
     bare = host(docker=None, daemon_json_error="line 1, column 1: x", container_packages={})
-    decided = steps(bare, [{"name": "chat", "kind": "native"}])
+    decided = steps(bare, [{"name": "chat", "kind": "build"}])
     assert decided == {"needed": False, "problems": [], "any": False}
 
 
@@ -304,7 +304,7 @@ def test_docker_is_not_installed_if_jetpacks_installer_would_remove_it_again() -
     # While it runs we wait for it, and it does not matter if Docker exists or no service needs it.
     assert container_runtime.problems(SERVICES, {**bare, "package_work": ["nv-install-docker.service"]}, SETTINGS) == []
     assert container_runtime.problems(SERVICES, host(docker_installer=True), SETTINGS) == []
-    assert container_runtime.problems([{"name": "chat", "kind": "native"}], bare, SETTINGS) == []
+    assert container_runtime.problems([{"name": "chat", "kind": "build"}], bare, SETTINGS) == []
 
 
 def test_other_refusals() -> None:

@@ -140,7 +140,7 @@ def test_an_image_is_pulled_then_checked_then_left_alone() -> None:
     service = {
         **SERVICE,
         "role": "serving",
-        "kind": "native",
+        "kind": "build",
         "image": image,
         "image_bytes": 30 * GIB,
         "engine": "vllm",

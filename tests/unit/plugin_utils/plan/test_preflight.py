@@ -50,7 +50,7 @@ def test_a_host_without_systemd_is_refused() -> None:
 
 
 def test_an_engine_without_a_role_is_refused_by_name() -> None:
-    problem = only(judge([service(engine="vllm", role=None, kind="container")], HOST, SETTINGS))
+    problem = only(judge([service(engine="vllm", role=None, kind="image")], HOST, SETTINGS))
     assert (problem.code, problem.value) == ("THOR-ROLE-MISSING", "vllm")
     assert "chat" in problem.variable
 
@@ -140,7 +140,7 @@ def test_bytes_of_a_cut_download_are_not_asked_for_again() -> None:
 
 
 IMAGE = "nvcr.io/nvidia/vllm:25.10-py3"
-CONTAINER = {"kind": "container", "engine": "vllm", "version": "25.10", "role": "engine_image"}
+CONTAINER = {"kind": "image", "engine": "vllm", "version": "25.10", "role": "engine_image"}
 
 
 def test_an_image_that_is_missing_is_counted_once_where_docker_keeps_its_data() -> None:
@@ -242,7 +242,7 @@ def test_a_disk_that_is_not_mounted_is_refused() -> None:
     assert judge([], built(unmounted={"/models": "/models"}), SETTINGS) == []
     # Where images lie matters to containers alone.
     assert judge([service()], built(unmounted={"/var/lib/docker": "/var/lib/docker"}), SETTINGS) == []
-    container = service(kind="container", role="serving", image=None)
+    container = service(kind="image", role="serving", image=None)
     (problem,) = [
         one
         for one in judge([container], built(unmounted={"/var/lib/docker": "/var/lib/docker"}), SETTINGS)

