@@ -1,20 +1,20 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Lock files of Python packages on the controller: ``NAME-VERSION-TAG.txt``, such as ``vllm-0.33.0-cp312-aarch64.txt``."""
+"""Lock files of Python packages on the controller: ``NAME-VERSION-PLATFORM.txt``, such as ``vllm-0.33.0-cp312-aarch64.txt``."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ansible_collections.jetson.thor.plugins.module_utils.environments import lock
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import LockSummary
 
-FILE = re.compile(r"(?P<stem>.+)-(?P<tag>cp\d+-[a-z0-9_]+)\.txt")
-HEADER = re.compile(r"^# (requirement|packages|bytes): *\"?([^\"\n]+?)\"? *$", re.MULTILINE)
+FILE = re.compile(r"(?P<stem>.+)-(?P<tag>cp3\d+-[a-z0-9_]+)\.txt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,51 +32,47 @@ class LockFile:
 def stem(requirement: str) -> str:
     """``vllm-0.33.0`` of ``vllm[audio]==0.33.0``, which is how the names of its lock files begin."""
     name, _equals, version = requirement.partition("==")
-    name = re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
-    return f"{name}-{version}"
+    return f"{lock.normalize(name.partition('[')[0])}-{version}"
 
 
 @cache
 def read(folder: str) -> tuple[LockFile, ...]:
     """The lock files in a folder of the controller; none where the folder does not exist."""
-    return tuple(_read(path) for path in sorted(Path(folder).glob("*.txt")) if FILE.fullmatch(path.name))
+    named = ((path, FILE.fullmatch(path.name)) for path in sorted(Path(folder).glob("*.txt")))
+    return tuple(_read(path, name["stem"], name["tag"]) for path, name in named if name)
 
 
-def _read(path: Path) -> LockFile:
-    name = FILE.fullmatch(path.name)
-    assert name
-    there = LockFile(path=str(path), stem=name["stem"], tag=name["tag"])
+def _read(path: Path, named: str, tag: str) -> LockFile:
     try:
         content = path.read_bytes()
-        header = dict(HEADER.findall(content.decode("utf-8")))
-        summary = LockSummary(
-            path=str(path),
-            sha256=hashlib.sha256(content).hexdigest(),
-            packages=int(header["packages"]),
-            bytes=int(header["bytes"]),
-        )
-    except (OSError, ValueError, KeyError) as error:
-        return replace(there, error=f"it cannot be read: {error!r}")
-    return replace(there, requirement=header.get("requirement", ""), summary=summary)
+        found = lock.parse(content.decode("utf-8"))
+    except (OSError, UnicodeDecodeError, lock.LockError) as error:
+        return LockFile(path=str(path), stem=named, tag=tag, error=f"it cannot be used: {error}")
+    if found.file_name != path.name:
+        return LockFile(path=str(path), stem=named, tag=tag, error=f"it is the content of {found.file_name}")
+    summary = LockSummary(
+        path=str(path), sha256=hashlib.sha256(content).hexdigest(), packages=len(found.packages), bytes=found.bytes
+    )
+    return LockFile(path=str(path), stem=named, tag=tag, requirement=found.requirement, summary=summary)
 
 
-def of(requirement: str, locks: Iterable[LockFile]) -> list[LockFile]:
+def of(requirement: str, files: Iterable[LockFile]) -> list[LockFile]:
     """The lock files of a requirement, one for each platform: the first of those that are for the same one."""
     found: dict[str, LockFile] = {}
-    for lock in locks:
-        if lock.stem == stem(requirement):
-            found.setdefault(lock.tag, lock)
+    for one in files:
+        if one.stem == stem(requirement):
+            found.setdefault(one.tag, one)
     return list(found.values())
 
 
-def summaries(requirement: str, locks: Iterable[LockFile]) -> Mapping[str, LockSummary]:
+def summaries(requirement: str, files: Iterable[LockFile]) -> Mapping[str, LockSummary]:
     """What is known of the usable lock files of a requirement, by platform."""
-    usable = [lock for lock in of(requirement, locks) if not wrong(requirement, lock)]
-    return {lock.tag: lock.summary for lock in usable if lock.summary}
+    usable = [one for one in of(requirement, files) if not wrong(requirement, one)]
+    return {one.tag: one.summary for one in usable if one.summary}
 
 
-def wrong(requirement: str, lock: LockFile) -> str:
-    """Why a lock file cannot be used for a requirement."""
-    if not lock.error and lock.requirement != requirement:
-        return f"it was made for {lock.requirement or 'nothing that it names'}"
-    return lock.error
+def wrong(requirement: str, file: LockFile) -> str:
+    """Why a lock file cannot be used for a requirement; empty where it can."""
+    if not file.error and file.requirement != requirement:
+        return f"it was made for {file.requirement}"
+    return file.error

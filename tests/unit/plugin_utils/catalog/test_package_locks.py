@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 
 REQUIREMENT = "vllm[audio]==99.0"
-LINE = f"torch==2.14.0 --hash=sha256:{'a' * 64}\n"
+LINE = f"vllm==99.0 --hash=sha256:{'a' * 64}\n"
 ENGINES = {"vllm": {"versions": {"mine": {"packages": REQUIREMENT, "engine_version": "99.0"}}}}
 
 
@@ -23,7 +23,7 @@ def write(folder: Path, tag: str, requirement: str = REQUIREMENT, size: int = 10
     python, _dash, machine = tag.removeprefix("cp3").partition("-")
     header = (
         f"# requirement: {requirement}\n# python: 3.{python}\n# machine: {machine}\n"
-        f'# glibc: "2.39"\n# packages: 1\n# bytes: {size}\n'
+        f"# glibc: 2.39\n# packages: 1\n# bytes: {size}\n"
     )
     path.write_text(header + LINE)
     return path
@@ -70,7 +70,17 @@ def test_a_damaged_lock_is_no_lock_and_said_so(tmp_path: Path) -> None:
     path = write(tmp_path / "packages", "cp312-aarch64")
     path.write_text("# requirement: vllm[audio]==99.0\n")
     (problem,) = resolved(tmp_path).problems
-    assert problem.code == "THOR-LOCK-MISSING" and str(path) in problem.reason
+    assert problem.code == "THOR-LOCK-MISSING" and f"{path}: it cannot be used: it has no line" in problem.reason
+    path.write_bytes(b"\xff")
+    package_locks.read.cache_clear()
+    assert str(path) in resolved(tmp_path).problems[0].reason
+
+
+def test_a_lock_under_another_platforms_name_is_no_lock(tmp_path: Path) -> None:
+    path = write(tmp_path / "packages", "cp312-aarch64")
+    path.rename(path.with_name("vllm-99.0-cp313-aarch64.txt"))
+    (problem,) = resolved(tmp_path).problems
+    assert "it is the content of vllm-99.0-cp312-aarch64.txt" in problem.reason
 
 
 def test_the_names_of_lock_files_carry_no_extras_and_one_spelling() -> None:
