@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, flags, records
-from ansible_collections.jetson.thor.plugins.module_utils.builds import elf, finished
+from ansible_collections.jetson.thor.plugins.module_utils import elf, files, flags, records
+from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 

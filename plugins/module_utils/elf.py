@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a program or library of Linux asks for when it starts: the DT_NEEDED entries of a 64-bit ELF file.
+"""What a program or library of Linux says of itself: the libraries it needs (DT_NEEDED) and its sections, for 64-bit ELF files.
 
 A reader of our own, because binutils is only there where something was compiled, and because a tree may come from elsewhere.
 """
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import IO
 
 MAGIC = b"\x7fELF"
 PT_LOAD, PT_DYNAMIC = 1, 2
+# Offsets of the file header: e_shoff, and e_shentsize, e_shnum, e_shstrndx (elf.h, Elf64_Ehdr).
+SECTION_TABLE, SECTION_SIZES = 40, 58
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ = 0, 1, 5, 10
 
 
@@ -19,6 +22,35 @@ def is_elf(path: Path) -> bool:
     """Whether the file begins as every ELF file does."""
     with path.open("rb") as stream:
         return stream.read(len(MAGIC)) == MAGIC
+
+
+def sections(path: Path) -> dict[str, int]:
+    """The sections of an ELF file, with their bytes. Raises ValueError for another file, and OSError if it cannot be read."""
+    with path.open("rb") as stream:
+        order = _order(stream, path)
+        header = stream.read(48)
+        try:
+            (start,) = struct.unpack_from(order + "Q", header, SECTION_TABLE - 16)
+            size, count, names_at = struct.unpack_from(order + "HHH", header, SECTION_SIZES - 16)
+            stream.seek(start)
+            table = stream.read(size * count)
+            # name, type, flags, address, offset, bytes (Elf64_Shdr)
+            rows = [struct.unpack_from(order + "IIQQQQ", table, index * size) for index in range(count)]
+            if not rows:
+                return {}
+            stream.seek(rows[names_at][4])
+            names = stream.read(rows[names_at][5])
+            return {names[row[0] : names.index(b"\0", row[0])].decode("utf-8", "replace"): row[5] for row in rows}
+        except (struct.error, IndexError, ValueError, OverflowError) as error:
+            raise ValueError(f"{path} is a damaged ELF file: {error}") from error
+
+
+def _order(stream: IO[bytes], path: Path) -> str:
+    """The byte order of a file, as struct writes it; the stream then stands behind the identity, at byte 16."""
+    identity = stream.read(16)
+    if identity[:4] != MAGIC or identity[4:5] != b"\x02" or identity[5:6] not in (b"\x01", b"\x02"):
+        raise ValueError(f"{path} is not a 64-bit ELF file")
+    return "<" if identity[5] == 1 else ">"
 
 
 def needed(path: Path) -> list[str]:
@@ -29,10 +61,7 @@ def needed(path: Path) -> list[str]:
             stream.seek(offset)
             return struct.unpack(order + form, stream.read(struct.calcsize(order + form)))
 
-        identity = stream.read(16)
-        if identity[:4] != MAGIC or identity[4:5] != b"\x02" or identity[5:6] not in (b"\x01", b"\x02"):
-            raise ValueError(f"{path} is not a 64-bit ELF file")
-        order = "<" if identity[5] == 1 else ">"
+        order = _order(stream, path)
         try:
             (start,) = read("Q", 32)
             size, count = read("HH", 54)

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which libraries and programs below a folder hold CUDA code that a GPU runs, and what is lost where they do not.
+
+Code that is compiled while an engine runs (Triton, Inductor, FlashInfer, DeepGEMM) is in no file and does not count here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import cuobjdump, elf, records
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+
+THOR = "110"
+# Where nvcc puts code: FATBIN_DATA_SECTION_NAME and FATBIN_PRELINK_DATA_SECTION_NAME in the toolkit's fatbinary_section.h.
+SECTIONS = {".nv_fatbin", "__nv_relfatbin"}
+# cuobjdump takes up to 5.5 GB of memory for one library (libtorch_cuda of torch 2.14), so few run at once.
+WORKERS = 2
+Library = dict[str, Any]
+SHAPE = {"libraries": {str: {"machine_code": {str: int}, "ptx": {str: int}, "runs": bool}}}
+
+
+class CudaCodeError(Exception):
+    """The code could not be read, or a library that is needed does not run; all problems, one a line."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(problem.text() for problem in problems))
+        self.problems = list(problems)
+
+
+def can_run(architecture: str, machine_code: Mapping[str, int], ptx: Mapping[str, int]) -> bool:
+    """Whether a GPU of an ``architecture`` (``110``) runs one of these objects, or can compile one.
+
+    The rules are those of NVIDIA's CUDA Programming Guide, section 5.1 "Compute Capabilities": machine code runs on the same major
+    version with the same or a higher minor one, PTX can be compiled for every later version; with ``a`` both are for exactly this
+    version, with ``f`` for this family, which is the same major version here (the guide: 100f is for 10.0 and 10.3, 110f for 11.0 alone).
+    ``sm_101``, Thor's name in CUDA 12.8 and 12.9, counts as another GPU: that a Thor runs it was not seen.
+    """
+    number = int(architecture)
+
+    def fits(name: str, everywhere: bool) -> bool:
+        found = re.fullmatch(r"sm_(\d+)([af]?)", name)
+        if not found:
+            return False
+        other, suffix = int(found[1]), found[2]
+        if suffix == "a":
+            return other == number
+        same_major = other // 10 == number // 10
+        return other <= number and (same_major or (everywhere and not suffix))
+
+    return any(fits(name, False) for name in machine_code) or any(fits(name, True) for name in ptx)
+
+
+def candidates(root: Path) -> Iterator[Path]:
+    """Every ELF file below ``root`` with a section for CUDA code; links are not followed."""
+    for folder, _folders, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_symlink() or not path.is_file():
+                continue
+            try:
+                if elf.is_elf(path) and SECTIONS & set(elf.sections(path)):
+                    yield path
+            except (OSError, ValueError):  # a file of another kind, or one that is cut: nothing can load it
+                continue
+
+
+def scan(
+    root: Path,
+    program: Path,
+    architecture: str = THOR,
+    workers: int = WORKERS,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
+) -> dict[str, Library]:
+    """What each file below ``root`` holds, by its path there: ``machine_code`` and ``ptx`` (objects by architecture), ``runs``.
+
+    ``program`` is cuobjdump; ``progress`` is told how many files are done, of how many, and which one was the last.
+    Raises cuobjdump.CuobjdumpError.
+    """
+    paths = sorted(candidates(root), key=lambda path: -path.stat().st_size)
+    found: dict[str, Library] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for path, code in zip(paths, pool.map(lambda one: cuobjdump.read(program, one), paths), strict=True):
+            runs = can_run(architecture, code.machine_code, code.ptx)
+            found[path.relative_to(root).as_posix()] = {
+                "machine_code": code.machine_code,
+                "ptx": code.ptx,
+                "runs": runs,
+            }
+            progress(len(found), len(paths), path.name)
+    return dict(sorted(found.items()))
+
+
+def judge(
+    found: Mapping[str, Library], required: Sequence[str], lost: Mapping[str, str], architecture: str = THOR
+) -> dict[str, Any]:
+    """Compare what was found with what an engine needs.
+
+    ``required`` and the keys of ``lost`` are patterns of paths, in which ``*`` also stands for slashes. The result: ``runs`` (paths),
+    ``lacks`` (``path``, and what is ``lost`` without it or None) and ``problems`` (THOR-CUDA-CODE for each required library that does
+    not run).
+    """
+    lacking = [path for path, library in found.items() if not library["runs"]]
+    problems = []
+    for pattern in required:
+        paths = [path for path in found if fnmatchcase(path, pattern)]
+        if not paths:
+            problems.append(_problem(pattern, None, "no such file, or none with CUDA code, is there", architecture))
+        problems += [_problem(pattern, path, holds(found[path]), architecture) for path in paths if path in lacking]
+    return {
+        "runs": [path for path, library in found.items() if library["runs"]],
+        "lacks": [{"path": path, "lost": _lost(path, lost)} for path in lacking],
+        "problems": problems,
+    }
+
+
+def _problem(pattern: str, path: str | None, held: str, architecture: str) -> Problem:
+    reason = f"The engine cannot do without this code, and sm_{architecture} does not run it: {held}"
+    remedy = (
+        "Choose another version of the engine (docs/cuda_code.md lists what each of them holds), or build it for this GPU. If the service "
+        "does not need this library, set cuda_code.required of the engine in thor_extra_engines."
+    )
+    return Problem("THOR-CUDA-CODE", f"cuda_code.required[{pattern!r}]", path, reason, remedy)
+
+
+def _lost(path: str, lost: Mapping[str, str]) -> str | None:
+    return next((text for pattern, text in lost.items() if fnmatchcase(path, pattern)), None)
+
+
+def holds(library: Library) -> str:
+    """What a library holds, in words: ``machine code for sm_80 (71), sm_90 (58), PTX for sm_80 (19)``."""
+    parts = [
+        f"{word} for {', '.join(f'{name} ({count})' for name, count in library[key].items())}"
+        for key, word in (("machine_code", "machine code"), ("ptx", "PTX"))
+        if library[key]
+    ]
+    return ", ".join(parts) or "no CUDA code that cuobjdump can see"
+
+
+def prove(
+    root: Path,
+    wanted: Mapping[str, Any] | None,
+    state: Path,
+    program: Path | None = None,
+    architecture: str = THOR,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
+) -> dict[str, Any]:
+    """Read the code below ``root`` and check that what ``wanted`` requires runs; the record to keep, plain data.
+
+    ``wanted`` has the catalog's ``required`` and ``lost``. What was read is kept below ``state`` by the fingerprint of the files, so
+    that it is read once, whatever the folder is called. Raises CudaCodeError (THOR-CUDA-CODE, THOR-CUOBJDUMP).
+    """
+    program = program or cuobjdump.find()
+    if program is None:
+        reason = f"cuobjdump is neither at {' nor at '.join(cuobjdump.PLACES)}"
+        raise CudaCodeError([_unreadable(reason)])
+    started = time.monotonic()
+    version = cuobjdump.version(program)
+    kept = state / "cuda_code" / f"{_fingerprint(root, version, architecture)}.json"
+    known = records.read(kept, SHAPE)
+    try:
+        libraries = known["libraries"] if known else scan(root, program, architecture, progress=progress)
+    except cuobjdump.CuobjdumpError as error:
+        raise CudaCodeError([_unreadable(str(error))]) from error
+    if not known:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        records.write(kept, {"libraries": libraries}, 0o644)
+    verdict = judge(libraries, (wanted or {}).get("required", ()), (wanted or {}).get("lost", {}), architecture)
+    if verdict["problems"]:
+        raise CudaCodeError(verdict["problems"])
+    return {
+        "architecture": architecture,
+        "cuobjdump": version,
+        "seconds": round(time.monotonic() - started, 1),
+        "libraries": libraries,
+        "runs": verdict["runs"],
+        "lacks": verdict["lacks"],
+    }
+
+
+def _unreadable(reason: str) -> Problem:
+    remedy = (
+        "It is part of the CUDA toolkit (package cuda-toolkit), and of the tools that the role python_engine installs from the package "
+        "index. One file needs up to 5.5 GB of memory."
+    )
+    return Problem("THOR-CUOBJDUMP", "cuda_code", None, reason, remedy)
+
+
+def _fingerprint(root: Path, version: str, architecture: str) -> str:
+    """Identifies the files with CUDA code below a folder, by path, size and time, and what reads them."""
+    files = [
+        (path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(candidates(root))
+    ]
+    return hashlib.sha256(json.dumps([version, architecture, files]).encode()).hexdigest()[:24]
+
+
+def text(record: Mapping[str, Any] | None) -> str:
+    """A record in one line, for plan and status; ``record`` is what prove() returned, or None where nothing was read."""
+    if record is None:
+        return "CUDA code not read"
+    runs, lacks = record["runs"], record["lacks"]
+    gpu = "Thor" if record["architecture"] == THOR else f"sm_{record['architecture']}"
+    line = f"{len(runs)} of {len(runs) + len(lacks)} CUDA libraries run on {gpu}"
+    named = list(dict.fromkeys(one["lost"] for one in lacks if one["lost"]))
+    unnamed = [one["path"].rpartition("/")[2] for one in lacks if not one["lost"]]
+    return f"{line}; lost: {'; '.join([*named, *unnamed])}" if lacks else line
