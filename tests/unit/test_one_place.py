@@ -1,13 +1,21 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Some things are done in one place only: writing a file, asking systemd for properties, reading the memory of the host."""
+"""Some things are done in one place only: writing a file, asking systemd for properties, reading the memory of the host.
+
+What roles and Python both have to name is the same in both.
+"""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.models.client import CLIENT
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, power
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = [
@@ -95,3 +103,20 @@ def test_nobody_does_it_a_second_time(path: Path) -> None:
 )
 def test_every_way_of_doing_it_is_seen(source: str, found: set[str]) -> None:
     assert deeds(source) == found
+
+
+def role_file(path: str) -> Any:
+    return yaml.safe_load((ROOT / "roles" / path).read_text(encoding="utf-8"))
+
+
+def test_roles_and_modules_name_the_same_places() -> None:
+    assert role_file("power/vars/main.yml")["__power_sysctl_file"] == power.SYSCTL_FILE
+    assert role_file("model_store/vars/main.yml")["__model_store_client"] == CLIENT
+    (record,) = [task for task in role_file("container_runtime/tasks/cdi.yml") if "Record the versions" in task["name"]]
+    assert record["ansible.builtin.copy"]["dest"] == str(docker_host.CDI_RECORD)
+
+
+def test_a_device_has_the_same_memory_by_default_everywhere() -> None:
+    default = f"{{{{ thor_device_memory_gib | default({DEVICE_MEMORY_GIB:g}) }}}}"
+    assert role_file("catalog/defaults/main.yml")["catalog_device_memory_gib"] == default
+    assert role_file("preflight/defaults/main.yml")["preflight_device_memory_gib"] == default

@@ -21,6 +21,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import commands, files
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.models.client import CLIENT
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
@@ -38,7 +39,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files 
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
 ENGINES = Path("/opt/thor/engines")
-HUB_CLIENT = Path("/opt/thor/venv/modelscope")
 MODELS = Path("/models")
 # Programs that engines start.
 PROGRAMS = ("ffmpeg",)
@@ -270,6 +270,6 @@ def _is_person(name: str) -> bool:
 
 def _hub_client() -> str | None:
     """Version of modelscope-hub in its own virtual environment."""
-    for path in HUB_CLIENT.glob("lib/python*/site-packages/modelscope_hub-*.dist-info"):
+    for path in Path(CLIENT).glob("lib/python*/site-packages/modelscope_hub-*.dist-info"):
         return path.name.removeprefix("modelscope_hub-").removesuffix(".dist-info")
     return None

@@ -15,6 +15,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import 
 
 # NVIDIA's registry; thor_ngc_registry names another one that takes its place.
 NGC = "nvcr.io"
+# MemTotal of a Jetson AGX Thor, about.
+DEVICE_MEMORY_GIB = 122.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Inputs:
     ngc_registry: str = NGC
     package_locks: str | None = None  # a folder on the controller
     in_doubt: frozenset[str] = frozenset()
-    device_memory_gib: float = 122.0  # facts: MemTotal of a Jetson AGX Thor is about 122 GiB
+    device_memory_gib: float = DEVICE_MEMORY_GIB
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import i
 
 # A build tree, its sources and the compiler cache. llama.cpp with CUDA was measured at about 2 GiB; the rest is margin.
 BUILD_BYTES = 6 * 1024**3
+# What a build uses; git only where the sources come from a repository.
+TOOLS = ("compiler", "cmake", "ninja", "ccache", "git")
 # What people call an input whose key is not the word already.
 _WORDS = {"cuda": "CUDA", "machine": "architecture"}
 
@@ -105,6 +107,14 @@ def due(
             users.setdefault((service["role"], service["engine"], service["version"]), []).append(service)
     wanted = [_build(sharing, chosen.get(role, BuildSettings()), host) for (role, *_version), sharing in users.items()]
     return [build for build in wanted if build.reasons]
+
+
+def missing_tools(builds: Sequence[Build], toolchain: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names in ``TOOLS`` that these builds need and ``toolchain`` (of thor_host) lacks."""
+    if not builds:
+        return ()
+    needless = () if any(build.source.get("git") for build in builds) else ("git",)
+    return tuple(name for name in TOOLS if name not in needless and not toolchain.get(name))
 
 
 def _build(services: Sequence[Mapping[str, Any]], chosen: BuildSettings, host: Mapping[str, Any]) -> Build:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES, BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings as ServingSettings
 
@@ -33,7 +34,7 @@ class Settings:
     supported_os: Sequence[str]
     minimum_l4t: str
     builds: Mapping[str, BuildSettings]  # by role
-    device_memory_gib: float = 122  # of a device that was not observed
+    device_memory_gib: float = DEVICE_MEMORY_GIB  # of a device that was not observed
     installs_programs: Sequence[str] = ("whisper_cpp",)  # roles that install the programs that their engine starts
     container_runtime: Mapping[str, Any] = field(default_factory=dict)
     power: Mapping[str, Any] | None = None

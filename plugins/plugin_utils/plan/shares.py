@@ -80,7 +80,12 @@ def of_builds(services: Services, host: Host, settings: Settings, role: str) -> 
         Step(Kind.BUILD, role, f"{one.engine} {one.version}", "; ".join(one.reasons), one.bytes, one.seconds)
         for one in due
     ]
-    return Share(role, tuple(steps), {"programs": programs, "builds": [one.arguments() for one in due]})
+    section = {
+        "programs": programs,
+        "tools": list(builds.missing_tools(due, host["toolchain"])),
+        "builds": [one.arguments() for one in due],
+    }
+    return Share(role, tuple(steps), section)
 
 
 def of_images(services: Services, host: Host, settings: Settings, containers: Share | None = None) -> Share:

@@ -72,6 +72,19 @@ def test_the_role_that_builds_takes_what_the_plan_hands_it() -> None:
     assert "version_text" not in due[0].arguments() and due[1].arguments()["version_text"] == ""
 
 
+def test_missing_tools_are_installed_and_git_only_for_a_repository() -> None:
+    there = {**TOOLCHAIN, "cmake": "3.28.3", "ninja": None}
+    assert builds.missing_tools(builds.due([service("chat")], host(), {}), there) == ("ninja", "ccache", "git")
+    archive = service("chat", source={"archive": "https://example.org/a.tar.gz", "sha256": "1" * 64})
+    assert builds.missing_tools(builds.due([archive], host(), {}), there) == ("ninja", "ccache")
+    assert builds.missing_tools([], {}) == ()
+
+
+def test_the_role_knows_a_package_for_each_tool() -> None:
+    defaults = yaml.safe_load((ROOT / "roles/cmake_build/defaults/main.yml").read_text(encoding="utf-8"))
+    assert tuple(defaults["cmake_build_packages"]) == builds.TOOLS
+
+
 def test_a_build_with_the_wanted_inputs_is_not_due() -> None:
     assert reasons(host()) == ("not built yet",)
     assert reasons(host(builds=made())) == ()

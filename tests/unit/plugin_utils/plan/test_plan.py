@@ -79,7 +79,7 @@ def test_everything_that_a_bare_device_needs_in_the_order_of_the_roles() -> None
 def test_a_host_that_has_everything_has_nothing_to_do() -> None:
     found = plan("thor01", [SERVICE], settled(), ALL)
     assert (found.steps, found.due, found.problems) == ((), (), ())
-    assert found.as_dict()["llama_cpp"] == {"programs": [], "builds": []}, "each role finds its section"
+    assert found.as_dict()["llama_cpp"] == {"programs": [], "tools": [], "builds": []}, "each role finds its section"
     assert text.lines(found)[0] == "thor01: nothing to do"
 
 
