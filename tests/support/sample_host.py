@@ -40,6 +40,8 @@ HOST: dict[str, Any] = {
     "daemon_json_error": None,
     "images": {},
     "builds": {},
+    "environments": {},
+    "python": {"version": "3.12.3", "tag": "cp312", "path": "/usr/bin/python3", "headers": True, "venv": True},
     "models": {},
     "units": {},
     "listening": [],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import re
 from collections.abc import Iterable
 
@@ -94,18 +95,17 @@ def _version(draft: Draft) -> list[Problem]:
 
 def _locks(draft: Draft, service: Service) -> list[Problem]:
     """Python packages without a usable lock for any platform; whether it is the device's is a question for preflight."""
-    if service.packages is None or service.packages.locks:
+    if service.packages is None:
         return []
     requirement = service.packages.requirement
-    broken = [
-        f"{lock.path}: {package_locks.wrong(requirement, lock)}"
-        for lock in package_locks.of(requirement, draft.catalog.locks)
-    ]
-    reason = (
-        f"{draft.engine_name} {draft.version} is installed from Python packages, and there is no usable list of their hashes"
-        + (f" ({'; '.join(broken)})." if broken else " for any platform.")
-    )
-    remedy = f"Make one on the controller: script/lock --packages '{requirement}'. A folder of your own is named by thor_package_locks."
+    found = package_locks.of(requirement, draft.catalog.locks)
+    again = f"script/lock --packages {shlex.quote(requirement)}"
+    invalid = [(one, wrong) for one in found if (wrong := package_locks.wrong(requirement, one))]
+    if invalid or found:
+        remedy = f"Do not edit it; make it again on the controller: {again}."
+        return [Problem("THOR-LOCK-INVALID", one.path, None, wrong, remedy) for one, wrong in invalid]
+    reason = f"{draft.engine_name} {draft.version} is installed from Python packages, and there is no list of their hashes for any platform."
+    remedy = f"Make one on the controller: {again}. A folder of your own is named by thor_package_locks."
     return [Problem("THOR-LOCK-MISSING", draft.place, draft.profile_name, reason, remedy)]
 
 

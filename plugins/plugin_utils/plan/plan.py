@@ -21,6 +21,7 @@ BARE: dict[str, Any] = {
     "programs": {},
     "toolchain": {"compiler": None, "cuda": None},
     "architecture": None,
+    "environments": {},
 }
 
 
@@ -87,6 +88,7 @@ def _shares(
         "container_runtime": lambda: shares.of_containers(services, host, settings),
         "llama_cpp": lambda: shares.of_builds(services, host, settings, "llama_cpp"),
         "whisper_cpp": lambda: shares.of_builds(services, host, settings, "whisper_cpp"),
+        "python_engine": lambda: shares.of_environments(services, host, settings),
         "engine_image": lambda: shares.of_images(services, host, settings, done("container_runtime")),
         "model_store": lambda: shares.of_models(services, host, settings),
         "serving": lambda: shares.of_serving(services, host, settings, found),

@@ -15,7 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import c
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, images, models, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, environments, images, models, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
@@ -39,6 +39,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_mounts(services, host),
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
+        *environments.problems(services, host, settings.environments),
         *_flags(services, host),
         *shares.of_power(host, settings).problems,
         *shares.of_containers(services, host, settings).problems,
@@ -48,14 +49,21 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
     ]
 
 
-def unsaid(judged: Iterable[Problem], said: Iterable[Problem]) -> list[Problem]:
-    """Leaves out unknown options of the built program that the stored list has already reported."""
+def unsaid(judged: Iterable[Problem], said: Sequence[Problem]) -> list[Problem]:
+    """Leaves out what has been reported: unknown options of the built program, a lock that is missing because it is invalid."""
     known = {
         match[1]
         for problem in said
         if problem.code == "THOR-FLAG-UNKNOWN" and (match := re.search(r"options\['(.+)'\]$", problem.variable))
     }
-    return [one for one in judged if one.code != "THOR-FLAG-UNKNOWN" or str(one.value).lstrip("-") not in known]
+    unlocked = (
+        {"THOR-LOCK-MISSING", "THOR-PYTHON-VERSION"} if any(one.code == "THOR-LOCK-INVALID" for one in said) else set()
+    )
+    return [
+        one
+        for one in judged
+        if one.code not in unlocked and (one.code != "THOR-FLAG-UNKNOWN" or str(one.value).lstrip("-") not in known)
+    ]
 
 
 def _device(host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:
@@ -112,6 +120,7 @@ def _clock(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], setti
         *sorted({fetch.artifact["key"] for fetch in models.missing(services, host["models"])}),
         *images.missing(services, host),
         *sorted({f"the sources of {build.engine}" for build in builds.due(services, host, settings.builds)}),
+        *(f"the packages of {one.engine}" for one in _installed(services, host, settings)),
     ]
     if needs:
         now = datetime.fromtimestamp(clock["time"], UTC).isoformat(timespec="seconds")
@@ -222,6 +231,10 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
             need(path, image_bytes, image)
     for build in builds.due(services, host, settings.builds):
         need("/var/lib/thor", build.bytes, f"the build of {build.engine}")
+    for one in _installed(services, host, settings):
+        # uv keeps what it has unpacked in /var/lib/thor until the end; on the same disk both are one.
+        for path in {host["disks"][path]["device"]: path for path in ("/var/lib/thor", "/opt/thor")}.values():
+            need(path, one.disk_bytes, f"the environment of {one.engine} {one.version}")
     for device, size in wanted.items():
         path = paths[device]
         free = host["disks"][path]["free_bytes"]
@@ -233,6 +246,13 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
             )
             remedy = "Free some space, or mount a larger disk there."
             yield Problem("THOR-DISK-FULL", f"thor_host.disks[{path!r}]", None, reason, remedy)
+
+
+def _installed(
+    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings
+) -> list[environments.Environment]:
+    """The environments that are installed, which need a network and room."""
+    return [one for one in environments.due(services, host, settings.environments) if not one.is_installed]
 
 
 def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:

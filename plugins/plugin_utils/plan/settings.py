@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES, BuildSettings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.environments import EnvironmentSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings as ServingSettings
 
 # The roles whose vars/main.yml has a variable __ROLE_planned: what a plan depends on.
@@ -19,6 +20,7 @@ PLANNED = (
     "container_runtime",
     "llama_cpp",
     "whisper_cpp",
+    "python_engine",
     "engine_image",
     "model_store",
     "serving",
@@ -36,6 +38,7 @@ class Settings:
     builds: Mapping[str, BuildSettings]  # by role
     device_memory_gib: float = DEVICE_MEMORY_GIB  # of a device that was not observed
     installs_programs: Sequence[str] = ("whisper_cpp",)  # roles that install the programs that their engine starts
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     container_runtime: Mapping[str, Any] = field(default_factory=dict)
     power: Mapping[str, Any] | None = None
     require_gpu: bool = True
@@ -52,6 +55,7 @@ class Settings:
             **given["preflight"],
             installs_programs=[role for role in RECIPES if build[role].pop("install_programs", False)],
             builds={role: BuildSettings(**settings) for role, settings in build.items()},
+            environments=EnvironmentSettings(**given["python_engine"]),
             container_runtime=given["container_runtime"],
             power=given["power"],
             **given["engine_image"],

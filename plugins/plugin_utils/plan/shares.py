@@ -12,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     builds,
     container_runtime,
+    environments,
     images,
     models,
     power,
@@ -86,6 +87,24 @@ def of_builds(services: Services, host: Host, settings: Settings, role: str) -> 
         "builds": [one.arguments() for one in due],
     }
     return Share(role, tuple(steps), section)
+
+
+def of_environments(services: Services, host: Host, settings: Settings) -> Share:
+    """Engines that are installed as Python packages, and the Debian packages that they need."""
+    role, chosen = environments.ROLE, settings.environments
+    wanted = environments.wanted(services, host, chosen)
+    unneeded = environments.unneeded(services, host) if chosen.prune else []
+    apt = environments.lacking(services, host, chosen) if chosen.install_packages else []
+    steps = [Step(Kind.INSTALL, role, name, "engines made of Python packages need it") for name in apt]
+    for one in wanted:
+        name, reason = f"{one.engine} {one.version}", "; ".join(one.reasons)
+        if one.is_installed and one.reasons:
+            steps.append(Step(Kind.CHECK, role, f"CUDA code of {name}", reason))
+        elif one.reasons:
+            steps.append(Step(Kind.INSTALL, role, name, reason, one.bytes))
+    steps += [Step(Kind.REMOVE, role, f"{engine} {version}", "no service needs it") for engine, version in unneeded]
+    acted = [one for one in wanted if one.reasons or one.engine in dict(unneeded)]
+    return Share(role, tuple(steps), {"apt": apt, "environments": [one.arguments() for one in acted]})
 
 
 def of_images(services: Services, host: Host, settings: Settings, containers: Share | None = None) -> Share:
