@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import shlex
 import re
+import shlex
 from collections.abc import Iterable
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
@@ -101,10 +101,10 @@ def _locks(draft: Draft, service: Service) -> list[Problem]:
     found = package_locks.of(requirement, draft.catalog.locks)
     again = f"script/lock --packages {shlex.quote(requirement)}"
     invalid = [(one, wrong) for one in found if (wrong := package_locks.wrong(requirement, one))]
-    if invalid or found:
+    if found:
         remedy = f"Do not edit it; make it again on the controller: {again}."
         return [Problem("THOR-LOCK-INVALID", one.path, None, wrong, remedy) for one, wrong in invalid]
-    reason = f"{draft.engine_name} {draft.version} is installed from Python packages, and there is no list of their hashes for any platform."
+    reason = f"{draft.engine_name} {draft.version} is made of Python packages, and there is no list of their hashes for any platform."
     remedy = f"Make one on the controller: {again}. A folder of your own is named by thor_package_locks."
     return [Problem("THOR-LOCK-MISSING", draft.place, draft.profile_name, reason, remedy)]
 

@@ -60,20 +60,27 @@ def test_a_version_without_a_lock_is_refused_with_the_command_that_makes_one(tmp
     assert f"script/lock --packages '{REQUIREMENT}'" in problem.remedy and "thor_package_locks" in problem.remedy
 
 
-def test_a_lock_for_something_else_is_no_lock_and_said_so(tmp_path: Path) -> None:
+def test_a_lock_for_something_else_is_refused_by_name(tmp_path: Path) -> None:
     path = write(tmp_path / "packages", "cp312-aarch64", requirement="vllm==99.0")
     (problem,) = resolved(tmp_path).problems
-    assert problem.code == "THOR-LOCK-MISSING" and f"{path}: it was made for vllm==99.0" in problem.reason
+    assert (problem.code, problem.variable, problem.reason) == (
+        "THOR-LOCK-INVALID",
+        str(path),
+        "it was made for vllm==99.0",
+    )
 
 
-def test_a_damaged_lock_is_no_lock_and_said_so(tmp_path: Path) -> None:
+def test_a_lock_edited_by_hand_is_refused_with_its_line_whatever_others_there_are(tmp_path: Path) -> None:
+    write(tmp_path / "packages", "cp311-x86_64")
     path = write(tmp_path / "packages", "cp312-aarch64")
-    path.write_text("# requirement: vllm[audio]==99.0\n")
+    path.write_text(path.read_text().replace(LINE, "vllm==99.0\n"))
     (problem,) = resolved(tmp_path).problems
-    assert problem.code == "THOR-LOCK-MISSING" and f"{path}: it cannot be used: it has no line" in problem.reason
+    assert (problem.code, problem.variable) == ("THOR-LOCK-INVALID", str(path))
+    assert "line 7: " in problem.reason and "has no hash" in problem.reason
+    assert f"script/lock --packages '{REQUIREMENT}'" in problem.remedy
     path.write_bytes(b"\xff")
     package_locks.read.cache_clear()
-    assert str(path) in resolved(tmp_path).problems[0].reason
+    assert resolved(tmp_path).problems[0].variable == str(path)
 
 
 def test_a_lock_under_another_platforms_name_is_no_lock(tmp_path: Path) -> None:
