@@ -150,29 +150,29 @@ def holds(library: Library) -> str:
 def prove(
     root: Path,
     wanted: Mapping[str, Any] | None,
-    state: Path,
+    state: Path | None,
     program: Path | None = None,
     architecture: str = THOR,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
 ) -> dict[str, Any]:
     """Read the code below ``root`` and check that what ``wanted`` requires runs; the record to keep, plain data.
 
-    ``wanted`` has the catalog's ``required`` and ``lost``. What was read is kept below ``state`` by the fingerprint of the files, so
-    that it is read once, whatever the folder is called. Raises CudaCodeError (THOR-CUDA-CODE, THOR-CUOBJDUMP).
+    ``wanted`` has the catalog's ``required`` and ``lost``. What was read is kept below ``state``, if given, by the fingerprint of the
+    files, so that it is read once, whatever the folder is called. Raises CudaCodeError (THOR-CUDA-CODE, THOR-CUOBJDUMP).
     """
     program = program or cuobjdump.find()
     if program is None:
         reason = f"cuobjdump is neither at {' nor at '.join(cuobjdump.PLACES)}"
         raise CudaCodeError([_unreadable(reason)])
     started = time.monotonic()
-    version = cuobjdump.version(program)
-    kept = state / "cuda_code" / f"{_fingerprint(root, version, architecture)}.json"
-    known = records.read(kept, SHAPE)
     try:
+        version = cuobjdump.version(program)
+        kept = state / "cuda_code" / f"{_fingerprint(root, version, architecture)}.json" if state else None
+        known = records.read(kept, SHAPE) if kept else None
         libraries = known["libraries"] if known else scan(root, program, architecture, progress=progress)
-    except cuobjdump.CuobjdumpError as error:
+    except (cuobjdump.CuobjdumpError, OSError) as error:
         raise CudaCodeError([_unreadable(str(error))]) from error
-    if not known:
+    if kept and not known:
         kept.parent.mkdir(parents=True, exist_ok=True)
         records.write(kept, {"libraries": libraries}, 0o644)
     verdict = judge(libraries, (wanted or {}).get("required", ()), (wanted or {}).get("lost", {}), architecture)
