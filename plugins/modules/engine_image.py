@@ -59,20 +59,31 @@ options:
         type: list
         elements: list
         default: []
-  registry:
-    description: The registry that O(registry_key) is for. The key is sent to no other registry.
-    type: str
-    default: nvcr.io
-  registry_user:
-    description: User name that belongs to the key.
-    type: str
-    default: $oauthtoken
-  registry_key:
+  registry_logins:
     description:
-      - Key for the registry. It reaches dockerd in a header of the request.
-      - Nothing of it is stored in Docker's configuration.
-    type: str
-    default: ""
+      - Logins of registries. Each is sent to its own registry only, and reaches dockerd in a header of the request.
+      - Nothing of it is stored in Docker's configuration. Until the job has started, it lies in a file that only root can read.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: The registry as images name it, with its port if it has one; V(docker.io) for Docker Hub.
+        type: str
+        required: true
+      login:
+        description: User name and password.
+        type: dict
+        required: true
+        suboptions:
+          username:
+            description: User name; V($oauthtoken) for an API key of NGC.
+            type: str
+            required: true
+          password:
+            description: Password, token or key.
+            type: str
+            required: true
   require_gpu:
     description: Whether a container must find a GPU. Otherwise it only has to run.
     type: bool
@@ -130,7 +141,11 @@ EXAMPLES = r"""
       - reference: nvcr.io/nvidia/vllm:25.10-py3
         engine: vllm
         version: "25.10"
-    registry_key: "{{ vault_ngc_key }}"
+    registry_logins:
+      - registry: nvcr.io
+        login:
+          username: $oauthtoken
+          password: "{{ vault_ngc_key }}"
 """
 
 RETURN = r"""
@@ -202,9 +217,22 @@ ARGUMENTS: dict[str, Any] = {
             "extras": {"type": "list", "elements": "list", "default": []},
         },
     },
-    "registry": {"type": "str", "default": "nvcr.io"},
-    "registry_user": {"type": "str", "default": "$oauthtoken"},
-    "registry_key": {"type": "str", "default": "", "no_log": True},
+    "registry_logins": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "registry": {"type": "str", "required": True},
+            "login": {
+                "type": "dict",
+                "required": True,
+                "options": {
+                    "username": {"type": "str", "required": True},
+                    "password": {"type": "str", "required": True, "no_log": True},
+                },
+            },
+        },
+    },
     "require_gpu": {"type": "bool", "default": True},
     "l4t": {"type": "str"},
     "toolkit": {"type": "str"},

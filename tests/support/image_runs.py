@@ -25,6 +25,11 @@ def image(reference: str = VLLM, digest: str | None = None, engine: str = "vllm"
     return {"reference": reference, "digest": digest, "engine": engine, **fixed}
 
 
+def login(registry: str) -> list[dict[str, Any]]:
+    """The parameter registry_logins with one login."""
+    return [{"registry": registry, "login": {"username": "$oauthtoken", "password": KEY}}]
+
+
 def listening() -> dict[str, Any]:
     return {**image(), "extras": [SOUND]}
 
@@ -36,9 +41,7 @@ def service(**more: Any) -> dict[str, Any]:
 
 def spec(*wanted: dict[str, Any], **more: Any) -> dict[str, Any]:
     values = {
-        "registry": "hub:5000",
-        "registry_user": "$oauthtoken",
-        "registry_key": "",
+        "registry_logins": [],
         "require_gpu": False,
         "l4t": "38.2.0",
         "toolkit": "1.18.1-1",

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
-from ansible_collections.jetson.thor.plugins.module_utils.images import container, record
+from ansible_collections.jetson.thor.plugins.module_utils.images import container, references
 from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors import ImageError, image_error
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 
@@ -90,7 +90,7 @@ def derive(
     report: Reporter,
 ) -> str | None:
     """The id of an image that has the packages; None if the image itself has them. Raises ImageError THOR-IMAGE-EXTRAS."""
-    name = record.by_digest(image["reference"], digest)
+    name = references.by_digest(image["reference"], digest)
     report.progress(0, 0, text=f"{image['reference']}: looking for {', '.join(packages)}")
     missing: Mapping[str, str] = {}
     try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import container, record
+from ansible_collections.jetson.thor.plugins.module_utils.images import container, references
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
     RUNTIME,
     container_environment,
@@ -78,7 +78,7 @@ def _check_in(
 ) -> str:
     """The output of the check in one environment, with the runtime and the privileges of the service's container."""
     body = {
-        "Image": record.by_digest(image["reference"], digest),
+        "Image": references.by_digest(image["reference"], digest),
         "Entrypoint": ["python3", "-c", SCRIPT if require_gpu else ""],
         "Cmd": [],
         "Env": [f"{name}={value}" for name, value in sorted(environment.items())],

@@ -6,13 +6,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import socket
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import derive, gpu_check, predict, prune, record
+from ansible_collections.jetson.thor.plugins.module_utils.images import (
+    derive,
+    gpu_check,
+    logins,
+    predict,
+    prune,
+    record,
+    references,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.images.pull import Puller
 from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors import ImageError, docker_error
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
@@ -57,8 +64,8 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         host = socket.gethostname()
         texts = [problem.text().replace(": ", f": {host}: ", 1) for problem in problems]
         result["problems"] = [problem.as_dict() for problem in problems]
-        raise JobFailed(_without_key("\n".join(texts), spec), **_data_without_key(result, spec))
-    return {**_data_without_key(result, spec), "warnings": notes}
+        raise JobFailed(logins.hidden("\n".join(texts), spec), **logins.hidden(result, spec))
+    return {**logins.hidden(result, spec), "warnings": notes}
 
 
 class _Run:
@@ -97,7 +104,10 @@ class _Run:
             architecture = self.puller.architecture(image, found)
         except ImageError:
             # Nobody else uses it: dockerd did not have it before.
-            for name in [*([reference] if digest is None else []), record.by_digest(reference, found)]:
+            for name in [
+                *([references.tagged(reference)] if digest is None else []),
+                references.by_digest(reference, found),
+            ]:
                 with contextlib.suppress(DockerError):
                     self.docker.delete(f"/images/{name}")
             raise
@@ -142,13 +152,3 @@ def unlocked(spec: Mapping[str, Any], held: record.Record) -> tuple[list[dict[st
             f"the registry returned. For all hosts: script/lock --digest {engine}:{version}={digest}"
         )
     return entries, notes
-
-
-def _without_key(text: str, spec: Mapping[str, Any]) -> str:
-    """A text without the registry's key, whoever put it there."""
-    return text.replace(spec["registry_key"], "********") if spec["registry_key"] else text
-
-
-def _data_without_key(data: dict[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    cleaned: dict[str, Any] = json.loads(_without_key(json.dumps(data), spec))
-    return cleaned

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, prune, record
+from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, prune, record, references
 
 
 def digest_for(image: Mapping[str, Any], held: record.Record, local: record.Local) -> str | None:
@@ -41,14 +41,14 @@ def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -
                 record.note(after, image["reference"], image["digest"], None)
         texts = prune.referrers()
         remove, _kept = prune.unused(after, spec["images"], texts)
-        todo["prune"] = [record.by_digest(one["reference"], one["digest"]) for one in remove]
+        todo["prune"] = [references.by_digest(one["reference"], one["digest"]) for one in remove]
         todo["prune"] += prune.unused_derived(held, spec["images"], list(texts.values()))
     return todo
 
 
 def lines_after(todo: Mapping[str, list[str]], held: record.Record) -> list[str]:
     """The images of a host, one line each, as they will be after ``todo``."""
-    names = {name: record.by_digest(name, entry["digest"]) for name, entry in held["images"].items()}
+    names = {name: references.by_digest(name, entry["digest"]) for name, entry in held["images"].items()}
     lines = {
         name: f"{name} {held['images'][name]['digest']}" for name, full in names.items() if full not in todo["prune"]
     }

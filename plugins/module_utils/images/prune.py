@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import derive, record
+from ansible_collections.jetson.thor.plugins.module_utils.images import derive, record, references
 
 # What may name an image of ours: units, their configuration, and what a host would roll back to.
 REFERRERS = (
@@ -36,17 +36,17 @@ def unused(
     held: record.Record, wanted: Iterable[Mapping[str, Any]], texts: Mapping[str, str]
 ) -> tuple[list[dict[str, str]], dict[str, str]]:
     """Images that no service needs: those to remove, and, by name, those to keep with what names them."""
-    references = {image["reference"] for image in wanted}
-    needed = {held["images"][name]["digest"] for name in references if name in held["images"]}
+    names = {image["reference"] for image in wanted}
+    needed = {held["images"][name]["digest"] for name in names if name in held["images"]}
     ours = [{"reference": name, "digest": entry["digest"]} for name, entry in held["images"].items()]
     remove, keep = [], {}
-    for one in [image for image in ours if image["reference"] not in references] + held["superseded"]:
+    for one in [image for image in ours if image["reference"] not in names] + held["superseded"]:
         if one["digest"] in needed:
             continue
-        tag = one["reference"] if one["reference"] not in references else one["digest"]
+        tag = one["reference"] if one["reference"] not in names else one["digest"]
         named = next((path for path, text in texts.items() if one["digest"] in text or tag in text), None)
         if named:
-            keep[record.by_digest(one["reference"], one["digest"])] = f"{named} names it"
+            keep[references.by_digest(one["reference"], one["digest"])] = f"{named} names it"
         else:
             remove.append(one)
     return remove, keep
@@ -69,7 +69,7 @@ def prune(docker: Docker, held: record.Record, wanted: list[dict[str, Any]]) -> 
     remove, kept = unused(held, wanted, texts)
     removed = []
     for one in remove:
-        name = record.by_digest(one["reference"], one["digest"])
+        name = references.by_digest(one["reference"], one["digest"])
         try:
             if _remove(docker, one["reference"], name):
                 removed.append(name)
@@ -95,11 +95,11 @@ def prune(docker: Docker, held: record.Record, wanted: list[dict[str, Any]]) -> 
 
 def _remove(docker: Docker, reference: str, name: str) -> bool:
     """Remove our names of an image, which removes it unless somebody gave it another tag; whether it existed."""
-    local = record.Local.ask(docker)
+    local, tagged = record.Local.ask(docker), references.tagged(reference)
     image = local.find(name)
     if image is None:
         return False
-    for each in [*([reference] if local.find(reference) is image else []), name]:
+    for each in [*([tagged] if local.find(tagged) is image else []), name]:
         docker.delete(f"/images/{each}")
     return True
 

@@ -9,10 +9,8 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
-import json
 import platform
 import time
 from collections.abc import Mapping
@@ -20,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import ARCHITECTURES, Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import record
+from ansible_collections.jetson.thor.plugins.module_utils.images import logins, references
 from ansible_collections.jetson.thor.plugins.module_utils.images.layer_cache import EXPANSION, LayerCache
 from ansible_collections.jetson.thor.plugins.module_utils.images.progress import PullProgress, Stalled
 from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors import (
@@ -32,7 +30,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors imp
     gave_up,
     image_error,
     interrupted,
-    sends_key,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 
@@ -83,10 +80,10 @@ class Puller:
 
     def _attempt(self, image: Mapping[str, Any], digest: str | None, progress: PullProgress) -> str:
         reference = image["reference"]
-        repository, tag = record.split(reference)
+        repository, tag = references.split(reference)
         path = f"/images/create?{urlencode({'fromImage': repository, 'tag': digest or tag})}"
         free = self.cache.free_bytes()
-        events = self.docker.stream("POST", path, auth_header(self.spec, reference), progress.patience)
+        events = self.docker.stream("POST", path, logins.header(self.spec, reference), progress.patience)
         try:
             with contextlib.closing(events):
                 for event in events:
@@ -132,7 +129,7 @@ class Puller:
         """The architecture of an image that dockerd has. Raises ImageError THOR-IMAGE-PLATFORM if it is not this machine's."""
         try:
             found = str(
-                self.docker.get(f"/images/{record.by_digest(image['reference'], digest)}/json").get("Architecture")
+                self.docker.get(f"/images/{references.by_digest(image['reference'], digest)}/json").get("Architecture")
             )
         except DockerError as error:
             raise docker_error(error) from error
@@ -144,21 +141,9 @@ class Puller:
 
     def tag(self, image: Mapping[str, Any], digest: str) -> None:
         """Give the image its tag: ``docker image prune`` removes images without one."""
-        repository, tag = record.split(image["reference"])
-        name = record.by_digest(image["reference"], digest)
+        repository, tag = references.split(image["reference"])
+        name = references.by_digest(image["reference"], digest)
         self.docker.request("POST", f"/images/{name}/tag?{urlencode({'repo': repository, 'tag': tag})}")
-
-
-def auth_header(spec: Mapping[str, Any], reference: str) -> dict[str, str]:
-    """The header with the key, if the key is for this registry."""
-    if not sends_key(spec, reference):
-        return {}
-    login = {
-        "username": spec["registry_user"],
-        "password": spec["registry_key"],
-        "serveraddress": record.registry_of(reference),
-    }
-    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()}
 
 
 def _stalled(image: Mapping[str, Any], progress: PullProgress) -> ImageError:

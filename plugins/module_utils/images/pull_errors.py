@@ -23,7 +23,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import record
+from ansible_collections.jetson.thor.plugins.module_utils.images import logins, references
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 PRUNE = "engine_image_prune: true removes our images that nothing uses."
@@ -104,11 +104,6 @@ def gave_up(error: ImageError, attempts: int) -> ImageError:
     return ImageError(replace(error.problem, reason=reason))
 
 
-def sends_key(spec: Mapping[str, Any], reference: str) -> bool:
-    """Whether the key is for this image's registry. No other registry gets it."""
-    return bool(spec["registry_key"]) and record.registry_of(reference) == spec["registry"]
-
-
 def interrupted(words: str, image: Mapping[str, Any], how_far: str) -> ImageError:
     """A pull that began and did not finish. Only this and an unreachable registry lead to a retry."""
     remedy = "Run the play again: it resumes at the interrupted layer. engine_image_attempts allows for more attempts."
@@ -118,7 +113,7 @@ def interrupted(words: str, image: Mapping[str, Any], how_far: str) -> ImageErro
 
 def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_far: str = "") -> ImageError:
     """dockerd's words about a failure as a problem with a way out. Never guesses what they do not say."""
-    registry = record.registry_of(image["reference"])
+    registry = references.registry_of(image["reference"])
     text = _without_names(words, image["reference"])
     if _DISK.search(text):
         remedy = f"Free space there, or set container_runtime_data_root. {PRUNE}"
@@ -127,8 +122,10 @@ def explain(words: str, image: Mapping[str, Any], spec: Mapping[str, Any], how_f
         return _limited(words, image)
     elif _PLATFORM.search(text):
         found = ("THOR-IMAGE-PLATFORM", "the image does not exist for this machine", PLATFORM_WAY_OUT)
-    elif refused := _certificate(text, registry) or _proxy(text, registry) or _denied(text, image, spec):
+    elif refused := _certificate(text, registry) or _proxy(text, registry):
         found = refused
+    elif _DENIED.search(text):
+        return _denied(words, image, spec)
     elif network_errors.is_cut(text) or (network_errors.is_down(text) and how_far):
         return interrupted(words, image, how_far)
     elif network_errors.is_down(text):
@@ -174,20 +171,21 @@ def _proxy(text: str, registry: str) -> tuple[str, str, str] | None:
     return "THOR-REGISTRY-DOWN", f"dockerd's proxy refuses connections to {registry}", remedy
 
 
-def _denied(text: str, image: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Code, reason and remedy if the registry refuses."""
-    registry = record.registry_of(image["reference"])
-    if not _DENIED.search(text):
-        return None
-    remedy = f"Set thor_ngc_key, in a vault, if {registry} requires a key; otherwise check the image's name."
-    if sends_key(spec, image["reference"]):
-        remedy = f"Check the key in thor_ngc_key (it was sent to {registry}) and whether it may read this image."
-    return "THOR-IMAGE-DENIED", f"{registry} denies access to it", remedy
+def _denied(words: str, image: Mapping[str, Any], spec: Mapping[str, Any]) -> ImageError:
+    """A registry that refuses: the login that was sent, or everybody without one."""
+    registry, variable = references.registry_of(image["reference"]), logins.variable(image["reference"])
+    if login := logins.login_of(spec, image["reference"]):
+        user = login["username"]
+        reason = f"{registry} refuses this user, or does not let it read {image['reference']}; {_quoted(words)}"
+        remedy = f"Check user and password (vaulted), whether {user} may read this image, and the image's name."
+        return ImageError(Problem("THOR-REGISTRY-LOGIN", variable, user, reason, remedy))
+    remedy = f"Set {variable}, with username and password, in a vault, if {registry} requires a login; otherwise check the image's name."
+    return image_error("THOR-IMAGE-DENIED", image, f"{registry} denies access to it; {_quoted(words)}", remedy)
 
 
 def _limited(words: str, image: Mapping[str, Any]) -> ImageError:
     """A registry that limits pulls. A short wait is waited for."""
-    registry = record.registry_of(image["reference"])
+    registry = references.registry_of(image["reference"])
     found = _RETRY_AFTER.search(words)
     seconds = None
     if found:
@@ -209,7 +207,7 @@ def _limited(words: str, image: Mapping[str, Any]) -> ImageError:
 def _without_names(words: str, reference: str) -> str:
     """The words without addresses and the image's own name, which may contain any of the words we look for."""
     text = re.sub(r"https?://[^\s\"]+[^\s\":]", "", words)
-    for name in (reference, record.split(reference)[0]):
+    for name in (reference, references.split(reference)[0]):
         text = text.replace(name, "")
     return text
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files, records
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.jetson.thor.plugins.module_utils.images import references
 
 RECORD = Path("/var/lib/thor/images.json")
 IMAGE_SHAPE = {
@@ -55,7 +56,7 @@ def observe() -> dict[str, Any]:
             }
             for reference, entry in record["images"].items()
         },
-        "superseded_images": [by_digest(one["reference"], one["digest"]) for one in record["superseded"]],
+        "superseded_images": [references.by_digest(one["reference"], one["digest"]) for one in record["superseded"]],
     }
 
 
@@ -94,23 +95,6 @@ def note(record: Record, reference: str, digest: str, architecture: str | None) 
     ]
 
 
-def split(reference: str) -> tuple[str, str]:
-    """Repository (with the registry) and tag of a reference: ``hub:5000/nvidia/vllm`` and ``25.10-py3``."""
-    repository, colon, tag = reference.rpartition(":")
-    return (repository, tag) if colon and "/" not in tag else (reference, "latest")
-
-
-def registry_of(reference: str) -> str:
-    """The registry of a reference; Docker Hub if it names none."""
-    first, slash, _rest = reference.partition("/")
-    return first if slash and (set(first) & set(".:") or first == "localhost") else "docker.io"
-
-
-def by_digest(reference: str, digest: str) -> str:
-    """The name under which an image is run: ``hub:5000/nvidia/vllm@sha256:..``."""
-    return f"{split(reference)[0]}@{digest}"
-
-
 class Local:
     """The images that dockerd lists. Both of its stores list names and digests the same way."""
 
@@ -128,7 +112,10 @@ class Local:
     @classmethod
     def recorded(cls, record: Record) -> Local:
         """Our images that dockerd had when it last ran, for a prediction when it must not be started."""
-        names = [(name, by_digest(name, entry["digest"])) for name, entry in record["images"].items()]
+        names = [
+            (references.tagged(name), references.by_digest(name, entry["digest"]))
+            for name, entry in record["images"].items()
+        ]
         extras = [one["id"] for entry in record["images"].values() for one in entry["extras"].values()]
         listing: list[dict[str, Any]] = [{"RepoTags": [tag], "RepoDigests": [digest]} for tag, digest in names]
         return cls([*listing, *({"Id": one} for one in extras if one)])
@@ -142,7 +129,7 @@ class Local:
 
     def has(self, reference: str, digest: str) -> bool:
         """Whether the image exists under this digest."""
-        return self.find(by_digest(reference, digest)) is not None
+        return self.find(references.by_digest(reference, digest)) is not None
 
     def has_id(self, image_id: str) -> bool:
         """Whether an image has this id."""
@@ -154,8 +141,8 @@ class Local:
 
     def digest_of(self, reference: str) -> str | None:
         """The registry's digest of the image with this tag; None if it has none (built or loaded)."""
-        image = self.find(reference)
-        prefix = f"{split(reference)[0]}@"
+        image = self.find(references.tagged(reference))
+        prefix = f"{references.split(reference)[0]}@"
         names = [name for name in (image or {}).get("RepoDigests") or [] if name.startswith(prefix)]
         return names[0].removeprefix(prefix) if names else None
 

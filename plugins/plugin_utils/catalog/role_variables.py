@@ -19,12 +19,12 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NAMES, SWITCH, WORDS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import (
     PROSE,
-    REGISTRY,
     SECONDS,
     SECRET,
     TEXT,
     Field,
     check,
+    needed,
     number,
     text,
     whole,
@@ -42,6 +42,22 @@ _CMAKE = Field(
     values=Field((str, int, float, bool)),
 )
 _DAEMON = Field((dict,), names=text(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", "a key of daemon.json"), free=True)
+_LOGINS = Field(
+    (dict,),
+    secret=True,
+    names=text(
+        r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?",
+        "a registry as images name it, such as nvcr.io or hub.example.org:5000; docker.io is Docker Hub",
+    ),
+    values=Field(
+        (dict,),
+        keys={
+            "username": needed(text(r"[!-~]{1,200}", "a name without blanks")),
+            "password": needed(shapes.HANDED_OVER),
+        },
+        secret=True,
+    ),
+)
 _JOBS = whole(0, 1024)
 _WAVE = Field(
     (int, str), pattern=r"[1-9]\d{0,5}|(100|[1-9]\d?)%", wants="a number of hosts or a share such as 10%", minimum=1
@@ -102,9 +118,7 @@ VARIABLES: dict[str, Field] = {
     "engine_image_derive": SWITCH,
     "engine_image_facts_root": _ROOT,
     "engine_image_pip_extra_args": TEXT,
-    "engine_image_registry": REGISTRY,
-    "engine_image_registry_key": SECRET,
-    "engine_image_registry_user": text(r"[!-~]{1,200}", "a name without blanks"),
+    "engine_image_registry_logins": _LOGINS,
     "engine_image_require_gpu": SWITCH,
     "engine_image_stall_timeout": SECONDS,
     "engine_image_timeout": SECONDS,
@@ -176,10 +190,10 @@ VARIABLES: dict[str, Field] = {
     "thor_memory_reserve_gib": _RESERVE,
     "thor_modelscope_endpoint": shapes.URL,
     "thor_modelscope_token": SECRET,
-    "thor_ngc_key": SECRET,
     "thor_pip_extra_args": TEXT,
     "thor_plan_contact": SWITCH,
     "thor_plan_file": TEXT,
+    "thor_registry_logins": _LOGINS,
     "thor_rollout_first": WORDS,
     "thor_rollout_max_failures": whole(0, 100000),
     "thor_rollout_waves": _WAVES,

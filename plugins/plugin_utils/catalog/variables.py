@@ -21,12 +21,15 @@ KNOWN = tuple(
 )
 # What the collection's own modules return: a host has them once it has been observed.
 FACTS = ("thor_host", "thor_plan", "thor_problems", "thor_services")
-# Variables of roles that were renamed or removed, each with the ones to set instead.
+# Variables that were renamed or removed, each with the ones to set instead.
 RENAMED: dict[str, tuple[str, ...]] = {
     "catalog_memory_reserve_gib": ("preflight_memory_reserve_gib",),
     "catalog_plan_file": ("preflight_plan_file",),
     "engine_image_collect": ("engine_image_prune",),
     "engine_image_extend": ("engine_image_derive",),
+    "engine_image_registry": ("engine_image_registry_logins",),
+    "engine_image_registry_key": ("engine_image_registry_logins",),
+    "engine_image_registry_user": ("engine_image_registry_logins",),
     "model_store_rehash": ("model_store_verify_checksums",),
     "preflight_builds": tuple(
         f"{role}_{key}"
@@ -36,6 +39,7 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "preflight_container_runtime": ("container_runtime_toolkit_version", "container_runtime_daemon_options"),
     "preflight_cuda": ("llama_cpp_cuda", "whisper_cpp_cuda"),
     "preflight_install_programs": ("whisper_cpp_install_ffmpeg",),
+    "thor_ngc_key": ("thor_registry_logins",),
 }
 EDITS = 2
 
@@ -56,12 +60,12 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
     """
     found: list[tuple[str, str | None, str]] = []
     for name in sorted(map(str, names)):
-        if re.match(r"thor[_-]", name, re.IGNORECASE):
+        if name in RENAMED:
+            found.append((name, None, f"Set {', '.join(RENAMED[name])} instead."))
+        elif re.match(r"thor[_-]", name, re.IGNORECASE):
             if name not in KNOWN and name not in FACTS:
                 near = closest(name.lower().replace("-", "_"), KNOWN)
                 found.append((name, near, nearest(near or name, KNOWN)))
-        elif name in RENAMED:
-            found.append((name, None, f"Set {', '.join(RENAMED[name])} instead."))
         elif (
             name not in role_variables
             and any(name.startswith(f"{role}_") for role in roles)

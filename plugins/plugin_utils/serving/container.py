@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.images import environment, record
+from ansible_collections.jetson.thor.plugins.module_utils.images import environment, references
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
@@ -39,7 +39,7 @@ def image(service: Service, images: Mapping[str, Mapping[str, Any]]) -> str:
     known = images.get(reference) or {}
     extras = (known.get("extras") or {}).get(" ".join(sorted(service.python_packages))) or {}
     digest = known.get("digest") or service.image_digest
-    return str(extras.get("id") or (record.by_digest(reference, digest) if digest else reference))
+    return str(extras.get("id") or (references.by_digest(reference, digest) if digest else reference))
 
 
 def run_command(service: Service, host: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -294,23 +294,27 @@ def test_progress_is_shown(host: Host) -> None:
     assert "images:" in output and " GB (" in output and "layer" in output
 
 
-def test_a_wrong_and_a_right_key(host: Host, tmp_path: Path) -> None:
+def logins(password: str, registry: str = LINE) -> dict[str, Any]:
+    """A login for the registry on the line, as the inventory has it."""
+    return {registry: {"username": "$oauthtoken", "password": password}}
+
+
+def test_a_wrong_and_a_right_login(host: Host, tmp_path: Path) -> None:
     wrong = "wrong-ngc-key-4711"
     host.proxy(target=LOCKED)
     begin = host.clock()
-    output = refused(service(), thor_ngc_key=wrong, options=("-vvv", "--diff"))
-    assert "THOR-IMAGE-DENIED" in output and "thor_ngc_key" in output
-    shown = output.replace(json.dumps({"thor_ngc_key": wrong}), "")
-    assert wrong not in shown
+    output = refused(service(), thor_registry_logins=logins(wrong), options=("-vvv", "--diff"))
+    assert "THOR-REGISTRY-LOGIN" in output and f"thor_registry_logins['{LINE}'] = \"$oauthtoken\"" in output
+    assert wrong not in output
     output = refused(service())
-    assert "THOR-IMAGE-DENIED" in output and "Set thor_ngc_key" in output
-    # The key for another registry is not sent to this one.
-    assert "THOR-IMAGE-DENIED" in refused(service(), thor_ngc_key=KEY, engine_image_registry="nvcr.io")
+    assert "THOR-IMAGE-DENIED" in output and f"Set thor_registry_logins['{LINE}']" in output
+    # The login for another registry is not sent to this one.
+    assert "THOR-IMAGE-DENIED" in refused(service(), thor_registry_logins=logins(KEY, "nvcr.io"))
     host.proxy("--rate", "2000000", target=LOCKED)
     # Not into a pipe: nobody reads it before the end, and the play would wait for a reader.
     log = tmp_path / "log"
     with log.open("wb") as file:
-        verbose = command(service(), thor_ngc_key=KEY, options=("-vvv", "--diff"))
+        verbose = command(service(), thor_registry_logins=logins(KEY), options=("-vvv", "--diff"))
         process = subprocess.Popen(verbose, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     eventually(host.at_work, 120)
     for key in (KEY, wrong):

@@ -14,7 +14,13 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.images import job, layer_cache, record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from fake_dockerd import CONTAINERD, Dockerd
-from image_runs import KEY, ONE, TWO, VLLM, failed, image, layers, pulled, run, spec
+from image_runs import KEY, ONE, TWO, VLLM, failed, image, layers, login, pulled, run, spec
+
+
+def sent_logins(dockerd: Dockerd) -> list[dict[str, str]]:
+    """The logins that dockerd was given."""
+    sent = [one["X-Registry-Auth"] for one in dockerd.headers if "X-Registry-Auth" in one]
+    return [json.loads(base64.urlsafe_b64decode(one)) for one in sent]
 
 
 def test_a_locked_image_is_pulled_by_its_digest_and_tagged(dockerd: Dockerd, tmp_path: Path) -> None:
@@ -46,18 +52,41 @@ def test_an_existing_image_is_adopted_without_a_registry(dockerd: Dockerd, tmp_p
     assert (result["changed"], result["pulled"], result["images"]) == (False, [], {VLLM: ONE})
 
 
-def test_the_key_is_sent_to_its_registry_only_and_never_shown(dockerd: Dockerd, tmp_path: Path) -> None:
+def test_a_login_is_sent_to_its_registry_only_and_never_shown(dockerd: Dockerd, tmp_path: Path) -> None:
     dockerd.pulls = [[(500, f"unauthorized: {KEY} is wrong")]]
+    logins = login("hub:5000")
     with pytest.raises(JobFailed) as error:
-        run(tmp_path, spec(image(), registry_key=KEY))
-    assert "THOR-IMAGE-DENIED" in str(error.value) and "thor_ngc_key" in str(error.value)
-    assert KEY not in str(error.value) and KEY not in json.dumps(error.value.extra)
-    sent = [one["X-Registry-Auth"] for one in dockerd.headers if "X-Registry-Auth" in one]
-    login = {"username": "$oauthtoken", "password": KEY, "serveraddress": "hub:5000"}
-    assert [json.loads(base64.urlsafe_b64decode(one)) for one in sent] == [login]
+        run(tmp_path, spec(image(), registry_logins=logins))
+    said = str(error.value)
+    assert said.startswith("THOR-REGISTRY-LOGIN: ") and "thor_registry_logins['hub:5000'] = \"$oauthtoken\"" in said
+    assert VLLM in said and KEY not in said and KEY not in json.dumps(error.value.extra)
+    sent = {"username": "$oauthtoken", "password": KEY, "serveraddress": "hub:5000"}
+    assert sent_logins(dockerd) == [sent]
     dockerd.pulls = [pulled()]
-    run(tmp_path, spec(image("vllm/vllm-openai:latest"), registry_key=KEY))
-    assert len([one for one in dockerd.headers if "X-Registry-Auth" in one]) == 1
+    run(tmp_path, spec(image("vllm/vllm-openai:latest"), registry_logins=logins))
+    assert sent_logins(dockerd) == [sent]
+    dockerd.pulls = [[(500, "unauthorized: authentication required")]]
+    said = failed(tmp_path, spec(image("ghcr.io/nvidia/vllm:1"), registry_logins=logins))
+    assert "THOR-IMAGE-DENIED" in said and "Set thor_registry_logins['ghcr.io']" in said
+
+
+@pytest.mark.parametrize("name", ["docker.io", "index.docker.io"])
+def test_a_login_for_docker_hub_has_the_address_that_dockerd_compares(
+    name: str, dockerd: Dockerd, tmp_path: Path
+) -> None:
+    dockerd.pulls = [pulled()]
+    run(tmp_path, spec(image("vllm/vllm-openai:v0.31.0-aarch64"), registry_logins=login(name)))
+    assert [one["serveraddress"] for one in sent_logins(dockerd)] == ["https://index.docker.io/v1/"]
+
+
+def test_an_image_with_nothing_but_a_digest_gets_a_tag_on_the_host(dockerd: Dockerd, tmp_path: Path) -> None:
+    dockerd.pulls = [pulled(TWO)]
+    reference = f"hub:5000/nvidia/vllm@{TWO}"
+    assert run(tmp_path, spec(image(reference, TWO)))["pulled"] == [reference]
+    assert dockerd.names() == {reference, f"hub:5000/nvidia/vllm:sha256-{'2' * 64}"}
+    assert run(tmp_path, spec(image(reference, TWO)))["changed"] is False
+    assert run(tmp_path, spec(prune=True))["pruned"] == [reference]
+    assert dockerd.names() == set()
 
 
 def test_a_silent_pull_is_cut_and_retried(dockerd: Dockerd, tmp_path: Path) -> None:

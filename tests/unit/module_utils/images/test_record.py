@@ -13,20 +13,6 @@ from fake_dockerd import Dockerd
 from image_runs import ONE, SGLANG, TWO, VLLM
 
 
-def test_a_reference_is_split_into_registry_repository_and_tag() -> None:
-    assert record.split(VLLM) == ("hub:5000/nvidia/vllm", "25.10-py3")
-    assert record.split("hub:5000/nvidia/vllm") == ("hub:5000/nvidia/vllm", "latest")
-    assert record.by_digest(VLLM, ONE) == f"hub:5000/nvidia/vllm@{ONE}"
-    for reference, registry in {
-        VLLM: "hub:5000",
-        "nvcr.io/nvidia/vllm:1": "nvcr.io",
-        "localhost/a": "localhost",
-        "vllm/vllm-openai:latest": "docker.io",
-        "debian": "docker.io",
-    }.items():
-        assert record.registry_of(reference) == registry
-
-
 def test_observation_compares_the_record_with_dockerd(dockerd: Dockerd) -> None:
     assert record.observe() == {"images": {}, "superseded_images": []}
     held = record.read_record()

@@ -49,7 +49,12 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_va
         ("thor_rollout_max_failures", -1),
         ("thor_rollout_waves", [0]),
         ("thor_rollout_waves", ["110%"]),
-        ("thor_ngc_key", "two\nlines"),
+        ("thor_registry_logins", "registry-password"),
+        ("thor_registry_logins", {"nvcr.io": "registry-password"}),
+        ("thor_registry_logins", {"nvcr.io": {"username": "$oauthtoken", "password": "registry-password\n"}}),
+        ("thor_registry_logins", {"nvcr.io": {"username": "two words", "password": "registry-password"}}),
+        ("thor_registry_logins", {"nvcr.io": {"password": "registry-password"}}),
+        ("thor_registry_logins", {"https://nvcr.io/": {"username": "one", "password": "registry-password"}}),
         ("bench_concurrency", [0]),
         ("verify_timeout", float("nan")),
     ],
@@ -58,7 +63,13 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_va
 def test_invalid_values_are_refused_before_the_first_change(name: str, value: Any) -> None:
     found = role_variables.problems({name: value}, lambda one: one)
     assert found and all(problem.variable.startswith(name) for problem in found), found
-    assert name != "thor_ngc_key" or all(problem.value is None for problem in found), "a key is not shown"
+    assert not any("registry-password" in problem.text() for problem in found), "a password is not shown"
+
+
+def test_registries_of_logins_have_ports_and_aliases() -> None:
+    login = {"username": "$oauthtoken", "password": "registry-password"}
+    for name in ("nvcr.io", "localhost:5000", "docker.io", "index.docker.io", "10.0.0.7:5001"):
+        assert not role_variables.problems({"thor_registry_logins": {name: login}}, lambda one: one)
 
 
 @pytest.mark.parametrize(
