@@ -11,7 +11,7 @@ take with ``--require-hashes``. What else there is to know stands in comments at
 * ``source_only`` (optional): packages that are built from their source distribution, because they have no wheel
 * ``build`` (optional, one line each): what building them needs, pinned like a package. It does not become part of the environment.
 
-Other comments are for people.
+After two spaces and a ``#``, the line of a package may have the size of its file in bytes. Other comments are for people.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 # Normalized, as https://packaging.python.org/en/latest/specifications/name-normalization/ has it: uv and script/lock write names so.
 _PACKAGE = re.compile(
-    r"(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)==(?P<version>[0-9][0-9a-z.!+]*) --hash=sha256:(?P<sha256>[0-9a-f]{64})"
+    r"(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)==(?P<version>[0-9][0-9a-z.!+]*) --hash=sha256:(?P<sha256>[0-9a-f]{64})(?:  # (?P<bytes>\d{1,15}))?"
 )
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[A-Za-z0-9._,\s-]+\])?==(?P<version>[0-9][0-9A-Za-z.!+]*)"
@@ -49,16 +49,21 @@ class LockError(Exception):
 
 @dataclass(frozen=True)
 class Package:
-    """One package, as a file with this hash: its wheel, or its source distribution if it has no wheel."""
+    """One package, as a file with this hash: its wheel, or its source distribution if it has no wheel.
+
+    ``bytes`` is the size of that file; None if the lock does not say.
+    """
 
     name: str
     version: str
     sha256: str
+    bytes: int | None = None
 
     @property
     def line(self) -> str:
         """The package as a line of a requirements file."""
-        return f"{self.name}=={self.version} --hash=sha256:{self.sha256}"
+        size = "" if self.bytes is None else f"  # {self.bytes}"
+        return f"{self.name}=={self.version} --hash=sha256:{self.sha256}{size}"
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def _package(text: str, number: int, others: Iterable[Package]) -> Package:
     found = _PACKAGE.fullmatch(text)
     if found is None:
         raise LockError(f"{_shortened(text)!r} {_wrong(text)}", number)
-    package = Package(found["name"], found["version"], found["sha256"])
+    package = Package(found["name"], found["version"], found["sha256"], int(found["bytes"]) if found["bytes"] else None)
     if any(one.name == package.name for one in others):
         raise LockError(f"{package.name} is there twice", number)
     return package
@@ -159,7 +164,8 @@ def _package(text: str, number: int, others: Iterable[Package]) -> Package:
 
 def _wrong(text: str) -> str:
     """Why a line is not a package of a lock."""
-    pinned, _space, options = text.partition(" ")
+    file, size_mark, _size = text.partition("  # ")
+    pinned, _space, options = file.partition(" ")
     if text.startswith("-"):
         return "is an option; a lock has none: indexes are configured in pip's own configuration"
     if "://" in text or "@" in pinned or options.startswith("@"):
@@ -172,6 +178,8 @@ def _wrong(text: str) -> str:
         return "has more than one hash; a lock has the one of the file that fits the platform"
     if not re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", options.strip()):
         return "has an invalid hash: 64 hexadecimal digits after sha256: are expected"
+    if size_mark:
+        return "has an invalid size: the bytes of the file are expected after #"
     return "is not a package: write name==version --hash=sha256:..., the name in lower case and with dashes"
 
 
@@ -190,6 +198,10 @@ def _check(lock: Lock, count: int) -> None:
     """What no single line shows."""
     if len(lock.packages) != count:
         raise LockError(f"it has {len(lock.packages)} packages, and its top says {count}")
+    sizes = [one.bytes for one in (*lock.packages, *lock.build)]
+    total = sum(size or 0 for size in sizes)
+    if None not in sizes and total != lock.bytes:
+        raise LockError(f"its files have {total} bytes together, and its top says {lock.bytes}")
     if lock.versions.get(lock.name) != lock.version:
         raise LockError(f"its packages lack {lock.name}=={lock.version}, which was locked")
     for name in lock.source_only:

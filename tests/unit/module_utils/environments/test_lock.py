@@ -24,7 +24,7 @@ TEXT = f"""\
 # build: setuptools==84.2.1 --hash=sha256:{C}
 jieba==0.42.1 --hash=sha256:{A}
 torch==2.13.0+cpu --hash=sha256:{B}
-toy-engine==1.0.0 --hash=sha256:{C}
+toy-engine==1.0.0 --hash=sha256:{C}  # 120000
 """
 
 
@@ -35,7 +35,11 @@ def test_a_lock_says_what_is_installed_where() -> None:
         python="3.12",
         machine="aarch64",
         glibc="2.39",
-        packages=(Package("jieba", "0.42.1", A), Package("torch", "2.13.0+cpu", B), Package("toy-engine", "1.0.0", C)),
+        packages=(
+            Package("jieba", "0.42.1", A),
+            Package("torch", "2.13.0+cpu", B),
+            Package("toy-engine", "1.0.0", C, 120000),
+        ),
         bytes=123456,
         source_only=("jieba",),
         build=(Package("setuptools", "84.2.1", C),),
@@ -49,6 +53,20 @@ def test_a_lock_says_what_is_installed_where() -> None:
 def test_nothing_is_built_unless_the_lock_says_so() -> None:
     lock = parse(TEXT.replace("# source_only: jieba\n", "").replace("# build:", "# built by"))
     assert (lock.source_only, lock.build) == ((), ())
+
+
+SIZED = (
+    TEXT.replace(f"{A}\n", f"{A}  # 3000\n")
+    .replace(f"{B}\n", f"{B}  # 400\n")
+    .replace(f"{C}\njieba", f"{C}  # 56\njieba")
+)
+
+
+def test_sizes_add_up_to_the_total() -> None:
+    lock = parse(SIZED)
+    assert [one.bytes for one in (*lock.packages, *lock.build)] == [3000, 400, 120000, 56]
+    with pytest.raises(LockError, match="have 123456 bytes together, and its top says 123457"):
+        parse(SIZED.replace("bytes: 123456", "bytes: 123457"))
 
 
 TOY = f"toy-engine==1.0.0 --hash=sha256:{C}"
@@ -73,6 +91,7 @@ TOY = f"toy-engine==1.0.0 --hash=sha256:{C}"
         ("jieba==0.42.1 ", "-e ./jieba ", 14, "is an option"),
         ("jieba==0.42.1 ", "--index-url http://mirror.example/ ", 14, "is an option"),
         ("torch==2.13.0+cpu", "jieba==2.13.0+cpu", 15, "jieba is there twice"),
+        ("  # 120000", "  # big", 16, "invalid size"),
         ("84.2.1", "", 13, "is not a package"),
         ("# build: setuptools==84.2.1", "# build: setuptools", 13, "not pinned"),
         ("# packages: 3", "# packages: 2", None, "it has 3 packages, and its top says 2"),
