@@ -12,7 +12,7 @@ def test_a_registry_is_compared_with_its_port() -> None:
     spec = {"registry_logins": [*login("hub:5000"), *login("index.docker.io")]}
     assert logins.login_of(spec, VLLM) == {"username": "$oauthtoken", "password": KEY}
     assert logins.login_of(spec, "vllm/vllm-openai:v0.31.0") is not None, "Docker Hub has several names"
-    for other in ("hub:5001/nvidia/vllm:25.10-py3", "hub/nvidia/vllm:1", "nvcr.io/nvidia/vllm:1"):
+    for other in ("hub:5001/nvidia/vllm:25.10-py3", "nvcr.io/nvidia/vllm:1"):
         assert logins.login_of(spec, other) is None and logins.header(spec, other) == {}
 
 
