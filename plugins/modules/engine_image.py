@@ -49,6 +49,39 @@ options:
       bytes:
         description: Estimated size on disk.
         type: int
+      expected:
+        description:
+          - Digests that others recorded for the tag; V(either) where they did not say of which of the two.
+          - An image without O(images[].digest) must have one of them when it is pulled for the first time, as its index or as its manifest
+            for this machine.
+        type: dict
+        suboptions:
+          index:
+            description: Digest of the index.
+            type: str
+          manifest:
+            description: Digest of the manifest for the devices' architecture.
+            type: str
+          either:
+            description: Digest of one of the two.
+            type: str
+      entrypoint:
+        description: How the image's entrypoint and a service's command go together, which the check of the image compares.
+        type: dict
+        suboptions:
+          how:
+            description:
+              - V(runs), the image has none, or one that runs the whole command.
+              - V(is), the image's own is O(images[].entrypoint.words).
+              - V(set), these words replace it.
+            type: str
+            choices: [runs, is, set]
+            required: true
+          words:
+            description: The first words of the command.
+            type: list
+            elements: str
+            required: true
       environments:
         description: Environments in which containers of the image run; it is checked in each of them.
         type: list
@@ -213,6 +246,17 @@ ARGUMENTS: dict[str, Any] = {
             "engine": {"type": "str", "required": True},
             "version": {"type": "str", "required": True},
             "bytes": {"type": "int"},
+            "expected": {
+                "type": "dict",
+                "options": {"index": {"type": "str"}, "manifest": {"type": "str"}, "either": {"type": "str"}},
+            },
+            "entrypoint": {
+                "type": "dict",
+                "options": {
+                    "how": {"type": "str", "required": True, "choices": ["runs", "is", "set"]},
+                    "words": {"type": "list", "elements": "str", "required": True},
+                },
+            },
             "environments": {"type": "list", "elements": "dict", "default": []},
             "extras": {"type": "list", "elements": "list", "default": []},
         },

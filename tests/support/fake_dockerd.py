@@ -6,10 +6,15 @@ Its refusals have the statuses and messages of moby 29: daemon/errors.go (No suc
 image), daemon/names.go (a name that is taken), daemon/delete.go (a removal in progress), daemon/images/image_delete.go (an image
 in use), daemon/server/middleware/version.go (an old client), daemon/server (page not found). Docker 26.1 sends the events of a
 pull. Each test provides the messages of a refused pull, from the sources that plugins/module_utils/images/pull_errors.py names.
+
+What a pull adds is moby's, too. In the classic store the pulled digest, of an index or of a manifest, becomes a further RepoDigest
+of the one image with that configuration (daemon/internal/distribution/pull_v2.go, addDigestReference). In the containerd store each
+digest is an image of its own, whose Id is that digest (daemon/containerd/image_inspect.go). A tag moves.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -21,6 +26,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check
 
 CONTAINERD = [["driver-type", "io.containerd.snapshotter.v1"]]
 # The label of the container of the service chat.
@@ -47,6 +54,10 @@ class Dockerd:
         self.runtimes = {"runc", "nvidia"}
         self.images: list[dict[str, Any]] = []
         self.pulls: list[Pull] = []
+        self.manifests: dict[str, str] = {}  # of an index, by its digest: the digest of its manifest for this machine
+        self.entrypoint: list[str] | None = None  # of every image
+        self.runs_command = True  # whether that entrypoint ends by running its arguments
+        self.swallowed = False
         self.in_use: set[str] = set()
         self.containers: dict[str, dict[str, str]] = {}  # names and labels
         self.removed: list[str] = []  # names of removed containers, in order
@@ -97,6 +108,22 @@ class Dockerd:
         digests = [name for name in names if "@" in name]
         self.images.append({"Id": image_id or str(names), "RepoTags": tags, "RepoDigests": digests, **more})
 
+    def pulled(self, repository: str, tag: str, digest: str) -> None:
+        """Add what a pull has brought: by its tag, or by the digest itself."""
+        content = self.manifests.get(digest, digest)
+        names = [f"{repository}@{digest}", *([] if tag == digest else [f"{repository}:{tag}"])]
+        for image in self.images:
+            image["RepoTags"] = [name for name in image["RepoTags"] if name not in names]
+        image_id = digest if self.status == CONTAINERD else f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+        known = self.find(image_id)
+        if known is None:
+            self.add(*names, image_id=image_id, layers=[content])
+            return
+        for name in names:
+            group = known["RepoDigests" if "@" in name else "RepoTags"]
+            if name not in group:
+                group.append(name)
+
     def names(self) -> set[str]:
         """All names of all images."""
         return {name for image in self.images for name in (*image["RepoTags"], *image["RepoDigests"])}
@@ -107,6 +134,10 @@ class Dockerd:
 
     def says(self) -> str:
         """The output of the last container: what it cannot import, if it was asked for that."""
+        if self.swallowed:
+            return "vllm: error: unrecognized arguments: -c\r\n"
+        if gpu_check.SAID in " ".join(self.command):
+            return f"== banner ==\r\n{gpu_check.SAID}\r\n{self.log}"
         if self.pip_runs() or not any("import_module" in word for word in self.command):
             return self.log
         failed = {name: why for name, why in self.lacking.items() if name in self.command}
@@ -187,16 +218,24 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, self.list_images(json.loads(query.get("filters", "{}"))))
         elif path.startswith("/images/"):
             self.inspect_image(path.removeprefix("/images/").removesuffix("/json"))
+        elif path.startswith("/distribution/"):
+            self.describe(path.removeprefix("/distribution/").removesuffix("/json").partition("@")[2])
         elif path == "/containers/json":
             self.answer(200, [{"Names": [f"/{name}"], "Labels": one} for name, one in dockerd.containers.items()])
         elif path.endswith("/logs"):
             self.answer(200, dockerd.says())
         elif path.startswith("/containers/"):
-            code = dockerd.pip_exit_code if dockerd.pip_runs() else dockerd.exit_code
+            code = 2 if dockerd.swallowed else dockerd.pip_exit_code if dockerd.pip_runs() else dockerd.exit_code
             state = {"Running": time.monotonic() < dockerd.started + dockerd.runs_for, "ExitCode": code}
             self.answer(200, {"State": state, "Config": {"Labels": dockerd.containers[path.split("/")[2]]}})
         else:
             self.refuse(404, "page not found")
+
+    def describe(self, digest: str) -> None:
+        """What the registry says about a digest (moby: api/types/registry, DistributionInspect)."""
+        kind = "index" if digest in self.dockerd.manifests else "manifest"
+        media_type = f"application/vnd.oci.image.{kind}.v1+json"
+        self.answer(200, {"Descriptor": {"mediaType": media_type, "digest": digest, "size": 1}, "Platforms": []})
 
     def list_images(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
         labels, names = filters.get("label", []), filters.get("reference", [])
@@ -211,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, f"No such image: {name}")
             return
         more = {
-            "Config": {"Cmd": ["bash"], "Env": ["A=b"]},
+            "Config": {"Cmd": ["bash"], "Env": ["A=b"], "Entrypoint": self.dockerd.entrypoint},
             "Architecture": self.dockerd.architecture,
             "RootFS": {"Layers": image.get("layers", [])},
         }
@@ -254,7 +293,10 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(409, f"{words}You have to remove (or rename) that container to be able to reuse that name.")
         else:
             dockerd.containers[name] = body.get("Labels") or {}
-            dockerd.command = [*(body.get("Entrypoint") or []), *(body.get("Cmd") or [])]
+            # An entrypoint of null is the image's own, and an empty one is none (moby: daemon/commit.go, merge).
+            given = body.get("Entrypoint")
+            dockerd.swallowed = given is None and bool(dockerd.entrypoint) and not dockerd.runs_command
+            dockerd.command = [*((dockerd.entrypoint or []) if given is None else given), *(body.get("Cmd") or [])]
             self.answer(201, {"Id": "c0ffee", "Warnings": []})
 
     def do_PUT(self) -> None:
@@ -318,9 +360,7 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             status = str(event.get("status", ""))
             if status.startswith("Digest: "):
-                digest = status.removeprefix("Digest: ")
-                by_tag = [] if query["tag"].startswith("sha256:") else [f"{query['fromImage']}:{query['tag']}"]
-                self.dockerd.add(f"{query['fromImage']}@{digest}", *by_tag)
+                self.dockerd.pulled(query["fromImage"], query["tag"], status.removeprefix("Digest: "))
             line = json.dumps(event).encode() + b"\r\n"
             try:
                 self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")

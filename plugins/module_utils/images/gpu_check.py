@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import container, references
+from ansible_collections.jetson.thor.plugins.module_utils.images import container, entrypoint, references
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
     RUNTIME,
     container_environment,
@@ -20,8 +20,11 @@ from ansible_collections.jetson.thor.plugins.module_utils.images.pull_errors imp
 
 NAME = "thor-gpu-check"
 SECONDS = 180.0
+# The first line of the check's output: its command runs.
+SAID = "jetson.thor: this command runs"
 # A container can compute if the driver's own library finds a device. nvidia-smi is for the reader.
-SCRIPT = """\
+SCRIPT = f"""\
+print({SAID!r}, flush=True)
 import ctypes, subprocess, sys
 try:
     print(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout.strip())
@@ -48,9 +51,10 @@ def holds(
     l4t: str | None,
     toolkit: str | None,
     environments: Sequence[Mapping[str, str]] = (),
+    entrypoint: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Whether an earlier check is still valid: neither the system below it nor the environments have changed."""
-    if not proof or (require_gpu and not proof.get("gpu")):
+    """Whether an earlier check is still valid: neither the system below it nor how its containers are run has changed."""
+    if not proof or (require_gpu and not proof.get("gpu")) or proof.get("entrypoint") != entrypoint:
         return False
     if not {environment_key(one) for one in environments} <= set(proof.get("environments") or []):
         return False
@@ -58,30 +62,49 @@ def holds(
 
 
 def check(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a container of the image briefly in each environment; the proof to record. Raises ImageError THOR-GPU-HIDDEN."""
+    """Run a container of the image briefly in each environment; the proof to record.
+
+    Raises ImageError THOR-GPU-HIDDEN, and THOR-IMAGE-ENTRYPOINT.
+    """
+    name = references.by_digest(image["reference"], digest)
+    own = entrypoint.own_of(docker, name)
+    problem = entrypoint.mismatch(image, own)
+    if problem:
+        raise problem
     environments = environments_of(image)
     output = ""
     for environment in environments:
-        output = _check_in(docker, image, digest, bool(spec["require_gpu"]), environment)
+        output = _check_in(docker, image, name, bool(spec["require_gpu"]), environment, own)
     return {
         "gpu": bool(spec["require_gpu"]),
         "l4t": spec["l4t"],
         "toolkit": spec["toolkit"],
         "environments": sorted(environment_key(one) for one in environments),
+        "entrypoint": image.get("entrypoint"),
         "output": output[-500:],
         "at": int(time.time()),
     }
 
 
 def _check_in(
-    docker: Docker, image: Mapping[str, Any], digest: str, require_gpu: bool, environment: Mapping[str, str]
+    docker: Docker,
+    image: Mapping[str, Any],
+    name: str,
+    require_gpu: bool,
+    environment: Mapping[str, str],
+    own: Sequence[str],
 ) -> str:
-    """The output of the check in one environment, with the runtime and the privileges of the service's container."""
+    """The output of the check in one environment, with the runtime and the privileges of the service's container.
+
+    An entrypoint of the image that is to run the service's command runs this one as well.
+    """
+    command = ["python3", "-c", SCRIPT if require_gpu else SCRIPT.splitlines()[0]]
+    wrapped = bool(own) and entrypoint.runs_command(image)
     body = {
-        "Image": references.by_digest(image["reference"], digest),
-        "Entrypoint": ["python3", "-c", SCRIPT if require_gpu else ""],
-        "Cmd": [],
-        "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
+        "Image": name,
+        **({} if wrapped else {"Entrypoint": command}),
+        "Cmd": command if wrapped else [],
+        "Env": [f"{key}={value}" for key, value in sorted(environment.items())],
         "HostConfig": {
             "Runtime": RUNTIME,
             "NetworkMode": "none",
@@ -89,14 +112,25 @@ def _check_in(
             "SecurityOpt": ["no-new-privileges"],
         },
     }
-    try:
-        with container.started(docker, NAME, body):
-            status, output = container.wait(docker, NAME, SECONDS)
-    except DockerError as error:
-        raise _failed(image, require_gpu, f"dockerd says: {error.message}") from error
+    status, output = _run(docker, image, require_gpu, body)
+    if wrapped and SAID not in output:
+        without = _run(docker, image, require_gpu, {**body, "Entrypoint": command, "Cmd": []})
+        if SAID in without[1]:
+            raise entrypoint.swallows(image, own, f"it {container.ended(status)}: {container.tail(output)}")
     if status != 0:
         raise _failed(image, require_gpu, f"it {container.ended(status)}: {container.tail(output)}")
-    return output.strip()
+    return output.rpartition(SAID)[2].strip()
+
+
+def _run(
+    docker: Docker, image: Mapping[str, Any], require_gpu: bool, body: Mapping[str, Any]
+) -> tuple[int | None, str]:
+    """Exit status (None: it took too long) and output of the check's container."""
+    try:
+        with container.started(docker, NAME, body):
+            return container.wait(docker, NAME, SECONDS)
+    except DockerError as error:
+        raise _failed(image, require_gpu, f"dockerd says: {error.message}") from error
 
 
 def _failed(image: Mapping[str, Any], require_gpu: bool, words: str) -> ImageError:

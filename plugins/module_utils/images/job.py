@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import (
     derive,
+    expected,
     gpu_check,
     logins,
     predict,
@@ -88,7 +89,9 @@ class _Run:
         else:
             architecture = self.puller.architecture(image, digest)
         before = copy.deepcopy(self.held)
-        record.note(self.held, image["reference"], digest, architecture)
+        pinned = image["digest"] or predict.recorded_digest(image, self.held)
+        confirmed = None if pinned else expected.confirm(self.puller, image, digest)
+        record.note(self.held, image["reference"], digest, architecture, confirmed)
         entry = self.held["images"][image["reference"]]
         entry["architecture"] = architecture
         if self.held != before:
@@ -117,7 +120,9 @@ class _Run:
 
     def _check_gpu(self, image: Mapping[str, Any], entry: dict[str, Any]) -> None:
         spec, environments = self.spec, gpu_check.environments_of(image)
-        if not gpu_check.holds(entry["proof"], spec["require_gpu"], spec["l4t"], spec["toolkit"], environments):
+        if not gpu_check.holds(
+            entry["proof"], spec["require_gpu"], spec["l4t"], spec["toolkit"], environments, image.get("entrypoint")
+        ):
             self.report.progress(0, 0, text=f"{image['reference']}: checking the GPU in a container")
             entry["proof"] = gpu_check.check(self.docker, image, entry["digest"], spec)
             record.write_record(self.held)
@@ -147,8 +152,10 @@ def unlocked(spec: Mapping[str, Any], held: record.Record) -> tuple[list[dict[st
             continue
         engine, version, digest = str(image["engine"]), str(image["version"]), entry["digest"]
         entries.append({"engine": engine, "version": version, "image": image["reference"], "digest": digest})
+        known = entry["confirmed"]
+        which = f", the one that others recorded for its {known['what']}" if known else ""
         notes.append(
             f"THOR-IMAGE-UNLOCKED: {socket.gethostname()}: {image['reference']} is not in the lock; this host keeps the digest that "
-            f"the registry returned. For all hosts: script/lock --digest {engine}:{version}={digest}"
+            f"the registry returned{which}. For all hosts: script/lock --digest {engine}:{version}={digest}"
         )
     return entries, notes

@@ -13,8 +13,13 @@ from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_chec
 
 def digest_for(image: Mapping[str, Any], held: record.Record, local: record.Local) -> str | None:
     """The digest that an image must have: the lock's, else the recorded one, else that of the local image with the tag."""
+    return image["digest"] or recorded_digest(image, held) or local.digest_of(image["reference"])
+
+
+def recorded_digest(image: Mapping[str, Any], held: record.Record) -> str | None:
+    """The digest that this host recorded for an image."""
     entry = held["images"].get(image["reference"])
-    return image["digest"] or (entry["digest"] if entry else None) or local.digest_of(image["reference"])
+    return entry["digest"] if entry else None
 
 
 def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -> dict[str, list[str]]:
@@ -30,7 +35,8 @@ def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -
         elif not entry:
             todo["record"].append(reference)
         environments = gpu_check.environments_of(image)
-        if not gpu_check.holds(entry.get("proof"), spec["require_gpu"], spec["l4t"], spec["toolkit"], environments):
+        how = (environments, image.get("entrypoint"))
+        if not gpu_check.holds(entry.get("proof"), spec["require_gpu"], spec["l4t"], spec["toolkit"], *how):
             todo["check"].append(reference)
         if record.lacking_extras(image, entry.get("extras", {}), local.has_extra):
             todo["derive"].append(reference)

@@ -38,6 +38,10 @@ LASTING_BYTES = 1_000_000
 PAUSE_SECONDS = (5, 10, 20, 40, 60)
 
 
+class OtherLayers(Exception):
+    """A pull that must not fetch layers would fetch one."""
+
+
 class Puller:
     """Pulls images one after the other; dockerd itself fetches three layers at a time."""
 
@@ -48,8 +52,8 @@ class Puller:
         self.cache = LayerCache(docker)
         self.shown = 0.0
 
-    def pull(self, image: Mapping[str, Any], digest: str | None) -> str:
-        """Pull an image, by its digest if known, and return its digest. Raises ImageError.
+    def pull(self, image: Mapping[str, Any], digest: str | None, only_known_layers: bool = False) -> str:
+        """Pull an image, by its digest if known, and return its digest. Raises ImageError, and OtherLayers if asked to.
 
         Counts only attempts without lasting progress: on a bad line a pull may take as long as it moves.
         """
@@ -58,7 +62,7 @@ class Puller:
         while True:
             progress = PullProgress(float(self.spec["stall_timeout"]))
             try:
-                found = self._attempt(image, digest, progress)
+                found = self._attempt(image, digest, progress, only_known_layers)
                 if digest is None and self.cache.containerd:
                     # Otherwise the tag is its only name there, and the image is lost when somebody moves the tag.
                     self._attempt(image, found, progress)
@@ -78,7 +82,9 @@ class Puller:
         self.report.progress(progress.bytes_done, progress.bytes_total, "B", f"retrying in {seconds:g} s")
         time.sleep(seconds)
 
-    def _attempt(self, image: Mapping[str, Any], digest: str | None, progress: PullProgress) -> str:
+    def _attempt(
+        self, image: Mapping[str, Any], digest: str | None, progress: PullProgress, only_known_layers: bool = False
+    ) -> str:
         reference = image["reference"]
         repository, tag = references.split(reference)
         path = f"/images/create?{urlencode({'fromImage': repository, 'tag': digest or tag})}"
@@ -89,6 +95,8 @@ class Puller:
                 for event in events:
                     if event.get("error"):
                         raise explain(str(event["error"]), image, self.spec, progress.text())
+                    if only_known_layers and event.get("status") == "Downloading":
+                        raise OtherLayers
                     progress.update(event)
                     self._show(reference, progress)
                     self._refuse_full_disk(image, progress, free)

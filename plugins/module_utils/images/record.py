@@ -3,9 +3,11 @@
 """What is recorded about the images on a host, and which of them dockerd has.
 
 ``/var/lib/thor/images.json`` records, by the catalog's reference with its tag, the digest that the first pull returned. From
-then on the image is used by that digest, even if somebody pulls the tag again::
+then on the image is used by that digest, even if somebody pulls the tag again. ``confirmed`` is the digest that others had
+recorded and that the pull confirmed (expected.py)::
 
     {"images": {"nvcr.io/nvidia/vllm:25.10-py3": {"digest": "sha256:..", "architecture": "arm64", "proof": {...} or null,
+                                                  "confirmed": {"what": "index", "digest": "sha256:.."} or null,
                                                   "extras": {"librosa==.. soundfile==..": {"id": "sha256:.." or null}}}},
      "superseded": [{"reference": "..", "digest": ".."}]}
 
@@ -29,6 +31,7 @@ IMAGE_SHAPE = {
     "digest": str,
     "architecture?": (str, type(None)),
     "proof?": (dict, type(None)),
+    "confirmed?": (dict, type(None)),
     "extras?": {str: {"id": (str, type(None))}},
 }
 SHAPE = {"images?": {str: IMAGE_SHAPE}, "superseded?": [{"reference": str, "digest": str}]}
@@ -50,6 +53,7 @@ def observe() -> dict[str, Any]:
                 "present": local.has(reference, entry["digest"]),
                 "architecture": entry["architecture"],
                 "proof": entry["proof"],
+                "confirmed": entry["confirmed"],
                 "extras": {
                     key: {"id": one["id"], "present": local.has_extra(one)} for key, one in entry["extras"].items()
                 },
@@ -70,7 +74,7 @@ def read_record() -> Record:
     """The record; an empty one if it does not exist or cannot be read."""
     found = records.read(RECORD, SHAPE) or {}
     entries = {
-        reference: {"architecture": None, "proof": None, "extras": {}, **entry}
+        reference: {"architecture": None, "proof": None, "extras": {}, "confirmed": None, **entry}
         for reference, entry in found.get("images", {}).items()
         if entry["digest"].startswith("sha256:")
     }
@@ -83,13 +87,25 @@ def write_record(record: Record) -> None:
     records.write(RECORD, record, 0o644, durable=True)
 
 
-def note(record: Record, reference: str, digest: str, architecture: str | None) -> None:
+def note(
+    record: Record,
+    reference: str,
+    digest: str,
+    architecture: str | None,
+    confirmed: Mapping[str, str] | None = None,
+) -> None:
     """Record that ``reference`` is ``digest`` from now on. A proof of another digest is dropped."""
     held = record["images"].get(reference)
     if held and held["digest"] != digest:
         record["superseded"].append({"reference": reference, "digest": held["digest"]})
     if not held or held["digest"] != digest:
-        record["images"][reference] = {"digest": digest, "architecture": architecture, "proof": None, "extras": {}}
+        record["images"][reference] = {
+            "digest": digest,
+            "architecture": architecture,
+            "proof": None,
+            "extras": {},
+            "confirmed": dict(confirmed) if confirmed else None,
+        }
     record["superseded"] = [
         one for one in record["superseded"] if (one["reference"], one["digest"]) != (reference, digest)
     ]
