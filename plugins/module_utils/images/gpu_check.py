@@ -137,7 +137,7 @@ def _failed(image: Mapping[str, Any], require_gpu: bool, words: str) -> ImageErr
     what = "found no GPU" if require_gpu else "did not run"
     remedy = (
         "Look for the cause in this order: nvidia-smi on the host; ls -l /dev/nv*; nvidia-container-toolkit 1.17.7 or "
-        "later (role container_runtime); `docker info` must list the runtime nvidia. engine_image_require_gpu: false "
+        "later (role container_runtime); `docker info` must list the runtime nvidia. thor_require_gpu: false "
         "continues without a GPU."
     )
     if _UNSATISFIED.search(words):

@@ -193,6 +193,7 @@ VARIABLES: dict[str, Field] = {
     "thor_pip_extra_args": TEXT,
     "thor_plan_contact": SWITCH,
     "thor_plan_file": TEXT,
+    "thor_require_gpu": SWITCH,
     "thor_registry_logins": _LOGINS,
     "thor_rollout_first": WORDS,
     "thor_rollout_max_failures": whole(0, 100000),

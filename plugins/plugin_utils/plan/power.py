@@ -21,6 +21,7 @@ class PowerSteps:
 
     mode: bool
     clocks: str  # install, remove or none
+    relock: bool  # setting a mode undoes the clock lock, which stays
     headless: bool
     stop_display_manager: bool
     disable_zram: bool
@@ -55,6 +56,7 @@ def steps(power: Mapping[str, Any], wanted: Mapping[str, Any]) -> PowerSteps:
     return PowerSteps(
         mode=mode,
         clocks=clocks,
+        relock=mode and wanted["clocks"] and clocks == "none" and power["clocks"]["unit"] is not None,
         headless=wanted["headless"] and power["default_target"] != HEADLESS,
         stop_display_manager=bool(wanted["stop_display_manager"] and display and display["active"]),
         disable_zram=bool(wanted["disable_zram"] and zram and zram["enabled"]),

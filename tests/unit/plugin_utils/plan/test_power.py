@@ -52,6 +52,7 @@ ALL = {"headless": True, "stop_display_manager": True, "disable_zram": True, "sy
 NOTHING = {
     "mode": False,
     "clocks": "none",
+    "relock": False,
     "headless": False,
     "stop_display_manager": False,
     "disable_zram": False,
@@ -76,8 +77,14 @@ def test_a_device_that_is_as_it_should_be_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("host", "wanted", "flags"),
     [
-        ({"mode": {"name": "120W", "id": 1}}, {}, {"mode": True}),
-        ({"mode": None}, {}, {"mode": True}),
+        ({"mode": {"name": "120W", "id": 1}}, {}, {"mode": True, "relock": True}),
+        (
+            {"mode": None, "clocks": {"unit": None, "enabled": False, "applied": False}},
+            {},
+            {"mode": True, "clocks": "install"},
+        ),
+        ({"mode": None}, {}, {"mode": True, "relock": True}),
+        ({"mode": None}, {"clocks": False}, {"mode": True, "clocks": "remove"}),
         ({"mode": {"name": "120W", "id": 1}}, {"mode": None}, {}),
         ({"clocks": {"unit": None, "enabled": False, "applied": False}}, {}, {"clocks": "install"}),
         ({"clocks": {"unit": "other", "enabled": True, "applied": True}}, {}, {"clocks": "install"}),

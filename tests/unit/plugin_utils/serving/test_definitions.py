@@ -26,7 +26,10 @@ def test_defaults_are_the_roles() -> None:
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
     settings = {f"serving_{name}": value for name, value in asdict(Settings()).items()}
     others = {"serving_profiles", "serving_extra_profiles", "serving_switch_timeout"}
-    assert settings == {name: value for name, value in defaults.items() if name not in others}
+    assert defaults.pop("serving_require_gpu") == "{{ thor_require_gpu | default(true) }}"
+    assert settings == {"serving_require_gpu": True} | {
+        name: value for name, value in defaults.items() if name not in others
+    }
 
 
 def test_variables_are_read_as_ansible_reads_them() -> None:
