@@ -212,6 +212,7 @@ def text(record: Mapping[str, Any] | None) -> str:
     runs, lacks = record["runs"], record["lacks"]
     gpu = "Thor" if record["architecture"] == THOR else f"sm_{record['architecture']}"
     line = f"{len(runs)} of {len(runs) + len(lacks)} CUDA libraries run on {gpu}"
-    named = list(dict.fromkeys(one["lost"] for one in lacks if one["lost"]))
+    # The catalog explains a name in brackets.
+    named = list(dict.fromkeys(one["lost"].partition(" (")[0] for one in lacks if one["lost"]))
     unnamed = [one["path"].rpartition("/")[2] for one in lacks if not one["lost"]]
-    return f"{line}; lost: {'; '.join([*named, *unnamed])}" if lacks else line
+    return f"{line}; lost: {', '.join([*named, *unnamed])}" if lacks else line

@@ -76,16 +76,16 @@ def test_only_files_with_a_section_for_cuda_code_are_read(tree: Path, program: P
 
 
 def test_what_is_lost_is_named(tree: Path, program: Path) -> None:
-    wanted = {"required": ["torch/*.so", "*/_fa2.so"], "lost": {"engine/_fa3*": "FlashAttention 3"}}
+    wanted = {"required": ["torch/*.so", "*/_fa2.so"], "lost": {"engine/_fa3*": "FlashAttention 3 (for Hopper)"}}
     record = cuda_code.prove(tree, wanted, tree.parent, program)
     assert record["runs"] == ["engine/_fa2.so", "torch/libtorch_cuda.so"]
     assert record["lacks"] == [
-        {"path": "engine/_fa3.so", "lost": "FlashAttention 3"},
+        {"path": "engine/_fa3.so", "lost": "FlashAttention 3 (for Hopper)"},
         {"path": "engine/libdevice.a.o", "lost": None},
     ]
     assert (record["architecture"], record["cuobjdump"]) == ("110", "13.5.37")
     text = cuda_code.text(record)
-    assert text == "2 of 4 CUDA libraries run on Thor; lost: FlashAttention 3; libdevice.a.o"
+    assert text == "2 of 4 CUDA libraries run on Thor; lost: FlashAttention 3, libdevice.a.o"
 
 
 def test_a_library_that_is_required_must_run(tree: Path, program: Path) -> None:
