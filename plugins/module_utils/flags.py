@@ -10,7 +10,7 @@ A stored list (roles/catalog/files/flags/<engine>-<version>.json)::
      "removed": {"--draft-max": "use --spec-draft-n-max or --spec-ngram-mod-n-max"}}
 
 An option's key is its first long spelling; ``aliases`` holds the others, short ones and further negations included.
-``optional`` may also stand without its value. Lists of vLLM and SGLang (script/real_parser.py) name the ``package`` that was
+``optional`` may also stand without its value. Lists of vLLM and SGLang (real_parser.py) name the ``package`` that was
 asked, and say more of some options, because their parsers let more through than the engines bear: ``kind`` is ``json``,
 ``fraction`` (above 0, at most 1), ``count`` (above 0; with ``auto`` -1 and "auto" too), ``whole`` or ``number``; ``choices`` of
 ``--quantization`` are the engine's registry of methods.

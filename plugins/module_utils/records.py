@@ -74,6 +74,11 @@ def tell(module: AnsibleModule) -> None:
         module.warn(warning)
 
 
+def mismatch(value: Any, shape: Shape) -> str | None:
+    """What is wrong with a value that is to become a record, or None."""
+    return _wrong(value, shape, "")
+
+
 def damaged(path: Path, reason: str) -> None:
     """Have people warned of a record, or of a file that it describes."""
     _damaged[str(path)] = reason

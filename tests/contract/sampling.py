@@ -4,7 +4,7 @@
 
 Run by test_sampling.py in an environment that has the engine; needs no GPU, no weights and no server:
 
-    PYTHONPATH=script python tests/contract/sampling.py sglang FOLDER '{"temperature": 0.6}'
+    python tests/contract/sampling.py sglang FOLDER '{"temperature": 0.6}'
 
 FOLDER contains the model's generation_config.json, the JSON is the value of the engine's option (--override-generation-config,
 --preferred-sampling-params) or null. Prints ``{"chat": {...}, "asked": {...}, "generate": {...} or null}``: the values of a chat
@@ -15,12 +15,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-real_parser = importlib.import_module("real_parser")
+_FILE = Path(__file__).resolve().parents[2] / "plugins/module_utils/real_parser.py"
+_spec = importlib.util.spec_from_file_location("real_parser", _FILE)
+assert _spec is not None and _spec.loader is not None
+real_parser = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(real_parser)
 NAMES = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 MESSAGES = [{"role": "user", "content": "?"}]
 

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from contract_helper import ROOT, STORED, arguments_of, check, render, run, services
+from contract_helper import REAL_PARSER, STORED, arguments_of, check, render, run, services
 
 # Values that the real parsers accept, which is why the collection checks them: option, value, whether the parser objects.
 BAD: dict[str, list[tuple[dict[str, Any], bool]]] = {
@@ -45,7 +45,7 @@ def asked(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any
     argvs += [[*base, *render(bad, "space", None)] for bad, _minds in BAD[stored["engine"]]]
     fraction = {"vllm": "--gpu-memory-utilization", "sglang": "--mem-fraction-static"}[stored["engine"]]
     argvs.append([*base, fraction, "7"])
-    answer = run(stored["package"], ROOT / "script/real_parser.py", "parse", stored["engine"], text=json.dumps(argvs))
+    answer = run(stored["package"], REAL_PARSER, "parse", stored["engine"], text=json.dumps(argvs))
     return stored, mine, answer
 
 

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 import pytest
-from contract_helper import ROOT, STORED, arguments_of, run
+from contract_helper import REAL_PARSER, STORED, arguments_of, run
 from hypothesis import assume, given
 from random_inventories import plausible_services, resolved
 
@@ -28,8 +28,7 @@ def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
 
     collect()
     argvs = [arguments_of(service) for _options, service in services]
-    program = ROOT / "script/real_parser.py"
-    answer = run(STORED[name]["package"], program, "parse", engine, text=json.dumps(argvs))
+    answer = run(STORED[name]["package"], REAL_PARSER, "parse", engine, text=json.dumps(argvs))
     compared = 0
     for (chosen, service), said in zip(services, answer["answers"], strict=True):
         values = said["values"]

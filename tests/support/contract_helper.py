@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import real_parser
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from real_catalog import BUILT_IN
@@ -17,6 +18,7 @@ from real_catalog import BUILT_IN
 check, render = options.check, options.render
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles/catalog/files"
+REAL_PARSER = ROOT / "plugins/module_utils/real_parser.py"
 PREPARED = ROOT / ".cache/contract"
 STORED: dict[str, dict[str, Any]] = {
     path.stem: content
@@ -29,13 +31,13 @@ def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
     """The JSON output of a script, run with the package's code in the prepared environment."""
     sources = PREPARED / "sources" / package
     assert sources.is_dir(), f"{sources} does not exist: run tests/contract/prepare"
-    environment = {**os.environ, "PYTHONPATH": f"{sources}{os.pathsep}{ROOT / 'script'}", "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(sources), "HF_HUB_OFFLINE": "1"}
     command = [str(PREPARED / "venv/bin/python"), str(script), *arguments]
     done = subprocess.run(
         command, input=text, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.rpartition(real_parser.MARK)[2])
 
 
 def services(engine: str, version: str) -> dict[str, dict[str, Any]]:

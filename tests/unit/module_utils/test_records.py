@@ -232,6 +232,7 @@ OTHERS = {
     "module_utils/services/definitions.py": "the supervisor's configuration, which may be a person's by now",
     "module_utils/models/client.py": "what the hub client prints",
     "module_utils/flags.py": "files of this collection",
+    "module_utils/real_parser.py": "the question that it is asked",
     "module_utils/images/job.py": "a round trip in memory",
     "plugin_utils/catalog/named_files.py": "values of the inventory",
     "plugin_utils/catalog/options.py": "values of the inventory",

@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real argparse parser of vLLM or SGLang: the options that it knows, and its verdict on a command.
 
-Runs in a Python environment that has the engine, and needs nothing from the collection; script/flags and tests/contract start it:
+Runs in the engine's own Python (3.10 or later) and needs nothing but the standard library, because a device starts it in an
+environment or a container (asked_flags.py); script/flags and tests/contract start the same file:
 
-    python script/real_parser.py dump vllm                    # JSON: version, options, removed
-    python script/real_parser.py parse sglang < argvs.json    # the same, and "answers": one for each list of arguments
+    python real_parser.py dump vllm                      # version, options, removed
+    python real_parser.py parse sglang < argvs.json      # the same, and "answers": one for each list of arguments
+    python real_parser.py errors vllm '[["--port"]]'     # the same without the parsed values
 
-It queries the parser itself, never the help text. Limits that the parser does not check but the engine needs are read from the
-engine's code; a comment beside each names the place.
+The answer is JSON on a line of its own that begins with MARK, or ``{"error": ...}`` with the engine's first exception. It queries
+the parser itself, never the help text. Limits that the parser does not check but the engine needs are read from the engine's
+code; a comment beside each names the place.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -24,10 +26,18 @@ import io
 import json
 import re
 import sys
+import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+ENGINES = ("vllm", "sglang")
+# What the answer's line begins with: engines print greetings and warnings around it.
+MARK = "thor-flags: "
+# The last word of each engine's own command; its parser reads what comes after it.
+HEADS = {"vllm": ("serve",), "sglang": ("sglang.launch_server", "serve")}
+LONGEST_ERROR = 1500  # characters
 
 # Options that each engine checks only when it starts, or not at all. Sources: vLLM's config/cache.py (above 1.0 is an error, 0
 # leaves no cache); SGLang's model_runner.py, profile_max_num_token (neither is checked, both leave no cache).
@@ -49,13 +59,15 @@ COUNTS = {
         "max_running_requests",
         "max_total_tokens",
         "pipeline_parallel_size",
+        "pp_size",
         "tensor_parallel_size",
+        "tp_size",
     },
 }
 # SGLang accepts these as text and parses them as JSON later: json.loads(server_args.preferred_sampling_params) and the like.
 LOADED_AS_JSON = re.compile(r"json\.loads\(\s*(?:\w+\.)?(?:server_args\.)?(\w+)\s*\)")
-# GPU kernels: SGLang imports them beside its options and its chat API. None of them is called here.
-KERNELS = ("triton", "sgl_kernel", "flashinfer")
+# GPU kernels and image codecs: SGLang imports them beside its options and its chat API. None of them is called here.
+KERNELS = ("triton", "sgl_kernel", "flashinfer", "torchvision")
 
 
 class _Word(type):
@@ -64,6 +76,8 @@ class _Word(type):
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "active":  # as triton.runtime.driver without a GPU; SGLang 0.5.11 then takes the CPU for its device
+            raise RuntimeError("0 active drivers ([]). There should only be one.")
         return cls
 
 
@@ -92,10 +106,13 @@ def _attribute(name: str) -> Any:
 
 
 class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports packages of GPU kernels that are not installed as empty shells."""
+    """Imports these packages as empty shells."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
 
     def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] in KERNELS:
+        if fullname.partition(".")[0] in self.names:
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         return None
 
@@ -109,8 +126,29 @@ class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def without_kernels() -> None:
-    """From here on, packages of GPU kernels that are missing can be imported and do nothing."""
-    sys.meta_path.append(_Absent())
+    """From here on, packages of GPU kernels that are missing, or do not load without a GPU, can be imported and do nothing."""
+    sys.meta_path.insert(0, _Absent([name for name in KERNELS if not _loads(name)]))
+
+
+def _loads(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except Exception:
+        for one in [one for one in sys.modules if one.partition(".")[0] == name]:
+            del sys.modules[one]
+        return False
+    return True
+
+
+def without_gpu() -> None:
+    """Tell vLLM its kind of device where it finds none.
+
+    Its parser creates a DeviceConfig for the defaults, which without a device raises "Failed to infer device type"
+    (vllm/config/device.py). A build for CPUs knows its kind by itself.
+    """
+    platforms = importlib.import_module("vllm.platforms")
+    if not platforms.current_platform.device_type:
+        type(platforms.current_platform).device_type = "cuda"
 
 
 def first(name: str, *modules: str) -> Any:
@@ -129,6 +167,7 @@ def first(name: str, *modules: str) -> Any:
 def build(engine: str) -> argparse.ArgumentParser:
     """The parser that the engine's own command builds."""
     if engine == "vllm":
+        without_gpu()
         flexible = first("FlexibleArgumentParser", "vllm.utils.argparse_utils", "vllm.utils")
         places = (f"vllm.entrypoints.{place}.cli_args" for place in ("launchers", "common", "openai"))
         made: argparse.ArgumentParser = first("make_arg_parser", *places)(flexible(prog="vllm serve"))
@@ -159,7 +198,9 @@ def dump(engine: str) -> dict[str, Any]:
             removed.update(dict.fromkeys(names, str(action.help)))
             continue
         switch = isinstance(action, argparse.BooleanOptionalAction)
-        negations = [name for name in names if switch and name.startswith("--no-")]
+        # vLLM 0.33 pairs --enable-x with --disable-x (EnableDisableAction in vllm/utils/argparse_utils.py).
+        inverses = getattr(action, "negative_option_strings", ())
+        negations = [name for name in names if switch and (name.startswith("--no-") or name in inverses)]
         key = next(name for name in names if name not in negations)
         entry: dict[str, Any] = {
             "aliases": [name for name in action.option_strings if name not in (key, *negations[:1])],
@@ -188,13 +229,12 @@ def _quantizations() -> list[str]:
 
 
 def _json_names() -> set[str]:
-    """The options of SGLang whose text its own code passes to json.loads."""
+    """The names in SGLang's code whose text it passes to json.loads; some of them are options."""
     root = Path(importlib.import_module("sglang.srt").__path__[0])
     names: set[str] = set()
     for path in sorted(root.rglob("*.py")):
         names.update(LOADED_AS_JSON.findall(path.read_text(encoding="utf-8")))
-    arguments = importlib.import_module("sglang.srt.server_args").ServerArgs
-    return names & {field.name for field in dataclasses.fields(arguments)}
+    return names
 
 
 def _kind(action: argparse.Action, engine: str, json_names: set[str]) -> dict[str, Any]:
@@ -258,18 +298,59 @@ def _plain(value: Any) -> Any:
         return repr(value)
 
 
+def arguments_of(engine: str, argv: Sequence[str]) -> list[str]:
+    """The arguments for the engine's parser: a command without its first words, if they are there."""
+    for index, word in enumerate(argv[:3]):
+        if word in HEADS[engine]:
+            return list(argv[index + 1 :])
+    return list(argv)
+
+
+def first_exception(error: BaseException) -> str:
+    """An exception in words, and where it differs the one that it all began with."""
+    begin = error
+    for _step in range(50):
+        earlier = begin.__cause__ or (None if begin.__suppress_context__ else begin.__context__)
+        if earlier is None:
+            break
+        begin = earlier
+    said = f"{type(error).__name__}: {error}"
+    if begin is not error:
+        said += f" (it began with {type(begin).__name__}: {begin})"
+    return said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]}..."
+
+
+def answer(what: str, engine: str, argvs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The answer to one question; an engine that cannot be asked answers with its first exception."""
+    try:
+        found = dump(engine)
+        if what != "dump":
+            found["answers"] = parse(engine, [arguments_of(engine, argv) for argv in argvs])
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        traceback.print_exc()
+        return {"error": first_exception(error)}
+    if what == "errors":
+        found["answers"] = [{"error": one["error"]} for one in found["answers"]]
+    return found
+
+
 def main() -> int:
-    """Run the command; the answer is the only thing on standard output."""
+    """Run the command; the last line on standard output is the answer."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("what", choices=["dump", "parse"])
-    arguments.add_argument("engine", choices=["vllm", "sglang"])
+    arguments.add_argument("what", choices=["dump", "parse", "errors"])
+    arguments.add_argument("engine", choices=ENGINES)
+    arguments.add_argument("argvs", nargs="?", help="JSON; without it, standard input")
     chosen = arguments.parse_args()
+    argvs = [] if chosen.what == "dump" else json.loads(sys.stdin.read() if chosen.argvs is None else chosen.argvs)
+    # Neither the folder of this file nor the current one holds the engine's packages.
+    if sys.path and sys.path[0] in ("", str(Path(sys.argv[0]).parent), str(Path(sys.argv[0]).resolve().parent)):
+        del sys.path[0]
     with contextlib.redirect_stdout(sys.stderr):  # engines print greetings
-        answer = dump(chosen.engine)
-        if chosen.what == "parse":
-            answer["answers"] = parse(chosen.engine, json.load(sys.stdin))
-    json.dump(answer, sys.stdout)
-    return 0
+        found = answer(chosen.what, chosen.engine, argvs)
+    sys.stdout.write(f"\n{MARK}{json.dumps(found)}\n")
+    return 1 if "error" in found else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,283 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The options of an engine for whose version no list is stored: asked of the engine itself on the device, and kept there.
+
+vLLM and SGLang are asked through their own parser (real_parser.py), which runs in the engine's own Python: in a Python
+environment (:func:`ask`) or in a container of the image (images/ask.py). There it gets no GPU and no network. The answer is kept
+in ``/var/lib/thor/flags/<engine>-<fingerprint>.json``; for an image the fingerprint is the beginning of its digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import bounded, flags, real_parser, records
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+
+KEPT = Path("/var/lib/thor/flags")
+SHAPE = {
+    "engine": str,
+    "engine_version": (str, type(None)),
+    "options": {
+        str: {"aliases?": [str], "takes?": str, "negation?": str, "choices?": [str], "kind?": str, "auto?": bool}
+    },
+    "removed": {str: str},
+}
+# A list takes about 25 kB. Every run carries these in thor_host, so only the newest are kept.
+MOST_KEPT = 8
+LONGEST_LIST = 256 * 1024  # bytes
+# Importing an engine takes 10 s on an idle CPU, and minutes from a cold disk.
+SECONDS = 600.0
+MOST_OUTPUT = 8 * 1024 * 1024  # bytes
+# What the engines read. The question must not make them look for a GPU, fetch a model or report their use.
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "NVIDIA_VISIBLE_DEVICES": "void",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "TERM": "dumb",
+}
+# On the device the question is asked without privileges. setpriv and unshare are in util-linux, which every Ubuntu has.
+NOBODY = 65534
+UNPRIVILEGED = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs", "--")
+NO_NETWORK = ("unshare", "--net", "--")
+_DEFAULTS: Mapping[str, Any] = {"aliases": [], "takes": "value", "negation": None, "choices": None}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is asked: the version of an engine on this host, and the arguments of the services that would use it."""
+
+    engine: str
+    version: str  # the catalog's
+    fingerprint: str  # of the environment, or the digest of the image
+    parser: str  # see real_parser.ENGINES
+    argvs: Mapping[str, Sequence[str]]  # by service, with or without the engine's own command
+
+
+class Unaskable(Exception):
+    """The engine does not answer; the message says why."""
+
+
+def question(parser: str, argvs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The arguments for the engine's Python that make it answer. ``parser``: see real_parser.ENGINES."""
+    return ["-c", inspect.getsource(real_parser), "errors", parser, json.dumps(list(argvs.values()))]
+
+
+def ask(
+    command: Sequence[str], parser: str, argvs: Mapping[str, Sequence[str]], seconds: float = SECONDS
+) -> dict[str, Any]:
+    """The options of an engine in a Python environment, and what its parser says of the services' arguments.
+
+    ``command``: the environment's Python. ``parser``: whose parser it is, see real_parser.ENGINES. ``argvs``: by service, with or
+    without the engine's own command. Returns
+    ``{"engine_version", "options", "removed", "errors": {service: text}}``. Raises Unaskable.
+    """
+    with tempfile.TemporaryDirectory(prefix="thor-flags-") as folder:
+        # The engine may write its caches there and nowhere else.
+        home = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), folder)
+        path = os.environ.get("PATH", os.defpath)
+        environment = {"PATH": path, "LANG": "C.UTF-8", **ENVIRONMENT, **home}
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+        words = [*_confinement(), *command, "-I", *question(parser, argvs)]
+        status, output = _run(words, environment, folder, seconds)
+    return read_answer(output, argvs, status, seconds)
+
+
+def settle(subject: Subject, answered: Callable[[], dict[str, Any]]) -> list[Problem]:
+    """Ask an engine, keep its list, and say what is wrong with the services' arguments. ``answered`` asks, and may raise Unaskable."""
+    try:
+        answer = answered()
+    except Unaskable as error:
+        return [_unaskable(subject, error)]
+    keep(subject.engine, subject.fingerprint, answer)
+    return _problems(subject, answer)
+
+
+def read_answer(
+    output: str, argvs: Mapping[str, Sequence[str]], status: int | None, seconds: float = SECONDS
+) -> dict[str, Any]:
+    """The answer in what the engine's Python printed. ``status``: its exit status, None if it took too long. Raises Unaskable."""
+    if status is None:
+        raise Unaskable(f"it did not answer within {seconds:g} s; its last output: {_tail(output)}")
+    found = re.findall(rf"^{real_parser.MARK}(.*)$", output.replace("\r", ""), re.MULTILINE)
+    if not found:
+        raise Unaskable(f"it ended with {status} and did not answer; its last output: {_tail(output)}")
+    try:
+        answer = bounded.parse(found[-1])
+        if "error" in answer:
+            raise Unaskable(str(answer["error"]))
+        content = {key: answer[key] for key in ("engine_version", "removed")}
+        content["options"] = compact(answer["options"])
+        errors = [one["error"] for one in answer["answers"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Unaskable(f"it answered something else than its options: {found[-1][:200]}") from None
+    if not content["options"] or len(errors) != len(argvs) or records.mismatch({"engine": "", **content}, SHAPE):
+        raise Unaskable("it answered something else than its options")
+    if (size := len(json.dumps(content))) > LONGEST_LIST:
+        raise Unaskable(f"its list of options has {size:,} bytes, more than the {LONGEST_LIST:,} that are kept")
+    return {**content, "errors": {name: text for name, text in zip(argvs, errors, strict=True) if text}}
+
+
+def _problems(subject: Subject, answer: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the services' arguments: options that the engine lacks, then whatever else its parser refuses.
+
+    Names must be exact, as with a stored list: a parser also accepts a beginning that is unambiguous today.
+    """
+    found: list[Problem] = []
+    options = answer["options"]
+    label = f"{subject.engine} {subject.version}"
+    for service, argv in subject.argvs.items():
+        where = f"thor_services[{service!r}].argv"
+        unknown = flags.unknown(real_parser.arguments_of(subject.parser, argv), options)
+        for name in unknown:
+            advice = answer["removed"].get(name)
+            reason = f"{label} has no {name}."
+            found.append(Problem("THOR-FLAG-UNKNOWN", where, name, reason, advice or nearest(name, options)))
+        if service in answer["errors"] and not unknown:
+            reason = f"The parser of {label} refuses these arguments: {answer['errors'][service]}"
+            found.append(Problem("THOR-FLAG-VALUE", where, None, reason, "Correct the option that it names."))
+    return found
+
+
+def _unaskable(subject: Subject, error: Unaskable) -> Problem:
+    """The problem with an engine that does not answer."""
+    reason = f"{subject.engine} {subject.version} cannot be asked for its options: {error}"
+    remedy = (
+        "It would hardly start either: choose another version, or repair what the exception names. If it serves all the same, store its "
+        "list with script/flags, on a machine where it can be imported."
+    )
+    where = f"thor_engine_versions[{subject.engine!r}]"
+    return Problem("THOR-ENGINE-UNASKABLE", where, subject.version, reason, remedy)
+
+
+def name_of(engine: str, fingerprint: str) -> str:
+    """The name of a kept list. ``fingerprint``: of an environment, or the digest of an image."""
+    return f"{engine}-{fingerprint.removeprefix('sha256:')[:12]}"
+
+
+def keep(engine: str, fingerprint: str, answer: Mapping[str, Any]) -> None:
+    """Keep the list of an answer, and forget the oldest beyond MOST_KEPT."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    content = {"engine": engine, **{key: answer[key] for key in ("engine_version", "options", "removed")}}
+    records.write(KEPT / f"{name_of(engine, fingerprint)}.json", content, 0o644)
+    for path in _kept()[MOST_KEPT:]:
+        path.unlink(missing_ok=True)
+
+
+def read(engine: str, fingerprint: str) -> dict[str, Any] | None:
+    """The kept list of an engine; None if there is none."""
+    return records.read(KEPT / f"{name_of(engine, fingerprint)}.json", SHAPE)
+
+
+def observe() -> dict[str, dict[str, Any]]:
+    """The kept lists by their names, for ``thor_host["flags"]``. Read-only."""
+    found = {path.stem: records.read(path, SHAPE) for path in _kept()[:MOST_KEPT]}
+    return {
+        name: {key: content[key] for key in ("engine_version", "options", "removed")}
+        for name, content in sorted(found.items())
+        if content
+    }
+
+
+def compact(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A list of options without the keys that say nothing: who reads a list takes them for the same."""
+    return {
+        name: {key: value for key, value in entry.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
+        for name, entry in options.items()
+    }
+
+
+def _kept() -> list[Path]:
+    """The kept lists, the newest first."""
+    paths = [path for path in KEPT.glob("*.json") if path.is_file() and path.stat().st_size <= 2 * LONGEST_LIST]
+    return sorted(paths, key=lambda path: (-path.stat().st_mtime_ns, path.name))
+
+
+def _confinement() -> list[str]:
+    """What runs a command without network and without privileges, as far as this host allows it."""
+    if os.geteuid() != 0:
+        return []
+    return [word for words in (NO_NETWORK, UNPRIVILEGED) if _works(words) for word in words]
+
+
+def _works(words: Sequence[str]) -> bool:
+    """Whether a command can be run that way: a container may not be allowed to make a network namespace."""
+    if shutil.which(words[0]) is None:
+        return False
+    run = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+    return run.returncode == 0
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: str, seconds: float) -> tuple[int | None, str]:
+    """Exit status (None if it took too long) and output of a command, whose whole process group is gone afterwards."""
+    deadline = time.monotonic() + seconds
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Unaskable(f"{command[0]} cannot be run: {error.strerror}") from None
+    try:
+        return _read(process, deadline)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _read(process: subprocess.Popen[bytes], deadline: float) -> tuple[int | None, str]:
+    assert process.stdout is not None
+    output = bytearray()
+    with process.stdout as stream:
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([stream], [], [], min(left, 1))[0]:
+                # A process that it has left behind may hold the other end.
+                if process.poll() is not None:
+                    break
+                continue
+            block = os.read(stream.fileno(), 1 << 16)
+            output += block
+            if not block:
+                break
+            if len(output) > MOST_OUTPUT:
+                raise Unaskable(f"it printed more than {MOST_OUTPUT:,} bytes; the last: {_tail(_text(output[-2000:]))}")
+    try:
+        status: int | None = process.wait(max(0.1, min(5, deadline - time.monotonic())))
+    except subprocess.TimeoutExpired:
+        status = None
+    return status, _text(output)
+
+
+def _text(output: bytes | bytearray) -> str:
+    return bytes(output).decode(errors="replace")
+
+
+def _tail(output: str) -> str:
+    """The last lines of an output in one."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return " | ".join(lines[-5:])[-800:] or "none"
