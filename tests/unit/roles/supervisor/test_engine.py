@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 from fake_dockerd import Dockerd
 from supervisor_helper import container
@@ -36,3 +39,22 @@ def test_the_end_of_a_container_is_told_in_words(dockerd: Dockerd, script: str, 
     assert end is not None
     assert end.code == code
     assert words in str(end)
+
+
+def test_only_the_first_process_hears_sigterm_and_none_is_left(tmp_path: Path) -> None:
+    # Like vLLM: the first process finishes an answer, for which it needs the other one.
+    worker = f"trap 'echo heard >{tmp_path}/worker' TERM; echo $$ >{tmp_path}/pid; while :; do sleep 0.1; done"
+    first = f"trap 'sleep 1; echo finished >{tmp_path}/first; exit 0' TERM; sh -c \"$1\" & while :; do sleep 0.1; done"
+    engine = Engine(["/bin/sh", "-c", first, "sh", worker], None)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    engine.stop(10)
+    assert (tmp_path / "first").read_text() == "finished\n"
+    assert not (tmp_path / "worker").exists()
+    left = Path("/proc", (tmp_path / "pid").read_text().strip())
+    while left.exists() and " Z" not in (left / "stat").read_text():
+        assert time.monotonic() < deadline + 10, "the worker outlives its engine"
+        time.sleep(0.05)
+    assert engine.process.returncode == 0

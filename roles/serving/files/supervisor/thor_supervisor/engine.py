@@ -107,9 +107,13 @@ class Engine:
         return GiveUp(EXITED, f"the engine ended with code {code}")
 
     def stop(self, timeout: float) -> None:
-        """End the engine: SIGTERM, ``timeout`` seconds to finish its answers, SIGKILL."""
+        """End the engine: SIGTERM, ``timeout`` seconds to finish its answers, SIGKILL.
+
+        SIGTERM goes to the first process alone: vLLM and SGLang finish their answers with the help of processes that would end
+        at once themselves.
+        """
         if self.process.poll() is None:
-            self._signal_group(signal.SIGTERM)
+            self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout)
         self.kill()  # also when the engine itself has gone: a worker that it left would hold the port and the memory
@@ -117,9 +121,10 @@ class Engine:
         self.flush()
 
     def kill(self) -> None:
-        """End the engine at once. In a container SIGKILL would end docker's client alone."""
+        """End the engine and what it has started, at once. In a container SIGKILL would end docker's client alone."""
         self.remove_container()
-        self._signal_group(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def wait(self, timeout: float) -> None:
         """Wait for the end of the engine, up to ``timeout`` seconds."""
@@ -138,11 +143,6 @@ class Engine:
                 f"the container {self.container.name} cannot be removed now: {error}. The next start tries again",
                 level=4,
             )
-
-    def _signal_group(self, number: int) -> None:
-        """Send a signal to the engine and to what it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
 
 
 def signal_name(number: int) -> str:

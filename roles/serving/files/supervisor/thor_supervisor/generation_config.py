@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,31 @@ from thor_supervisor.endings import GiveUp
 CODE = "THOR-GENERATION-CONFIG"
 
 
-def overlay_generation_config(settings: Mapping[str, Any]) -> None:
-    """Write the file that the container sees in place of the model's own. Raises GiveUp.
+def overlay_generation_config(argv: list[str], settings: Mapping[str, Any] | None) -> list[str]:
+    """Write the file, and return the engine's command. Raises GiveUp.
 
-    ``settings``: ``path`` of the model's own file, ``values``, and ``written``, the file that is mounted over it.
+    ``settings``: ``path`` of the model's own file, and ``values``. For a container ``written`` is where to write; its command
+    mounts that over the model's own file. Without one ``folder`` is a folder to make: links to all files of the model, and this
+    one. The engine is then started with it in place of the model's folder.
     """
-    path, written = Path(settings["path"]), Path(settings["written"])
+    if settings is None:
+        return argv
+    path = Path(settings["path"])
+    content = _laid_over(path, settings["values"])
+    folder = settings.get("folder")
+    written = Path(folder) / path.name if folder else Path(settings["written"])
+    try:
+        if folder:
+            _link_model(path.parent, Path(folder))
+        # root in a container has no capabilities: it can only read what everybody can.
+        files.write(written, content, 0o644)
+    except OSError as error:
+        raise GiveUp(CODE, f"{written} cannot be written: {error.strerror}") from None
+    return [folder if folder and word == str(path.parent) else word for word in argv]
+
+
+def _laid_over(path: Path, values: Mapping[str, Any]) -> str:
+    """The model's own file with the values. Raises GiveUp."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
@@ -31,12 +51,16 @@ def overlay_generation_config(settings: Mapping[str, Any]) -> None:
         raise GiveUp(
             CODE,
             f"{path} cannot be read: {reason}. This engine takes the sampling values of its chat API from there, and the "
-            f"profile's ({json.dumps(settings['values'])}) are laid over it: a model without that file cannot have any",
+            f"profile's ({json.dumps(values)}) are laid over it: a model without that file cannot have any",
         ) from None
-    content = json.dumps({**document, **settings["values"]}, indent=2) + "\n"
-    try:
-        files.write(
-            written, content, 0o644
-        )  # root in the container has no capabilities: it can only read what everybody can
-    except OSError as error:
-        raise GiveUp(CODE, f"{written} cannot be written: {error.strerror}") from None
+    return json.dumps({**document, **values}, indent=2) + "\n"
+
+
+def _link_model(model: Path, folder: Path) -> None:
+    """Make ``folder`` anew, with a link to everything in the model's folder but for generation_config.json. Raises OSError."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    for entry in model.iterdir():
+        if entry.name != "generation_config.json":
+            (folder / entry.name).symlink_to(entry)

@@ -68,8 +68,7 @@ class Supervisor:
         if self.container is not None:
             wait_for_dockerd(self.container, self.heartbeat.starting)
             remove_stale_container(self.container)
-        if self.configuration.generation_config:
-            overlay_generation_config(self.configuration.generation_config)
+        self.argv = overlay_generation_config(self.argv, self.configuration.generation_config)
         lock = start_lock.take(self.configuration.start_timeout, self.heartbeat.starting)
         try:
             engine, took, gpu_text = self.start_with_lock()
