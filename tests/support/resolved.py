@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
-from real_catalog import BUILT_IN
+from real_catalog import BUILT_IN, run
 
 LLAMA = "qwen3-8b-q5-k-m-llama-cpp"
 VLLM = "qwen3-8b-vllm"
@@ -29,3 +29,14 @@ def services(*profiles: Any, **inputs: Any) -> list[Service]:
     resolution = resolve(Inputs(list(profiles), **{**allowed, **inputs}), BUILT_IN)
     assert resolution.problems == []
     return resolution.services
+
+
+def packaged(profile: str, **changes: Any) -> Service:
+    """The service with a version of its engine that is made of Python packages; no lock is needed for that."""
+    engine = service(profile).engine
+    version = {"packages": f"{engine}==99.0", "engine_version": "99.0"}
+    entry = {"profile": profile, "version": "packaged", **changes}
+    settings = {"allow_unchecked_flags": True, "allow_broken": True}
+    resolution = run(entry, extra={"engines": {engine: {"versions": {"packaged": version}}}}, **settings)
+    assert resolution.services[0].kind == "packages", resolution.problems
+    return resolution.services[0]

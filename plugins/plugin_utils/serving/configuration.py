@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, IMAGE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
@@ -32,19 +33,27 @@ def configuration(service: Service, settings: Settings) -> dict[str, Any]:
     if service.api_key:
         # The variable that holds the key which the engine asks for, and which the supervisor's own requests carry.
         config["api_key"] = service.api_key
-    if service.kind == "image":
+    if service.kind == IMAGE:
         config["container"] = {
             "name": container.name(service),
             "label": container.label(service),
             "socket": container.SOCKET,
         }
+    if service.kind != BUILD:
         config["memory"] = facts["memory"]
-        config["generation_config"] = (
-            {**facts["generation_config"], "written": container.written_generation_config(service)}
-            if service.generation_config
-            else None
-        )
+        config["generation_config"] = _generation_config(service)
     return config
+
+
+def _generation_config(service: Service) -> dict[str, Any] | None:
+    """What the supervisor lays over the model's generation_config.json, and where it writes that."""
+    if service.generation_config is None:
+        return None
+    values = {"path": service.generation_config.path, "values": dict(service.generation_config.values)}
+    if service.kind == IMAGE:
+        return {**values, "written": container.written_generation_config(service)}
+    # A folder of links to the model, with this file; the path stays the same, because caches of compiled code depend on it.
+    return {**values, "folder": f"/var/cache/thor/{service.name}/model"}
 
 
 def text(service: Service, settings: Settings) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 import jinja2
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import FOLDER
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, IMAGE, PACKAGES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Service
-from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container, quoting
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container, python_environment, quoting
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import SUPERVISOR
 
@@ -31,14 +32,8 @@ def context(service: Service, host: Mapping[str, Any], settings: Settings, secre
     """What the template needs to know; every value is a list of words, a text, or a truth value."""
     home = f"/var/cache/thor/{service.name}"
     supervisor = ["/usr/bin/python3", "-I", SUPERVISOR, "--config", f"/etc/thor/services/{service.name}.json"]
-    in_container = service.kind == "image"
-    if in_container:
-        engine = container.run_command(service, host, settings)
-        # For docker's client, which must not read a person's configuration: neither contexts and proxies nor keys.
-        environment: dict[str, str] = {"HOME": home, "DOCKER_CONFIG": f"{home}/docker"}
-    else:
-        engine = [f"{_tree(service, host)}/bin/{service.argv[0]}", *service.argv[1:]]
-        environment = {"HOME": home, "XDG_CACHE_HOME": home, **service.environment}
+    in_container = service.kind == IMAGE
+    engine, environment = _process(service, host, settings, home)
     nodes = sorted(host["device_nodes"])
     return {
         "container": in_container,
@@ -55,11 +50,28 @@ def context(service: Service, host: Mapping[str, Any], settings: Settings, secre
         "restart_steps": (host["systemd"] or 0) >= 254,
         "stop_timeout": settings.stop_timeout + 30,
         "groups": [*sorted({"render", "video"} & set(host["groups"])), "thor"],
-        "block_remote_media": not in_container and service.remote_media is False,
+        "block_remote_media": service.kind == BUILD and service.remote_media is False,
+        "only_loopback": service.kind == PACKAGES and not service.remote_media and _is_loopback(service.address),
         "private_devices": in_container or (not nodes and not settings.require_gpu),
         "device_nodes": [node for node in nodes if not node.startswith(BY_CLASS)],
         "has_device_nodes": bool(nodes),
     }
+
+
+def _process(
+    service: Service, host: Mapping[str, Any], settings: Settings, home: str
+) -> tuple[list[str], Mapping[str, str]]:
+    """The command that the supervisor starts, and the variables of the unit."""
+    if service.kind == IMAGE:
+        # For docker's client, which must not read a person's configuration: neither contexts and proxies nor keys.
+        return container.run_command(service, host, settings), {"HOME": home, "DOCKER_CONFIG": f"{home}/docker"}
+    if service.kind == PACKAGES:
+        tree = python_environment.tree(service, host)
+        environment: Mapping[str, str] = python_environment.variables(service, tree, home)
+    else:
+        tree = _tree(service, host)
+        environment = {"HOME": home, "XDG_CACHE_HOME": home, **service.environment}
+    return [f"{tree}/bin/{service.argv[0]}", *service.argv[1:]], environment
 
 
 def _tree(service: Service, host: Mapping[str, Any]) -> str:
