@@ -26,6 +26,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings impor
 from hypothesis import assume, given
 from random_inventories import KEYS, WILD, plausible_services, resolved, wild_inventories
 from real_catalog import load
+from resolved import SGLANG, VLLM, packaged
 from sample_host import HOST, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -141,6 +142,7 @@ def test_a_unit_means_what_its_service_says(tmp_path: Path) -> None:
         services.extend(resolution.services)
 
     collect()
+    services.extend(packaged(profile) for profile in (VLLM, SGLANG))
     units = stand_in_root(tmp_path)
     meant: dict[str, dict[str, Any]] = {}
     rendered = wanted(services, host(), Settings(), {}).services
@@ -178,12 +180,16 @@ def check_unit(read: dict[str, list[str]], service: dict[str, Any], unit: Path) 
     assert argv[:head][-2:] == ["--config", f"/etc/thor/services/{service['name']}.json"]
     own = argv[head + 1 :]
     environment = dict(line.split("=", 1) for line in read["Environment"])
-    if service["kind"] == "build":
+    if service["kind"] != "image":
         assert [Path(own[0]).name, *own[1:]] == service["argv"], unit
     else:
         assert own[len(own) - len(service["argv"]) :] == service["argv"], unit
         environment = dict(word.removeprefix("--env=").split("=", 1) for word in own if word.startswith("--env="))
-    assert {key: environment[key] for key in service["environment"]} == service["environment"], unit
+    tree = own[0].partition("/bin/")[0]
+    filled = {key: value.replace("{environment}", tree) for key, value in service["environment"].items()}
+    assert {key: environment[key] for key in filled} == (
+        filled if service["kind"] == "packages" else service["environment"]
+    ), unit
     assert set(read) & {"ExecStartPost", "ExecCondition", "ExecReload", "ExecStop"} == set()
     assert len(read.get("ExecStartPre", [])) <= 1 and len(read.get("ExecStopPost", [])) <= 1
     assert read["Description"][0].startswith(f"jetson.thor: {service['name']}, ")
