@@ -19,6 +19,7 @@ description:
   - The fingerprint covers source, options, targets, compiler, CUDA and machine. An existing tree is never built again, and one that was
     built earlier from the same inputs only gets its link back.
   - Tree and link appear in one rename each, after the first program has printed its version and its help.
+  - With O(cuda=true) the first program must hold CUDA code for the GPU (V(THOR-CUDA-CODE) otherwise), if cuobjdump is installed.
   - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches to it, or continues
     where it was killed.
 options:
@@ -170,6 +171,12 @@ options:
   description: Every spelling of every option in the help of the first program; empty if the help could not be parsed.
   type: list
   elements: str
+  returned: when the build is there
+cuda_code:
+  description:
+    - What the programs hold for the GPU, as M(jetson.thor.cuda_code) returns it.
+    - V(null) for a build for the CPU, and where cuobjdump was missing when it was built.
+  type: dict
   returned: when the build is there
 problems:
   description: What was refused, one entry each.

@@ -161,7 +161,11 @@ def test_its_programs_contain_kernels_for_thor(host: Host, engine: str) -> None:
     # What a tree needs when it is copied to a bare device: the toolkit and the driver, but no NCCL.
     assert any(library.startswith("libcudart.so.") for library in told["libraries"])
     assert not [library for library in told["libraries"] if "nccl" in library]
+    # What the build itself found: the same as cuobjdump says here.
+    code = told["cuda_code"]["libraries"]
+    assert set(code) == {f"bin/{program}" for program in ENGINES[engine]}
     for program in ENGINES[engine]:
+        assert set(code[f"bin/{program}"]["machine_code"]) == {"sm_110"} and code[f"bin/{program}"]["runs"]
         listing = host.run(f"/usr/local/cuda/bin/cuobjdump -lelf {engine}/bin/{program}")
         assert architectures(listing) == {"sm_110"}
         assert len(listing.splitlines()) > KERNEL_FILES

@@ -80,6 +80,7 @@ def summary(tree: Path) -> dict[str, Any]:
         "fingerprint": record.get("fingerprint"),
         "version_output": record.get("version_output"),
         "options": record.get("options"),
+        "cuda_code": record.get("cuda_code"),
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import elf, files, flags, records
-from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
+from ansible_collections.jetson.thor.plugins.module_utils.builds import finished, gpu_code
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
@@ -27,6 +27,7 @@ def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) 
     stage = tree.with_name(f".{tree.name}.partial")
     program = _copy_programs(wanted, build, stage)
     libraries = check_libraries(stage, spec["libraries"], wanted["engine"])
+    code = gpu_code.prove(spec, stage, program, report)
     report.progress(0, 0, text=f"ask {program.name} for its version and help")
     version_output = _check_version(program, spec["version_text"], wanted["source"])
     help_text = _ask(program, "--help")
@@ -37,6 +38,7 @@ def install(spec: Mapping[str, Any], build: Path, tree: Path, report: Reporter) 
         "inputs": wanted,
         "programs": {path.name: finished.measure(path) for path in sorted((stage / "bin").iterdir())},
         "libraries": libraries,
+        "cuda_code": code,
         "version_output": version_output,
         "options": _options(help_text),
     }

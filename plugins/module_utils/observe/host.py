@@ -181,6 +181,7 @@ def _builds() -> dict[str, dict[str, Any]]:
                 "fingerprint": info.get("fingerprint"),
                 "inputs": info.get("inputs"),
                 "options": info.get("options"),
+                "cuda_code": info.get("cuda_code"),
             }
     return builds
 

@@ -78,9 +78,10 @@ def test_only_complete_builds_behind_a_link_are_seen(tmp_path: Path, monkeypatch
     assert observe.observe()["builds"] == {}
     (tree.parent / "0c1e570").symlink_to(tree.name)
     assert observe.observe()["builds"] == {}
-    (tree / "build.json").write_text(json.dumps({"fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}))
+    record = {"fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"], "cuda_code": {"runs": ["bin/x"]}}
+    (tree / "build.json").write_text(json.dumps(record))
     (build,) = observe.observe()["builds"]["llama.cpp"].values()
-    assert build == {"path": str(tree), "fingerprint": "abc", "inputs": {"cuda": None}, "options": ["--x"]}
+    assert build == {"path": str(tree), **record}
 
 
 def test_the_action_holds_the_hosts_clock_against_the_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
