@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import over_memory
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
@@ -20,8 +21,9 @@ author:
   - jetson.thor contributors (@jetson-thor)
 description:
   - What would be served, built, pulled and fetched, with which command, and what that needs of memory and disk.
+  - Where an engine can be installed in several ways, how they compare.
   - A service whose own options keep a part of its model off the GPU is named.
-positional: device_memory_gib, memory_reserve_gib
+positional: device_memory_gib, memory_reserve_gib, platform
 options:
   _input:
     description: The fact C(thor_services).
@@ -36,6 +38,10 @@ options:
     description: Memory in GiB that is kept for the system.
     type: float
     required: true
+  platform:
+    description: Python and processor of the device, if they were observed.
+    type: str
+    default: cp312-aarch64
 """
 
 EXAMPLES = r"""
@@ -63,41 +69,115 @@ SERVICES = {
     "state": "status",
 }
 ENGINES = {"what": "engine", "version": "version", "gigabytes": "GB", "pin": "pin", "how": "how"}
+WAYS = {
+    "mark": "",
+    "how": "installed as",
+    "version": "version",
+    "own": "engine's own",
+    "fetch": "GB to fetch",
+    "disk": "GB on disk",
+    "origin": "from",
+    "needs": "needs",
+    "state": "status",
+}
+HOW = {"build": "build", "image": "image", "packages": "Python packages"}
 ARTIFACTS = {"what": "model or file", "gigabytes": "GB", "exact": "exact", "pin": "pin", "path": "path"}
 
 
-def plan_text(services: Sequence[Mapping[str, Any]], device_memory_gib: float, memory_reserve_gib: float) -> list[str]:
-    """Three tables, the commands, and the sums with the verdict."""
+def plan_text(
+    services: Sequence[Mapping[str, Any]],
+    device_memory_gib: float,
+    memory_reserve_gib: float,
+    platform: str = PLATFORM,
+) -> list[str]:
+    """Three tables, how ways to install an engine compare, the commands, and the sums with the verdict."""
     if not services:
         return ["Nothing is served here: thor_profiles is empty."]
     rows = [{**service, "state": service["status"]["state"]} for service in services]
-    engines = {
-        (service["engine"], service["version"]): {
-            "what": service["engine"],
-            "version": service["version"],
-            "gigabytes": (service.get("image_bytes") or 0) / 1e9 or None,
-            "pin": _pin(service),
-            "how": _how(service),
-        }
-        for service in services
-    }
-    images = {service["image"]: service.get("image_bytes") or 0 for service in services if service["image"]}
+    engines = {(service["engine"], service["version"]): _engine(service, platform) for service in services}
     artifacts = {one["key"]: one for service in services for one in (service["model"], *service["files"])}
-    size = sum(one["bytes"] for one in artifacts.values()) / 1e9
     return [
         *text_table(rows, SERVICES).splitlines(),
         "",
         *text_table(list(engines.values()), ENGINES).splitlines(),
         "",
+        *_ways(services),
         *text_table([_artifact(one) for one in artifacts.values()], ARTIFACTS).splitlines(),
         "",
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
         "",
-        f"disk: {size:.1f} GB of models and files"
-        + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else ""),
+        _disk(services, list(artifacts.values()), platform),
         _memory(services, float(device_memory_gib), float(memory_reserve_gib)),
     ]
+
+
+def _engine(service: Mapping[str, Any], platform: str) -> dict[str, Any]:
+    size = _lock(service, platform).get("bytes", 0) if service["packages"] else service.get("image_bytes") or 0
+    return {
+        "what": service["engine"],
+        "version": service["version"],
+        "gigabytes": size / 1e9 or None,
+        "pin": _pin(service),
+        "how": _how(service, platform),
+    }
+
+
+def _lock(service: Mapping[str, Any], platform: str) -> Mapping[str, Any]:
+    """The lock that would be used on a device; on one without a lock of its own, any shows about the same."""
+    locks: Mapping[str, Mapping[str, Any]] = service["packages"]["locks"]
+    return locks.get(platform) or next(iter(locks.values()), {})
+
+
+def _ways(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How the ways to install an engine compare, where it has several: one table for services whose tables are the same."""
+    tables: dict[tuple[str, str], list[str]] = {}
+    for service in services:
+        if service["ways"]:
+            table = text_table([_way(service, way) for way in service["ways"]], WAYS)
+            tables.setdefault((service["engine"], table), []).append(service["name"])
+    return [
+        line
+        for (engine, table), names in tables.items()
+        for line in (
+            f"ways to install {engine} for {' and '.join(names)} (* is chosen; another version chooses another way):",
+            *table.splitlines(),
+            "",
+        )
+    ]
+
+
+def _way(service: Mapping[str, Any], way: Mapping[str, Any]) -> dict[str, Any]:
+    size, disk = way.get("download_bytes"), way.get("disk_bytes")
+    origin = way["origin"]
+    if way["kind"] == "packages":
+        origin = f"{way.get('packages') or 'an unknown number of'} packages of the package index"
+    needs = {"build": "compilers", "image": "Docker", "packages": "no Docker"}[way["kind"]]
+    return {
+        "mark": "*" if way["kind"] == service["kind"] else " ",
+        "how": HOW[way["kind"]],
+        "version": way["version"],
+        "own": way["engine_version"],
+        "fetch": f"{'about ' if way['estimated'] else ''}{size / 1e9:.1f}" if size else None,
+        "disk": f"about {disk / 1e9:.0f}" if disk else None,
+        "origin": origin,
+        "needs": needs,
+        "state": way["state"],
+    }
+
+
+def _disk(services: Sequence[Mapping[str, Any]], artifacts: Sequence[Mapping[str, Any]], platform: str) -> str:
+    images = {service["image"]: service.get("image_bytes") or 0 for service in services if service["image"]}
+    trees = {
+        (service["engine"], service["version"]): _lock(service, platform).get("bytes", 0) * UNPACKED
+        for service in services
+        if service["packages"]
+    }
+    return (
+        f"disk: {sum(one['bytes'] for one in artifacts) / 1e9:.1f} GB of models and files"
+        + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else "")
+        + (f", about {sum(trees.values()) / 1e9:.0f} GB of Python packages" if trees else "")
+    )
 
 
 def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float) -> str:
@@ -111,10 +191,11 @@ def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float
     )
 
 
-def _how(service: Mapping[str, Any]) -> str:
+def _how(service: Mapping[str, Any], platform: str) -> str:
     source = service["source"] or {}
     if service["packages"]:
-        how = f"Python packages {service['packages']['requirement']}"
+        count = _lock(service, platform).get("packages")
+        how = f"{count} Python packages of the package index, for {service['packages']['requirement']}"
     elif service["image"]:
         how = f"image {service['image']}"
     else:

@@ -32,6 +32,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.vision import 
     remote_media_of,
     vision_of,
 )
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import ways_of
 
 # What is None in a service where the inventory's value is unclear, so that nobody draws a conclusion from it.
 UNCLEAR = ("version", "port", "memory_gib")
@@ -60,6 +61,7 @@ def service_of(draft: Draft) -> Service:
         image_bytes=known.get("image_bytes", _of_kind(draft).get("bytes", 0)) if image else None,
         source=Source.of(engine, known) if draft.kind == BUILD else None,
         packages=_packages(draft),
+        ways=ways_of(draft),
         argv=argv,
         environment=environment,
         secrets=secrets,

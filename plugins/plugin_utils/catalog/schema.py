@@ -90,7 +90,12 @@ ENGINE = Field(
         # What only versions with an image, or only those made of Python packages, need.
         "image": Field(
             (dict,),
-            keys={"environment": ENVIRONMENT, "bytes": shapes.BYTES, "python_packages": PYTHON_PACKAGES},
+            keys={
+                "environment": ENVIRONMENT,
+                "bytes": shapes.BYTES,
+                "download_bytes": shapes.BYTES,
+                "python_packages": PYTHON_PACKAGES,
+            },
         ),
         "packages": Field(
             (dict,),
@@ -146,6 +151,7 @@ ENGINE = Field(
                     "digest": shapes.DIGEST,
                     "image": shapes.IMAGE,
                     "image_bytes": shapes.BYTES,
+                    "download_bytes": shapes.BYTES,
                     "python_packages": PYTHON_PACKAGES,
                     "packages": shapes.REQUIREMENT,
                     "unbounded_memory": PROSE,

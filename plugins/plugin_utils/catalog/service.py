@@ -74,6 +74,21 @@ class Packages:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to install the engine of a service. Sizes are None where nobody knows them."""
+
+    kind: str
+    version: str
+    engine_version: str | None
+    state: str  # as in Status
+    origin: str  # the image, the requirement, or the address of the sources
+    download_bytes: int | None = None
+    estimated: bool = False  # whether download_bytes is an estimate
+    disk_bytes: int | None = None  # an estimate
+    packages: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """Files of one catalog model that must be on disk before the service starts."""
 
@@ -178,6 +193,7 @@ class Service:
     image_bytes: int | None  # an estimate of the size on disk
     source: Source | None  # None of other kinds than build
     packages: Packages | None  # None of other kinds than packages
+    ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
     argv: tuple[str, ...]  # the whole command, beginning with the engine's own
     environment: Mapping[str, str]
     secrets: tuple[str, ...]  # names of variables only: the values are in no fact
@@ -218,6 +234,7 @@ class Service:
             values[key] = _read(nested, facts[key])
         values["model"] = _artifact(facts["model"])
         values["files"] = tuple(_artifact(one) for one in facts["files"])
+        values["ways"] = tuple(_read(Way, one) for one in facts["ways"])
         if facts["gpu"] is not None:
             values["gpu"] = _read(Gpu, {**facts["gpu"], "asked": _read(GpuRequest, facts["gpu"]["asked"])})
         if facts["packages"] is not None:

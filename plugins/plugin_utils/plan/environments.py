@@ -12,12 +12,10 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import PACKAGES, ROLES
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
 
-ROLE = "python_engine"
-# The platform of a Thor with JetPack 7, which is Ubuntu 24.04 with Python 3.12: where a plan is made without an observation.
-TAG = "cp312-aarch64"
-# Bytes on disk for each byte that is fetched: vLLM 0.33.0 for aarch64 was seen to take 8.6 GB.
-UNPACKED = 2.3
+ROLE = ROLES[PACKAGES]
 # What some Debian packages bring, in words: what is observed on a host is that, not the package.
 _CONTENT = {"g++": "a C++ compiler", "python3-dev": "Python's header files", "python3-venv": "virtual environments"}
 
@@ -133,7 +131,7 @@ def tag_of(host: Mapping[str, Any], locks: Iterable[str] = ()) -> str | None:
     One that was not observed is taken for a Thor, or for what there are ``locks`` for.
     """
     if "python" not in host:
-        return next(iter(sorted(locks, key=lambda tag: tag != TAG)), None)
+        return next(iter(sorted(locks, key=lambda tag: tag != PLATFORM)), None)
     tag = host["python"]["tag"]
     return f"{tag}-{host['architecture']}" if tag else None
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import resolved
 from ansible_collections.jetson.thor.plugins.filter import lines as lines_filter
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries as catalogs
@@ -62,6 +63,51 @@ def test_the_sum_of_budgets_is_compared_with_the_memory_minus_the_reserve() -> N
     )
     assert plan_text(SERVICES, WANTED + 7, 8)[-1].endswith(": 1 GiB too much")
     assert plan_text([], 122, 8) == ["Nothing is served here: thor_profiles is empty."]
+
+
+LOCK = {"path": "/locks/x.txt", "sha256": "5" * 64, "packages": 199, "bytes": 4_000_000_000}
+SOME = {"engine_version": None, "state": "untested", "estimated": False}
+PACKAGES = {
+    **resolved.service(resolved.VLLM).to_facts(),
+    "name": "chat",
+    "kind": "packages",
+    "version": "0.33.0",
+    "image": None,
+    "image_bytes": None,
+    "packages": {"requirement": "vllm==0.33.0", "locks": {"cp312-aarch64": LOCK}, "apt": [], "cuda_code": None},
+    "ways": [
+        {**SOME, "kind": "image", "version": "26.10", "origin": "example.org/vllm:26.10", "estimated": True}
+        | {"download_bytes": 9_600_000_000, "disk_bytes": 30_000_000_000},
+        {**SOME, "kind": "packages", "version": "0.33.0", "engine_version": "0.33.0", "origin": "vllm==0.33.0"}
+        | {"download_bytes": 4_000_000_000, "disk_bytes": 8_600_000_000, "packages": 199},
+    ],
+}
+
+
+def test_the_ways_to_install_an_engine_are_compared() -> None:
+    shown = plan_text([PACKAGES, {**PACKAGES, "name": "code"}], 122, 8)
+    (start,) = [index for index, line in enumerate(shown) if line.startswith("ways to install vllm for chat and code ")]
+    _title, image, packages, blank = (line.split() for line in shown[start + 1 : start + 5])
+    assert " ".join(image) == "image 26.10 - about 9.6 about 30 example.org/vllm:26.10 Docker untested"
+    assert " ".join(packages) == (
+        "* Python packages 0.33.0 0.33.0 4.0 about 9 199 packages of the package index no Docker untested"
+    )
+    assert blank == []
+    assert not [line for line in plan_text(SERVICES, 122, 8) if line.startswith("ways to install")]
+
+
+def test_python_packages_are_shown_with_their_number_and_size() -> None:
+    shown = plan_text([PACKAGES], 122, 8)
+    assert "vllm    0.33.0   4.0  hashes  199 Python packages of the package index, for vllm==0.33.0" in shown
+    assert "disk: 16.4 GB of models and files, about 9 GB of Python packages" in shown
+
+
+def test_the_lock_of_the_devices_own_platform_counts() -> None:
+    locks = {"cp312-aarch64": LOCK, "cp311-x86_64": {**LOCK, "packages": 7, "bytes": 10**9}}
+    both = {**PACKAGES, "packages": {**PACKAGES["packages"], "locks": locks}}
+    assert any("199 Python packages" in line for line in plan_text([both], 122, 8))
+    assert any("7 Python packages" in line for line in plan_text([both], 122, 8, "cp311-x86_64"))
+    assert any("199 Python packages" in line for line in plan_text([both], 122, 8, "cp313-aarch64"))
 
 
 def test_plan_and_preflight_use_one_function() -> None:
