@@ -83,12 +83,6 @@ def damage(tree: Path, record: Mapping[str, Any]) -> str | None:
     return None
 
 
-def is_current(tree: Path, version: str) -> bool:
-    """Whether the version's link points to this environment."""
-    link = tree.parent / version
-    return link.is_symlink() and os.readlink(link) == tree.name
-
-
 def disk_bytes(tree: Path) -> int:
     """The space that a tree takes on disk. A file with several names counts once."""
     seen: dict[tuple[int, int], int] = {}
@@ -107,6 +101,23 @@ def summary(tree: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         "packages": len(record["packages"]),
         "bytes": record["bytes"],
         "python": record["python"],
+        "seconds": record["seconds"],
         "cuda_code": record["cuda_code"],
         "options": record["options"],
     }
+
+
+def difference(tree: Path, version: str, versions: Mapping[str, str]) -> dict[str, str]:
+    """The packages of the version's present environment and the wanted ones, for Ansible's diff mode."""
+    link = tree.parent / version
+    before = read(link) if link.is_symlink() else None
+    return {
+        "before_header": str(link.resolve()) if before else "no environment",
+        "before": _lines(before["packages"]) if before else "",
+        "after_header": str(tree),
+        "after": _lines(versions),
+    }
+
+
+def _lines(versions: Mapping[str, str]) -> str:
+    return "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
