@@ -23,6 +23,15 @@ FILE = b"{{ messages }}" * 1000
 
 
 lock = scripts.load("lock")
+PACKAGES = f"""\
+# requirement: boxed==1.0
+# python: 3.12
+# machine: aarch64
+# glibc: 2.39
+# packages: 1
+# bytes: 10
+boxed==1.0 --hash=sha256:{"a" * 64}
+"""
 
 
 class Hub(ThreadingHTTPServer):
@@ -130,7 +139,8 @@ def folder(tmp_path: Path, hub: Hub) -> Path:
         },
     }
     catalog = tmp_path / "catalog"
-    catalog.mkdir()
+    (catalog / "packages").mkdir(parents=True)
+    (catalog / "packages" / "boxed-1.0-cp312-aarch64.txt").write_text(PACKAGES)
     (catalog / "engines.yml").write_text(yaml.safe_dump({"engines": engines}))
     (catalog / "models.yml").write_text(yaml.safe_dump({"models": models}))
     return catalog
@@ -390,3 +400,28 @@ def test_a_digest_that_contradicts_the_catalog(folder: Path, hub: Hub, capsys: p
 
 def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:
     assert lock.main(["--offline", "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        (
+            "boxed-1.0-cp312-aarch64.txt",
+            PACKAGES.replace("a" * 64, "a"),
+            "line 7: 'boxed==1.0 --hash=sha256:a' has an invalid hash",
+        ),
+        (
+            "boxed-1.0-cp312-aarch64.txt",
+            PACKAGES.replace("3.12", "3.11"),
+            "by its content this is boxed-1.0-cp311-aarch64.txt",
+        ),
+        ("boxed-1.0-cp312-aarch64.txt", PACKAGES.replace("==1.0", "==1.1"), "boxed 1.0 has no lock of boxed==1.0"),
+        ("other.txt", "\xe4", "can't decode byte"),
+    ],
+)
+def test_it_checks_the_locks_of_packages(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str], name: str, text: str, reason: str
+) -> None:
+    (folder / "packages" / name).write_text(text, encoding="latin-1")
+    assert run(folder, hub, "--check") == 2
+    assert reason in capsys.readouterr().err
