@@ -58,7 +58,7 @@ requirements:
 EXAMPLES = r"""
 - name: Prove that vLLM's kernels run on Thor
   jetson.thor.cuda_code:
-    path: /opt/thor/engines/vllm/0.33.0
+    path: /opt/thor/engines/vllm/0.33.0/lib/python3.12/site-packages
     required: ["vllm/_C*.so", torch/lib/libtorch_cuda.so]
     lost:
       vllm/_flashmla_*: FlashMLA

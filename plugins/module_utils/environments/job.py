@@ -130,7 +130,8 @@ def _proof(spec: dict[str, Any], stage: Path, report: Reporter) -> dict[str, Any
     def show(done: int, total: int, name: str) -> None:
         report.progress(done, total, "libraries", f"look for CUDA code in {name}")
 
-    return cuda_code.prove(stage, spec["cuda_code"], Path(spec["state"]), progress=show)
+    # The catalog names files as wheels do: below site-packages.
+    return cuda_code.prove(install.site_packages(stage), spec["cuda_code"], Path(spec["state"]), progress=show)
 
 
 def _put(stage: Path, tree: Path) -> None:
