@@ -208,7 +208,9 @@ def _pin(service: Mapping[str, Any]) -> str:
     if service["packages"]:
         return "hashes"
     if service["image"]:
-        return "digest" if service.get("image_digest") else "none: first pull"
+        if service.get("image_digest"):
+            return "digest"
+        return "recorded by others: first pull" if service.get("image_expected") else "none: first pull"
     return "checksum" if "archive" in (service["source"] or {}) else "commit"
 
 

@@ -38,7 +38,7 @@ def own_of(docker: Docker, name: str) -> list[str]:
 
 def runs_command(image: Mapping[str, Any]) -> bool:
     """Whether the image's own entrypoint, if it has one, is to run the service's command."""
-    return _said(image)["how"] == RUNS
+    return bool(_said(image)["how"] == RUNS)
 
 
 def mismatch(image: Mapping[str, Any], own: Sequence[str]) -> ImageError | None:

@@ -12,9 +12,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API_PATHS
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, package_locks
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import images, options, package_locks
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import NGC
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, ROLES, role_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory import fraction_option, memory_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
@@ -44,7 +43,7 @@ def service_of(draft: Draft) -> Service:
     name = draft.entry.get("name", draft.profile_name)
     argv, environment = argv_of(draft), environment_of(draft)
     secrets = tuple(sorted({**(profile.get("secrets") or {}), **(draft.entry.get("secrets") or {})}))
-    image = draft.known.get("image") if draft.is_version_known else None
+    image = images.reference_of(draft)
     progress = engine.get("progress")
     return Service(
         name=name,
@@ -56,12 +55,14 @@ def service_of(draft: Draft) -> Service:
         kind=draft.kind,
         role=role_of(engine, draft.kind),
         status=draft.status,
-        image=_from_registry(image, draft.inputs.ngc_registry),
-        image_digest=_digest(draft, image),
+        image=image,
+        image_digest=images.digest_of(draft),
+        image_expected=images.expected_of(draft),
         image_bytes=known.get("image_bytes", _of_kind(draft).get("bytes", 0)) if image else None,
         source=Source.of(engine, known) if draft.kind == BUILD else None,
         packages=_packages(draft),
         ways=ways_of(draft),
+        entrypoint=images.entrypoint_of(draft, _of_kind(draft)),
         argv=argv,
         environment=environment,
         secrets=secrets,
@@ -136,23 +137,6 @@ def _packages(draft: Draft) -> Packages | None:
         apt=tuple(spec.get("apt") or ()),
         cuda_code=CudaCode(required=tuple(code.get("required") or ()), lost=code.get("lost") or {}) if code else None,
     )
-
-
-def _from_registry(image: str | None, registry: str) -> str | None:
-    """The image from the registry that takes NVIDIA's place; images of other registries stay as they are."""
-    if image and image.startswith(f"{NGC}/"):
-        return f"{registry}{image.removeprefix(NGC)}"
-    return image
-
-
-def _digest(draft: Draft, image: str | None) -> str | None:
-    """The digest that the catalog or the lock gives; None where nobody has read it yet."""
-    if not image:
-        return None
-    images: Mapping[str, Any] = draft.catalog.lock.get("images") or {}
-    locked = (images.get(draft.engine_name) or {}).get(draft.version) or {}
-    digests = [draft.known.get("digest"), locked.get("digest") if locked.get("image") == image else None]
-    return next((digest for digest in digests if digest and digest != "unpinned"), None)
 
 
 def _api(draft: Draft) -> str:

@@ -12,6 +12,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import
 
 # What a version of an engine is made of.
 MADE_OF = ("commit", "source", "image", "digest", "packages", "engine_version")
+# What the catalog states about a version's image.
+STATED = {"unbounded_memory", "expected"}
 PROFILE_OPTIONS = ("options", "options_thinking", "options_not_thinking")
 
 
@@ -30,8 +32,9 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
             if alike and before is not None and all(before.get(key) == known.get(key) for key in MADE_OF):
                 continue
             catalog.foreign.add((name, version))
-            if "unbounded_memory" not in (own.get("versions") or {}).get(version, {}):
-                versions[version] = {key: value for key, value in known.items() if key != "unbounded_memory"}
+            said = (own.get("versions") or {}).get(version, {})
+            gone = {"unbounded_memory"} if (before or {}).get("image") == known.get("image") else STATED
+            versions[version] = {key: value for key, value in known.items() if key not in gone or key in said}
         catalog.engines[name] = {**engine, "versions": versions}
     models = {
         name

@@ -56,6 +56,9 @@ GPU = Field(
         "options": Field((dict,), keys={"none": WORDS, "part": WORDS, "layers": WORDS, "draft_layers": WORDS}),
     },
 )
+# Null is a value of its own: plugin_utils/catalog/images.py.
+ENTRYPOINT = Field((list,), null=True, items=TEXT)
+EXPECTED = Field((dict,), keys=dict.fromkeys(("index", "manifest", "either"), shapes.IMAGE_DIGEST))
 ENGINE = Field(
     (dict,),
     keys={
@@ -94,6 +97,7 @@ ENGINE = Field(
                 "environment": ENVIRONMENT,
                 "bytes": shapes.BYTES,
                 "download_bytes": shapes.BYTES,
+                "entrypoint": ENTRYPOINT,
                 "python_packages": PYTHON_PACKAGES,
             },
         ),
@@ -149,6 +153,8 @@ ENGINE = Field(
                     "cuda": TEXT,
                     "released": nullable(TEXT),
                     "digest": shapes.DIGEST,
+                    "entrypoint": ENTRYPOINT,
+                    "expected": EXPECTED,
                     "image": shapes.IMAGE,
                     "image_bytes": shapes.BYTES,
                     "download_bytes": shapes.BYTES,

@@ -176,6 +176,15 @@ class Gpu:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entrypoint:
+    """How an image's entrypoint and the command go together (module_utils/images/entrypoint.py explains ``how``)."""
+
+    how: str  # runs, is or set
+    words: tuple[str, ...]  # the engine's own words, or those that are set
+    instead_of: int  # so many words of argv are not passed to the container
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """One inference endpoint of a host. ``version``, ``port`` and ``memory_gib`` are None where the inventory's value is invalid."""
 
@@ -190,10 +199,12 @@ class Service:
     status: Status
     image: str | None  # with its tag; None of other kinds
     image_digest: str | None  # sha256:HEX; None until script/lock has read it
+    image_expected: Mapping[str, str]  # digests that others recorded, by what they are of: index, manifest, either
     image_bytes: int | None  # an estimate of the size on disk
     source: Source | None  # None of other kinds than build
     packages: Packages | None  # None of other kinds than packages
     ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
+    entrypoint: Entrypoint | None  # None of other kinds than image
     argv: tuple[str, ...]  # the whole command, beginning with the engine's own
     environment: Mapping[str, str]
     secrets: tuple[str, ...]  # names of variables only: the values are in no fact
@@ -247,6 +258,7 @@ class Service:
 
 
 NESTED: Mapping[str, type] = {
+    "entrypoint": Entrypoint,
     "status": Status,
     "source": Source,
     "memory": Memory,

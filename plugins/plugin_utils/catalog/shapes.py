@@ -102,6 +102,7 @@ GIT = text(
 COMMIT = text(r"[0-9a-f]{7,64}", "a commit as Git writes it, in hexadecimal digits")
 SHA256 = text(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal digits")
 CHECKSUM = text(r"sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40}", "sha256:HEX or sha1:HEX")
+IMAGE_DIGEST = text(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 DIGEST = text(r"sha256:[0-9a-f]{64}|unpinned", "sha256:HEX, or unpinned")
 URL_PATH = text(r"/[!-~]*", "a path that begins with a slash and has no spaces")
 OPTION = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "the name of an option without its dashes")

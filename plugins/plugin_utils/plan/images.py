@@ -13,8 +13,9 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind
 
 
 def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The images of container services, each once: reference, digest (or None), engine, version, bytes, ``extras``
-    (sets of Python packages that services need in it) and the ``environments`` of their containers.
+    """The images of container services, each once: reference, digest (or None), what others ``expected``, engine, version,
+    bytes, how the ``entrypoint`` is used, ``extras`` (sets of Python packages that services need in it) and the
+    ``environments`` of their containers.
     """
     found: dict[str, dict[str, Any]] = {}
     for service in services:
@@ -29,6 +30,8 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "engine": service["engine"],
                 "version": service["version"],
                 "bytes": service.get("image_bytes"),
+                "expected": service.get("image_expected") or None,
+                "entrypoint": _entrypoint(service),
                 "extras": [],
                 "environments": [],
             },
@@ -43,6 +46,12 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def _entrypoint(service: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the check of the image compares with its own configuration."""
+    said = service.get("entrypoint")
+    return {"how": said["how"], "words": list(said["words"])} if said else None
+
+
 def work(
     services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], require_gpu: bool = True, prune: bool = False
 ) -> dict[str, Any]:
@@ -55,7 +64,9 @@ def work(
         held = known.get(image["reference"])
         if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
             todo.append((Kind.PULL, image["reference"], "it is not on the host"))
-        elif not gpu_check.holds(held["proof"], require_gpu, host.get("l4t"), version, image["environments"]):
+        elif not gpu_check.holds(
+            held["proof"], require_gpu, host.get("l4t"), version, image["environments"], image["entrypoint"]
+        ):
             todo.append((Kind.CHECK, image["reference"], "GPU not verified in it yet"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append((Kind.INSTALL, f"Python packages in {image['reference']}", "services need them"))

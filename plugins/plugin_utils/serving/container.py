@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.images import environment, references
+from ansible_collections.jetson.thor.plugins.module_utils.images.entrypoint import SET
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
@@ -52,9 +53,24 @@ def run_command(service: Service, host: Mapping[str, Any], settings: Settings) -
         *(f"--env={key}={value}" for key, value in _by_name(service.environment)),
         # Without a value: docker's client takes a secret from its own environment, so it appears in no command line.
         *(f"--env={key}" for key in service.secrets),
+        *_entrypoint_option(service),
         image(service, host.get("images") or {}),
-        *service.argv,
+        *_arguments(service),
     ]
+
+
+def _entrypoint_option(service: Service) -> list[str]:
+    """Docker takes one word; the others are arguments of it."""
+    said = service.entrypoint
+    return [f"--entrypoint={said.words[0]}"] if said and said.how == SET else []
+
+
+def _arguments(service: Service) -> list[str]:
+    """What the image's entrypoint gets, or the whole command."""
+    said = service.entrypoint
+    if said is None:
+        return list(service.argv)
+    return [*(said.words[1:] if said.how == SET else ()), *service.argv[said.instead_of :]]
 
 
 def _options(service: Service, settings: Settings) -> list[str]:

@@ -56,6 +56,18 @@ PINS = {
     "4af2b29d7ec73d781377bfd1758ca957a807e941": "whisper.cpp models/README.md (sha1)",
     "c95b321b61e88c1809c4f759ddcae044f796ecb0": "ten independent public repositories",
     "9dc858229fc7dd38854ae2d88d81803c0ebfcd88": "ten independent public repositories",
+    # Digests of images that other public projects recorded: third-party readings, which the first pull confirms or refuses.
+    "fe21f1b1f3a53886515a191ba6309065a54b3e026fe8a43573e75e4ecdfd530d": "nvcr.io/nvidia/vllm:26.03.post1-py3, index",
+    "447995cbb57e6c7cf792cab95e9852e5f62b5fb6d2f39e030fa4eda9a54eadb4": "nvcr.io/nvidia/vllm:26.03.post1-py3, arm64 manifest",
+    "9204569b17ee4c0eff75194b8e6e458479c8aee18953b5ab9cf359fcdac659e2": "nvcr.io/nvidia/vllm:26.05.post1-py3, arm64 manifest",
+    "95c498a475142c20c989c65e5d223348c09fed83ba17ddf44f117610c0bd3268": "nvcr.io/nvidia/vllm:26.07-py3, index",
+    "1de8e6bfdb4c81c1f31a806cc9b13b5c6352714a7cec87f4d24964bcc91159b2": "nvcr.io/nvidia/vllm:26.07-py3, arm64 manifest",
+    "d049bead397430803ac5b705d50094492f23782716677d746ab721e43f054cf6": "nvcr.io/nvidia/vllm:26.08-py3, arm64 manifest",
+    "557747337846eecf34486866f3d992383c6f8af869fdb0e365b5093fcaee02c2": "nvcr.io/nvidia/vllm:26.09-py3, index",
+    "fa68ef92f906e1b3770621625c5af539d15297fea15dacfc1466b853a567c5b6": "nvcr.io/nvidia/vllm:26.09-py3, arm64 manifest",
+    "3f7dd5b777d34d1724456ce71f87385dca288c3bb23029ab27dee358f5d2b971": "vllm/vllm-openai:v0.31.0-aarch64",
+    "edb36119c3c7568692cff32e8c1240cabea9810be2664671c6f88d1ae654b514": "nvcr.io/nvidia/sglang:26.09-py3, index",
+    "b1259f3ea3275f66237c498ea388919729018bc9f01c3d638391e06e2cf3f469": "lmsysorg/sglang:v0.5.21, index",
 }
 
 

@@ -55,6 +55,8 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
     assert todo(services, {}) == [f"pull {VLLM}"], "a fresh host"
     elsewhere = {**service(VLLM), "environment": {**PLAIN, "NVIDIA_VISIBLE_DEVICES": "0"}}
     assert todo([elsewhere], host) == [f"check {VLLM}"], "it was proven with other devices"
+    own = {**service(VLLM), "entrypoint": {"how": "is", "words": ["vllm", "serve"], "instead_of": 2}}
+    assert todo([own], host) == [f"check {VLLM}"], "it was proven with another entrypoint"
     unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
     assert todo(services, unproven, require_gpu=False) == []
 
@@ -68,10 +70,16 @@ def test_each_image_is_needed_once() -> None:
             "engine": "vllm",
             "version": "25.10",
             "bytes": 5,
+            "expected": None,
+            "entrypoint": None,
             "extras": [],
             "environments": [PLAIN],
         }
     ]
+    said = {"how": "is", "words": ["vllm", "serve"]}
+    more = {"image_expected": {"index": ONE}, "entrypoint": {**said, "instead_of": 2}}
+    (needed,) = images.needed([{**service(VLLM), **more}])
+    assert (needed["expected"], needed["entrypoint"]) == ({"index": ONE}, said)
     listens = {**service(VLLM), "python_packages": ["soundfile==2", "librosa==1"]}
     (needed,) = images.needed([service(VLLM), listens, listens])
     assert needed["extras"] == [["librosa==1", "soundfile==2"]], "once, whatever their order"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import resolved
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import GenerationConfig
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Entrypoint, GenerationConfig
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
@@ -26,6 +26,18 @@ def run(service: Any = SERVICE, images: Any = None, docker: Any = None, **settin
 def options(argv: list[str]) -> list[str]:
     """What stands between ``docker run`` and the image."""
     return argv[argv.index("run") + 1 : argv.index(next(word for word in argv if word.startswith("nvcr.io/")))]
+
+
+def test_the_command_goes_with_the_entrypoint() -> None:
+    image = "nvcr.io/nvidia/vllm@sha256:aa"
+    for how, words, instead_of, option, tail in (
+        ("runs", ("vllm", "serve"), 0, [], ["vllm", "serve", '{"a": "b c"}']),
+        ("is", ("vllm", "serve"), 2, [], ['{"a": "b c"}']),
+        ("set", ("/opt/start", "vllm", "serve"), 2, ["--entrypoint=/opt/start"], ["vllm", "serve", '{"a": "b c"}']),
+    ):
+        argv = run(replace(SERVICE, entrypoint=Entrypoint(how=how, words=words, instead_of=instead_of)))
+        assert argv[argv.index(image) + 1 :] == tail
+        assert [word for word in options(argv) if word.startswith("--entrypoint")] == option
 
 
 def test_a_container_gets_no_privilege_and_the_pinned_image() -> None:
