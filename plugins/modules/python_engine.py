@@ -20,6 +20,8 @@ description:
   - The fingerprint covers the lock, the Python and the machine. An existing environment is never installed again, unless one of its
     programs or libraries is no longer the one that was installed.
   - Environment and link appear in one rename each, after every check.
+  - Code for the GPU is looked for in every library, if O(cuda_code) is given, and an engine without a stored list of options is asked for
+    them, if O(parser) is given. Such a check of an environment that is there does not count as a change.
   - C(uv) does the installation, itself installed by pip with hashes into O(uv_home). Only wheels are accepted, except for packages
     that the lock names as C(source_only); their build requirements have hashes, too.
   - The work runs as a job (a transient systemd unit of low priority) that outlives the connection. A later run attaches to it, or
@@ -42,9 +44,15 @@ options:
     type: str
     required: true
   argvs:
-    description: Arguments that services will pass to the engine, by service name.
+    description: Arguments that services will pass to the engine, by service name. With O(parser), its own parser must accept them.
     type: dict
     default: {}
+  parser:
+    description:
+      - Which engine's parser to ask for the options, V(vllm) or V(sglang), if no list of them is stored.
+      - The answer is kept in C(/var/lib/thor/flags). An engine that does not answer fails with V(THOR-ENGINE-UNASKABLE) and its first
+        exception. The environment stays.
+    type: str
   cuda_code:
     description: Libraries that must have code for the GPU (C(required)), and what is lost where others have none (C(lost)), by pattern.
     type: dict
@@ -152,7 +160,7 @@ cuda_code:
   type: dict
   returned: when the environment is there
 options:
-  description: Every spelling of every option of the engine; null if it was not asked.
+  description: The options that the engine was asked for; null if it was not asked.
   type: list
   elements: str
   returned: when the environment is there
@@ -174,7 +182,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import is_current, make_current
-from ansible_collections.jetson.thor.plugins.module_utils.environments import finished, index, inputs, job, lock
+from ansible_collections.jetson.thor.plugins.module_utils.environments import checks, finished, index, inputs, job, lock
 from ansible_collections.jetson.thor.plugins.module_utils.observe import environments
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
@@ -184,6 +192,7 @@ ARGUMENTS: dict[str, Any] = {
     "lock": {"type": "str", "required": True},
     "uv": {"type": "str", "required": True},
     "argvs": {"type": "dict", "default": {}},
+    "parser": {"type": "str"},
     "cuda_code": {"type": "dict"},
     "pip_arguments": {"type": "str", "default": "", "no_log": True},
     "prune": {"type": "bool", "default": False},
@@ -209,15 +218,17 @@ def refused(params: dict[str, Any], python: dict[str, Any]) -> list[Problem]:
         remedy = "Write it anew with script/lock --packages; a lock is not edited by hand."
         return [*found, Problem("THOR-LOCK-INVALID", where, None, f"its lock cannot be used: {error}", remedy)]
     if python["version"] is None:
-        reason = f"environments are made for {params['python']}, which does not run"
-        return [*found, Problem("THOR-PYTHON-MISSING", "thor_host.python", None, reason, "Install python3.")]
+        reason = f"environments are made for {python['path']}, which does not run"
+        remedy = "Install it (sudo apt-get install python3)."
+        return [*found, Problem("THOR-PYTHON-VERSION", "thor_host.python", None, reason, remedy)]
     tag = inputs.tag(python["version"], platform.machine())
     if wanted.tag != tag:
+        code = "THOR-PYTHON-VERSION" if wanted.machine == platform.machine() else "THOR-PACKAGES-PLATFORM"
         reason = f"its lock is for {wanted.tag}, and this host has {python['path']} {python['version']} ({tag})"
         remedy = (
             f"Make a lock for {tag} with script/lock --packages, or use a version of {params['engine']} that has one."
         )
-        found.append(Problem("THOR-PACKAGES-PLATFORM", where, wanted.requirement, reason, remedy))
+        found.append(Problem(code, where, wanted.requirement, reason, remedy))
     return found
 
 
@@ -253,11 +264,17 @@ def main() -> None:
         records.damaged(tree, f"{damage}, so it is installed again")
     if not current:
         result["diff"] = finished.difference(tree, params["version"], wanted.versions)
-    if ready and record:
+    checked = (
+        record is not None
+        and checks.is_proven(record["cuda_code"], params["cuda_code"])
+        and checks.is_asked(params["engine"], result["fingerprint"], params["parser"])
+    )
+    if ready and record and (checked or module.check_mode):
         if not current and not module.check_mode:
             make_current(tree, params["version"])
         records.tell(module)
-        module.exit_json(**{**finished.summary(tree, record), **result})
+        known = {"options": checks.options(params["engine"], result["fingerprint"])}
+        module.exit_json(**{**finished.summary(tree, record), **known, **result})
     if module.check_mode:
         records.tell(module)
         module.exit_json(**result)

@@ -106,7 +106,7 @@ class ToyEnvironment:
 
     def spec(self, **more: Any) -> dict[str, Any]:
         """What the job is asked for."""
-        rest = {"argvs": {}, "cuda_code": None, "prune": False, "keep": [], "environment": {}}
+        rest = {"argvs": {}, "parser": None, "cuda_code": None, "prune": False, "keep": [], "environment": {}}
         version = platform.python_version()
         known = {"tag": inputs.tag(version, platform.machine()), "python_version": version}
         return {**rest, **known, **self.arguments(), **more}
@@ -133,7 +133,9 @@ def toy(folder: Path) -> Iterator[ToyEnvironment]:
     programs = folder / "uv/bin"
     programs.mkdir(parents=True)
     (programs / "uv").symlink_to(real_uv())
-    (programs / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    # pip takes a second to say that it is not configured.
+    unconfigured = '[ "$PIP_CONFIG_FILE" = /dev/null ] && [ "$4" = list ] && exit 0'
+    (programs / "python").write_text(f'#!/bin/sh\n{unconfigured}\nexec {sys.executable} "$@"\n')
     (programs / "python").chmod(0o755)
     (folder / "uv/uv.txt").write_text(UV_LOCK)
     with package_index.serving() as index:

@@ -29,7 +29,6 @@ SHAPE = {
     "bytes": int,
     "seconds": (int, float),
     "cuda_code": (dict, type(None)),
-    "options": (list, type(None)),
 }
 
 
@@ -103,7 +102,6 @@ def summary(tree: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         "python": record["python"],
         "seconds": record["seconds"],
         "cuda_code": record["cuda_code"],
-        "options": record["options"],
     }
 
 

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import cuda_code, files, records
-from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import make_current
+from ansible_collections.jetson.thor.plugins.module_utils import files, records
+from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import is_current, make_current
 from ansible_collections.jetson.thor.plugins.module_utils.environments import (
+    checks,
     cuda_home,
     errors,
     finished,
@@ -40,8 +41,6 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         return _run_job(spec, report)
     except errors.PackagesError as error:
         raise JobFailed(error.problem.text(), problems=[error.problem.as_dict()]) from error
-    except cuda_code.CudaCodeError as error:
-        raise JobFailed(str(error), problems=[problem.as_dict() for problem in error.problems]) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -58,35 +57,39 @@ def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     os.environ.update(spec["environment"])
     os.umask(0o022)
     lock = locks.parse(spec["lock"])
-    tree = tree_of(spec)
+    tree, fingerprint = tree_of(spec), _fingerprint(spec)
     record = finished.read(tree)
-    diff = finished.difference(tree, spec["version"], lock.versions)
-    fetched = 0
-    removed: list[str] = []
-    if record is None or finished.damage(tree, record):
-        for path in prune.leftovers(
-            Path(spec["prefix"]), Path(spec["state"]), spec["engine"], spec["version"], _fingerprint(spec)
-        ):
-            shutil.rmtree(path, ignore_errors=True)
-        if spec["prune"]:
-            removed = prune.remove(
-                path
-                for path in prune.unused(
-                    Path(spec["prefix"]), spec["engine"], [*spec["keep"], spec["version"]], prune.named()
-                )
-                if path != tree
-            )
-        record, fetched = _make(spec, lock, tree, report)
+    ready = record is not None and finished.damage(tree, record) is None
+    result: dict[str, Any] = {
+        # A repeated check alone is no change.
+        "changed": not ready or not is_current(tree, spec["version"]),
+        "diff": finished.difference(tree, spec["version"], lock.versions),
+        "bytes_fetched": 0,
+        "pruned": [],
+    }
+    if record is None or not ready:
+        result["pruned"] = _clean_up(spec, tree)
+        record, result["bytes_fetched"] = _make(spec, lock, tree, report)
+    elif not checks.is_proven(record["cuda_code"], spec["cuda_code"]):
+        record["cuda_code"] = checks.prove(install.site_packages(tree), spec["cuda_code"], Path(spec["state"]), report)
+        records.write(tree / finished.NAME, record, 0o644)
     make_current(tree, spec["version"])
     # It would grow by gigabytes with each version, and its files are the environment's: one damaged there would be damaged in the next.
     shutil.rmtree(_work_of(spec), ignore_errors=True)
-    return {
-        "changed": True,
-        "diff": diff,
-        "bytes_fetched": fetched,
-        "pruned": removed,
-        **finished.summary(tree, record),
-    }
+    if not checks.is_asked(spec["engine"], fingerprint, spec["parser"]):
+        checks.ask(tree, fingerprint, spec, report)
+    return {**result, **finished.summary(tree, record), "options": checks.options(spec["engine"], fingerprint)}
+
+
+def _clean_up(spec: dict[str, Any], tree: Path) -> list[str]:
+    """Remove what interrupted jobs left and, if asked to, unused environments: before more space is needed."""
+    engines, state = Path(spec["prefix"]), Path(spec["state"])
+    for path in prune.leftovers(engines, state, spec["engine"], spec["version"], _fingerprint(spec)):
+        shutil.rmtree(path, ignore_errors=True)
+    if not spec["prune"]:
+        return []
+    unused = prune.unused(engines, spec["engine"], [*spec["keep"], spec["version"]], prune.named())
+    return prune.remove(path for path in unused if path != tree)
 
 
 def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) -> tuple[dict[str, Any], int]:
@@ -100,7 +103,7 @@ def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) 
     install.install(spec, lock, stage, work, sources, report)
     install.compile_bytecode(stage, tree, report)
     cuda_home.link(stage)
-    proof = _proof(spec, stage, report)
+    proof = checks.prove(install.site_packages(stage), spec["cuda_code"], Path(spec["state"]), report)
     record = {
         "fingerprint": _fingerprint(spec),
         "lock": _digest(spec["lock"]),
@@ -112,7 +115,6 @@ def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) 
         "bytes": finished.disk_bytes(stage),
         "seconds": round(time.monotonic() - begun, 1),
         "cuda_code": proof,
-        "options": None,
     }
     records.write(stage / finished.NAME, record, 0o644)
     report.progress(0, 0, text="write everything to the disk")
@@ -120,18 +122,6 @@ def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) 
     _put(stage, tree)
     report.say(f"installed {tree}")
     return record, lock.bytes - earlier
-
-
-def _proof(spec: dict[str, Any], stage: Path, report: Reporter) -> dict[str, Any] | None:
-    """Which libraries have code for the GPU, if anybody wants to know. Raises CudaCodeError if one that is needed has none."""
-    if spec["cuda_code"] is None:
-        return None
-
-    def show(done: int, total: int, name: str) -> None:
-        report.progress(done, total, "libraries", f"look for CUDA code in {name}")
-
-    # The catalog names files as wheels do: below site-packages.
-    return cuda_code.prove(install.site_packages(stage), spec["cuda_code"], Path(spec["state"]), progress=show)
 
 
 def _put(stage: Path, tree: Path) -> None:

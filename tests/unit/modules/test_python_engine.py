@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 import module_promises
 import pytest
 import toy_environment
-from ansible_collections.jetson.thor.plugins.module_utils.environments import install
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code, jobs
+from ansible_collections.jetson.thor.plugins.module_utils.environments import finished, install
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.modules import python_engine
 from toy_environment import ToyEnvironment
 
@@ -19,6 +22,7 @@ from toy_environment import ToyEnvironment
 @pytest.fixture(name="toy")
 def _toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyEnvironment]:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(os, "sync", lambda: None)  # it would wait for whatever else this machine writes
     with toy_environment.toy(tmp_path) as made:
         yield made
 
@@ -68,9 +72,59 @@ def test_refusals_come_before_anything_is_done(toy: ToyEnvironment) -> None:
     python = {"version": "3.9.1", "tag": "cp39", "path": "/usr/bin/python3"}
     lock = toy.lock()
     found = python_engine.refused(toy.arguments(pip_arguments="--pre"), python)
-    assert [problem.code for problem in found] == ["THOR-PACKAGES-ARGUMENTS", "THOR-PACKAGES-PLATFORM"]
+    assert [problem.code for problem in found] == ["THOR-PACKAGES-ARGUMENTS", "THOR-PYTHON-VERSION"]
     assert "/usr/bin/python3 3.9.1 (cp39-" in found[1].text()
+    foreign = lock.replace(
+        f"# machine: {platform.machine()}",
+        "# machine: aarch64" if platform.machine() == "x86_64" else "# machine: x86_64",
+    )
+    other = python_engine.refused(toy.arguments(lock=foreign), {**python, "version": platform.python_version()})
+    assert [problem.code for problem in other] == ["THOR-PACKAGES-PLATFORM"]
     edited = python_engine.refused(toy.arguments(lock=lock.replace("toy==1.0 --hash", "toy --hash")), python)
     assert [problem.code for problem in edited] == ["THOR-LOCK-INVALID"] and "line " in edited[0].text()
     missing = python_engine.refused(toy.arguments(), {**python, "version": None})
-    assert [problem.code for problem in missing] == ["THOR-PYTHON-MISSING"]
+    assert [problem.code for problem in missing] == ["THOR-PYTHON-VERSION"]
+
+
+def test_checks_of_a_finished_environment_are_no_change(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = module_promises.inline_jobs(monkeypatch)
+    arguments = toy.arguments()
+    tree = Path(module_promises.run("python_engine", arguments)["path"])
+    asked: list[str] = []
+    proof = {"runs": ["lib/toy.so"], "lacks": []}
+
+    def settle(subject: asked_flags.Subject, _answered: object) -> list[Problem]:
+        asked.append(subject.fingerprint)
+        asked_flags.keep(
+            subject.engine, subject.fingerprint, {"engine_version": "1", "options": {"--port": {}}, "removed": {}}
+        )
+        return []
+
+    monkeypatch.setattr(asked_flags, "KEPT", toy.folder / "flags")
+    monkeypatch.setattr(asked_flags, "settle", settle)
+    monkeypatch.setattr(cuda_code, "prove", lambda *_arguments, **_more: proof)
+    wanted = {**arguments, "parser": "vllm", "cuda_code": {"required": ["*/toy.so"], "lost": {}}}
+    assert not module_promises.run("python_engine", wanted, check=True)["changed"] and len(started) == 1
+    result = module_promises.run("python_engine", wanted)
+    assert not result["changed"] and result["options"] == ["--port"] and result["cuda_code"] == proof
+    record = finished.read(tree)
+    assert record is not None and record["cuda_code"] == proof and finished.damage(tree, record) is None
+    assert asked == [tree.name.removeprefix("1.0-")]
+    assert module_promises.run("python_engine", wanted)["options"] == ["--port"] and len(started) == 2
+
+
+def test_what_a_check_refuses(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asked_flags, "KEPT", toy.folder / "flags")
+    problem = Problem("THOR-ENGINE-UNASKABLE", "x", None, "ImportError: no toy", "Repair it")
+    monkeypatch.setattr(asked_flags, "settle", lambda *_arguments: [problem])
+    with pytest.raises(jobs.JobFailed, match="ImportError: no toy"):
+        toy.run(parser="vllm")
+    assert (toy.folder / "engines/toy/1.0/bin/toy").exists(), "a refused option leaves the environment, as with builds"
+
+    def lacks(*_arguments: object, **_more: object) -> None:
+        raise cuda_code.CudaCodeError([Problem("THOR-CUDA-CODE", "x", None, "it has none", "Use another")])
+
+    monkeypatch.setattr(cuda_code, "prove", lacks)
+    with pytest.raises(jobs.JobFailed, match="THOR-CUDA-CODE"):
+        toy.run(version="1.1", cuda_code={"required": ["*"], "lost": {}})
+    assert not (toy.folder / "engines/toy/1.1").exists(), "one without code for the GPU never gets its name"

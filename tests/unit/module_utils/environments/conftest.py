@@ -21,6 +21,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyEnvironm
         if name.startswith(("PIP_", "UV_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(os, "sync", lambda: None)  # it would wait for whatever else this machine writes
     monkeypatch.setattr(install, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(install, "SETTINGS", {**install.SETTINGS, "UV_HTTP_TIMEOUT": "2", "UV_HTTP_RETRIES": "0"})
     with toy_environment.toy(tmp_path) as made:

@@ -37,7 +37,6 @@ def tree(tmp_path: Path) -> Path:
         "bytes": finished.disk_bytes(tree),
         "seconds": 39.5,
         "cuda_code": None,
-        "options": None,
     }
     records.write(tree / finished.NAME, record, 0o644)
     (tree.parent / "0.33.0").symlink_to(tree.name)
@@ -97,7 +96,6 @@ def test_what_is_observed(tree: Path) -> None:
                 "python": "3.12.3",
                 "seconds": 39.5,
                 "cuda_code": None,
-                "options": None,
                 "damaged": None,
             }
         }
