@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import PACKAGES, ROLES
@@ -26,7 +27,7 @@ class EnvironmentSettings:
 
     prove_cuda_code: bool = True  # whether the libraries must hold code that the GPU runs
     install_packages: bool = True  # whether the role may install Debian packages
-    prune: bool = False  # whether to remove environments that no service needs
+    pip_arguments: str = ""  # where packages come from
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Environment:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
 
 
-def wanted(
+def due(
     services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], chosen: EnvironmentSettings
 ) -> list[Environment]:
-    """The environments that services need, one for each version, with the reasons why one is due, if any.
+    """The environments that services need and ``host`` (thor_host) does not have as they should be, one for each version.
 
     One without a lock for this host is left out: :func:`problems` reports it.
     """
@@ -67,15 +68,8 @@ def wanted(
     kept: dict[str, list[str]] = {}
     for engine, version in users:
         kept.setdefault(engine, []).append(version)
-    found = (_environment(sharing, host, chosen, kept[engine]) for (engine, _version), sharing in users.items())
-    return [one for one in found if one]
-
-
-def due(
-    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], chosen: EnvironmentSettings
-) -> list[Environment]:
-    """Those of them that ``host`` (thor_host) does not have as they should be."""
-    return [one for one in wanted(services, host, chosen) if one.reasons]
+    wanted = (_environment(sharing, host, chosen, kept[engine]) for (engine, _version), sharing in users.items())
+    return [one for one in wanted if one and one.reasons]
 
 
 def lacking(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], chosen: EnvironmentSettings) -> list[str]:
@@ -98,9 +92,13 @@ def lacking(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], chos
 def problems(
     services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], chosen: EnvironmentSettings
 ) -> list[Problem]:
-    """What prevents the environments: no lock for this host's Python or machine, or nothing to compile with."""
+    """What prevents the environments: no lock for this host's Python or machine, nothing to compile with, arguments for pip alone."""
     found = [problem for sharing in _users(services).values() for problem in _unlocked(sharing[0], host)]
-    missing = [] if chosen.install_packages or found else lacking(services, host, chosen)
+    wrong = index.problem(chosen.pip_arguments) if _of_role(services) else None
+    if wrong:
+        found.append(wrong)
+    has_python = host["python"]["tag"] is not None
+    missing = [] if chosen.install_packages or not has_python else lacking(services, host, chosen)
     if missing:
         engines = sorted({service["engine"] for service in _of_role(services)})
         reason = (
@@ -113,16 +111,6 @@ def problems(
         )
         found.append(Problem("THOR-COMPILER-MISSING", "python_engine_install_packages", False, reason, remedy))
     return found
-
-
-def unneeded(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Engines and versions on the host that no service needs, of engines that are installed as Python packages."""
-    wanted = {(service["engine"], service["version"]) for service in _of_role(services)}
-    engines = {engine for engine, _version in wanted}
-    found = (
-        (engine, version) for engine in sorted(engines) for version in sorted(host["environments"].get(engine, {}))
-    )
-    return [one for one in found if one not in wanted]
 
 
 def tag_of(host: Mapping[str, Any], locks: Iterable[str] = ()) -> str | None:

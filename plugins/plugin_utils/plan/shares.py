@@ -92,19 +92,16 @@ def of_builds(services: Services, host: Host, settings: Settings, role: str) -> 
 def of_environments(services: Services, host: Host, settings: Settings) -> Share:
     """Engines that are installed as Python packages, and the Debian packages that they need."""
     role, chosen = environments.ROLE, settings.environments
-    wanted = environments.wanted(services, host, chosen)
-    unneeded = environments.unneeded(services, host) if chosen.prune else []
+    due = environments.due(services, host, chosen)
     apt = environments.lacking(services, host, chosen) if chosen.install_packages else []
     steps = [Step(Kind.INSTALL, role, name, "engines made of Python packages need it") for name in apt]
-    for one in wanted:
+    for one in due:
         name, reason = f"{one.engine} {one.version}", "; ".join(one.reasons)
-        if one.is_installed and one.reasons:
+        if one.is_installed:
             steps.append(Step(Kind.CHECK, role, f"CUDA code of {name}", reason))
-        elif one.reasons:
+        else:
             steps.append(Step(Kind.INSTALL, role, name, reason, one.bytes))
-    steps += [Step(Kind.REMOVE, role, f"{engine} {version}", "no service needs it") for engine, version in unneeded]
-    acted = [one for one in wanted if one.reasons or one.engine in dict(unneeded)]
-    return Share(role, tuple(steps), {"apt": apt, "environments": [one.arguments() for one in acted]})
+    return Share(role, tuple(steps), {"apt": apt, "environments": [one.arguments() for one in due]})
 
 
 def of_images(services: Services, host: Host, settings: Settings, containers: Share | None = None) -> Share:

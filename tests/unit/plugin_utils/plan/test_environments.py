@@ -255,14 +255,13 @@ def test_a_wrong_clock_is_refused_where_packages_are_to_be_fetched() -> None:
     assert judge([vllm()], settled(clock=wrong, environments=made(cuda_code=None)), SETTINGS) == []
 
 
-def test_old_environments_are_removed_only_on_request_and_only_of_engines_in_use() -> None:
-    there = {"vllm": {**made()["vllm"], "0.31.0": made()["vllm"]["0.33.0"]}, "sglang": made()["vllm"]}
-    found = settled(environments=there)
-    assert steps(found) == []
-    assert steps(found, chosen=replace(CHOSEN, prune=True)) == [("remove", "vllm 0.31.0")]
-    chosen = replace(SETTINGS, environments=replace(CHOSEN, prune=True))
-    (section,) = plan("thor01", [vllm()], found, chosen).sections(environments.ROLE).values()
-    assert [(one["version"], one["keep"]) for one in section["environments"]] == [("0.33.0", ["0.33.0"])]
+def test_arguments_that_only_pip_takes_are_refused_where_environments_are_used() -> None:
+    chosen = replace(SETTINGS, environments=replace(CHOSEN, pip_arguments="--retries 9"))
+    problem = only(judge([vllm()], HOST, chosen))
+    assert problem.code == "THOR-PACKAGES-ARGUMENTS" and "--retries" in problem.reason
+    mirror = replace(CHOSEN, pip_arguments="--index-url https://me:secret@mirror.example/simple")
+    assert judge([vllm()], HOST, replace(SETTINGS, environments=mirror)) == []
+    assert judge([service(kind="build")], HOST, chosen) == []
 
 
 def test_without_an_observation_the_plan_is_for_a_thor_or_for_what_has_a_lock() -> None:
@@ -281,7 +280,6 @@ def test_a_service_starts_again_when_its_environment_is_renewed_and_not_for_a_pr
     assert not shares._renews_engine(proof, vllm())
 
 
-@pytest.mark.parametrize("key", ["install_packages", "prune"])
-def test_settings_that_nobody_chose_are_those_of_the_role(key: str) -> None:
+def test_settings_that_nobody_chose_are_those_of_the_role() -> None:
     defaults = yaml.safe_load((ROOT / "roles/python_engine/defaults/main.yml").read_text(encoding="utf-8"))
-    assert defaults[f"python_engine_{key}"] == getattr(EnvironmentSettings(), key)
+    assert defaults["python_engine_install_packages"] == EnvironmentSettings().install_packages
