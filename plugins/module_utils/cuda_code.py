@@ -215,4 +215,4 @@ def text(record: Mapping[str, Any] | None) -> str:
     # The catalog explains a name in brackets.
     named = list(dict.fromkeys(one["lost"].partition(" (")[0] for one in lacks if one["lost"]))
     unnamed = [one["path"].rpartition("/")[2] for one in lacks if not one["lost"]]
-    return f"{line}; lost: {', '.join([*named, *unnamed])}" if lacks else line
+    return f"{line}; no code for it in: {', '.join([*named, *unnamed])}" if lacks else line

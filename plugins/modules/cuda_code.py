@@ -104,7 +104,7 @@ text:
   description: The same in one line.
   type: str
   returned: success
-  sample: "35 of 47 CUDA libraries run on Thor; lost: FlashMLA"
+  sample: "35 of 47 CUDA libraries run on Thor; no code for it in: FlashMLA"
 problems:
   description: What was refused, one entry each.
   type: list

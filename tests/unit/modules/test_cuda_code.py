@@ -34,7 +34,7 @@ def test_it_tells_what_runs(arguments: dict[str, Any]) -> None:
     result = module_promises.keep_reading("cuda_code", asked, Path(arguments["path"]).resolve())
     assert result["libraries"]["bin/llama-server"] == {"machine_code": {"sm_110": 3}, "ptx": {}, "runs": True}
     assert result["lacks"] == [{"path": "bin/old-server", "lost": "the old server"}]
-    assert result["text"] == "1 of 2 CUDA libraries run on Thor; lost: the old server"
+    assert result["text"] == "1 of 2 CUDA libraries run on Thor; no code for it in: the old server"
     assert module_promises.run("cuda_code", {**arguments, "architecture": "90"})["runs"] == ["bin/old-server"]
 
 
