@@ -48,16 +48,19 @@ class Index:
     cert: str | None = None
     proxy: str | None = None
 
-    def for_uv(self) -> dict[str, str]:
-        """The environment of uv. Whether there is an index at all is an argument: see ``no_index``."""
-        found = {
-            # The host's certificates, which include a site's own.
-            "UV_SYSTEM_CERTS": "1",
-        }
+    def for_uv(self, extra_first: bool = False) -> dict[str, str]:
+        """The environment of uv. Whether there is an index at all is an argument: see ``no_index``.
+
+        Of several indexes with a version, uv takes the first one's file, whatever its hash is. Locks are made from the default index,
+        so that comes first, unless ``extra_first``; uv by itself would take it last.
+        """
+        # The host's certificates, which include a site's own.
+        found = {"UV_SYSTEM_CERTS": "1"}
         if self.default:
             found["UV_DEFAULT_INDEX"] = self.default
         if self.extra:
-            found["UV_INDEX"] = " ".join(self.extra)
+            first = [] if extra_first or not self.default else [self.default]
+            found["UV_INDEX"] = " ".join([*first, *self.extra])
             # As pip does it. A name on several indexes is no danger: only files with the lock's hashes are accepted.
             found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
         if self.find_links:

@@ -105,6 +105,7 @@ def _install(
     ]
     command += ["--only-binary", ":all:", "--requirements", requirements, *_build_options(lock, work)]
     command += ["--no-index"] if sources.no_index else []
+    extra_first = False
     before, tried = len(progress.complete(work / CACHE, lock)), 0
     report.say(f"{before} of {len(lock.packages)} packages are there from an earlier run")
     while True:
@@ -112,6 +113,11 @@ def _install(
             _run(command, environment, spec, sources, report, work, lock)
             return
         except errors.PackagesError as error:
+            if error.problem.code == "THOR-PACKAGES-HASH" and sources.extra and not extra_first:
+                extra_first = True
+                environment |= sources.for_uv(extra_first)
+                report.say("once more, with the files of the extra indexes")
+                continue
             now = len(progress.complete(work / CACHE, lock))
             tried = 1 if now > before else tried + 1
             before = now

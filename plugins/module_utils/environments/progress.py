@@ -54,7 +54,7 @@ def watched(process: int, cache: Path, lock: Lock, report: Reporter) -> Iterator
             if done == count:
                 report.progress(0, 0, text=f"all {count} packages fetched, installing")
                 continue
-            # Large packages come last, and count when they are complete: what is unpacked shows that something happens.
+            # A package of half a gigabyte counts when it is complete: what is unpacked shows that something happens until then.
             text = f"{done} of {count} packages complete, {written(process) / 1e9:.2f} GB unpacked"
             report.progress(fetched_bytes(cache, lock), total, "B", text)
 

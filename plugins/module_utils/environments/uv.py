@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 
 HOME = Path("/opt/thor/venv/uv")
 LOCK = "uv.txt"
+# The index that pip uses by itself. Only its order among others has to be said, so nothing is lost if a later pip has moved it.
+PIPS_INDEX = """\
+try:
+    from pip._internal.models.index import PyPI
+    print(PyPI.simple_url)
+except (ImportError, AttributeError):
+    pass
+"""
 SECONDS = 900  # 17 MB over a slow line
 
 
@@ -62,12 +71,16 @@ def _make(home: Path, spec: Mapping[str, Any], report: Reporter) -> index.Index:
 
 def _sources(home: Path, spec: Mapping[str, Any], report: Reporter) -> index.Index:
     """Where packages come from: pip's configuration on the host, then the person's arguments."""
-    listing = _run([home / "bin/python", "-m", "pip", "config", "list"], {}, spec, report)
+    python = home / "bin/python"
+    listing = _run([python, "-m", "pip", "config", "list"], {}, spec, report)
     try:
-        return index.parse(spec["pip_arguments"], index.configured(listing))
+        found = index.parse(spec["pip_arguments"], index.configured(listing))
     except index.ArgumentError as error:
         remedy = "Correct thor_pip_extra_args, or pip's configuration on the host."
         errors.refuse("THOR-PACKAGES-ARGUMENTS", spec["engine"], spec["version"], str(error), remedy)
+    if found.extra and not found.default:
+        found = replace(found, default=_run([python, "-c", PIPS_INDEX], {}, spec, report).strip() or None)
+    return found
 
 
 def _run(

@@ -56,12 +56,13 @@ def test_the_environments_of_uv_and_pip() -> None:
         "-i http://a --extra-index-url http://b --extra-index-url http://c -f /w -f http://d --trusted-host h --cert /c --proxy p:1"
     )
     uv = where.for_uv()
-    assert uv["UV_DEFAULT_INDEX"] == "http://a" and uv["UV_INDEX"] == "http://b http://c"
+    assert uv["UV_DEFAULT_INDEX"] == "http://a" and uv["UV_INDEX"] == "http://a http://b http://c"
     assert uv["UV_FIND_LINKS"] == "/w,http://d" and uv["UV_INSECURE_HOST"] == "h" and uv["SSL_CERT_FILE"] == "/c"
     assert uv["HTTPS_PROXY"] == uv["http_proxy"] == "http://p:1"
     pip = where.for_pip()
     assert pip["PIP_INDEX_URL"] == "http://a" and pip["PIP_EXTRA_INDEX_URL"] == "http://b http://c"
     assert pip["PIP_FIND_LINKS"] == "/w http://d" and pip["PIP_TRUSTED_HOST"] == "h" and pip["PIP_CERT"] == "/c"
+    assert where.for_uv(extra_first=True)["UV_INDEX"] == "http://b http://c"
     assert set(index.parse("").for_uv()) == {"UV_SYSTEM_CERTS"} and index.parse("").for_pip() == {}
     assert index.parse("--no-index").for_pip() == {"PIP_NO_INDEX": "1"}
 

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import package_index
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.environments import uv
-from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from toy_environment import ToyEnvironment
 
 FILE = "toy_library-1.0-py3-none-any.whl"
@@ -111,10 +113,28 @@ def test_a_folder_of_wheels_is_enough(toy: ToyEnvironment) -> None:
     assert text.startswith("THOR-PACKAGES-MISSING: ") and "Failed to read" in text
 
 
-def test_an_extra_index_completes_the_first(toy: ToyEnvironment) -> None:
-    with package_index.serving() as first:
-        first.add((FILE, package_index.wheel("toy-library", "1.0", {"other.py": b""})[1]))
-        toy.run(pip_arguments=f"--index-url {first.simple} --extra-index-url {toy.index.simple}")
+def test_of_several_indexes_the_one_with_the_locked_file_counts(toy: ToyEnvironment) -> None:
+    with package_index.serving() as other:
+        other.add((FILE, package_index.wheel("toy-library", "1.0", {"other.py": b""})[1]))
+        toy.run(pip_arguments=f"--index-url {toy.index.simple} --extra-index-url {other.simple}")
+        assert f"/files/{FILE}" not in other.requests, "the lock was made from the default index"
+        shutil.rmtree(toy.folder / "engines")
+        toy.run(pip_arguments=f"--index-url {other.simple} --extra-index-url {toy.index.simple}")
+        assert f"/files/{FILE}" in other.requests
+        shutil.rmtree(toy.folder / "engines")
+        _other(toy)
+        text = failed(toy, pip_arguments=f"--index-url {other.simple} --extra-index-url {toy.index.simple}")
+        assert text.startswith("THOR-PACKAGES-HASH: ")
+
+
+def test_pips_own_index_is_known(toy: ToyEnvironment) -> None:
+    program = '#!/bin/sh\ncase $1 in -c) exec %s "$@";; esac\n' % sys.executable
+    (toy.folder / "uv/bin/python").write_text(program)
+    spec = toy.spec(pip_arguments="--extra-index-url http://index.example.org/simple")
+    found = uv.provide(spec, Reporter(toy.folder))
+    assert found.default and found.default.startswith("https://") and found.default.endswith("/simple")
+    assert found.for_uv()["UV_INDEX"] == f"{found.default} http://index.example.org/simple"
+    assert found.for_uv(extra_first=True)["UV_INDEX"] == "http://index.example.org/simple"
 
 
 def test_a_proxy_that_is_down(toy: ToyEnvironment) -> None:
@@ -181,23 +201,15 @@ def test_uv_itself_is_installed_by_hash(toy: ToyEnvironment, tmp_path: Path) -> 
         "uv": f"# pinned\nuv==7.7 \\\n    --hash=sha256:{digest}\n",
     }
 
-    class Silent:
-        folder = tmp_path
-
-        def progress(self, *_arguments: object, **_more: object) -> None:
-            pass
-
-        def say(self, _line: str) -> None:
-            pass
-
-    uv.provide(spec, Silent())  # type: ignore[arg-type]
+    report = Reporter(tmp_path)
+    uv.provide(spec, report)
     home = Path(spec["uv_home"])
     assert subprocess.check_output([home / "bin/uv"], text=True) == "uv 7.7\n"
     assert uv.is_installed(home, spec["uv"]) and not uv.is_installed(home, spec["uv"] + "x")
     assert [path.name for path in home.parent.iterdir()] == ["uv"]
     toy.index.requests.clear()
-    uv.provide(spec, Silent())  # type: ignore[arg-type]
+    uv.provide(spec, report)
     assert not toy.index.requests
     with pytest.raises(Exception, match=r"THOR-PACKAGES-HASH: .*uv==7\.7"):
-        uv.provide({**spec, "uv": f"uv==7.7 --hash=sha256:{'0' * 64}\n"}, Silent())  # type: ignore[arg-type]
+        uv.provide({**spec, "uv": f"uv==7.7 --hash=sha256:{'0' * 64}\n"}, report)
     assert uv.is_installed(home, spec["uv"]), "the old one stays"
