@@ -128,7 +128,7 @@ def test_of_several_indexes_the_one_with_the_locked_file_counts(toy: ToyEnvironm
 
 
 def test_pips_own_index_is_known(toy: ToyEnvironment) -> None:
-    program = '#!/bin/sh\ncase $1 in -c) exec %s "$@";; esac\n' % sys.executable
+    program = f'#!/bin/sh\n[ "$1" != -c ] || exec {sys.executable} "$@"\n'
     (toy.folder / "uv/bin/python").write_text(program)
     spec = toy.spec(pip_arguments="--extra-index-url http://index.example.org/simple")
     found = uv.provide(spec, Reporter(toy.folder))
