@@ -54,10 +54,6 @@ options:
     description: Whether options may go unchecked if there is no list of the options of an engine's version.
     type: bool
     default: false
-  allow_unbounded_memory:
-    description: Whether a version of an engine that exceeds its memory budget may run beside other services.
-    type: bool
-    default: false
   allow_unsafe_options:
     description:
       - Names of engine options and variables that are allowed although they let a client run or read things on the device.

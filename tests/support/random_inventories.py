@@ -179,7 +179,7 @@ def plausible_services(
             if draw(st.integers(0, 4)) == 0:
                 entry[key] = draw(values)
         profiles.append(entry)
-    return {"profiles": profiles, "allow_broken": True, "allow_unauthenticated": True, "allow_unbounded_memory": True}
+    return {"profiles": profiles, "allow_broken": True, "allow_unauthenticated": True}
 
 
 @st.composite

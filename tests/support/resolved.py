@@ -25,7 +25,7 @@ def service(profile: str = LLAMA, **changes: Any) -> Service:
 
 def services(*profiles: Any, **inputs: Any) -> list[Service]:
     """The services of a host with these ``thor_profiles``; ``inputs`` are those of Inputs."""
-    allowed = {"allow_broken": True, "allow_unbounded_memory": True, "allow_unauthenticated": True}
+    allowed = {"allow_broken": True, "allow_unauthenticated": True}
     resolution = resolve(Inputs(list(profiles), **{**allowed, **inputs}), BUILT_IN)
     assert resolution.problems == []
     return resolution.services

@@ -76,7 +76,6 @@ def service_of(draft: Draft) -> Service:
         port=draft.port,
         memory_gib=draft.setting("memory_gib"),
         memory=memory_of(draft),
-        unbounded_memory=known.get("unbounded_memory"),
         generation_config=_generation_config(draft),
         thinking=draft.thinking,
         vision=vision_of(draft),
@@ -111,7 +110,7 @@ def argv_of(draft: Draft) -> tuple[str, ...]:
 def environment_of(draft: Draft) -> Mapping[str, str]:
     """The variables of the engine's process; those of a container are complete."""
     merged: dict[str, Any] = {}
-    for layer in (draft.engine, _of_kind(draft), draft.profile, draft.entry):
+    for layer in (draft.engine, _of_kind(draft), draft.known, draft.profile, draft.entry):
         merged.update(layer.get("environment") or {})
     merged.update(blocking_environment(draft))
     environment = {key: str(value) for key, value in merged.items()}

@@ -147,7 +147,12 @@ def _port(draft: Draft) -> list[Problem]:
 def _status(draft: Draft, service: Service) -> list[Problem]:
     if service.status.state != "broken" or draft.inputs.allow_broken:
         return []
-    reason = f"This profile is known to be broken on {service.engine} {service.version}: {service.status.reason}"
+    named = (
+        service.version
+        if service.engine_version in (None, service.version)
+        else f"{service.engine_version} ({service.version})"
+    )
+    reason = f"This profile is known to be broken on {service.engine} {named}: {service.status.reason}"
     remedy = "Choose another version (thor_engine_versions) or profile, or set thor_allow_broken: true."
     return [Problem("THOR-STATUS-BROKEN", draft.place, draft.profile_name, reason, remedy)]
 

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.entries import merge
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, kind_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Status, UrlArtifact
 
@@ -60,12 +60,18 @@ class Draft:
 
     @cached_property
     def status(self) -> Status:
-        """The first statement of the profile that covers the version; nobody has tried a version of the inventory's own."""
+        """The first statement of the profile that covers the version.
+
+        Nobody has tried a version of the inventory's own. But its Python packages are the engine's own release, so what the catalog
+        says about that release holds.
+        """
         is_own = (self.engine_name, self.version) in self.catalog.foreign
-        if self.is_version_known and (not is_own or self.profile_name in self.catalog.own_status):
-            for statement in self.profile.get("status") or []:
-                if _covers(statement, self.version):
-                    return Status(state=statement["state"], reason=statement.get("reason", ""))
+        is_said = not is_own or self.profile_name in self.catalog.own_status
+        real = self.known.get("engine_version") if is_said or self.kind == PACKAGES else None
+        for statement in (self.profile.get("status") or []) if self.is_version_known else []:
+            is_named = self.version in statement.get("versions", ()) or not engine_version.is_scoped(statement)
+            if (is_said and is_named) or (real and engine_version.covers(statement, real)):
+                return Status(state=statement["state"], reason=statement.get("reason", ""))
         return Status(state="untested", reason="")
 
     @cached_property
@@ -148,7 +154,7 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
     profile = catalog.profiles[entry["profile"]]
     name = profile["engine"]
     engine = catalog.engines[name]
-    version = entry.get("version", inputs.engine_versions.get(name, engine["version"]))
+    version = entry.get("version", inputs.engine_versions.get(name, profile.get("version", engine["version"])))
     return Draft(
         entry=entry,
         place=place,
@@ -167,19 +173,3 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         kind=kind_of(engine, version),
         is_version_known="version" not in unclear and version in engine["versions"],
     )
-
-
-def _covers(statement: Mapping[str, Any], version: str) -> bool:
-    if version in statement.get("versions", ()):
-        return True
-    start, end = statement.get("from"), statement.get("before")
-    if start is None and end is None:
-        return "versions" not in statement
-    if not re.match(r"v?\d+\.\d", version):
-        return False  # a name is neither before nor after a number
-    return (start is None or number(version) >= number(start)) and (end is None or number(version) < number(end))
-
-
-def number(version: str) -> tuple[int, ...]:
-    """A dotted version as numbers, for comparison; letters end a part (``25.10-py3`` is 25, 10)."""
-    return tuple(int(match) for match in re.findall(r"(?:^|\.)(\d+)", version))

@@ -150,7 +150,9 @@ def _links(catalog: Catalog, own: Any) -> list[Problem]:
             if not catalog.is_refused(noun, reference):
                 reason = f"There is no such {noun.removesuffix('s')}."
                 problems.append(Problem(UNKNOWN[noun], f"{place}.{key}", reference, reason, nearest(reference, known)))
-        if not broken and (found := _missing_file(catalog, profile, place)):
+        if not broken and (
+            found := _missing_file(catalog, profile, place) or _missing_version(catalog, profile, place)
+        ):
             problems += found
             broken = True
         if broken:
@@ -177,3 +179,12 @@ def _missing_file(catalog: Catalog, profile: Mapping[str, Any], place: str) -> l
     reason = f"{engine} is started with a single file, and the model {model} does not name it."
     remedy = f"Name it: thor_extra_models[{model!r}].file."
     return [Problem("THOR-KEY-MISSING", f"{place}.model", model, reason, remedy)]
+
+
+def _missing_version(catalog: Catalog, profile: Mapping[str, Any], place: str) -> list[Problem]:
+    """A profile that is for a version which its engine does not have."""
+    version, versions = profile.get("version"), catalog.engines[profile["engine"]]["versions"]
+    if version is None or version in versions:
+        return []
+    reason, remedy = f"The engine {profile['engine']} has no such version.", nearest(version, versions)
+    return [Problem("THOR-VERSION-UNKNOWN", f"{place}.version", version, reason, remedy)]

@@ -32,7 +32,6 @@ class Inputs:
     allow_unauthenticated: bool = False
     allow_broken: bool = False
     allow_unchecked_flags: bool = False
-    allow_unbounded_memory: bool = False
     allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
     package_locks: str | None = None  # a folder on the controller

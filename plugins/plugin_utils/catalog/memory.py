@@ -1,16 +1,14 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A service's memory budget: as the engine's own fraction, and beside the other services of a host."""
+"""A service's memory budget as the engine's own fraction."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft, number
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory, Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory
 
 GIB = 1024**3
 
@@ -55,28 +53,3 @@ def _fraction(draft: Draft) -> float:
     device = draft.inputs.device_memory_gib
     # Floats such as 30.5 / 122 * 1000 fall a hair below what they mean.
     return math.floor(_budget_gib(draft) / device * 1000 + 1e-9) / 1000 if device > 0 else 0
-
-
-def unbounded_problems(services: Sequence[Service], catalog: Catalog) -> list[Problem]:
-    """Services whose engine exceeds its memory budget, beside others that share the same memory."""
-    problems: list[Problem] = []
-    for service in services:
-        others = [other.name for other in services if other is not service]
-        if not service.unbounded_memory or not others or service.version is None:
-            continue
-        bounded = [
-            version
-            for version, known in catalog.engines[service.engine]["versions"].items()
-            if not (known or {}).get("unbounded_memory") and (service.engine, version) in catalog.flags
-        ]
-        newest = max(bounded, key=number, default=None)
-        reason = (
-            f"{service.engine} {service.version} exceeds its memory budget ({service.unbounded_memory}): on this host "
-            f"{service.name} would take the memory of {', '.join(others)}."
-        )
-        alone = f"{service.name} alone, or set thor_allow_unbounded_memory: true."
-        newer = f'Choose another version (thor_engine_versions: {{{service.engine}: "{newest}"}}), serve'
-        remedy = f"{newer if newest else 'Serve'} {alone}"
-        where = f"thor_services[{service.name!r}].version"
-        problems.append(Problem("THOR-MEMORY-UNBOUNDED", where, service.version, reason, remedy))
-    return problems

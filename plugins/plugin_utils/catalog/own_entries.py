@@ -12,8 +12,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import
 
 # What a version of an engine is made of.
 MADE_OF = ("commit", "source", "image", "digest", "packages", "engine_version")
-# What the catalog states about a version's image.
-STATED = {"unbounded_memory", "expected"}
 PROFILE_OPTIONS = ("options", "options_thinking", "options_not_thinking")
 
 
@@ -24,17 +22,16 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
     """
     for name, (base, own) in _both("engines", catalog, data, extra).items():
         engine = catalog.engines[name]
-        versions = {}
+        versions = dict(engine["versions"])
         alike = all(base.get(key) == engine.get(key) for key in ("source", "command"))
         for version, known in engine["versions"].items():
             before = (base.get("versions") or {}).get(version)
-            versions[version] = known
             if alike and before is not None and all(before.get(key) == known.get(key) for key in MADE_OF):
                 continue
             catalog.foreign.add((name, version))
             said = (own.get("versions") or {}).get(version, {})
-            gone = {"unbounded_memory"} if (before or {}).get("image") == known.get("image") else STATED
-            versions[version] = {key: value for key, value in known.items() if key not in gone or key in said}
+            gone = {"expected"} - set(said) if (before or {}).get("image") != known.get("image") else set()
+            versions[version] = {key: value for key, value in known.items() if key not in gone}
         catalog.engines[name] = {**engine, "versions": versions}
     models = {
         name

@@ -17,7 +17,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.checks import problems_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft, draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Checked, Inputs, checked
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory import unbounded_problems
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import SERVICE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import check
@@ -57,8 +56,6 @@ def resolve(inputs: Inputs, catalog: Catalog) -> Resolution:
         problems.append(_not_a_list(inputs.profiles, catalog))
     problems += _clashes(resolved)
     services = [service for service, _unclear in resolved]
-    if not host.inputs.allow_unbounded_memory:
-        problems += unbounded_problems(services, catalog)
     # A problem with a variable of the host is one problem, not one of each service.
     return Resolution(services, list({problem.text(): problem for problem in problems}.values()))
 

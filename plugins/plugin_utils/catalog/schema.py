@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
 TEXT, PROSE = shapes.TEXT, shapes.PROSE
@@ -19,6 +19,7 @@ OPTIONS = Field((dict,), names=shapes.OPTION, free=True, lines=True)
 ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
 SECRETS = Field((dict,), names=shapes.VARIABLE, values=shapes.HANDED_OVER, secret=True)
 API = Field((str,), choices=("chat", "transcription"))
+ENGINE_VERSION = shapes.text(engine_version.PATTERN, "a version as the engine reports it, such as 0.33.0")
 PORT = Field((int,))  # its range has an error code of its own
 
 # Python packages that an image must have, NAME==VERSION, by the API that needs them.
@@ -149,7 +150,7 @@ ENGINE = Field(
                 keys={
                     "commit": shapes.COMMIT,
                     "source": SOURCE,
-                    "engine_version": TEXT,
+                    "engine_version": ENGINE_VERSION,
                     "cuda": TEXT,
                     "released": nullable(TEXT),
                     "digest": shapes.DIGEST,
@@ -160,7 +161,7 @@ ENGINE = Field(
                     "download_bytes": shapes.BYTES,
                     "python_packages": PYTHON_PACKAGES,
                     "packages": shapes.REQUIREMENT,
-                    "unbounded_memory": PROSE,
+                    "environment": ENVIRONMENT,
                     "options": OPTIONS,
                     "origin": PROSE,
                 },
@@ -198,9 +199,10 @@ STATUS = Field(
     (dict,),
     keys={
         "state": Field((str,), required=True, choices=("works", "broken", "untested")),
-        "versions": NAMES,
-        "from": shapes.VERSION,
-        "before": shapes.VERSION,
+        "versions": NAMES,  # names of the catalog
+        "engine_versions": Field((list,), items=ENGINE_VERSION),
+        "from": ENGINE_VERSION,
+        "before": ENGINE_VERSION,
         "reason": PROSE,
         "origin": PROSE,
     },
@@ -210,6 +212,7 @@ PROFILE = Field(
     keys={
         "engine": needed(shapes.NAME),
         "model": needed(shapes.NAME),
+        "version": shapes.VERSION,
         "title": TEXT,
         "served_name": needed(shapes.SERVED_NAME),
         "options": OPTIONS,
@@ -254,7 +257,6 @@ HOST: Mapping[str, Field] = {
     "allow_unauthenticated": SWITCH,
     "allow_broken": SWITCH,
     "allow_unchecked_flags": SWITCH,
-    "allow_unbounded_memory": SWITCH,
     "allow_unsafe_options": Field((list,), items=shapes.OPTION),
     "ngc_registry": shapes.REGISTRY,
     "package_locks": nullable(shapes.PATH),

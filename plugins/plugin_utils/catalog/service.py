@@ -218,7 +218,6 @@ class Service:
     port: int | None
     memory_gib: float | None
     memory: Memory | None  # None where the engine takes no share
-    unbounded_memory: str | None  # why this version exceeds its memory budget
     generation_config: GenerationConfig | None
     thinking: bool | None  # None where the model cannot switch
     vision: Vision | None  # None where the model sees no images

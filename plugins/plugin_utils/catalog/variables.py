@@ -41,6 +41,11 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "preflight_install_programs": ("whisper_cpp_install_ffmpeg",),
     "thor_ngc_key": ("thor_registry_logins",),
 }
+# Variables that are gone, and why nothing takes their place.
+GONE: dict[str, str] = {
+    f"{prefix}_allow_unbounded_memory": "No version of an engine exceeds its memory budget, so nothing has to be allowed. Remove it."
+    for prefix in ("thor", "catalog")
+}
 EDITS = 2
 
 
@@ -62,6 +67,8 @@ def unknown(names: Iterable[str], role_variables: Collection[str], roles: Collec
     for name in sorted(map(str, names)):
         if name in RENAMED:
             found.append((name, None, f"Set {', '.join(RENAMED[name])} instead."))
+        elif name in GONE:
+            found.append((name, None, GONE[name]))
         elif re.match(r"thor[_-]", name, re.IGNORECASE):
             if name not in KNOWN and name not in FACTS:
                 near = closest(name.lower().replace("-", "_"), KNOWN)

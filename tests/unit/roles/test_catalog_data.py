@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, kinds, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, entries, kinds, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
@@ -152,12 +152,15 @@ def test_thinking_can_be_set_exactly_if_the_model_can_switch(name: str) -> None:
 def test_every_status_statement_can_apply_and_the_last_applies_to_the_rest(name: str) -> None:
     profile = CATALOG.profiles[name]
     versions = CATALOG.engines[profile["engine"]]["versions"]
+    real = [known["engine_version"] for known in versions.values() if "engine_version" in known]
     for statement in profile["status"]:
         assert statement["reason"]
         assert set(statement.get("versions", [])) <= set(versions)
-    assert not {"versions", "from", "before"} & set(profile["status"][-1]), (
-        "the last statement applies to every other version"
-    )
+        if engine_version.is_scoped(statement) and "versions" not in statement:
+            assert [one for one in real if engine_version.covers(statement, one)], (
+                "it is about a version of the catalog"
+            )
+    assert not engine_version.is_scoped(profile["status"][-1]), "the last statement applies to every other version"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_every_status_statement_can_apply_and_the_last_applies_to_the_rest(name:
         ("qwen3-8b-fp8-vllm", "vllm", "26.05", "untested"),
         ("qwen3-8b-fp8-sglang", "sglang", "25.10", "works"),
         ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.01", "broken"),
-        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.02", "untested"),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.02", "broken"),
         ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", "26.10", "untested"),
         ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", "25.10", "broken"),
         ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", "26.01", "untested"),
@@ -185,7 +188,7 @@ def test_status_of_a_version(profile: str, engine: str, version: str, state: str
     ("profile", "engine", "refused", "allowed"),
     [
         ("qwen3-8b-fp8-vllm", "vllm", ["25.10", "26.01", "26.02", "26.03"], ["26.05", "26.10"]),
-        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", ["25.10", "26.01", "26.03"], ["26.02", "26.05", "26.10"]),
+        ("qwen3-coder-30b-a3b-fp8-vllm", "vllm", ["25.10", "26.01", "26.02", "26.03"], ["26.05", "26.10"]),
         ("qwen3-coder-30b-a3b-fp8-sglang", "sglang", ["25.10"], ["26.01", "26.05"]),
         ("qwen3-vl-30b-a3b-llama-cpp", "llama.cpp", ["4227c9b"], ["49bfdde", "0c1e570"]),
     ],
@@ -235,8 +238,8 @@ def test_models_outside_the_posts_table_have_a_profile(other: dict[str, str]) ->
 def test_engines_are_installed_as_in_the_post() -> None:
     for engine, image in POST["images"].items():
         found = CATALOG.engines[engine]
-        assert found["versions"][found["version"]]["image"] == image
-        assert found["image"]["environment"][POST["environment"][engine]] == "true"
+        version = found["versions"][found["version"]]
+        assert (version["image"], version["environment"]) == (image, {POST["environment"][engine]: "true"})
     for engine, address in POST["sources"].items():
         assert CATALOG.engines[engine]["source"] == {"git": address}
     assert CATALOG.models["qwen3-nonthinking-template"]["url"] == POST["template"]
@@ -312,7 +315,9 @@ def test_every_version_of_an_engine_is_pinned_or_marked_as_unpinned() -> None:
             if kind == "build":
                 assert re.fullmatch(r"[0-9a-f]{40}", known["commit"])
                 assert known["commit"].startswith(version) or re.fullmatch(r"\d+(\.\d+)+", version)
-            elif kind == "image":
+            elif kind == "packages":
+                assert known["packages"].partition("==")[2] == known["engine_version"] == version
+            else:
                 assert known["digest"] == "unpinned" or re.fullmatch(r"sha256:[0-9a-f]{64}", known["digest"])
     for name, model in CATALOG.models.items():
         assert model.get("checksum") or model.get("unpinned"), name

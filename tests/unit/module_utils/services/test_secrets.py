@@ -48,7 +48,7 @@ def run(*profiles: Any, **settings: Any) -> Resolution:
 
 def test_a_service_has_the_names_of_its_secrets_alone() -> None:
     resolution = run({"profile": VLLM, "secrets": {"HF_TOKEN": TOKEN, "MY_KEY": TOKEN}}, CHAT)
-    assert {problem.code for problem in resolution.problems} == {"THOR-PORT-DUPLICATE", "THOR-MEMORY-UNBOUNDED"}
+    assert {problem.code for problem in resolution.problems} == {"THOR-PORT-DUPLICATE"}
     assert [service["secrets"] for service in resolution.facts] == [["HF_TOKEN", "MY_KEY"], []]
     assert TOKEN not in json.dumps(resolution.facts)
     assert TOKEN not in str(plan_text(resolution.facts, 122, 8))
@@ -325,7 +325,7 @@ def test_a_unit_names_the_file_and_a_container_the_variable() -> None:
         {"profile": CHAT, "name": "a", "secrets": {"HF_TOKEN": TOKEN}},
         {"profile": VLLM, "name": "b", "port": 8001, "secrets": {"HF_TOKEN": TOKEN}},
     ]
-    services = run(*entries, allow_unbounded_memory=True).services
+    services = run(*entries).services
     host = {**HOST, "groups": [], "device_nodes": []}
     spec = wanted(services, host, Settings(), {"a": "0a", "b": "0b"}).spec()
     native, container = spec["services"]

@@ -24,7 +24,7 @@ ADAPTER = {"source": "url", "url": "https://example.org/a.gguf", "path": "adapte
         ({"models": ["m"]}, "THOR-TYPE-INVALID", "thor_extra_models", "mapping"),
         ({"profiles": {"p": PROFILE | {"engine": "vlm"}}}, "THOR-ENGINE-UNKNOWN", f"{P}.engine", "'vllm'"),
         ({"profiles": {"p": PROFILE | {"model": "qwen3-8"}}}, "THOR-MODEL-UNKNOWN", f"{P}.model", "'qwen3-8b'"),
-        ({"engines": {"vllm": {"version": "25.1"}}}, "THOR-VERSION-UNKNOWN", f"{V}.version", "25.10"),
+        ({"engines": {"vllm": {"version": "nosuch"}}}, "THOR-VERSION-UNKNOWN", f"{V}.version", "25.10"),
     ],
 )
 def test_own_entries_are_checked_key_by_key(extra: dict[str, Any], code: str, variable: str, words: str) -> None:

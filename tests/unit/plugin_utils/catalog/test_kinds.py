@@ -36,14 +36,26 @@ def test_each_version_of_one_engine_may_be_of_another_kind(version: str, kind: s
     assert ("TRITON_PTXAS_PATH" in service.environment) == (kind == "image")
 
 
-def test_an_engines_own_environment_is_below_that_of_its_kind_and_both_below_the_profiles() -> None:
+def test_the_kinds_environment_comes_after_the_engines_then_the_versions_then_the_services() -> None:
     engine: dict[str, Any] = {
-        "environment": {"A": "engine", "B": "engine", "C": "engine"},
-        "image": {"environment": {"B": "image", "C": "image"}},
+        "environment": dict.fromkeys("ABCD", "engine"),
+        "image": {"environment": dict.fromkeys("BCD", "image")},
+        "versions": {"25.10": {"environment": dict.fromkeys("CD", "version")}},
     }
-    entry = {"profile": "qwen3-8b-vllm", "environment": {"C": "entry"}}
+    entry = {"profile": "qwen3-8b-vllm", "environment": {"D": "entry"}}
     environment = run(entry, extra={"engines": {"vllm": engine}}).services[0].environment
-    assert [environment[key] for key in "ABC"] == ["engine", "image", "entry"]
+    assert [environment[key] for key in "ABCD"] == ["engine", "image", "version", "entry"]
+
+
+def test_modelscope_is_asked_for_only_where_the_package_is_known_to_be() -> None:
+    def variables(profile: str, version: str) -> set[str]:
+        entry = {"profile": profile, "version": version}
+        found = run(entry, allow_unchecked_flags=True, allow_broken=True).services[0].environment
+        return {name for name in found if "MODELSCOPE" in name}
+
+    assert variables("qwen3-8b-vllm", "25.10") == {"VLLM_USE_MODELSCOPE"}
+    assert variables("qwen3-8b-sglang", "25.10") == {"SGLANG_USE_MODELSCOPE"}
+    assert variables("qwen3-8b-vllm", "26.05") == variables("qwen3-8b-vllm", "0.33.0") == set()
 
 
 def test_a_version_that_is_not_there_counts_as_the_default_versions_kind() -> None:

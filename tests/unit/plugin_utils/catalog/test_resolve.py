@@ -168,10 +168,10 @@ def test_an_engine_version_for_the_host_and_for_one_service() -> None:
             {"profile": "qwen3-8b-vllm", "memory_gib": 2},
             "THOR-MEMORY-FRACTION",
             "thor_profiles[0].memory_gib",
-            "between 2.1 and 124.0",
+            "between 6.1 and 128.0",
         ),
         (
-            {"profile": "qwen3-8b-sglang", "memory_gib": 127},
+            {"profile": "qwen3-8b-sglang", "memory_gib": 129},
             "THOR-MEMORY-FRACTION",
             "thor_profiles[0].memory_gib",
             "at most 1",
@@ -208,7 +208,7 @@ def test_without_profiles_there_is_neither_a_service_nor_a_problem() -> None:
 
 def test_all_problems_are_reported_at_once() -> None:
     entries = ("nosuch", {"profile": CHAT, "prt": 1, "options": {"nosuch-flag": 1}}, "qwen3-8b-fp8-vllm")
-    resolution = run(*entries, allow_unbounded_memory=True)
+    resolution = run(*entries)
     assert codes(resolution) == [
         "THOR-PROFILE-UNKNOWN",
         "THOR-KEY-UNKNOWN",
@@ -227,7 +227,7 @@ def test_every_profile_of_the_catalog_resolves() -> None:
     catalog, found = entries.build(files.files(str(FILES)), {})
     assert not found and len(catalog.profiles) == 16
     profiles = [{"profile": name, "port": 9000 + index} for index, name in enumerate(catalog.profiles)]
-    resolution = run(*profiles, allow_broken=True, allow_unbounded_memory=True)
+    resolution = run(*profiles, allow_broken=True)
     assert not resolution.problems
     json.dumps(resolution.facts)
 

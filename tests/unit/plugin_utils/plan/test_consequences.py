@@ -102,8 +102,8 @@ TWO = [FP8, OTHER]
         ({"engine_versions": {"vllm": 26.05}}, "thor_engine_versions['vllm']"),
         ({"engine_versions": ["vllm"]}, "thor_engine_versions"),
         ({"engine_versions": {"vlm": "26.05"}}, "thor_engine_versions['vlm']"),
-        ({"allow_broken": "yes please", "allow_unbounded_memory": True}, "thor_allow_broken"),
-        ({"allow_broken": True, "allow_unbounded_memory": 7}, "thor_allow_unbounded_memory"),
+        ({"allow_broken": "yes please", "allow_unchecked_flags": True}, "thor_allow_broken"),
+        ({"allow_broken": True, "allow_unchecked_flags": 7}, "thor_allow_unchecked_flags"),
     ],
 )
 def test_a_wrong_variable_of_the_host_is_one_problem(settings: dict[str, Any], variable: str) -> None:
@@ -111,7 +111,7 @@ def test_a_wrong_variable_of_the_host_is_one_problem(settings: dict[str, Any], v
 
 
 def test_a_version_of_another_engine_hides_nothing() -> None:
-    found = codes(run(*TWO, engine_versions={"sglang": 25.1}, allow_unbounded_memory=True))
+    found = codes(run(*TWO, engine_versions={"sglang": 25.1}))
     assert found == ["THOR-TYPE-INVALID", "THOR-STATUS-BROKEN"]
 
 
