@@ -87,6 +87,11 @@ def test_a_renamed_or_removed_variable_is_refused_with_its_successors(old: str, 
     assert refused(old) == {old: f"Set {new} instead."}
 
 
+@pytest.mark.parametrize("name", ["thor_allow_unbounded_memory", "catalog_allow_unbounded_memory"])
+def test_a_variable_that_is_gone_is_refused_without_a_successor(name: str) -> None:
+    assert refused(name)[name].endswith("so nothing has to be allowed. Remove it.")
+
+
 def test_successors_of_removed_variables_are_variables_of_roles() -> None:
     assert not RENAMED.keys() & files.role_variables()
     assert set().union(*RENAMED.values()) <= files.role_variables() | set(KNOWN)
