@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import package_locks
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft, number
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, package_locks
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, KEYS, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Source, Way
 
@@ -36,8 +36,9 @@ def _with(draft: Draft, version: str, kind: str) -> Draft:
     return replace(draft, version=version, kind=kind, known=draft.engine["versions"][version])
 
 
-def _merit(draft: Draft) -> tuple[bool, tuple[int, ...]]:
-    return draft.status.state != "broken", number(str(draft.known.get("engine_version") or ""))
+def _merit(draft: Draft) -> tuple[bool, tuple[Any, ...]]:
+    real = draft.known.get("engine_version")
+    return draft.status.state != "broken", engine_version.key(real) if real else ()
 
 
 def _way(draft: Draft) -> Way:
