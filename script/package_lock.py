@@ -224,7 +224,7 @@ def failure(request: Request, said: str, code: int) -> Refused | Unreadable:
 def problems(folder: Path, engines: Mapping[str, Any]) -> list[str]:
     """What is wrong with the locks in a catalog's folder: damaged or misnamed ones, and versions of engines without a lock."""
     found, locked = [], set()
-    for path in sorted(folder.glob("*")):
+    for path in sorted(folder.glob("*.txt")):
         try:
             lock = parse(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, LockError) as error:
