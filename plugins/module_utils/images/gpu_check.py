@@ -98,8 +98,8 @@ def _check_in(
 
     An entrypoint of the image that is to run the service's command runs this one as well.
     """
-    command = ["python3", "-c", SCRIPT if require_gpu else SCRIPT.splitlines()[0]]
     wrapped = bool(own) and entrypoint.runs_command(image)
+    command = ["python3", "-c", SCRIPT if require_gpu else SCRIPT.splitlines()[0] if wrapped else ""]
     body = {
         "Image": name,
         **({} if wrapped else {"Entrypoint": command}),

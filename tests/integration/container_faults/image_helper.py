@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 STATS = "/run/thor-image-proxy.json"
@@ -81,22 +82,28 @@ def tiny_program() -> bytes:
     return header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x10000) + code
 
 
-def push(registry: str, reference: str, layers: int, megabytes: int, architecture: str, seed: str) -> str:
-    """Push an image of noise; the digest of its manifest."""
-    name, _, tag = reference.rpartition(":")
-    base = f"http://{registry}/v2/{name}"
+def push(options: argparse.Namespace) -> str:
+    """Push an image of noise; the digest of its manifest, after that of its index if it has one."""
+    name, _, tag = options.reference.rpartition(":")
+    base = f"http://{options.registry}/v2/{name}"
     archives = [archive({"usr/bin/python3": tiny_program()})]
-    noise = random.Random(f"{seed} {reference}")
-    archives += [archive({f"noise-{number}": noise.randbytes(megabytes << 20)}) for number in range(layers)]
+    noise = random.Random(f"{options.seed} {options.reference}")
+    archives += [
+        archive({f"noise-{number}": noise.randbytes(options.megabytes << 20)}) for number in range(options.layers)
+    ]
     entries = []
     for content in archives:
         blob = gzip.compress(content, 1, mtime=0)
         entries.append({"mediaType": LAYER, "size": len(blob), "digest": upload(base, blob)})
     config = json.dumps(
         {
-            "architecture": architecture,
+            "architecture": options.architecture,
             "os": "linux",
-            "config": {"Env": ["PATH=/usr/bin"], "Labels": {"thor.test": "yes"}},
+            "config": {
+                "Env": ["PATH=/usr/bin"],
+                "Labels": {"thor.test": "yes"},
+                **({"Entrypoint": options.entrypoint} if options.entrypoint else {}),
+            },
             "rootfs": {
                 "type": "layers",
                 "diff_ids": [f"sha256:{hashlib.sha256(content).hexdigest()}" for content in archives],
@@ -110,8 +117,16 @@ def push(registry: str, reference: str, layers: int, megabytes: int, architectur
         "config": {"mediaType": CONFIG, "size": len(config), "digest": upload(base, config)},
         "layers": entries,
     }
-    answer = ask("PUT", f"{base}/manifests/{tag}", json.dumps(manifest).encode(), MANIFEST)
-    return str(answer.headers["Docker-Content-Digest"])
+    content = json.dumps(manifest).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    ask("PUT", f"{base}/manifests/{digest if options.index else tag}", content, MANIFEST)
+    if not options.index:
+        return digest
+    platform_of = {"architecture": options.architecture, "os": "linux"}
+    one = {"mediaType": MANIFEST, "size": len(content), "digest": digest, "platform": platform_of}
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [one]}
+    answer = ask("PUT", f"{base}/manifests/{tag}", json.dumps(index).encode(), INDEX)
+    return f"{answer.headers['Docker-Content-Digest']} {digest}"
 
 
 class Proxy:
@@ -196,6 +211,8 @@ def main() -> None:
     make.add_argument("--megabytes", type=int, default=8, help="of each layer")
     make.add_argument("--architecture", default=ARCHITECTURES.get(platform.machine(), platform.machine()))
     make.add_argument("--seed", default="", help="another one makes other layers")
+    make.add_argument("--index", action="store_true", help="the tag names an index, which has the manifest")
+    make.add_argument("--entrypoint", action="append", default=[], help="one of its words")
     line = commands.add_parser("proxy")
     line.add_argument("port", type=int)
     line.add_argument("target")
@@ -208,17 +225,7 @@ def main() -> None:
     wait.add_argument("bytes", type=int, help="return when so many have come over the line")
     options = parser.parse_args()
     if options.command == "push":
-        sys.stdout.write(
-            push(
-                options.registry,
-                options.reference,
-                options.layers,
-                options.megabytes,
-                options.architecture,
-                options.seed,
-            )
-            + "\n"
-        )
+        sys.stdout.write(f"{push(options)}\n")
     elif options.command == "proxy":
         Proxy(options).run()
     else:

@@ -328,6 +328,47 @@ def test_a_wrong_and_a_right_login(host: Host, tmp_path: Path) -> None:
     assert host.host.run(f"grep -rl '[{KEY[0]}]{KEY[1:]}' /var/lib/thor /root/.docker").stdout == ""
 
 
+@pytest.mark.parametrize("what", ["index", "manifest"])
+def test_a_digest_that_others_recorded_is_confirmed(what: str, host: Host) -> None:
+    index, manifest = host.push("indexed", 1, "--index").split()
+    host.proxy()
+    wanted = {**service("indexed"), "image_expected": {what: index if what == "index" else manifest}}
+    assert f"the one that others recorded for its {what}" in brought(wanted)
+    reference = f"{LINE}/{NAME}:indexed"
+    entry = host.record()["images"][reference]
+    assert (entry["digest"], entry["confirmed"]["what"]) == (index, what)
+    digests = json.loads(host.run(f"docker image inspect --format '{{{{json .RepoDigests}}}}' {reference}"))
+    assert digests == [f"{LINE}/{NAME}@{index}"], "the name by the manifest is gone again"
+    assert host.stats()["bytes"] < 2 * MEGABYTES << 20, "the layers came once"
+    assert "changed=0" in brought(wanted)
+
+
+def test_another_digest_than_others_recorded_switches_nothing(host: Host) -> None:
+    index, _manifest = host.push("indexed", 1, "--index").split()
+    _index, other = host.push("other", 2, "--index", "--seed", "other").split()
+    host.proxy("--rate", "2000000")
+    for recorded in (f"sha256:{'a' * 64}", other):
+        output = refused({**service("indexed"), "image_expected": {"manifest": recorded}})
+        assert "THOR-IMAGE-DIGEST" in output and index in output and recorded in output
+        assert host.record().get("images", {}) == {}
+    assert host.stats()["bytes"] < 2 * MEGABYTES << 20, "the pull of the other image was stopped"
+    # A person who wants it says so; nothing is fetched again.
+    brought({**service("indexed", index), "image_expected": {"manifest": other}})
+
+
+@pytest.mark.parametrize("how", ["runs", "is"])
+def test_an_entrypoint_that_does_not_go_with_the_command(how: str, host: Host) -> None:
+    words = ["vllm", "serve"]
+    own = ["/usr/bin/vllm", "serve"] if how == "runs" else ["/start.sh"]
+    host.push("started", 1, *(f"--entrypoint={word}" for word in own))
+    host.proxy()
+    said = {"how": how, "words": words, "instead_of": 0 if how == "runs" else len(words)}
+    output = refused({**service("started"), "entrypoint": said})
+    assert "THOR-IMAGE-ENTRYPOINT" in output and json.dumps(own) in output and json.dumps(words) in output
+    # What the message offers.
+    brought({**service("started"), "entrypoint": {"how": "set", "words": words, "instead_of": len(words)}})
+
+
 def test_pruning_removes_our_images_that_nothing_names(host: Host) -> None:
     host.push("2", 1, "--seed", "two")
     host.push("3", 1, "--seed", "three")
