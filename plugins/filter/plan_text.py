@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import over_memory
@@ -23,7 +24,8 @@ description:
   - What would be served, built, pulled and fetched, with which command, and what that needs of memory and disk.
   - Where an engine can be installed in several ways, how they compare.
   - A service whose own options keep a part of its model off the GPU is named.
-positional: device_memory_gib, memory_reserve_gib, platform
+  - What is known of the CUDA code of engines that are installed on the host is one line each.
+positional: device_memory_gib, memory_reserve_gib, platform, host
 options:
   _input:
     description: The fact C(thor_services).
@@ -42,6 +44,10 @@ options:
     description: Python and processor of the device, if they were observed.
     type: str
     default: cp312-aarch64
+  host:
+    description: The fact C(thor_host), if the host was observed.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -89,6 +95,7 @@ def plan_text(
     device_memory_gib: float,
     memory_reserve_gib: float,
     platform: str = PLATFORM,
+    host: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Three tables, how ways to install an engine compare, the commands, and the sums with the verdict."""
     if not services:
@@ -106,10 +113,22 @@ def plan_text(
         "",
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
+        *_cuda_code(services, host or {}),
         "",
         _disk(services, list(artifacts.values()), platform),
         _memory(services, float(device_memory_gib), float(memory_reserve_gib)),
     ]
+
+
+def _cuda_code(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
+    """What was found in the libraries of installed Python environments and in builds."""
+    found = {}
+    for service in services:
+        for kind in ("environments", "builds"):
+            made = ((host.get(kind) or {}).get(service["engine"]) or {}).get(service["version"]) or {}
+            if made.get("cuda_code"):
+                found[f"{service['engine']} {service['version']}"] = cuda_code.text(made["cuda_code"])
+    return [f"{engine}: {text}" for engine, text in found.items()]
 
 
 def _engine(service: Mapping[str, Any], platform: str) -> dict[str, Any]:

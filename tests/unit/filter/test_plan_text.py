@@ -110,6 +110,19 @@ def test_the_lock_of_the_devices_own_platform_counts() -> None:
     assert any("199 Python packages" in line for line in plan_text([both], 122, 8, "cp313-aarch64"))
 
 
+def test_what_an_installed_engine_holds_for_the_gpu_is_shown_once() -> None:
+    service = SERVICES[0]
+    code = {"architecture": "110", "runs": ["bin/llama-server"], "lacks": [{"path": "bin/other", "lost": None}]}
+    builds = {service["engine"]: {service["version"]: {"cuda_code": code}, "other": {"cuda_code": code}}}
+    shown = plan_text(SERVICES, 122, 8, host={"builds": builds, "environments": {}})
+    told = [line for line in shown if "CUDA" in line]
+    assert told == [
+        f"{service['engine']} {service['version']}: 1 of 2 CUDA libraries run on Thor; no code for it in: other"
+    ]
+    builds[service["engine"]][service["version"]]["cuda_code"] = None
+    assert not [line for line in plan_text(SERVICES, 122, 8, host={"builds": builds}) if "CUDA" in line]
+
+
 def test_plan_and_preflight_use_one_function() -> None:
     (planned,) = preflight.over_memory(SERVICES, 50, 8, "thor_device_memory_gib")
     settings = Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
