@@ -130,6 +130,7 @@ def make_lock(request: Request) -> tuple[Lock, str]:
         source_only=tuple(sorted(source_only)),
         build=tuple(sorted(build, key=lambda one: one.name)),
     )
+    try_lock(request, lock)
     return lock, render(lock, request.command)
 
 
@@ -156,60 +157,65 @@ def find_uv() -> str:
 
 
 def resolve(request: Request, requirements: Sequence[str], build: bool = False) -> list[dict[str, Any]]:
-    """The packages that ``requirements`` need on the platform, as uv lists them in a pylock.toml (PEP 751).
-
-    Indexes come from uv's own configuration (UV_INDEX, UV_FIND_LINKS, uv.toml), and from --extra-index before them.
-    """
-    platform = f"{request.platform.machine}-manylinux_{request.platform.glibc.replace('.', '_')}"
-    command = [
-        find_uv(),
-        "pip",
-        "compile",
-        "-",
-        "--format",
-        "pylock.toml",
-        "--generate-hashes",
-        "--only-binary",
-        ":all:",
-    ]
-    command += [
-        "--python-version",
-        request.platform.python,
-        "--python-platform",
-        platform,
-        "--no-python-downloads",
-        "--no-header",
-    ]
+    """The packages that ``requirements`` need on the platform, as uv lists them in a pylock.toml (PEP 751)."""
+    command = ["pip", "compile", "-", "--format", "pylock.toml", "--generate-hashes", "--no-header"]
     command += [] if build else [word for name in request.no_binary for word in ("--no-binary", name)]
-    # From the environment, because an address may hold a password and everybody can read a command line.
-    indexes = [*request.extra_index, *os.environ.get("UV_INDEX", "").split()]
-    environment = {**os.environ, "NO_COLOR": "1"} | ({"UV_INDEX": " ".join(indexes)} if indexes else {})
-    text = "".join(f"{one}\n" for one in requirements)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            if request.without and not build:
-                excludes = Path(folder, "without.txt")
-                excludes.write_text("".join(f"{name}\n" for name in request.without), encoding="utf-8")
-                command += ["--excludes", str(excludes)]
-            run = subprocess.run(
-                command, input=text, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False
-            )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unreadable(f"{command[0]} did not run: {error}") from None
-    said = run.stderr.strip()
-    if run.returncode:
-        raise failure(request, said, run.returncode)
-    yanked = re.findall(r"`([^`]+)` is yanked(?: \(reason: (.*)\))?", said)
-    if yanked:
-        reasons = "; ".join(f"{package} (reason: {reason or 'none is given'})" for package, reason in yanked)
-        raise Refused(f"{reasons}: withdrawn by its publisher (yanked). Lock another version.")
+    if request.without and not build:
+        command += ["--excludes", "without.txt"]
+    files = {"without.txt": "".join(f"{name}\n" for name in request.without)}
+    run = _uv(request, command, files, "".join(f"{one}\n" for one in requirements))
     return list(tomllib.loads(run.stdout)["packages"])
 
 
-def failure(request: Request, said: str, code: int) -> Refused | Unreadable:
-    """What uv's refusal means: it ends with 1 where nothing fits, and with another code where it could not look."""
-    if code != 1:
-        return Unreadable(f"uv could not resolve {request.requirement} (exit status {code}):\n{said}")
+def try_lock(request: Request, lock: Lock) -> None:
+    """Let uv choose the files to install by the lock; a hash that it does not find or a yanked file is a refusal."""
+    files = {"lock.txt": "".join(f"{one.line}\n" for one in lock.packages)}
+    files["build.txt"] = "".join(f"{one.line}\n" for one in lock.build)
+    command = ["pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--target", "none", "-r", "lock.txt"]
+    command += ["--build-constraints", "build.txt", "--require-build-hashes"] if lock.build else []
+    _uv(request, [*command, *(word for name in lock.source_only for word in ("--no-binary", name))], files)
+
+
+def _uv(
+    request: Request, command: Sequence[str], files: Mapping[str, str], text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run uv for the platform in a folder with ``files``. Indexes come from its own configuration, and --extra-index before them."""
+    platform = f"{request.platform.machine}-manylinux_{request.platform.glibc.replace('.', '_')}"
+    arguments = [find_uv(), *command, "--only-binary", ":all:", "--no-python-downloads"]
+    arguments += ["--python-version", request.platform.python, "--python-platform", platform]
+    # From the environment, because an address may hold a password and everybody can read a command line.
+    indexes = [*request.extra_index, *os.environ.get("UV_INDEX", "").split()]
+    environment = {**os.environ, "NO_COLOR": "1"} | ({"UV_INDEX": " ".join(indexes)} if indexes else {})
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            Path(folder, name).write_text(content, encoding="utf-8")
+        try:
+            run = subprocess.run(
+                arguments,
+                input=text,
+                capture_output=True,
+                text=True,
+                env=environment,
+                cwd=folder,
+                timeout=TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Unreadable(f"{arguments[0]} did not run: {error}") from None
+    said = run.stderr.strip()
+    if run.returncode:
+        raise failure(request, said[max(said.find("error:"), 0) :])
+    yanked = re.findall(r'`([^`]+)` is yanked(?: \(reason: "?(.*?)"?\))?$', said, re.MULTILINE)
+    if yanked:
+        reasons = "; ".join(f"{package} (reason: {reason or 'none is given'})" for package, reason in yanked)
+        raise Refused(f"{reasons}: withdrawn by its publisher (yanked). Lock another version.")
+    return run
+
+
+def failure(request: Request, said: str) -> Refused | Unreadable:
+    """What uv's error means: either nothing fits, or it could not look."""
+    if "No solution found" not in said and "URL dependenc" not in said:
+        return Unreadable(f"uv could not resolve {request.requirement}:\n{said}")
     source_only = re.findall(r"Wheels are required for `([^`]+)`", said)
     if source_only:
         ways = " ".join(f"--no-binary {name}" for name in source_only)

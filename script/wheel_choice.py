@@ -50,11 +50,10 @@ class Platform:
     @property
     def tags(self) -> list[Tag]:
         """The tags of wheels that fit, the best first, in the order of packaging's ``sys_tags`` on that platform."""
-        names = []
+        names = [f"linux_{self.machine}"]
         for minor in range(int(self.glibc.split(".")[1]), OLDEST[self.machine] - 1, -1):
             names.append(f"manylinux_2_{minor}_{self.machine}")
             names += [f"{ALIASES[minor]}_{self.machine}"] if minor in ALIASES else []
-        names.append(f"linux_{self.machine}")
         version = (3, int(self.python.split(".")[1]))
         interpreter = f"cp3{version[1]}"
         return [*cpython_tags(version, [interpreter], names), *compatible_tags(version, interpreter, names)]

@@ -29,14 +29,19 @@ HTML = "application/vnd.pypi.simple.v1+html"
 
 
 def wheel(
-    name: str, version: str, files: Mapping[str, bytes], scripts: Mapping[str, str] | None = None
+    name: str,
+    version: str,
+    files: Mapping[str, bytes],
+    scripts: Mapping[str, str] | None = None,
+    tag: str = "py3-none-any",
+    metadata: str = "",
 ) -> tuple[str, bytes]:
-    """The name and the content of a pure wheel. ``scripts``: console scripts and the functions that they call."""
+    """The name and the content of a wheel. ``scripts``: console scripts and the functions that they call; ``metadata``: more lines."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     contents = {
         **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}".encode(),
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
     }
     if scripts:
         lines = "".join(f"{script} = {function}\n" for script, function in scripts.items())
@@ -51,17 +56,20 @@ def wheel(
             member = zipfile.ZipInfo(path, (2026, 1, 1, 0, 0, 0))
             member.external_attr = (0o100755 if ".data/scripts/" in path else 0o100644) << 16
             archive.writestr(member, data)
-    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl", buffer.getvalue()
+    return f"{name.replace('-', '_')}-{version}-{tag}.whl", buffer.getvalue()
 
 
-def source_distribution(name: str, version: str, backend: str) -> tuple[str, bytes]:
-    """The name and the content of a source distribution with one module, built by the module ``backend``."""
+def source_distribution(
+    name: str, version: str, backend: str, files: Mapping[str, str] | None = None
+) -> tuple[str, bytes]:
+    """The name and the content of a source distribution with one module, built by the module ``backend``; ``files``: more of them."""
     root = f"{name}-{version}"
     contents = {
         "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         "pyproject.toml": f'[build-system]\nrequires = ["{backend}"]\nbuild-backend = "{backend}"\n'
         f'[project]\nname = "{name}"\nversion = "{version}"\n',
         f"{name}.py": "FROM = 'source'\n",
+        **(files or {}),
     }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
@@ -83,6 +91,7 @@ class PackageIndex:
     files: dict[str, bytes] = field(default_factory=dict)
     other: dict[str, bytes] = field(default_factory=dict)  # sent in place of what the listing has the hash of
     gone: set[str] = field(default_factory=set)  # listed, and 404
+    yanked: dict[str, str] = field(default_factory=dict)  # file: its publisher's reason
     cut: dict[str, int] = field(default_factory=dict)  # bytes after which the connection breaks, each time
     cuts: int = -1  # how many more times; -1: always
     status: int = 200  # of everything
@@ -144,7 +153,13 @@ class Handler(BaseHTTPRequestHandler):
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         if JSON in self.headers.get("Accept", ""):
             entries = [
-                {"filename": name, "url": f"/files/{name}", "hashes": {"sha256": hashes[name]}, "size": len(data)}
+                {
+                    "filename": name,
+                    "url": f"/files/{name}",
+                    "hashes": {"sha256": hashes[name]},
+                    "size": len(data),
+                    "yanked": index.yanked.get(name, False),
+                }
                 for name, data in files.items()
             ]
             page = json.dumps({"meta": {"api-version": "1.1"}, "name": project, "files": entries}).encode()

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The locks of Python engines in this repository: the script wrote them, for the devices or for the hosts of tests."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+import package_lock
+import pytest
+from environment_lock import parse
+from wheel_choice import PLATFORMS
+
+ROOT = Path(__file__).resolve().parents[3]
+DEVICES, TESTS = (
+    sorted((ROOT / folder).glob("*.txt")) for folder in ("roles/catalog/files/packages", "tests/support/packages")
+)
+
+
+def command(path: Path) -> list[str]:
+    """The command that made the lock, as its top has it."""
+    (line,) = (line for line in path.read_text().splitlines() if line.startswith("#   script/lock "))
+    return shlex.split(line.removeprefix("#   "))
+
+
+@pytest.mark.parametrize("path", [*DEVICES, *TESTS], ids=lambda path: path.name)
+def test_a_lock_is_what_the_script_writes(path: Path) -> None:
+    found = parse(path.read_text())
+    assert path.name == found.file_name
+    assert path.read_text() == package_lock.render(found, shlex.join(command(path)))
+    assert [one.name for one in found.packages] == sorted(found.versions)
+    assert all(one.bytes for one in (*found.packages, *found.build))
+    assert found.glibc == PLATFORMS[found.python][0]
+
+
+@pytest.mark.parametrize("path", [*DEVICES, *TESTS], ids=lambda path: path.name)
+def test_its_command_makes_the_lock_again(path: Path) -> None:
+    found = parse(path.read_text())
+    parser = argparse.ArgumentParser()
+    package_lock.add_options(parser)
+    options = parser.parse_args(command(path)[1:])
+    assert (options.packages, options.python, options.machine) == (found.requirement, found.python, found.machine)
+    assert tuple(options.no_binary) == found.source_only
+    assert not set(options.without) & set(found.versions)
+
+
+def test_devices_have_the_python_of_jetpack_7() -> None:
+    assert DEVICES
+    assert {parse(path.read_text()).tag for path in DEVICES} == {"cp312-aarch64"}
