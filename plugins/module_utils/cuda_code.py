@@ -39,26 +39,40 @@ class CudaCodeError(Exception):
 
 
 def can_run(architecture: str, machine_code: Mapping[str, int], ptx: Mapping[str, int]) -> bool:
-    """Whether a GPU of an ``architecture`` (``110``) runs one of these objects, or can compile one.
+    """Whether a GPU of an ``architecture`` (``110``) runs a file with these objects, or its driver can compile it.
+
+    PTX takes the place of machine code where it was made of the whole file: for the newest of the GPUs up to this one that have
+    machine code, and of as many objects. vLLM 0.19.0 has PTX of some kernels alone, and was not built for Thor (vllm PR#39233).
+    """
+    if any(fits(architecture, name, machine=True) for name in machine_code):
+        return True
+    earlier = {name: _number(name) for name in machine_code if _number(name) <= int(architecture)}
+    newest = max(earlier.values(), default=0)
+    objects = max((machine_code[name] for name, number in earlier.items() if number == newest), default=1)
+    return any(
+        fits(architecture, name, machine=False) and _number(name) >= newest and count >= objects
+        for name, count in ptx.items()
+    )
+
+
+def fits(architecture: str, name: str, machine: bool) -> bool:
+    """Whether one object is for this GPU: ``machine`` code for ``sm_90a``, or else PTX.
 
     The rules are those of NVIDIA's CUDA Programming Guide, section 5.1 "Compute Capabilities": machine code runs on the same major
     version with the same or a higher minor one, PTX can be compiled for every later version; with ``a`` both are for exactly this
     version, with ``f`` for this family, which is the same major version here (the guide: 100f is for 10.0 and 10.3, 110f for 11.0 alone).
     ``sm_101``, Thor's name in CUDA 12.8 and 12.9, counts as another GPU: that a Thor runs it was not seen.
     """
-    number = int(architecture)
+    number, other, suffix = int(architecture), _number(name), name[-1:]
+    if suffix == "a":
+        return other == number
+    same_major = other // 10 == number // 10
+    return other <= number and (same_major or not (machine or suffix == "f"))
 
-    def fits(name: str, everywhere: bool) -> bool:
-        found = re.fullmatch(r"sm_(\d+)([af]?)", name)
-        if not found:
-            return False
-        other, suffix = int(found[1]), found[2]
-        if suffix == "a":
-            return other == number
-        same_major = other // 10 == number // 10
-        return other <= number and (same_major or (everywhere and not suffix))
 
-    return any(fits(name, False) for name in machine_code) or any(fits(name, True) for name in ptx)
+def _number(name: str) -> int:
+    """``sm_110a`` is 110."""
+    return int(re.sub(r"\D", "", name))
 
 
 def candidates(root: Path) -> Iterator[Path]:

@@ -12,6 +12,19 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
 from fake_cuobjdump import library, listing
 
+VLLM_0_19 = {
+    "sm_100": 27,
+    "sm_100a": 20,
+    "sm_120": 32,
+    "sm_120a": 16,
+    "sm_52": 1,
+    "sm_80": 19,
+    "sm_87": 30,
+    "sm_89": 35,
+    "sm_90": 35,
+    "sm_90a": 21,
+}
+
 
 @pytest.mark.parametrize(
     ("architecture", "machine_code", "ptx", "runs"),
@@ -21,7 +34,13 @@ from fake_cuobjdump import library, listing
         ("110", {"sm_110f": 1}, {}, True),
         ("110", {"sm_100": 70, "sm_100a": 1, "sm_100f": 1, "sm_120": 3, "sm_90a": 9}, {}, False),
         ("110", {"sm_101": 1, "sm_101a": 1}, {}, False),
-        ("110", {"sm_80": 76}, {"sm_80": 76}, True),
+        ("110", {"sm_80": 76}, {"sm_80": 76}, True),  # FlashAttention 2 in vLLM 0.33.0
+        ("110", {"sm_75": 1, "sm_80": 1, "sm_86": 1}, {"sm_86": 1}, True),
+        ("110", {"sm_80": 76}, {"sm_80": 75}, False),
+        ("110", {"sm_120": 8}, {"sm_100": 1}, True),
+        # _C and _moe_C in the wheel of vLLM 0.19.0 for aarch64, read with cuobjdump 13.5.37
+        ("110", VLLM_0_19, {"sm_52": 1, "sm_80": 19, "sm_89": 1, "sm_90": 8}, False),
+        ("110", {"sm_100": 8, "sm_100a": 3, "sm_120": 13, "sm_80": 15, "sm_90": 8}, {"sm_80": 15}, False),
         ("110", {}, {"sm_110": 1}, True),
         ("110", {}, {"sm_110a": 1}, True),
         ("110", {}, {"sm_110f": 1}, True),
