@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, shares, text
@@ -262,6 +264,19 @@ def test_arguments_that_only_pip_takes_are_refused_where_environments_are_used()
     mirror = replace(CHOSEN, pip_arguments="--index-url https://me:secret@mirror.example/simple")
     assert judge([vllm()], HOST, replace(SETTINGS, environments=mirror)) == []
     assert judge([service(kind="build")], HOST, chosen) == []
+
+
+def test_every_source_of_packages_that_the_documentation_names_is_accepted() -> None:
+    page = (
+        (ROOT / "docs/operations.md")
+        .read_text(encoding="utf-8")
+        .split("| where packages come from |")[1]
+        .split("\n\n")[0]
+    )
+    shown = re.findall(r"\| `(.+)` \|$", page, re.MULTILINE)
+    assert len(shown) == 6
+    for arguments in shown:
+        assert index.problem(arguments) is None, arguments
 
 
 def test_without_an_observation_the_plan_is_for_a_thor_or_for_what_has_a_lock() -> None:
