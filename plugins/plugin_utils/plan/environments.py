@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.environments import index
+from ansible_collections.jetson.thor.plugins.module_utils.environments import checks, index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import PACKAGES, ROLES
@@ -151,7 +150,7 @@ def _environment(
     made = host["environments"].get(service["engine"], {}).get(service["version"])
     reasons = _reasons(made, fingerprint(lock["sha256"], tag), tag)
     is_installed = not reasons
-    if is_installed and cuda_code and not _is_proven(made["cuda_code"] if made else None, cuda_code["required"]):
+    if is_installed and not checks.is_proven(made["cuda_code"] if made else None, cuda_code):
         reasons = ("it is not known whether it holds code for this GPU",)
     return Environment(
         engine=service["engine"],
@@ -177,11 +176,6 @@ def _reasons(made: Mapping[str, Any] | None, wanted: str, tag: str) -> tuple[str
         return ()
     before, after = _minor(made["python"]), _python(tag)
     return ("its lock has changed",) if before == after else (f"Python: {before} -> {after}",)
-
-
-def _is_proven(proof: Mapping[str, Any] | None, required: Iterable[str]) -> bool:
-    """Whether each library that the engine cannot do without was found to hold code for the GPU."""
-    return proof is not None and all(fnmatch.filter(proof["runs"], pattern) for pattern in required)
 
 
 def _unlocked(service: Mapping[str, Any], host: Mapping[str, Any]) -> Iterable[Problem]:

@@ -97,10 +97,8 @@ def of_environments(services: Services, host: Host, settings: Settings) -> Share
     steps = [Step(Kind.INSTALL, role, name, "engines made of Python packages need it") for name in apt]
     for one in due:
         name, reason = f"{one.engine} {one.version}", "; ".join(one.reasons)
-        if one.is_installed:
-            steps.append(Step(Kind.CHECK, role, f"CUDA code of {name}", reason))
-        else:
-            steps.append(Step(Kind.INSTALL, role, name, reason, one.bytes))
+        kind, size = (Kind.CHECK, None) if one.is_installed else (Kind.INSTALL, one.bytes)
+        steps.append(Step(kind, role, name, reason, size))
     return Share(role, tuple(steps), {"apt": apt, "environments": [one.arguments() for one in due]})
 
 

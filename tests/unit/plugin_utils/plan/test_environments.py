@@ -137,7 +137,7 @@ def test_a_new_patch_release_of_python_is_not_a_reason() -> None:
 @pytest.mark.parametrize("proof", [None, {"runs": ["lib/other.so"], "lacks": []}])
 def test_unproven_cuda_code_is_proven_and_nothing_is_fetched(proof: Any) -> None:
     found = settled(environments=made(cuda_code=proof))
-    assert steps(found) == [("check", "CUDA code of vllm 0.33.0")]
+    assert steps(found) == [("check", "vllm 0.33.0")]
     (due,) = environments.due([vllm()], found, CHOSEN)
     assert due.is_installed and due.disk_bytes == 0
     planned = plan("thor01", [vllm()], found, SETTINGS)
