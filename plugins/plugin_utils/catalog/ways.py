@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, package_locks
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, images, package_locks
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, KEYS, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Source, Way
@@ -48,7 +48,7 @@ def _way(draft: Draft) -> Way:
         version=draft.version,
         engine_version=known.get("engine_version"),
         state=draft.status.state,
-        origin=known.get("image") or known.get("packages") or _address(draft),
+        origin=images.reference_of(draft) or known.get("packages") or _address(draft),
     )
     if kind == IMAGE:
         image: Mapping[str, Any] = draft.engine.get("image") or {}

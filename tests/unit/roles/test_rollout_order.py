@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED
 
 ROOT = Path(__file__).resolve().parents[3]
 FLAT = {"thor": {"hosts": {"thor05": {}}, "children": {"fleet": {"hosts": {"thor06": {}, "thor07": {}}}}}}
@@ -129,3 +130,19 @@ def test_hosts_that_are_told_otherwise_than_others_are_refused(tmp_path: Path) -
     assert waves == []
     said = " ".join(output.split())
     assert "THOR-ROLLOUT-WAVES: thor06: a rollout has one set of waves" in said and '"max_failures": 3' in said
+
+
+def roles_of(name: str, play: str) -> list[str]:
+    """The roles that a play includes, in their order, each where the plan says that it is due."""
+    plays = yaml.safe_load((ROOT / "playbooks" / name).read_text(encoding="utf-8"))
+    (tasks,) = [one["tasks"] for one in plays if one["name"] == play]
+    roles = [task["ansible.builtin.include_role"]["name"].removeprefix("jetson.thor.") for task in tasks]
+    assert [task["when"] for task in tasks] == [f"'{role}' in ansible_facts['thor_plan']['due']" for role in roles]
+    return roles
+
+
+def test_every_role_that_plans_runs_in_the_plans_order_and_all_but_the_switch_is_prepared_before_it() -> None:
+    planned = [role for role in PLANNED if role != "preflight"]
+    assert roles_of("site.yml", "Build, fetch and serve on hosts with something to do") == planned
+    prepared = roles_of("rollout.yml", "Build and fetch, while the old services keep serving")
+    assert prepared == [role for role in planned if role not in ("power", "serving")]

@@ -32,7 +32,12 @@ PROFILE = {"engine": "mine", "model": "qwen3-8b", "served_name": "m", "memory_gi
 LOCKS = {PLATFORM: 4_000_000_000, "cp311-x86_64": 300}
 
 
-def ways(version: str = "i1", status: list[dict[str, Any]] | None = None, **versions: Any) -> tuple[Way, ...]:
+def ways(
+    version: str = "i1",
+    status: list[dict[str, Any]] | None = None,
+    inputs: dict[str, Any] | None = None,
+    **versions: Any,
+) -> tuple[Way, ...]:
     """The ways to install a made-up engine; ``versions`` take the place of its own."""
     engine = {**ENGINE, "version": version, "versions": versions or ENGINE["versions"]}
     extra = {"engines": {"mine": engine}, "profiles": {"p": {**PROFILE, "status": status or []}}}
@@ -49,7 +54,9 @@ def ways(version: str = "i1", status: list[dict[str, Any]] | None = None, **vers
         for stem in ("vllm-0.9.0", "vllm-0.10.0")
         for tag, size in LOCKS.items()
     )
-    (service,) = resolve(Inputs(["p"], allow_unchecked_flags=True, allow_broken=True), catalog).services
+    (service,) = resolve(
+        Inputs(["p"], allow_unchecked_flags=True, allow_broken=True, **(inputs or {})), catalog
+    ).services
     return service.ways
 
 
@@ -93,6 +100,12 @@ def test_what_each_way_costs() -> None:
     )
     assert packages.disk_bytes == round(LOCKS[PLATFORM] * UNPACKED)
     assert (ways("i2")[0].download_bytes, ways("i2")[0].estimated) == (9_000_000_000, False)
+
+
+def test_an_image_is_from_the_registry_that_takes_nvidias_place() -> None:
+    image = {"image": "nvcr.io/nvidia/vllm:25.10-py3", "engine_version": "0.10.2"}
+    found = ways("i1", inputs={"ngc_registry": "cache.example.org:5000"}, i1=image, p1=ENGINE["versions"]["p1"])
+    assert found[0].origin == "cache.example.org:5000/nvidia/vllm:25.10-py3"
 
 
 def test_a_build_is_from_its_sources() -> None:
