@@ -121,13 +121,16 @@ def plan_text(
 
 
 def _cuda_code(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
-    """What was found in the libraries of installed Python environments and in builds."""
+    """What was found in the libraries of installed Python environments, in builds and in images."""
     found = {}
     for service in services:
         for kind in ("environments", "builds"):
             made = ((host.get(kind) or {}).get(service["engine"]) or {}).get(service["version"]) or {}
             if made.get("cuda_code"):
                 found[f"{service['engine']} {service['version']}"] = cuda_code.text(made["cuda_code"])
+        proof = ((host.get("images") or {}).get(service["image"]) or {}).get("proof") or {}
+        if proof.get("cuda_code"):
+            found[service["image"]] = cuda_code.text(proof["cuda_code"])
     return [f"{engine}: {text}" for engine, text in found.items()]
 
 

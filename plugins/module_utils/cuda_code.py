@@ -75,11 +75,17 @@ def _number(name: str) -> int:
     return int(re.sub(r"\D", "", name))
 
 
-def candidates(root: Path) -> Iterator[Path]:
-    """Every ELF file below ``root`` with a section for CUDA code; links are not followed."""
-    for folder, _folders, names in os.walk(root):
+def candidates(root: Path, only: Sequence[str] | None = None) -> Iterator[Path]:
+    """Every ELF file below ``root`` with a section for CUDA code; links and the kernel's own folders are not followed.
+
+    ``only``: patterns of paths below ``root``, without which other files are not looked at.
+    """
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not os.path.ismount(os.path.join(folder, name))]
         for name in names:
             path = Path(folder, name)
+            if only is not None and not _matches(path.relative_to(root).as_posix(), only):
+                continue
             if path.is_symlink() or not path.is_file():
                 continue
             try:
@@ -89,19 +95,24 @@ def candidates(root: Path) -> Iterator[Path]:
                 continue
 
 
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
 def scan(
     root: Path,
     program: Path,
     architecture: str = THOR,
     workers: int = WORKERS,
+    only: Sequence[str] | None = None,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
 ) -> dict[str, Library]:
     """What each file below ``root`` holds, by its path there: ``machine_code`` and ``ptx`` (objects by architecture), ``runs``.
 
-    ``program`` is cuobjdump; ``progress`` is told how many files are done, of how many, and which one was the last.
-    Raises cuobjdump.CuobjdumpError.
+    ``program`` is cuobjdump; ``only`` is as for candidates(). ``progress`` is told how many files are done, of how many, and which one
+    was the last. Raises cuobjdump.CuobjdumpError.
     """
-    paths = sorted(candidates(root), key=lambda path: -path.stat().st_size)
+    paths = sorted(candidates(root, only), key=lambda path: -path.stat().st_size)
     found: dict[str, Library] = {}
     with ThreadPoolExecutor(workers) as pool:
         for path, code in zip(paths, pool.map(lambda one: cuobjdump.read(program, one), paths), strict=True):

@@ -82,6 +82,11 @@ options:
             type: list
             elements: str
             required: true
+      cuda_code:
+        description:
+          - Which files of the image must hold CUDA code that the GPU runs (C(required), a list of patterns of paths), and what is C(lost)
+            where others do not, by pattern. Read with O(require_gpu) only, and where cuobjdump is installed.
+        type: dict
       environments:
         description: Environments in which containers of the image run; it is checked in each of them.
         type: list
@@ -257,6 +262,7 @@ ARGUMENTS: dict[str, Any] = {
                     "words": {"type": "list", "elements": "str", "required": True},
                 },
             },
+            "cuda_code": {"type": "dict"},
             "environments": {"type": "list", "elements": "dict", "default": []},
             "extras": {"type": "list", "elements": "list", "default": []},
         },

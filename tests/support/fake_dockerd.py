@@ -59,6 +59,7 @@ class Dockerd:
         self.runs_command = True  # whether that entrypoint ends by running its arguments
         self.swallowed = False
         self.in_use: set[str] = set()
+        self.pid = 0  # of a container's process
         self.containers: dict[str, dict[str, str]] = {}  # names and labels
         self.removed: list[str] = []  # names of removed containers, in order
         self.busy = 0  # the number of removals that are answered with "already in progress"
@@ -226,7 +227,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, dockerd.says())
         elif path.startswith("/containers/"):
             code = 2 if dockerd.swallowed else dockerd.pip_exit_code if dockerd.pip_runs() else dockerd.exit_code
-            state = {"Running": time.monotonic() < dockerd.started + dockerd.runs_for, "ExitCode": code}
+            state = {
+                "Running": time.monotonic() < dockerd.started + dockerd.runs_for,
+                "ExitCode": code,
+                "Pid": dockerd.pid,
+            }
             self.answer(200, {"State": state, "Config": {"Labels": dockerd.containers[path.split("/")[2]]}})
         else:
             self.refuse(404, "page not found")

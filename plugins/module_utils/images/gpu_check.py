@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.jetson.thor.plugins.module_utils.images import container, entrypoint, references
+from ansible_collections.jetson.thor.plugins.module_utils.images import container, entrypoint, image_code, references
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
     RUNTIME,
     container_environment,
@@ -52,9 +52,12 @@ def holds(
     toolkit: str | None,
     environments: Sequence[Mapping[str, str]] = (),
     entrypoint: Mapping[str, Any] | None = None,
+    code: Mapping[str, Any] | None = None,
 ) -> bool:
     """Whether an earlier check is still valid: neither the system below it nor how its containers are run has changed."""
     if not proof or (require_gpu and not proof.get("gpu")) or proof.get("entrypoint") != entrypoint:
+        return False
+    if require_gpu and code and "cuda_code" not in proof:
         return False
     if not {environment_key(one) for one in environments} <= set(proof.get("environments") or []):
         return False
@@ -64,7 +67,7 @@ def holds(
 def check(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     """Run a container of the image briefly in each environment; the proof to record.
 
-    Raises ImageError THOR-GPU-HIDDEN, and THOR-IMAGE-ENTRYPOINT.
+    Raises ImageError THOR-GPU-HIDDEN, THOR-IMAGE-ENTRYPOINT, and what image_code.prove() raises.
     """
     name = references.by_digest(image["reference"], digest)
     own = entrypoint.own_of(docker, name)
@@ -75,7 +78,11 @@ def check(docker: Docker, image: Mapping[str, Any], digest: str, spec: Mapping[s
     output = ""
     for environment in environments:
         output = _check_in(docker, image, name, bool(spec["require_gpu"]), environment, own)
+    code = (
+        {"cuda_code": image_code.prove(docker, image, name)} if spec["require_gpu"] and image.get("cuda_code") else {}
+    )
     return {
+        **code,
         "gpu": bool(spec["require_gpu"]),
         "l4t": spec["l4t"],
         "toolkit": spec["toolkit"],

@@ -121,7 +121,13 @@ class _Run:
     def _check_gpu(self, image: Mapping[str, Any], entry: dict[str, Any]) -> None:
         spec, environments = self.spec, gpu_check.environments_of(image)
         if not gpu_check.holds(
-            entry["proof"], spec["require_gpu"], spec["l4t"], spec["toolkit"], environments, image.get("entrypoint")
+            entry["proof"],
+            spec["require_gpu"],
+            spec["l4t"],
+            spec["toolkit"],
+            environments,
+            image.get("entrypoint"),
+            image.get("cuda_code"),
         ):
             self.report.progress(0, 0, text=f"{image['reference']}: checking the GPU in a container")
             entry["proof"] = gpu_check.check(self.docker, image, entry["digest"], spec)

@@ -35,7 +35,7 @@ def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -
         elif not entry:
             todo["record"].append(reference)
         environments = gpu_check.environments_of(image)
-        how = (environments, image.get("entrypoint"))
+        how = (environments, image.get("entrypoint"), image.get("cuda_code"))
         if not gpu_check.holds(entry.get("proof"), spec["require_gpu"], spec["l4t"], spec["toolkit"], *how):
             todo["check"].append(reference)
         if record.lacking_extras(image, entry.get("extras", {}), local.has_extra):

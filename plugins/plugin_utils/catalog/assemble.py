@@ -59,6 +59,7 @@ def service_of(draft: Draft) -> Service:
         image_digest=images.digest_of(draft),
         image_expected=images.expected_of(draft),
         image_bytes=known.get("image_bytes", _of_kind(draft).get("bytes", 0)) if image else None,
+        image_cuda_code=_cuda_code(_of_kind(draft)) if image else None,
         source=Source.of(engine, known) if draft.kind == BUILD else None,
         packages=_packages(draft),
         ways=ways_of(draft),
@@ -129,13 +130,18 @@ def _packages(draft: Draft) -> Packages | None:
     if not requirement or not draft.is_version_known:
         return None
     spec = _of_kind(draft)
-    code = spec.get("cuda_code")
     return Packages(
         requirement=requirement,
         locks=package_locks.summaries(requirement, draft.catalog.locks),
         apt=tuple(spec.get("apt") or ()),
-        cuda_code=CudaCode(required=tuple(code.get("required") or ()), lost=code.get("lost") or {}) if code else None,
+        cuda_code=_cuda_code(spec),
     )
+
+
+def _cuda_code(spec: Mapping[str, Any]) -> CudaCode | None:
+    """Which files must hold code for the GPU, of engines of which that is known."""
+    code = spec.get("cuda_code")
+    return CudaCode(required=tuple(code.get("required") or ()), lost=code.get("lost") or {}) if code else None
 
 
 def _api(draft: Draft) -> str:

@@ -100,6 +100,7 @@ ENGINE = Field(
                 "download_bytes": shapes.BYTES,
                 "entrypoint": ENTRYPOINT,
                 "python_packages": PYTHON_PACKAGES,
+                "cuda_code": CUDA_CODE,
             },
         ),
         "packages": Field(

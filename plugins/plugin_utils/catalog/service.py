@@ -57,7 +57,7 @@ class LockSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class CudaCode:
-    """Which libraries of an environment must hold code for the GPU, and what is lost where others hold none (patterns of paths)."""
+    """Which libraries of an engine must hold code for the GPU, and what is lost where others hold none (patterns of paths)."""
 
     required: tuple[str, ...]
     lost: Mapping[str, str]
@@ -201,6 +201,7 @@ class Service:
     image_digest: str | None  # sha256:HEX; None until script/lock has read it
     image_expected: Mapping[str, str]  # digests that others recorded, by what they are of: index, manifest, either
     image_bytes: int | None  # an estimate of the size on disk
+    image_cuda_code: CudaCode | None  # None of other kinds than image
     source: Source | None  # None of other kinds than build
     packages: Packages | None  # None of other kinds than packages
     ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
@@ -257,6 +258,7 @@ class Service:
 
 
 NESTED: Mapping[str, type] = {
+    "image_cuda_code": CudaCode,
     "entrypoint": Entrypoint,
     "status": Status,
     "source": Source,

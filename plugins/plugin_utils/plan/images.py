@@ -32,6 +32,7 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "bytes": service.get("image_bytes"),
                 "expected": service.get("image_expected") or None,
                 "entrypoint": _entrypoint(service),
+                "cuda_code": service.get("image_cuda_code"),
                 "extras": [],
                 "environments": [],
             },
@@ -65,7 +66,13 @@ def work(
         if not held or not held["present"] or image["digest"] not in (None, held["digest"]):
             todo.append((Kind.PULL, image["reference"], "it is not on the host"))
         elif not gpu_check.holds(
-            held["proof"], require_gpu, host.get("l4t"), version, image["environments"], image["entrypoint"]
+            held["proof"],
+            require_gpu,
+            host.get("l4t"),
+            version,
+            image["environments"],
+            image["entrypoint"],
+            image["cuda_code"],
         ):
             todo.append((Kind.CHECK, image["reference"], "GPU not verified in it yet"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):

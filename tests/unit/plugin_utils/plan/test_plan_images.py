@@ -59,6 +59,10 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
     assert todo([own], host) == [f"check {VLLM}"], "it was proven with another entrypoint"
     unproven = {**host, "images": {VLLM: {**held, "proof": {**proof, "gpu": False}}}}
     assert todo(services, unproven, require_gpu=False) == []
+    reads = [{**one, "image_cuda_code": {"required": ["*/vllm/_C*"], "lost": {}}} for one in services]
+    assert todo(reads, host) == [f"check {VLLM}"], "its CUDA code was never read"
+    read = {**host, "images": {VLLM: {**held, "proof": {**proof, "cuda_code": None}}}}
+    assert todo(reads, read) == []
 
 
 def test_each_image_is_needed_once() -> None:
@@ -72,14 +76,16 @@ def test_each_image_is_needed_once() -> None:
             "bytes": 5,
             "expected": None,
             "entrypoint": None,
+            "cuda_code": None,
             "extras": [],
             "environments": [PLAIN],
         }
     ]
     said = {"how": "is", "words": ["vllm", "serve"]}
-    more = {"image_expected": {"index": ONE}, "entrypoint": {**said, "instead_of": 2}}
+    code = {"required": ["*/vllm/_C*"], "lost": {}}
+    more = {"image_expected": {"index": ONE}, "entrypoint": {**said, "instead_of": 2}, "image_cuda_code": code}
     (needed,) = images.needed([{**service(VLLM), **more}])
-    assert (needed["expected"], needed["entrypoint"]) == ({"index": ONE}, said)
+    assert (needed["expected"], needed["entrypoint"], needed["cuda_code"]) == ({"index": ONE}, said, code)
     listens = {**service(VLLM), "python_packages": ["soundfile==2", "librosa==1"]}
     (needed,) = images.needed([service(VLLM), listens, listens])
     assert needed["extras"] == [["librosa==1", "soundfile==2"]], "once, whatever their order"
