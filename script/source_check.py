@@ -14,6 +14,7 @@ import io
 import tarfile
 import tomllib
 import zipfile
+import zlib
 
 STUBS = {"nvidia_stub", "wheel_stub"}
 NETWORK = {"ftplib", "http.client", "httpx", "pip", "requests", "socket", "subprocess", "urllib.request", "urllib3"}
@@ -33,8 +34,10 @@ def build_requirements(file: str, content: bytes) -> list[str]:
     if "pyproject.toml" in texts:
         try:
             project = tomllib.loads(texts["pyproject.toml"]).get("build-system", {})
-        except (tomllib.TOMLDecodeError, AttributeError) as error:
+        except tomllib.TOMLDecodeError as error:
             raise Refused(f"{file}: its pyproject.toml cannot be read: {error}") from None
+    if not isinstance(project, dict):
+        raise Refused(f"{file}: build-system in its pyproject.toml is not a table")
     requires, backend = project.get("requires", LEGACY), str(project.get("build-backend", ""))
     if not (isinstance(requires, list) and all(isinstance(one, str) for one in requires)):
         raise Refused(f"{file}: build-system.requires in its pyproject.toml is not a list of requirements")
@@ -67,7 +70,7 @@ def _scripts(file: str, content: bytes) -> dict[str, str]:
                 for member in tar:
                     inside = tar.extractfile(member) if member.isfile() and member.name.endswith(KINDS) else None
                     found |= {member.name: inside.read()} if inside else {}
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
         raise Refused(f"{file} cannot be read: {error}") from None
     return {name.partition("/")[2]: text.decode(errors="replace") for name, text in found.items()}
 

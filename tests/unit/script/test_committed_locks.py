@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from pathlib import Path
 
@@ -49,3 +50,11 @@ def test_its_command_makes_the_lock_again(path: Path) -> None:
 def test_devices_have_the_python_of_jetpack_7() -> None:
     assert DEVICES
     assert {parse(path.read_text()).tag for path in DEVICES} == {"cp312-aarch64"}
+
+
+def test_locks_are_made_with_the_uv_of_the_devices() -> None:
+    made, used = (
+        re.search(r"^uv==\S+", (ROOT / name).read_text(), re.MULTILINE)
+        for name in ("requirements/dev.txt", "roles/python_engine/files/uv.txt")
+    )
+    assert made and used and made[0] == used[0]
