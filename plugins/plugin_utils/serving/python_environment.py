@@ -61,13 +61,16 @@ def _caches(home: str) -> dict[str, str]:
     }
 
 
-# Everything that a service needs is on disk before it starts. Hugging Face's libraries know a switch for that, ModelScope's
-# (1.40.2, and modelscope-hub 0.5.1) only the address of the hub. Usage statistics: huggingface_hub, vLLM and others obey DO_NOT_TRACK.
+# Everything that a service needs is on disk before it starts. Hugging Face's libraries know a switch for that, FlashInfer as well
+# (flashinfer/jit/cubin_loader.py), ModelScope's (1.40.2, and modelscope-hub 0.5.1) only the address of the hub; one attempt, because
+# FunASR waits for the last one inside its event loop. Usage statistics: huggingface_hub, vLLM and others obey DO_NOT_TRACK.
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
+    "FLASHINFER_NO_DOWNLOAD": "1",
     "MODELSCOPE_ENDPOINT": f"http://{NOWHERE}",
     "MODELSCOPE_DOMAIN": NOWHERE,
+    "MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS": "1",
     "DO_NOT_TRACK": "1",
 }
 # PyTorch's processes of one engine talk over this interface, also where the service itself listens on another.

@@ -10,51 +10,23 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import testinfra
 
+from tests.integration.real_vllm import real_host
+from tests.integration.real_vllm.real_host import ENDPOINT, START, UNIT, eventually
 from tests.integration.real_vllm.tiny_qwen3 import ANSWER, FIRST_WORDS, REST
 
-ROOT = Path(__file__).resolve().parents[3]
 NAME = "thor08"
-UNIT = "thor-chat.service"
 CONTAINER = "thor-chat"
-ENDPOINT = "http://127.0.0.1:8000"
-MESSAGES = [{"role": "user", "content": "Who are you? /think"}]
-START = 400  # seconds until vLLM answers; 70 to 130 on two cores
 
 
-class Box:
-    """The host, and what runs on it."""
-
-    def __init__(self, host: Any) -> None:
-        self.host = host
-
-    def run(self, command: str) -> str:
-        """Run a shell command as root; its output."""
-        return str(self.host.check_output(command))
-
-    def ask(self, **fields: Any) -> dict[str, Any]:
-        """The answer of a chat, requested on the host itself."""
-        body = json.dumps({"model": "tiny", "messages": MESSAGES, **fields})
-        answer: dict[str, Any] = json.loads(
-            self.run(f"curl -sS --fail --max-time 120 --json '{body}' {ENDPOINT}/v1/chat/completions")
-        )
-        return answer
-
-    def answers(self) -> bool:
-        """Whether it answers, and systemd knows it."""
-        up = self.host.run(f"systemctl is-active {UNIT}").stdout.strip() == "active"
-        return up and bool(self.host.run(f"curl -sS --fail --max-time 5 {ENDPOINT}/v1/models").rc == 0)
+class Box(real_host.Box):
+    """The host, and its containers."""
 
     def inspect(self) -> dict[str, Any]:
         """What Docker reports about the container."""
@@ -79,12 +51,6 @@ class Box:
         rows = self.run(f"docker top {CONTAINER} -eo pid,args").splitlines()[1:]
         return {int(row.split(None, 1)[0]): row.split(None, 1)[1] for row in rows}
 
-    def journal(self) -> str:
-        """The service's log since its last start."""
-        return self.run(
-            f'journalctl --no-pager -o cat -u {UNIT} --since "$(systemctl show -P ExecMainStartTimestamp {UNIT})"'
-        )
-
     def comes_back(self, before: str) -> float:
         """Wait until it answers in another container than ``before``; returns the seconds."""
         begin = time.monotonic()
@@ -93,44 +59,24 @@ class Box:
         return time.monotonic() - begin
 
 
-def eventually(condition: Callable[[], bool], timeout: float) -> None:
-    """Wait until the condition holds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(1)
-
-
 def play(playbook: str, **variables: Any) -> str:
-    """Run a playbook as a person would; its output, which is also shown."""
-    inventories = ["-i", "inventories/sandbox", "-i", "tests/integration/real_vllm/inventory.yml"]
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, "--limit", NAME, playbook]
-    command += ["-e", json.dumps(variables)]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
-    lines = []
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line)
-    assert process.returncode == 0, "".join(lines[-60:])
-    return "".join(lines)
+    """Run a playbook for this host; its output."""
+    return real_host.play(NAME, playbook, **variables)
 
 
 @pytest.fixture(scope="module", name="box")
-def _box() -> Iterator[Box]:
-    """A fresh host; it is kept for inspection if a test fails, because the next run starts with another one."""
-    subprocess.run([ROOT / "script" / "sandbox", "down", NAME], check=True)
-    subprocess.run([ROOT / "script" / "sandbox", "up", NAME], check=True)
-    yield Box(testinfra.get_host(f"ssh://{NAME}", ssh_config=str(ROOT / ".sandbox" / "ssh_config"), sudo=True))
-    subprocess.run([ROOT / "script" / "sandbox", "down", NAME], check=True)
+def _box(request: pytest.FixtureRequest) -> Iterator[Box]:
+    for host in real_host.fresh(request, NAME):
+        yield Box(host)
 
 
 def test_site_provisions_a_fresh_host(box: Box) -> None:
+    begin = time.monotonic()
     play("site.yml")
+    seconds = real_host.first_answer(box, begin)
     assert box.answers()
+    size = int(box.run("docker image inspect --format '{{.Size}}' $(docker image ls -q) | sort -n | tail -n 1"))
+    real_host.note("image", seconds_to_first_answer=seconds, disk_mb=size / 1e6)
 
 
 def test_a_second_run_changes_nothing(box: Box) -> None:
