@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Make a tiny SenseVoiceSmall and its voice activity detection: tiny_sensevoice.py DIRECTORY, with the Python of FunASR.
+"""Make a tiny SenseVoiceSmall and its voice activity detection: tiny_sensevoice.py DIRECTORY [deaf], with the Python of FunASR.
 
 The files have the names and the keys of the models on the hub (iic/SenseVoiceSmall and its VAD), and small random layers.
-The last layer of each says what comes out: always the token of WORD, and always speech.
+The last layer of each says what comes out: always the token of WORD, and always speech, or never if it is deaf.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ FRONTEND = {"fs": 16000, "window": "hamming", "n_mels": MELS, "frame_length": 25
 def cmvn(path: Path, width: int) -> None:
     """A file of means and variances that change nothing, in Kaldi's text format."""
     shift, scale = " ".join(["0"] * width), " ".join(["1"] * width)
-    row = f"<LearnRateCoef> 0 [ {{}} ]\n"
-    path.write_text(
-        f"<Nnet>\n<Splice> {width} {width}\n[ 0 ]\n<AddShift> {width} {width}\n{row.format(shift)}"
-        f"<Rescale> {width} {width}\n{row.format(scale)}</Nnet>\n"
-    )
+    layers = [
+        f"<{name}> {width} {width}\n<LearnRateCoef> 0 [ {row} ]\n"
+        for name, row in (("AddShift", shift), ("Rescale", scale))
+    ]
+    path.write_text(f"<Nnet>\n<Splice> {width} {width}\n[ 0 ]\n{''.join(layers)}</Nnet>\n")
 
 
 def save(folder: Path, model: torch.nn.Module, config: dict[str, Any], metas: dict[str, Any]) -> None:
@@ -59,13 +59,22 @@ def sensevoice(folder: Path) -> None:
         input=str(text), model_prefix=str(stem), vocab_size=24, model_type="bpe", hard_vocab_limit=False, minloglevel=2
     )
     text.unlink()
-    stem.with_suffix(".vocab").unlink(missing_ok=True)
-    (folder / f"{stem.name}.vocab").unlink(missing_ok=True)
+    (folder / f"{stem.name}.vocab").unlink()
     tokens = sentencepiece.SentencePieceProcessor(model_file=str(folder / TOKENIZER))
     encoder = {
-        **{"output_size": 32, "attention_heads": 2, "linear_units": 64, "num_blocks": 2, "tp_blocks": 1},
-        **{"dropout_rate": 0.1, "positional_dropout_rate": 0.1, "attention_dropout_rate": 0.1, "input_layer": "pe"},
-        **{"pos_enc_class": "SinusoidalPositionEncoder", "normalize_before": True, "kernel_size": 11, "sanm_shfit": 0},
+        "output_size": 32,
+        "attention_heads": 2,
+        "linear_units": 64,
+        "num_blocks": 2,
+        "tp_blocks": 1,
+        "dropout_rate": 0.1,
+        "positional_dropout_rate": 0.1,
+        "attention_dropout_rate": 0.1,
+        "input_layer": "pe",
+        "pos_enc_class": "SinusoidalPositionEncoder",
+        "normalize_before": True,
+        "kernel_size": 11,
+        "sanm_shfit": 0,
         "selfattention_layer_type": "sanm",
     }
     model_conf = {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1}
@@ -76,30 +85,46 @@ def sensevoice(folder: Path) -> None:
         model.ctc.ctc_lo.bias[tokens.piece_to_id(f"\u2581{WORD}")] = 1000
     cmvn(folder / "am.mvn", WIDTH)
     config = {
-        **{"encoder": "SenseVoiceEncoderSmall", "encoder_conf": encoder, "model": "SenseVoiceSmall"},
-        **{"model_conf": model_conf, "tokenizer": "SentencepiecesTokenizer", "frontend": "WavFrontend"},
+        "encoder": "SenseVoiceEncoderSmall",
+        "encoder_conf": encoder,
+        "model": "SenseVoiceSmall",
+        "model_conf": model_conf,
+        "tokenizer": "SentencepiecesTokenizer",
+        "frontend": "WavFrontend",
         "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
         "frontend_conf": {**FRONTEND, "lfr_m": FRAMES, "lfr_n": STEP, "cmvn_file": None},
     }
     save(folder, model, config, {"tokenizer_conf": {"bpemodel": TOKENIZER}, "frontend_conf": {"cmvn_file": "am.mvn"}})
 
 
-def vad(folder: Path) -> None:
-    """A voice activity detection that hears speech in everything."""
+def vad(folder: Path, deaf: bool) -> None:
+    """A voice activity detection that hears speech in everything, or in nothing."""
     folder.mkdir(parents=True)
     width, outputs = MELS * 5, 8
     encoder = {
-        **{"input_dim": width, "input_affine_dim": 8, "fsmn_layers": 1, "linear_dim": 16, "proj_dim": 8},
-        **{"lorder": 4, "rorder": 0, "lstride": 1, "rstride": 0, "output_affine_dim": 8, "output_dim": outputs},
+        "input_dim": width,
+        "input_affine_dim": 8,
+        "fsmn_layers": 1,
+        "linear_dim": 16,
+        "proj_dim": 8,
+        "lorder": 4,
+        "rorder": 0,
+        "lstride": 1,
+        "rstride": 0,
+        "output_affine_dim": 8,
+        "output_dim": outputs,
     }
     conf = {"sample_rate": 16000, "silence_pdf_num": 1, "sil_pdf_ids": [0], "max_end_silence_time": 800}
     model = FsmnVADStreaming(encoder="FSMN", encoder_conf=encoder, **conf)
     with torch.no_grad():
-        model.encoder.out_linear2.linear.bias[0] = -20
+        model.encoder.out_linear2.linear.bias[0] = 20 if deaf else -20
     cmvn(folder / "am.mvn", width)
     config = {
-        **{"frontend": "WavFrontendOnline", "model": "FsmnVADStreaming", "model_conf": conf},
-        **{"encoder": "FSMN", "encoder_conf": encoder},
+        "frontend": "WavFrontendOnline",
+        "model": "FsmnVADStreaming",
+        "model_conf": conf,
+        "encoder": "FSMN",
+        "encoder_conf": encoder,
         "frontend_conf": {**FRONTEND, "dither": 0.0, "lfr_m": 5, "lfr_n": 1, "cmvn_file": None},
     }
     save(folder, model, config, {"frontend_conf": {"cmvn_file": "am.mvn"}})
@@ -108,4 +133,4 @@ def vad(folder: Path) -> None:
 if __name__ == "__main__":
     torch.manual_seed(1)
     sensevoice(Path(sys.argv[1]) / SENSEVOICE)
-    vad(Path(sys.argv[1]) / VAD)
+    vad(Path(sys.argv[1]) / VAD, deaf="deaf" in sys.argv[2:])
