@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,7 +45,9 @@ START = 240  # seconds; 20 on two idle cores
 def _environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """FunASR's packages by hash. PyTorch for CPUs comes from where uv is configured to find it (UV_FIND_LINKS), else pip."""
     tree = tmp_path_factory.mktemp("funasr") / "environment"
-    uv = str(Path(sys.executable).with_name("uv"))
+    beside = str(Path(sys.executable).parent)
+    uv = shutil.which("uv", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
+    assert uv, "requirements/dev.txt has uv"
     known = lock.parse(LOCK.read_text(encoding="utf-8"))
     links = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS", "").replace(" ", ",")
     settings = {**os.environ, "UV_FIND_LINKS": links}
