@@ -76,12 +76,15 @@ def _number(name: str) -> int:
 
 
 def candidates(root: Path, only: Sequence[str] | None = None) -> Iterator[Path]:
-    """Every ELF file below ``root`` with a section for CUDA code; links and the kernel's own folders are not followed.
+    """Every ELF file below ``root`` with a section for CUDA code; neither links nor other file systems (/proc) are followed.
 
     ``only``: patterns of paths below ``root``, without which other files are not looked at.
     """
+    device = os.stat(
+        root
+    ).st_dev  # of the folder itself: os.path.ismount would leave /proc/<pid>/root for the host's own root
     for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not os.path.ismount(os.path.join(folder, name))]
+        folders[:] = [name for name in folders if is_on(device, os.path.join(folder, name))]
         for name in names:
             path = Path(folder, name)
             if only is not None and not _matches(path.relative_to(root).as_posix(), only):
@@ -93,6 +96,14 @@ def candidates(root: Path, only: Sequence[str] | None = None) -> Iterator[Path]:
                     yield path
             except (OSError, ValueError):  # a file of another kind, or one that is cut: nothing can load it
                 continue
+
+
+def is_on(device: int, folder: str) -> bool:
+    """Whether a folder is on this device, by its number."""
+    try:
+        return os.lstat(folder).st_dev == device
+    except OSError:  # it is gone
+        return False
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:
@@ -235,6 +246,8 @@ def text(record: Mapping[str, Any] | None) -> str:
     if record is None:
         return "CUDA code not read"
     runs, lacks = record["runs"], record["lacks"]
+    if not runs and not lacks:
+        return "no file with CUDA code found"
     gpu = "Thor" if record["architecture"] == THOR else f"sm_{record['architecture']}"
     line = f"{len(runs)} of {len(runs) + len(lacks)} CUDA libraries run on {gpu}"
     # The catalog explains a name in brackets.

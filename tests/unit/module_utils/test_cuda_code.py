@@ -156,3 +156,17 @@ def test_a_line_without_losses_and_without_a_result() -> None:
     record = {"architecture": "90", "runs": ["a"], "lacks": []}
     assert cuda_code.text(record) == "1 of 1 CUDA libraries run on sm_90"
     assert cuda_code.text(None) == "CUDA code not read"
+    assert cuda_code.text({**record, "runs": []}) == "no file with CUDA code found"
+
+
+def test_the_walk_stays_on_the_disk_of_a_process_root() -> None:
+    # As a container's root is: a link of the kernel. os.path.ismount resolves it to the host's root, so that all below is a mount.
+    root = f"/proc/{os.getpid()}/root"
+    device = os.stat(root).st_dev
+    assert cuda_code.is_on(device, f"{root}/usr") and not cuda_code.is_on(device, f"{root}/proc")
+    assert not cuda_code.is_on(device, f"{root}/nowhere")
+
+
+def test_other_file_systems_are_left_out(tree: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_code, "is_on", lambda _device, folder: not folder.endswith("/torch"))
+    assert {path.partition("/")[0] for path in cuda_code.scan(tree, program)} == {"engine"}
