@@ -59,7 +59,7 @@ class ActionModule(ActionBase):
         merged.flags = files.flags(args["catalog"])
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         own = given["package_locks"]
-        merged.locks = files.locks(args["catalog"], own if isinstance(own, str) else None)
+        merged.locks = files.locks(args["catalog"], own if isinstance(own, str) else "")
         resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
         found = [
             *unknown.problems,

@@ -67,6 +67,7 @@ options:
   package_locks:
     description: Folder on the controller with lock files of Python packages, which come before those of the collection.
     type: path
+    default: ""
   device_memory_gib:
     description: Memory of the device in GiB, of which vLLM and SGLang get their share.
     type: float

@@ -66,6 +66,7 @@ def service_of(draft: Draft) -> Service:
         entrypoint=images.entrypoint_of(draft, _of_kind(draft)),
         argv=argv,
         environment=environment,
+        working_directory=engine.get("working_directory"),
         secrets=secrets,
         api_key=next((one for one in [(engine.get("secret_options") or {}).get("api-key")] if one in secrets), None),
         model=draft.artifact,

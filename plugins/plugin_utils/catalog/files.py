@@ -42,7 +42,7 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
     return lists
 
 
-def locks(folder: str, own: str | None) -> tuple[LockFile, ...]:
+def locks(folder: str, own: str = "") -> tuple[LockFile, ...]:
     """The lock files of Python packages: those in the inventory's ``own`` folder before the collection's."""
     return (*(package_locks.read(own) if own else ()), *package_locks.read(str(Path(folder, "packages"))))
 

@@ -34,7 +34,7 @@ class Inputs:
     allow_unchecked_flags: bool = False
     allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
-    package_locks: str | None = None  # a folder on the controller
+    package_locks: str = ""  # a folder on the controller; empty: none
     in_doubt: frozenset[str] = frozenset()
     device_memory_gib: float = DEVICE_MEMORY_GIB
 

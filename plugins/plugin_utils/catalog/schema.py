@@ -66,6 +66,7 @@ ENGINE = Field(
         "title": TEXT,
         "role": shapes.NAME,
         "command": Field((list,), required=True, items=TEXT),
+        "working_directory": shapes.PATH,
         "listen": Field((dict,), required=True, keys={"address": needed(shapes.OPTION), "port": needed(shapes.OPTION)}),
         "served_name_option": nullable(shapes.OPTION),
         "list_style": Field((str,), choices=("space", "comma", "repeat")),
@@ -260,7 +261,7 @@ HOST: Mapping[str, Field] = {
     "allow_unchecked_flags": SWITCH,
     "allow_unsafe_options": Field((list,), items=shapes.OPTION),
     "ngc_registry": shapes.REGISTRY,
-    "package_locks": nullable(shapes.PATH),
+    "package_locks": shapes.text(r"(/[^\\]*)?", "an absolute path, or empty"),
     "device_memory_gib": shapes.GIBIBYTES,
 }
 NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PROFILE}

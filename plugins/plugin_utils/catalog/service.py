@@ -208,6 +208,7 @@ class Service:
     entrypoint: Entrypoint | None  # None of other kinds than image
     argv: tuple[str, ...]  # the whole command, beginning with the engine's own
     environment: Mapping[str, str]
+    working_directory: str | None  # None: one of the service's own
     secrets: tuple[str, ...]  # names of variables only: the values are in no fact
     api_key: str | None  # the one of these that holds the key which clients must send
     model: HubArtifact | UrlArtifact

@@ -44,7 +44,7 @@ def context(service: Service, host: Mapping[str, Any], settings: Settings, secre
         "remove_command": [*supervisor, "--remove"],
         "environment": sorted((f"{key}={value}" for key, value in environment.items()), key=str.lower),
         "secrets": f"/{FOLDER}/{service.name}-{secret_tag or 'new'}.env" if service.secrets else None,
-        "home": home,
+        "working_directory": home if in_container else service.working_directory or home,
         "identifier": f"thor-{service.name}",
         "cache": f"thor/{service.name}",
         "restart_steps": (host["systemd"] or 0) >= 254,

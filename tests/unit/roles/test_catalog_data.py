@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import real_catalog
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, entries, kinds, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
@@ -24,10 +25,7 @@ FILES = ROOT / "roles" / "catalog" / "files"
 POST = yaml.safe_load(Path(__file__).with_name("reference_post.yml").read_text(encoding="utf-8"))
 REFERENCE = yaml.safe_load((FILES / "reference.yml").read_text(encoding="utf-8"))["reference"]
 DATA = catalog_action.files(str(FILES))
-CATALOG, PROBLEMS = entries.build(DATA, {})
-for _path in sorted((FILES / "flags").glob("*.json")):
-    _list = json.loads(_path.read_text(encoding="utf-8"))
-    CATALOG.flags[_list["engine"], _list["version"]] = _list["options"]
+CATALOG, PROBLEMS = real_catalog.load()
 PROFILES = {
     "qwen3-8b-vllm",
     "qwen3-8b-sglang",
@@ -45,6 +43,7 @@ PROFILES = {
     "whisper-large-v3-turbo-whisper-cpp",
     "qwen2-5-vl-7b-awq-vllm",
     "qwen3-vl-30b-a3b-llama-cpp",
+    "sensevoice-small-funasr",
 }
 # Every hash and fingerprint allowed in the catalog, with its source. A new one belongs here too.
 PINS = {
@@ -129,13 +128,13 @@ def test_every_profile_resolves(name: str) -> None:
     json.dumps(service)
     weights = service["model"]["bytes"] / 2**30
     assert weights < service["memory_gib"] < 120, "the budget covers the weights and fits a Thor with 128 GB"
-    assert re.fullmatch(r"(.+)-(vllm|sglang|llama-cpp|whisper-cpp)", name)
+    assert re.fullmatch(r"(.+)-(vllm|sglang|llama-cpp|whisper-cpp|funasr)", name)
     assert name.endswith(service["engine"].replace(".", "-"))
 
 
 def test_every_model_has_a_profile() -> None:
     profiles = CATALOG.profiles.values()
-    files = {key for profile in profiles for key in profile.get("files_not_thinking", [])}
+    files = {key for profile in profiles for name in ("files", "files_not_thinking") for key in profile.get(name, [])}
     assert {profile["model"] for profile in profiles} | files == set(CATALOG.models)
 
 

@@ -32,7 +32,7 @@ def write(folder: Path, tag: str, requirement: str = REQUIREMENT, size: int = 10
 def resolved(collection: Path, own: Path | None = None) -> Resolution:
     catalog, problems = real_catalog.load({"engines": ENGINES})
     assert problems == []
-    catalog.locks = files.locks(str(collection), str(own) if own else None)
+    catalog.locks = files.locks(str(collection), str(own or ""))
     return resolve(Inputs([{"profile": "qwen3-8b-vllm", "version": "mine"}]), catalog)
 
 

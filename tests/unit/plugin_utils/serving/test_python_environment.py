@@ -121,3 +121,14 @@ def test_the_supervisor_fits_memory_and_sampling_values_without_a_container() ->
 def test_the_tree_is_the_observed_one() -> None:
     assert python_environment.tree(VLLM, HOST) == TREE
     assert python_environment.tree(VLLM, {}) == "/opt/thor/engines/vllm/packaged"
+
+
+def test_funasr_finds_its_models_below_the_folder_that_it_is_started_in() -> None:
+    funasr = resolved.service("sensevoice-small-funasr")
+    folder = directive(funasr, "WorkingDirectory")
+    assert [one.path.removeprefix(f"{folder}/") for one in (funasr.model, *funasr.files)] == [
+        # _server_app.py of 1.4.16 asks for this name, and name_maps_from_hub.py has this one for fsmn-vad.
+        *("iic/SenseVoiceSmall", "iic/speech_fsmn_vad_zh-cn-16k-common-pytorch"),
+    ]
+    assert funasr.argv[funasr.argv.index("--model") + 1] == funasr.served_name == "sensevoice"
+    assert directive(VLLM, "WorkingDirectory") == HOME
