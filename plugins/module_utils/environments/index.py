@@ -99,11 +99,11 @@ class Index:
         return found - {""}
 
 
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """A text in which no password stands."""
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text in which no password stands: none of ``secrets``, and none in any address."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "****")
-    return text
+    return re.sub(r"://[^/\s@]+@", "://****@", text)
 
 
 def parse(arguments: str, configured: Iterable[str] = ()) -> Index:

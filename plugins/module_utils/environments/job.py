@@ -44,6 +44,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        shutil.rmtree(_stage_of(tree_of(spec)), ignore_errors=True)  # it is made anew in any case
         free = " and ".join(f"{_free_bytes(spec[key]):,} on {spec[key]}" for key in ("state", "prefix"))
         raise JobFailed(
             f"THOR-DISK-FULL: {error.strerror} while the environment of {spec['engine']} {spec['version']} was made; {free} are free "
@@ -96,7 +97,7 @@ def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) 
     """Make the environment; returns its record and the bytes fetched by this job."""
     begun = time.monotonic()
     tree.parent.mkdir(parents=True, exist_ok=True)
-    stage = tree.with_name(f".{tree.name}.partial")
+    stage = _stage_of(tree)
     work = _work_of(spec)
     earlier = earlier_bytes(spec, lock)
     sources = uv.provide(spec, report)
@@ -143,6 +144,11 @@ def tree_of(spec: dict[str, Any]) -> Path:
 def earlier_bytes(spec: dict[str, Any], lock: locks.Lock) -> int:
     """The bytes of packages that an interrupted job has left."""
     return progress.fetched_bytes(_work_of(spec) / install.CACHE, lock)
+
+
+def _stage_of(tree: Path) -> Path:
+    """The environment while it is made."""
+    return tree.with_name(f".{tree.name}.partial")
 
 
 def _work_of(spec: dict[str, Any]) -> Path:

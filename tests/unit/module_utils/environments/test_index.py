@@ -71,7 +71,8 @@ def test_secrets_are_found_and_removed() -> None:
     where = index.parse("-i https://me:p%40ss@h/simple --extra-index-url https://t0ken@h2/ --proxy http://u:w0rd@p:1")
     assert where.secrets() == {"p%40ss", "p@ss", "t0ken", "w0rd"}
     text = index.without_secrets("at https://me:p%40ss@h and https://t0ken@h2, p@ss", where.secrets())
-    assert text == "at https://me:****@h and https://****@h2, ****"
+    assert text == "at https://****@h and https://****@h2, ****"
+    assert index.without_secrets("global.index-url='http://a:b@c/simple'") == "global.index-url='http://****@c/simple'"
 
 
 def test_pips_own_configuration() -> None:
