@@ -92,10 +92,8 @@ def problems(
     services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], chosen: EnvironmentSettings
 ) -> list[Problem]:
     """What prevents the environments: no lock for this host's Python or machine, nothing to compile with, arguments for pip alone."""
-    found = [problem for sharing in _users(services).values() for problem in _unlocked(sharing[0], host)]
-    wrong = index.problem(chosen.pip_arguments) if _of_role(services) else None
-    if wrong:
-        found.append(wrong)
+    found = wrong_arguments(services, chosen)
+    found += [problem for sharing in _users(services).values() for problem in _unlocked(sharing[0], host)]
     has_python = host["python"]["tag"] is not None
     missing = [] if chosen.install_packages or not has_python else lacking(services, host, chosen)
     if missing:
@@ -110,6 +108,12 @@ def problems(
         )
         found.append(Problem("THOR-COMPILER-MISSING", "python_engine_install_packages", False, reason, remedy))
     return found
+
+
+def wrong_arguments(services: Iterable[Mapping[str, Any]], chosen: EnvironmentSettings) -> list[Problem]:
+    """Arguments that only pip knows: environments are made by uv. No host has to be observed for that."""
+    wrong = index.problem(chosen.pip_arguments) if _of_role(services) else None
+    return [wrong] if wrong else []
 
 
 def tag_of(host: Mapping[str, Any], locks: Iterable[str] = ()) -> str | None:

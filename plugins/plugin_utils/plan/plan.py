@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, preflight, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
 
@@ -66,9 +66,12 @@ def _problems(
 ) -> list[Problem]:
     if host is not None:
         return preflight.judge(services, host, settings)
-    return preflight.over_memory(
-        services, settings.device_memory_gib, settings.memory_reserve_gib, "thor_device_memory_gib"
-    )
+    return [
+        *environments.wrong_arguments(services, settings.environments),
+        *preflight.over_memory(
+            services, settings.device_memory_gib, settings.memory_reserve_gib, "thor_device_memory_gib"
+        ),
+    ]
 
 
 def _shares(

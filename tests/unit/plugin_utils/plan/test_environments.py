@@ -261,6 +261,7 @@ def test_arguments_that_only_pip_takes_are_refused_where_environments_are_used()
     chosen = replace(SETTINGS, environments=replace(CHOSEN, pip_arguments="--retries 9"))
     problem = only(judge([vllm()], HOST, chosen))
     assert problem.code == "THOR-PACKAGES-ARGUMENTS" and "--retries" in problem.reason
+    assert plan("thor01", [vllm()], None, chosen).problems == (problem,), "without contact, too"
     mirror = replace(CHOSEN, pip_arguments="--index-url https://me:secret@mirror.example/simple")
     assert judge([vllm()], HOST, replace(SETTINGS, environments=mirror)) == []
     assert judge([service(kind="build")], HOST, chosen) == []
