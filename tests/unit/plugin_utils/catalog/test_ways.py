@@ -29,7 +29,7 @@ ENGINE: dict[str, Any] = {
     },
 }
 PROFILE = {"engine": "mine", "model": "qwen3-8b", "served_name": "m", "memory_gib": 20}
-LOCKS = {PLATFORM: 4_000_000_000, "cp311-x86_64": 300}
+LOCKS = {"cp311-x86_64": 300, PLATFORM: 4_000_000_000, "cp313-aarch64": 500}
 
 
 def ways(

@@ -284,9 +284,11 @@ def test_without_an_observation_the_plan_is_for_a_thor_or_for_what_has_a_lock() 
     planned = plan("thor01", [vllm()], None, SETTINGS)
     assert [step.subject for step in planned.steps if step.bytes == LOCK["bytes"]] == ["vllm 0.33.0"]
     assert "install vllm 0.33.0 (4 GB)" in text.lines(planned)[0]
-    for_tests = vllm(packages={**PACKAGES, "locks": {"cp311-x86_64": {**LOCK, "path": "/locks/cpu.txt"}}})
-    section = plan("thor01", [for_tests], None, SETTINGS).sections(environments.ROLE)[environments.ROLE]
-    assert [one["lock"] for one in section["environments"]] == ["/locks/cpu.txt"]
+    other = {"cp311-x86_64": {**LOCK, "path": "/locks/cpu.txt"}}
+    for locks, expected in ((other, "/locks/cpu.txt"), ({**other, TAG: LOCK}, LOCK["path"])):
+        mixed = vllm(packages={**PACKAGES, "locks": locks})
+        section = plan("thor01", [mixed], None, SETTINGS).sections(environments.ROLE)[environments.ROLE]
+        assert [one["lock"] for one in section["environments"]] == [expected]
 
 
 def test_a_service_starts_again_when_its_environment_is_renewed_and_not_for_a_proof() -> None:
