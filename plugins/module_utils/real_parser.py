@@ -54,7 +54,11 @@ COUNTS = {
     "sglang": {
         "context_length",
         "cuda_graph_bs",
+        "cuda_graph_bs_decode",
+        "cuda_graph_bs_prefill",
         "cuda_graph_max_bs",
+        "cuda_graph_max_bs_decode",
+        "cuda_graph_max_bs_prefill",
         "max_prefill_tokens",
         "max_running_requests",
         "max_total_tokens",

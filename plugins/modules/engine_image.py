@@ -92,6 +92,16 @@ options:
         type: list
         elements: dict
         default: []
+      parser:
+        description:
+          - Which engine's parser to ask for the options, if no list of them is stored.
+          - A container of the image without GPU and network asks it, once for each digest. The list is kept in C(/var/lib/thor/flags).
+        type: str
+        choices: [vllm, sglang]
+      argvs:
+        description: Arguments that services will pass to the engine, by service name. The parser that is asked must accept them.
+        type: dict
+        default: {}
       extras:
         description: Sets of Python packages that services need in it, each a list of C(NAME==VERSION).
         type: list
@@ -197,6 +207,11 @@ checked:
   type: list
   elements: str
   returned: always
+asked:
+  description: References whose engine was asked for its options, or would be.
+  type: list
+  elements: str
+  returned: always
 derived:
   description: References for which an image with further Python packages was built; in check mode, those whose packages would be checked.
   type: list
@@ -264,6 +279,8 @@ ARGUMENTS: dict[str, Any] = {
             },
             "cuda_code": {"type": "dict"},
             "environments": {"type": "list", "elements": "dict", "default": []},
+            "parser": {"type": "str", "choices": ["vllm", "sglang"]},
+            "argvs": {"type": "dict", "default": {}},
             "extras": {"type": "list", "elements": "list", "default": []},
         },
     },
@@ -315,6 +332,7 @@ def main() -> None:
         "changed": bool(todo["pull"] or todo["derive"] or todo["prune"]),
         "pulled": todo["pull"],
         "checked": todo["check"],
+        "asked": todo["ask"],
         "derived": todo["derive"],
         "pruned": todo["prune"],
         "unlocked": entries,

@@ -50,10 +50,6 @@ options:
     description: Whether profiles that are known to be broken may be served.
     type: bool
     default: false
-  allow_unchecked_flags:
-    description: Whether options may go unchecked if there is no list of the options of an engine's version.
-    type: bool
-    default: false
   allow_unsafe_options:
     description:
       - Names of engine options and variables that are allowed although they let a client run or read things on the device.

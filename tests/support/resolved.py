@@ -36,7 +36,7 @@ def packaged(profile: str, **changes: Any) -> Service:
     engine = service(profile).engine
     version = {"packages": f"{engine}==99.0", "engine_version": "99.0"}
     entry = {"profile": profile, "version": "packaged", **changes}
-    settings = {"allow_unchecked_flags": True, "allow_broken": True}
+    settings = {"allow_broken": True}
     resolution = run(entry, extra={"engines": {engine: {"versions": {"packaged": version}}}}, **settings)
     assert resolution.services[0].kind == "packages", resolution.problems
     return resolution.services[0]

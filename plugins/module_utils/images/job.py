@@ -10,8 +10,10 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import (
+    ask,
     derive,
     expected,
     gpu_check,
@@ -42,12 +44,12 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     held = record.read_record()
     before = predict.lines_of(held)
     problems: list[Problem] = []
-    result: dict[str, Any] = {"pulled": [], "checked": [], "derived": [], "pruned": [], "kept": {}}
+    result: dict[str, Any] = {"pulled": [], "checked": [], "asked": [], "derived": [], "pruned": [], "kept": {}}
     try:
         run = _Run(spec, report, held, result)
         for image in spec["images"]:
             try:
-                run.provide(image)
+                problems += run.provide(image)
             except ImageError as error:
                 problems.append(error.problem)
                 if error.problem.code in FATAL:
@@ -80,8 +82,11 @@ class _Run:
         self.held = held
         self.result = result
 
-    def provide(self, image: Mapping[str, Any]) -> None:
-        """Have one image pulled, tagged, recorded and checked, with the packages it needs. Raises ImageError."""
+    def provide(self, image: Mapping[str, Any]) -> list[Problem]:
+        """Have one image pulled, tagged, recorded and checked, with the packages it needs, and its engine asked for its options.
+
+        Returns what the engine refuses. Raises ImageError.
+        """
         local = record.Local.ask(self.docker)
         digest = predict.digest_for(image, self.held, local)
         if digest is None or not local.has(image["reference"], digest):
@@ -98,6 +103,15 @@ class _Run:
             record.write_record(self.held)
         self._check_gpu(image, entry)
         self._derive(image, entry, local)
+        return self._ask(image, entry["digest"])
+
+    def _ask(self, image: Mapping[str, Any], digest: str) -> list[Problem]:
+        if not ask.is_due(image, digest):
+            return []
+        self.report.progress(0, 0, text=f"{image['reference']}: asking the engine for its options")
+        problems = asked_flags.settle(ask.subject_of(image, digest), lambda: ask.ask(self.docker, image, digest))
+        self.result["asked"].append(image["reference"])
+        return problems
 
     def _pull(self, image: Mapping[str, Any], digest: str | None) -> tuple[str, str]:
         """Digest and architecture of an image that dockerd did not have."""

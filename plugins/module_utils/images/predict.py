@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, prune, record, references
+from ansible_collections.jetson.thor.plugins.module_utils.images import ask, gpu_check, prune, record, references
 
 
 def digest_for(image: Mapping[str, Any], held: record.Record, local: record.Local) -> str | None:
@@ -23,8 +23,8 @@ def recorded_digest(image: Mapping[str, Any], held: record.Record) -> str | None
 
 
 def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -> dict[str, list[str]]:
-    """References to pull, to record (dockerd has them already), to check and to derive from, and names to prune."""
-    todo: dict[str, list[str]] = {"pull": [], "record": [], "check": [], "derive": [], "prune": []}
+    """References to pull, to record (dockerd has them already), to check, to ask for options and to derive from, and names to prune."""
+    todo: dict[str, list[str]] = {"pull": [], "record": [], "check": [], "ask": [], "derive": [], "prune": []}
     for image in spec["images"]:
         reference = image["reference"]
         digest = digest_for(image, held, local)
@@ -38,6 +38,8 @@ def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -
         how = (environments, image.get("entrypoint"), image.get("cuda_code"))
         if not gpu_check.holds(entry.get("proof"), spec["require_gpu"], spec["l4t"], spec["toolkit"], *how):
             todo["check"].append(reference)
+        if ask.is_due(image, digest):
+            todo["ask"].append(reference)
         if record.lacking_extras(image, entry.get("extras", {}), local.has_extra):
             todo["derive"].append(reference)
     if spec["prune"]:

@@ -52,6 +52,8 @@ def service_of(draft: Draft) -> Service:
         engine=draft.engine_name,
         version=draft.version,
         engine_version=known.get("engine_version"),
+        flags_checked=draft.flags is not None,
+        parser=engine.get("parser") if draft.flags is None and draft.kind != BUILD else None,
         kind=draft.kind,
         role=role_of(engine, draft.kind),
         status=draft.status,

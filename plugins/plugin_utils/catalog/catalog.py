@@ -7,13 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, kinds_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.package_locks import LockFile
 
 
 @dataclass
 class Catalog:
-    """The merged catalog. ``flags`` maps (engine, version) to the options that this version has. ``locks`` are the lock files of Python
-    packages: those of the inventory's own folder, and those of the collection.
+    """The merged catalog. ``flags`` maps an engine and its own version to the options that this version has. ``locks`` are the lock
+    files of Python packages: those of the inventory's own folder, and those of the collection.
 
     ``refused`` are entries (noun, name) with a problem that has been reported, ``refused_nouns`` nouns whose entries of the inventory
     are all refused. ``foreign`` are versions (engine, version) that the inventory added or changed: nobody has tried those.
@@ -34,3 +35,15 @@ class Catalog:
     def is_refused(self, noun: str, name: Any) -> bool:
         """Whether an entry is missing because of a problem that has been reported."""
         return noun in self.refused_nouns or (noun, name) in self.refused
+
+    def flags_of(self, engine: str, version: str) -> dict[str, Any] | None:
+        """The options of a version of the catalog; None where no list is stored.
+
+        A list is stored by the engine's own version, which one version of the catalog may call by another name (``flags`` where it is
+        only known about). The name of a version says so itself only where the version is built.
+        """
+        known = self.engines[engine]["versions"].get(version) or {}
+        name = known.get("flags") or known.get("engine_version")
+        if name is None and BUILD in kinds_of(known):
+            name = version
+        return self.flags.get((engine, str(name)))

@@ -42,7 +42,6 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         *_address(draft),
         *keys["port"],
         *_status(draft, service),
-        *flag_checks.missing_list_problems(draft),
         *_option_problems(draft, service),
         *vision.remote_media_problems(draft),
         *keys["memory_gib"],

@@ -168,7 +168,7 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         model=catalog.models[profile["model"]],
         version=version,
         known=engine["versions"].get(version) or {},
-        flags=catalog.flags.get((name, version)),
+        flags=catalog.flags_of(name, version),
         list_style=engine.get("list_style", "space"),
         kind=kind_of(engine, version),
         is_version_known="version" not in unclear and version in engine["versions"],

@@ -34,7 +34,7 @@ def files(folder: str) -> dict[str, Any]:
 
 @cache
 def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Every stored list of an engine's options, by engine and version."""
+    """Every stored list of an engine's options, by the engine and its own version."""
     lists: dict[tuple[str, str], dict[str, Any]] = {}
     for path in sorted(Path(folder, "flags").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))

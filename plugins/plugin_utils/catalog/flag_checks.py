@@ -12,7 +12,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, own_entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
 
@@ -27,16 +26,6 @@ def set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
     if engine.get("memory"):
         flags[engine["memory"]["option"]] = "the key memory_gib"
     return flags
-
-
-def missing_list_problems(draft: Draft) -> list[Problem]:
-    """An image without a list of its options. The build of an engine asks the engine itself."""
-    needs_list = draft.kind == IMAGE and draft.is_version_known
-    if draft.flags is not None or not needs_list or draft.inputs.allow_unchecked_flags:
-        return []
-    reason = f"There is no list of the options of {draft.engine_name} {draft.version}, so flags cannot be checked."
-    remedy = "Make one with script/flags, or set thor_allow_unchecked_flags: true."
-    return [Problem("THOR-FLAGS-MISSING", draft.place, draft.profile_name, reason, remedy)]
 
 
 def flag_problems(draft: Draft) -> list[Problem]:

@@ -31,7 +31,6 @@ class Inputs:
     address: str = "127.0.0.1"
     allow_unauthenticated: bool = False
     allow_broken: bool = False
-    allow_unchecked_flags: bool = False
     allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
     package_locks: str = ""  # a folder on the controller; empty: none

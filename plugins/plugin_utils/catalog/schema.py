@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ansible_collections.jetson.thor.plugins.module_utils import real_parser
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
@@ -92,6 +93,8 @@ ENGINE = Field(
             },
         ),
         "bench": WORDS,
+        # Whose parser knows the options, if it can be asked on the device.
+        "parser": nullable(Field((str,), choices=real_parser.ENGINES)),
         # What only versions with an image, or only those made of Python packages, need.
         "image": Field(
             (dict,),
@@ -153,6 +156,7 @@ ENGINE = Field(
                     "commit": shapes.COMMIT,
                     "source": SOURCE,
                     "engine_version": ENGINE_VERSION,
+                    "flags": ENGINE_VERSION,
                     "cuda": TEXT,
                     "released": nullable(TEXT),
                     "digest": shapes.DIGEST,
@@ -258,7 +262,6 @@ HOST: Mapping[str, Field] = {
     "address": TEXT,
     "allow_unauthenticated": SWITCH,
     "allow_broken": SWITCH,
-    "allow_unchecked_flags": SWITCH,
     "allow_unsafe_options": Field((list,), items=shapes.OPTION),
     "ngc_registry": shapes.REGISTRY,
     "package_locks": shapes.text(r"(/[^\\]*)?", "an absolute path, or empty"),

@@ -203,6 +203,8 @@ class Service:
     image_bytes: int | None  # an estimate of the size on disk
     image_cuda_code: CudaCode | None  # None of other kinds than image
     source: Source | None  # None of other kinds than build
+    flags_checked: bool  # whether a stored list has the options of this version
+    parser: str | None  # otherwise: whose parser the device asks for them; None where it cannot
     packages: Packages | None  # None of other kinds than packages
     ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
     entrypoint: Entrypoint | None  # None of other kinds than image

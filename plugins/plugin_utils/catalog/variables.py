@@ -43,8 +43,12 @@ RENAMED: dict[str, tuple[str, ...]] = {
 }
 # Variables that are gone, and why nothing takes their place.
 GONE: dict[str, str] = {
-    f"{prefix}_allow_unbounded_memory": "No version of an engine exceeds its memory budget, so nothing has to be allowed. Remove it."
+    f"{prefix}_{name}": f"{reason} Remove it."
     for prefix in ("thor", "catalog")
+    for name, reason in {
+        "allow_unbounded_memory": "No version of an engine exceeds its memory budget, so nothing has to be allowed.",
+        "allow_unchecked_flags": "An engine without a stored list of options is asked for them on the device.",
+    }.items()
 }
 EDITS = 2
 

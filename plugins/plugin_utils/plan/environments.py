@@ -14,6 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs im
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import PACKAGES, ROLES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options
 
 ROLE = ROLES[PACKAGES]
 # What some Debian packages bring, in words: what is observed on a host is that, not the package.
@@ -31,16 +32,17 @@ class EnvironmentSettings:
 
 @dataclass(frozen=True)
 class Environment:
-    """One Python environment that has to be installed, or whose CUDA code has to be proven, on a host."""
+    """One Python environment that has to be installed on a host, or whose CUDA code or options have to be checked there."""
 
     engine: str
     version: str
     lock: str  # a path on the controller
     argvs: Mapping[str, Sequence[str]]  # the services' arguments, which the engine must accept
+    parser: str | None  # whose parser is asked for the options; None: a list of them is stored
     cuda_code: Mapping[str, Any] | None  # None: nothing has to be proven
     keep: tuple[str, ...]  # the versions of the engine that services need
     reasons: tuple[str, ...] = ()
-    is_installed: bool = False  # whether only the CUDA code has to be proven
+    is_installed: bool = False  # whether only its CUDA code or its options have to be checked
     packages: int = 0
     bytes: int = 0  # to fetch
 
@@ -152,15 +154,19 @@ def _environment(
         return None
     cuda_code = service["packages"]["cuda_code"] if chosen.prove_cuda_code else None
     made = host["environments"].get(service["engine"], {}).get(service["version"])
-    reasons = _reasons(made, fingerprint(lock["sha256"], tag), tag)
+    built = fingerprint(lock["sha256"], tag)
+    reasons = _reasons(made, built, tag)
     is_installed = not reasons
     if is_installed and not checks.is_proven(made["cuda_code"] if made else None, cuda_code):
         reasons = ("it is not known whether it holds code for this GPU",)
+    if is_installed and service["parser"] and asked_options.kept(service["engine"], built, host) is None:
+        reasons = (*reasons, f"its options are not known: {asked_options.REASON}")
     return Environment(
         engine=service["engine"],
         version=service["version"],
         lock=lock["path"],
         argvs={one["name"]: one["argv"][1:] for one in sharing},
+        parser=service["parser"],
         cuda_code=cuda_code,
         keep=tuple(keep),
         reasons=reasons,

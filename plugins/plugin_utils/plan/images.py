@@ -9,13 +9,14 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.images import gpu_check, record
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolkit
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind
 
 
 def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The images of container services, each once: reference, digest (or None), what others ``expected``, engine, version,
-    bytes, how the ``entrypoint`` is used, ``extras`` (sets of Python packages that services need in it) and the
-    ``environments`` of their containers.
+    bytes, how the ``entrypoint`` is used, ``extras`` (sets of Python packages that services need in it), the ``environments`` of
+    their containers, and whose ``parser`` has to accept the ``argvs`` of the services, if no list of its options is stored.
     """
     found: dict[str, dict[str, Any]] = {}
     for service in services:
@@ -35,8 +36,12 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "cuda_code": service.get("image_cuda_code"),
                 "extras": [],
                 "environments": [],
+                "parser": service.get("parser"),
+                "argvs": {},
             },
         )
+        if image["parser"]:
+            image["argvs"][service["name"]] = service["argv"][1:]
         environment = dict(service["environment"])  # all of it: the catalog has added what every container gets
         if environment not in image["environments"]:
             image["environments"].append(environment)
@@ -77,6 +82,8 @@ def work(
             todo.append((Kind.CHECK, image["reference"], "GPU not verified in it yet"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append((Kind.INSTALL, f"Python packages in {image['reference']}", "services need them"))
+        elif image["parser"] and asked_options.kept(image["engine"], held["digest"], host) is None:
+            todo.append((Kind.CHECK, f"options of {image['engine']} {image['version']}", asked_options.REASON))
     return {
         "images": wanted,
         "todo": [

@@ -15,7 +15,14 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import c
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds, environments, images, models, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
+    asked_options,
+    builds,
+    environments,
+    images,
+    models,
+    shares,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 
@@ -41,6 +48,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_programs(services, host, settings),
         *environments.problems(services, host, settings.environments),
         *_flags(services, host),
+        *asked_options.problems(services, host),
         *shares.of_power(host, settings).problems,
         *shares.of_containers(services, host, settings).problems,
         *_memory(services, host, settings),

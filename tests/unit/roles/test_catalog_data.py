@@ -179,7 +179,7 @@ def test_every_status_statement_can_apply_and_the_last_applies_to_the_rest(name:
 )
 def test_status_of_a_version(profile: str, engine: str, version: str, state: str) -> None:
     # Only some versions have a list of options.
-    service = one(profile, engine_versions={engine: version}, allow_unchecked_flags=True)
+    service = one(profile, engine_versions={engine: version})
     assert service["status"]["state"] == state
 
 
@@ -196,7 +196,7 @@ def test_broken_profiles_are_refused_and_the_known_versions_named(
     profile: str, engine: str, refused: list[str], allowed: list[str]
 ) -> None:
     for version in refused + allowed:
-        inputs = Inputs([profile], engine_versions={engine: version}, allow_unchecked_flags=True)
+        inputs = Inputs([profile], engine_versions={engine: version})
         codes = [problem.code for problem in resolve.resolve(inputs, CATALOG).problems]
         assert codes == (["THOR-STATUS-BROKEN"] if version in refused else []), version
 
@@ -274,9 +274,22 @@ def test_verification_sends_the_posts_requests(request_: dict[str, Any]) -> None
 def test_default_versions_and_a_newer_one_of_container_engines_have_a_list_of_options() -> None:
     """Then the tests above have compared the options of the profiles with those of the real engines."""
     for name in ("llama.cpp", "whisper.cpp", "vllm", "sglang"):
-        assert (name, DATA["engines"][name]["version"]) in CATALOG.flags
-    for version in (("vllm", "26.05"), ("sglang", "26.01")):
-        assert version in CATALOG.flags
+        assert CATALOG.flags_of(name, DATA["engines"][name]["version"])
+    for engine, version in (("vllm", "26.05"), ("vllm", "0.33.0"), ("sglang", "26.01"), ("sglang", "0.5.23")):
+        assert CATALOG.flags_of(engine, version)
+    # The same release has the same options, whichever way it is installed.
+    assert CATALOG.flags_of("vllm", "26.10") is CATALOG.flags_of("vllm", "0.31.0")
+
+
+def test_every_stored_list_belongs_to_a_version_of_the_catalog() -> None:
+    for engine, own in CATALOG.flags:
+        assert any(
+            CATALOG.flags_of(engine, version) is CATALOG.flags[engine, own]
+            for version in CATALOG.engines[engine]["versions"]
+        ), (
+            engine,
+            own,
+        )
 
 
 @pytest.mark.parametrize("name", sorted(name for name in PROFILES if "vllm" in name or "sglang" in name))

@@ -102,7 +102,7 @@ def test_the_python_packages_of_an_image_depend_on_its_version_and_api() -> None
         "26.10": ["av", "scipy", "soundfile", "soxr"],
     }.items():
         ear = {"profile": "whisper-small-vllm", "version": version}
-        service = run(ear, allow_unchecked_flags=True).services[0]
+        service = run(ear).services[0]
         assert [one.split("==")[0] for one in service.python_packages] == names
     assert run("qwen3-8b-vllm").services[0].python_packages == ()
 

@@ -15,7 +15,7 @@ FP8 = "qwen3-8b-fp8-vllm"  # broken before vLLM 0.20
 def state(profile: str, version: str | None = None, **extra: Any) -> str:
     """The state of a profile, with what a person has added."""
     entry = {"profile": profile, **({"version": version} if version else {})}
-    result = run(entry, extra=extra, allow_unchecked_flags=True, allow_broken=True)
+    result = run(entry, extra=extra, allow_broken=True)
     assert {problem.code for problem in result.problems} <= {"THOR-LOCK-MISSING"}  # these packages do not exist
     return result.services[0].status.state
 

@@ -4,19 +4,46 @@
 
 from __future__ import annotations
 
+import pytest
 from real_catalog import codes, only, run
 
 
-def test_a_container_version_without_a_list_of_options_is_refused() -> None:
+def test_a_version_without_a_list_of_options_is_left_to_the_device() -> None:
     extra = {"engines": {"vllm": {"version": "99.1", "versions": {"99.1": {"image": "mine:1"}}}}}
+    result = run({"profile": "qwen3-8b-vllm", "options": {"nosuch": 1}}, extra=extra)
+    (service,) = result.services
+    assert (result.problems, service.flags_checked, service.parser) == ([], False, "vllm")
+    (built,) = run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "version": "4227c9b"}).services
+    assert (built.flags_checked, built.parser) == (False, None)  # the program is asked once it is built
+
+
+@pytest.mark.parametrize(
+    ("more", "checked"),
+    [
+        ({"engine_version": "0.20.1"}, True),
+        ({"flags": "0.20.1"}, True),
+        ({"engine_version": "0.99.0", "flags": "0.20.1"}, True),
+        ({"engine_version": "0.99.0"}, False),
+        ({}, False),  # what a version is called says nothing
+    ],
+)
+def test_a_list_is_found_by_the_engines_own_version(more: dict[str, str], checked: bool) -> None:
+    extra = {"engines": {"vllm": {"versions": {"0.20.1": {"image": "mine:1", **more}}}}}
+    (service,) = run("qwen3-8b-vllm", extra=extra, engine_versions={"vllm": "0.20.1"}).services
+    assert (service.flags_checked, service.parser) == (checked, None if checked else "vllm")
+
+
+def test_an_engine_that_nobody_can_ask_says_so() -> None:
+    extra = {"engines": {"vllm": {"parser": "llama"}}}
     problem = only(run("qwen3-8b-vllm", extra=extra))
-    assert problem.code == "THOR-FLAGS-MISSING" and "script/flags" in problem.remedy
-    assert not run("qwen3-8b-vllm", extra=extra, allow_unchecked_flags=True).problems
+    assert problem.code == "THOR-VALUE-INVALID" and "Did you mean 'vllm'?" in problem.remedy
+    extra = {"engines": {"vllm": {"parser": None, "version": "99.1", "versions": {"99.1": {"image": "mine:1"}}}}}
+    assert run("qwen3-8b-vllm", extra=extra).services[0].parser is None
 
 
 def test_options_that_the_collection_sets_are_refused_even_without_a_list() -> None:
     entry = {"profile": "qwen3-8b-vllm", "version": "26.03", "options": {"gpu-memory-utilization": 0.9, "anything": 1}}
-    assert codes(run(entry, allow_unchecked_flags=True)) == ["THOR-FLAG-RESERVED"]
+    assert codes(run(entry)) == ["THOR-FLAG-RESERVED"]
 
 
 def test_options_that_a_version_has_dropped_are_refused_for_that_version() -> None:

@@ -18,7 +18,7 @@ VERSION = "v0.31.0-mine"
 def mine(known: dict[str, Any], version: str = VERSION, **engine: Any) -> Any:
     """The resolution of a service with a version of the inventory's own."""
     extra = {"engines": {"vllm": {"versions": {version: known}, **engine}}}
-    return run({"profile": "qwen3-8b-vllm", "version": version}, extra=extra, allow_unchecked_flags=True)
+    return run({"profile": "qwen3-8b-vllm", "version": version}, extra=extra)
 
 
 def service(known: dict[str, Any], version: str = VERSION, **engine: Any) -> Service:

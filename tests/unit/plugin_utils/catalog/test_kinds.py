@@ -25,7 +25,6 @@ def test_each_version_of_one_engine_may_be_of_another_kind(version: str, kind: s
     result = run(
         {"profile": "qwen3-8b-vllm", "version": version},
         extra={"engines": {"vllm": {"versions": THREE}}},
-        allow_unchecked_flags=True,
     )
     (service,) = result.services
     assert (service.kind, service.role) == (kind, role)
@@ -50,7 +49,7 @@ def test_the_kinds_environment_comes_after_the_engines_then_the_versions_then_th
 def test_modelscope_is_asked_for_only_where_the_package_is_known_to_be() -> None:
     def variables(profile: str, version: str) -> set[str]:
         entry = {"profile": profile, "version": version}
-        found = run(entry, allow_unchecked_flags=True, allow_broken=True).services[0].environment
+        found = run(entry, allow_broken=True).services[0].environment
         return {name for name in found if "MODELSCOPE" in name}
 
     assert variables("qwen3-8b-vllm", "25.10") == {"VLLM_USE_MODELSCOPE"}
@@ -68,4 +67,4 @@ def test_packages_that_only_images_need_are_not_asked_of_other_kinds() -> None:
     extra = {"engines": {"vllm": {"versions": THREE}}}
     for version, expected in (("one", True), ("two", False)):
         entry = {"profile": "whisper-small-vllm", "version": version}
-        assert bool(run(entry, extra=extra, allow_unchecked_flags=True).services[0].python_packages) == expected
+        assert bool(run(entry, extra=extra).services[0].python_packages) == expected

@@ -54,9 +54,7 @@ def ways(
         for stem in ("vllm-0.9.0", "vllm-0.10.0")
         for tag, size in LOCKS.items()
     )
-    (service,) = resolve(
-        Inputs(["p"], allow_unchecked_flags=True, allow_broken=True, **(inputs or {})), catalog
-    ).services
+    (service,) = resolve(Inputs(["p"], allow_broken=True, **(inputs or {})), catalog).services
     return service.ways
 
 

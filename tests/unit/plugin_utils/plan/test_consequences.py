@@ -102,8 +102,8 @@ TWO = [FP8, OTHER]
         ({"engine_versions": {"vllm": 26.05}}, "thor_engine_versions['vllm']"),
         ({"engine_versions": ["vllm"]}, "thor_engine_versions"),
         ({"engine_versions": {"vlm": "26.05"}}, "thor_engine_versions['vlm']"),
-        ({"allow_broken": "yes please", "allow_unchecked_flags": True}, "thor_allow_broken"),
-        ({"allow_broken": True, "allow_unchecked_flags": 7}, "thor_allow_unchecked_flags"),
+        ({"allow_broken": "yes please", "allow_unauthenticated": True}, "thor_allow_broken"),
+        ({"allow_broken": True, "allow_unauthenticated": 7}, "thor_allow_unauthenticated"),
     ],
 )
 def test_a_wrong_variable_of_the_host_is_one_problem(settings: dict[str, Any], variable: str) -> None:

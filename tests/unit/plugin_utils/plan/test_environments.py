@@ -301,3 +301,15 @@ def test_a_service_starts_again_when_its_environment_is_renewed_and_not_for_a_pr
 def test_settings_that_nobody_chose_are_those_of_the_role() -> None:
     defaults = yaml.safe_load((ROOT / "roles/python_engine/defaults/main.yml").read_text(encoding="utf-8"))
     assert defaults["python_engine_install_packages"] == EnvironmentSettings().install_packages
+
+
+def test_an_engine_without_a_stored_list_is_asked_for_its_options_once() -> None:
+    asking = vllm(parser="vllm", flags_checked=False)
+    (due,) = environments.due([asking], settled(), CHOSEN)
+    assert due.is_installed and "its options are not known" in due.reasons[0]
+    assert due.arguments()["parser"] == "vllm"
+    kept = {f"vllm-{fingerprint(SHA256, TAG)}": {"engine_version": "0.33.0", "options": {}, "removed": {}}}
+    assert environments.due([asking], settled(flags=kept), CHOSEN) == []
+    (fresh,) = environments.due([asking], host(), CHOSEN)
+    assert not fresh.is_installed and fresh.reasons == ("not installed yet",)
+    assert "parser" not in environments.due([vllm()], host(), CHOSEN)[0].arguments()

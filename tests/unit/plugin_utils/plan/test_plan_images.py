@@ -20,7 +20,7 @@ KEYS = [environment_key(PLAIN)]
 
 def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
     image = {"image": reference, "image_digest": digest, "image_bytes": 5}
-    return {"engine": "vllm", "version": "25.10", "environment": PLAIN, **image}
+    return {"engine": "vllm", "version": "25.10", "environment": PLAIN, "parser": None, **image}
 
 
 def todo(*arguments: Any, **options: Any) -> list[str]:
@@ -65,6 +65,20 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
     assert todo(reads, read) == []
 
 
+def test_an_engine_without_a_stored_list_is_asked_once_for_each_digest() -> None:
+    proof = {"gpu": True, "l4t": None, "toolkit": None, "environments": KEYS}
+    host: dict[str, Any] = {"images": {VLLM: {"digest": ONE, "present": True, "architecture": "arm64", "proof": proof}}}
+    asking = {**service(VLLM), "parser": "vllm", "name": "chat", "argv": ["vllm", "serve", "/models/x", "--port", "1"]}
+    (image,) = images.needed([asking])
+    assert (image["parser"], image["argvs"]) == ("vllm", {"chat": ["serve", "/models/x", "--port", "1"]})
+    assert todo([asking], host) == ["check options of vllm 25.10"]
+    assert todo([asking], {}) == [f"pull {VLLM}"], "it is asked after the pull"
+    kept = {f"vllm-{'1' * 12}": {"engine_version": "0.10.2", "options": {}, "removed": {}}}
+    assert todo([asking], {**host, "flags": kept}) == []
+    other = {f"vllm-{'2' * 12}": kept[f"vllm-{'1' * 12}"]}
+    assert todo([asking], {**host, "flags": other}) == ["check options of vllm 25.10"], "of another image"
+
+
 def test_each_image_is_needed_once() -> None:
     services = [service(VLLM), service(None), service(VLLM, ONE), {"engine": "llama.cpp", "version": "1"}]
     assert images.needed(services) == [
@@ -79,6 +93,8 @@ def test_each_image_is_needed_once() -> None:
             "cuda_code": None,
             "extras": [],
             "environments": [PLAIN],
+            "parser": None,
+            "argvs": {},
         }
     ]
     said = {"how": "is", "words": ["vllm", "serve"]}

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Options of engines without a stored list: what the device was told by the engine itself (module_utils/asked_flags.py). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, real_parser
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
+
+REASON = "no list of them is stored: the engine is asked before the switch"
+
+
+def kept(engine: str, fingerprint: str | None, host: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The list that the device keeps of an environment (by its fingerprint) or an image (by its digest)."""
+    lists: Mapping[str, Mapping[str, Any]] = host.get("flags") or {}
+    return lists.get(asked_flags.name_of(engine, fingerprint)) if fingerprint else None
+
+
+def problems(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
+    """Options that the engine on this host does not have, and values that it does not accept: as with a stored list."""
+    for service in services:
+        known = kept(service["engine"], _fingerprint(service, host), host) if service["parser"] else None
+        if known:
+            yield from _problems(service, known)
+
+
+def text(service: Mapping[str, Any]) -> str | None:
+    """What a person should know about the check of a service's options; None where a stored list was used."""
+    if service["flags_checked"]:
+        return None
+    label = f"{service['engine']} {service['version']}"
+    if service["kind"] == BUILD:
+        return f"no list of the options of {label} is stored: they are checked on the device, once it is built"
+    if service["parser"]:
+        return f"no list of the options of {label} is stored: they are checked on the device, before the switch"
+    return f"the options of {label} are not checked: no list is stored, and its engine has no parser that can be asked"
+
+
+def _fingerprint(service: Mapping[str, Any], host: Mapping[str, Any]) -> str | None:
+    """What identifies the environment or the image that is on the host."""
+    if service["image"]:
+        found = (host.get("images") or {}).get(service["image"])
+        return found["digest"] if found else None
+    found = (host.get("environments") or {}).get(service["engine"], {}).get(service["version"])
+    return found["fingerprint"] if found else None
+
+
+def _problems(service: Mapping[str, Any], known: Mapping[str, Any]) -> Iterable[Problem]:
+    label = f"{service['engine']} {known['engine_version'] or service['version']}"
+    place = f"thor_services[{service['name']!r}].options"
+    for name, value in options.words(real_parser.arguments_of(service["parser"], service["argv"])):
+        yield from options.check({name: value}, known["options"], {}, label, place)
