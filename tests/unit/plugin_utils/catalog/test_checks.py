@@ -12,8 +12,8 @@ EAR = "whisper-large-v3-turbo-whisper-cpp"
 def test_a_broken_profile_is_refused_unless_the_version_fixes_it_or_it_is_allowed() -> None:
     problem = only(run("qwen3-8b-fp8-vllm"))
     assert problem.code == "THOR-STATUS-BROKEN"
-    assert "25.10" in problem.reason and "!!!!" in problem.reason
-    assert not run("qwen3-8b-fp8-vllm", engine_versions={"vllm": "26.05"}).problems
+    assert "vllm 0.10.2 (25.10)" in problem.reason and "!!!!" in problem.reason
+    assert not run("qwen3-8b-fp8-vllm", engine_versions={"vllm": "0.33.0"}).problems
     assert not run("qwen3-8b-fp8-vllm", allow_broken=True).problems
 
 

@@ -132,3 +132,5 @@ def test_funasr_finds_its_models_below_the_folder_that_it_is_started_in() -> Non
     ]
     assert funasr.argv[funasr.argv.index("--model") + 1] == funasr.served_name == "sensevoice"
     assert directive(VLLM, "WorkingDirectory") == HOME
+    # An empty word: it asks for no model that tells speakers apart.
+    assert shlex.split(directive(funasr, "ExecStart"))[-4:] == ["--spk-model", "", "--model", "sensevoice"]
