@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, role_variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, package_locks, role_variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS
@@ -58,12 +58,13 @@ class ActionModule(ActionBase):
         )
         merged.flags = files.flags(args["catalog"])
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
-        own = given["package_locks"]
-        merged.locks = files.locks(args["catalog"], own if isinstance(own, str) else "")
+        own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
+        merged.locks = files.locks(args["catalog"], own)
         resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
         found = [
             *unknown.problems,
             *of_entries,
+            *package_locks.folder_problems(own),
             *role_variables.problems(variables, self._templar.template),
             # A variable that is missing because its name was misspelled is one problem, not two.
             *(problem for problem in resolution.problems if problem.variable not in unknown.meant),

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils.environments import lock
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import LockSummary
 
 FILE = re.compile(r"(?P<stem>.+)-(?P<tag>cp3\d+-[a-z0-9_]+)\.txt")
@@ -40,6 +41,14 @@ def read(folder: str) -> tuple[LockFile, ...]:
     """The lock files in a folder of the controller; none where the folder does not exist."""
     named = ((path, FILE.fullmatch(path.name)) for path in sorted(Path(folder).glob("*.txt")))
     return tuple(_read(path, name["stem"], name["tag"]) for path, name in named if name)
+
+
+def folder_problems(folder: str) -> list[Problem]:
+    """A folder of an inventory (``thor_package_locks``, empty for none) that is not there."""
+    if not folder or Path(folder).is_dir():
+        return []
+    reason = "There is no such folder on the controller."
+    return [Problem("THOR-VALUE-INVALID", "thor_package_locks", folder, reason, "Create it, or correct its path.")]
 
 
 def _read(path: Path, named: str, tag: str) -> LockFile:

