@@ -45,7 +45,7 @@ def cpu_seconds() -> float:
 
 def slowest(folder: Path, program: Path) -> list[dict[str, Any]]:
     """The libraries that take longest, each read alone."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for path in sorted(cuda_code.candidates(folder), key=lambda one: -one.stat().st_size)[: 2 * SLOWEST]:
         begin = time.monotonic()
         code = cuobjdump.read(program, path)
@@ -57,7 +57,7 @@ def slowest(folder: Path, program: Path) -> list[dict[str, Any]]:
                 "seconds": round(time.monotonic() - begin, 1),
             }
         )
-    return sorted(rows, key=lambda row: -row["seconds"])[:SLOWEST]
+    return sorted(rows, key=lambda row: row["seconds"], reverse=True)[:SLOWEST]
 
 
 def measure(folder: Path, program: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fake_cuobjdump
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
+from ansible_collections.jetson.thor.plugins.module_utils import cuda_code, cuobjdump
 from fake_cuobjdump import library, listing
 
 VLLM_0_19 = {
@@ -147,7 +147,7 @@ def test_what_cannot_be_read_is_a_problem(tree: Path, program: Path, monkeypatch
     with pytest.raises(cuda_code.CudaCodeError, match=r"THOR-CUOBJDUMP.*_bad\.so.*out of memory"):
         cuda_code.prove(tree, None, tree.parent, program)
     assert not (tree.parent / "cuda_code").exists()
-    monkeypatch.setattr(cuda_code.cuobjdump, "PLACES", (f"{tree}/nowhere",))
+    monkeypatch.setattr(cuobjdump, "PLACES", (f"{tree}/nowhere",))
     with pytest.raises(cuda_code.CudaCodeError, match=r"THOR-CUOBJDUMP: cuda_code: cuobjdump is neither at .*nowhere"):
         cuda_code.prove(tree, None, tree.parent)
 
