@@ -33,10 +33,10 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 from ansible_collections.jetson.thor.plugins.module_utils.environments import lock
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import configuration, unit
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
-from sample_host import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "tests" / "support" / "packages" / "funasr-1.4.16-cp311-x86_64.txt"
+HOST = {"systemd": 255, "groups": [], "device_nodes": []}
 WORD = "hello"  # of tiny_sensevoice.py
 START = 240  # seconds; 20 on two idle cores
 
