@@ -51,9 +51,12 @@ def engine(box: Box) -> dict[int, str]:
     """The processes of the service's cgroup but for the supervisor: number, and title."""
     main = int(box.run(f"systemctl show -P MainPID {UNIT}"))
     group = box.run(f"systemctl show -P ControlGroup {UNIT}")
+    if not main:
+        return {}
     numbers = box.run(f"cat $(find /sys/fs/cgroup -path '*{group}/cgroup.procs' | head -n 1)").split()
-    titles = {int(one): box.run(f"tr '\\0' ' ' </proc/{one}/cmdline") for one in numbers}
-    return {number: title for number, title in titles.items() if number != main}
+    # One that ends meanwhile has no title.
+    titles = {int(one): box.host.run(f"tr '\\0' ' ' </proc/{one}/cmdline").stdout.strip() for one in numbers}
+    return {number: title for number, title in titles.items() if title and number != main}
 
 
 def test_site_provisions_a_bare_host(box: Box) -> None:
