@@ -31,6 +31,7 @@ PLACES = {
         "plugins/module_utils/builds/source.py",
         "plugins/module_utils/builds/install.py",
         "plugins/module_utils/builds/finished.py",  # a link
+        "plugins/module_utils/environments/trees.py",
         "plugins/module_utils/models/install.py",
         "plugins/module_utils/models/url.py",
         "plugins/module_utils/jobs.py",

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, records
+from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import is_current, make_current
 from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     checks,
@@ -23,6 +23,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     install,
     progress,
     prune,
+    trees,
     uv,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.environments import lock as locks
@@ -120,20 +121,9 @@ def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) 
     records.write(stage / finished.NAME, record, 0o644)
     report.progress(0, 0, text="write everything to the disk")
     os.sync()
-    _put(stage, tree)
+    trees.put(stage, tree)
     report.say(f"installed {tree}")
     return record, lock.bytes - earlier
-
-
-def _put(stage: Path, tree: Path) -> None:
-    """Give a complete environment its final name; a damaged one that has it is removed."""
-    aside = tree.with_name(f".{tree.name}.removed")
-    shutil.rmtree(aside, ignore_errors=True)
-    if tree.exists():
-        tree.rename(aside)
-    stage.rename(tree)
-    files.sync(tree.parent)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def tree_of(spec: dict[str, Any]) -> Path:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,17 +49,14 @@ def _names(texts: str, path: Path) -> bool:
     return any(f"{path}{end}" in texts for end in ("/", '"', " ", "\n", "'", ":"))
 
 
-def remove(trees: Iterable[Path]) -> list[str]:
-    """Remove environments and the links to them; returns their paths. First the link and the name go, then the files."""
+def remove(environments: Iterable[Path]) -> list[str]:
+    """Remove environments and the links to them; returns their paths. First the links go."""
     removed = []
-    for tree in trees:
+    for tree in environments:
         for link in tree.parent.glob("*"):
             if link.is_symlink() and os.readlink(link) == tree.name:
                 link.unlink()
-        aside = tree.with_name(f".{tree.name}.removed")
-        shutil.rmtree(aside, ignore_errors=True)
-        tree.rename(aside)
-        shutil.rmtree(aside)
+        trees.remove(tree)
         removed.append(str(tree))
     return removed
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
-from ansible_collections.jetson.thor.plugins.module_utils.environments import errors, index
+from ansible_collections.jetson.thor.plugins.module_utils.environments import errors, index, trees
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 
 HOME = Path("/opt/thor/venv/uv")
@@ -64,8 +64,7 @@ def _make(home: Path, spec: Mapping[str, Any], report: Reporter) -> index.Index:
     options += ["--require-hashes", "--only-binary=:all:", "--requirement", str(stage / LOCK)]
     _run([stage / "bin/python", "-m", "pip", "install", *options], sources.for_pip(), spec, report, sources)
     os.sync()
-    shutil.rmtree(home, ignore_errors=True)
-    stage.rename(home)
+    trees.put(stage, home)
     return sources
 
 

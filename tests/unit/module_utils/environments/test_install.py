@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Installation with the real uv: bytecode, packages without a wheel, and what is left of an earlier job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import package_index
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.environments import (
+    install,
+)
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from toy_environment import BACKEND, ToyEnvironment
+
+
+def test_code_is_compiled_as_it_will_be_called(toy: ToyEnvironment) -> None:
+    tree = Path(toy.run()["path"])
+    code = "import toy_library, sys; print(toy_library.__loader__.get_code('toy_library').co_filename)"
+    (compiled,) = (install.site_packages(tree) / "toy_library/__pycache__").iterdir()
+    assert str(tree).encode() in compiled.read_bytes() and b".partial" not in compiled.read_bytes()
+    shown = subprocess.check_output([tree / "bin/python", "-c", code], text=True).strip()
+    assert shown == str(install.site_packages(tree) / "toy_library/__init__.py")
+
+
+def test_a_package_without_a_wheel_is_built_with_what_the_lock_has_for_it(toy: ToyEnvironment) -> None:
+    toy.add("toy-source", package_index.source_distribution("toy_source", "1.0", "toy_backend"))
+    toy.publish("toy-backend", {"toy_backend.py": BACKEND})
+    result = toy.run(lock=toy.lock(source_only=True))
+    tree = Path(result["path"])
+    code = "import toy_source; print(toy_source.FROM)"
+    assert subprocess.check_output([tree / "bin/python", "-c", code], text=True) == "source\n"
+    assert result["packages"] == 3
+    with pytest.raises(JobFailed, match=r"THOR-PACKAGES-HASH: .*toy-backend==1\.0"):
+        toy.run(lock=toy.lock(source_only=True, **{"toy-backend": "0" * 64}))
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_what_survived_a_power_cut_is_checked(
+    toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    def power_cut(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(install, "compile_bytecode", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            toy.run()
+    (toy.work / install.BOOT).write_text("another start of the machine\n")
+    if damaged:
+        for path in (toy.work / "cache").glob("archive-v0/*/toy_library/lib.so"):
+            os.truncate(path, 10)
+    toy.index.requests.clear()
+    tree = Path(toy.run()["path"])
+    assert (install.site_packages(tree) / "toy_library/lib.so").stat().st_size == 300_000
+    assert any(path.startswith("/files/") for path in toy.index.requests) is damaged
+
+
+def test_what_was_never_checked_is_checked_by_the_next_job(tmp_path: Path) -> None:
+    cache = tmp_path / "work"
+    (cache / "cache/wheels-v8").mkdir(parents=True)
+    assert install.prepare(cache), "a cache without a mark may be from before"
+    assert install.prepare(cache), "the job that should have checked it was killed"
+    assert not install.prepare(tmp_path / "new") and not install.prepare(tmp_path / "new")
