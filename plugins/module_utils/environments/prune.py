@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.jetson.thor.plugins.module_utils.environments import finished
+from ansible_collections.jetson.thor.plugins.module_utils.environments import finished, trees
 
 # What may name an environment of ours: units, their configuration, and what a host would roll back to.
 REFERRERS = (
