@@ -10,14 +10,14 @@ import re
 from typing import Any
 
 import pytest
-from contract_helper import REAL_PARSER, STORED, arguments_of, run
+from contract_helper import REAL, REAL_PARSER, arguments_of, run, versions
 from hypothesis import assume, given
 from random_inventories import plausible_services, resolved
 
 
-@pytest.mark.parametrize("name", sorted(STORED))
+@pytest.mark.parametrize("name", sorted(REAL))
 def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
-    engine, version = STORED[name]["engine"], STORED[name]["version"]
+    engine, version = REAL[name]["engine"], versions(REAL[name])[-1]
     services: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     @given(plausible_services((engine,), most=1, version=version))
@@ -28,7 +28,7 @@ def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
 
     collect()
     argvs = [arguments_of(service) for _options, service in services]
-    answer = run(STORED[name]["package"], REAL_PARSER, "parse", engine, text=json.dumps(argvs))
+    answer = run(REAL[name]["package"], REAL_PARSER, "parse", engine, text=json.dumps(argvs))
     compared = 0
     for (chosen, service), said in zip(services, answer["answers"], strict=True):
         values = said["values"]
@@ -39,7 +39,7 @@ def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
             continue
         assert (values["host"], values["port"]) == (service["address"], service["port"])
         for key, value in chosen.items():
-            flag = STORED[name]["options"][f"--{key}"]
+            flag = REAL[name]["options"][f"--{key}"]
             read = values.get(key.replace("-", "_"))
             if isinstance(value, str) and isinstance(read, str):
                 assert read == value, (key, service["argv"])

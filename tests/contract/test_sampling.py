@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_helper import ROOT, STORED, run, services
+from contract_helper import REAL, ROOT, STORED, run, services
 
 # generation_config.json of Qwen3-8B, as the model brings it.
 OWN = {"do_sample": True, "eos_token_id": [2], "temperature": 0.6, "top_k": 20, "top_p": 0.95, "bos_token_id": 1}
 # The first SGLang that reads it for chat; 0.5.3 does not.
 FIRST = "sglang==0.5.3.post3"
-VLLM = sorted(stored["package"] for stored in STORED.values() if stored["engine"] == "vllm")
-SGLANG = sorted({FIRST, *(stored["package"] for stored in STORED.values() if stored["engine"] == "sglang")})
+VLLM = sorted(stored["package"] for stored in REAL.values() if stored["engine"] == "vllm")
+SGLANG = sorted({FIRST, *(stored["package"] for stored in REAL.values() if stored["engine"] == "sglang")})
 
 
 def effective(package: str, folder: Path, content: dict[str, Any], option: dict[str, Any] | None) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def effective(package: str, folder: Path, content: dict[str, Any], option: dict[
 
 @pytest.mark.parametrize("package", VLLM)
 def test_vllm_takes_its_chat_defaults_from_the_option(package: str, tmp_path: Path) -> None:
-    profile = services("vllm", "25.10")["qwen3-8b-fp4-vllm, thinking: True"]
+    profile = services(STORED["vllm-0.10.2"])["qwen3-8b-fp4-vllm, 25.10, thinking: True"]
     option = json.loads(profile["argv"][profile["argv"].index("--override-generation-config") + 1])
     assert option == {"repetition_penalty": 1.2, "temperature": 0.8, "top_p": 0.95}
     found = effective(package, tmp_path, OWN, option)
@@ -42,7 +42,7 @@ def test_vllm_takes_its_chat_defaults_from_the_option(package: str, tmp_path: Pa
 
 @pytest.mark.parametrize("package", SGLANG)
 def test_sglang_takes_its_chat_defaults_from_the_file_and_not_from_the_option(package: str, tmp_path: Path) -> None:
-    profile = services("sglang", "25.10")["qwen3-8b-fp8-sglang, thinking: False"]
+    profile = services(STORED["sglang-0.5.3"])["qwen3-8b-fp8-sglang, 25.10, thinking: False"]
     laid_over = profile["generation_config"]["values"]
     assert laid_over == {"repetition_penalty": 1.2, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "min_p": 0.0}
     option = {**laid_over, "temperature": 0.33}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, options, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from real_catalog import BUILT_IN
 
@@ -27,6 +27,20 @@ STORED: dict[str, dict[str, Any]] = {
 }
 
 
+def _of_this_run() -> dict[str, dict[str, Any]]:
+    """The lists whose real parsers are run: the oldest and the newest of each engine, and all with THOR_CONTRACT=all."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for engine in sorted({stored["engine"] for stored in STORED.values()}):
+        names = [name for name, stored in STORED.items() if stored["engine"] == engine]
+        names.sort(key=lambda name: engine_version.key(STORED[name]["version"]))
+        for name in names if os.environ.get("THOR_CONTRACT") == "all" else dict.fromkeys((names[0], names[-1])):
+            chosen[name] = STORED[name]
+    return chosen
+
+
+REAL = _of_this_run()
+
+
 def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
     """The JSON output of a script, run with the package's code in the prepared environment."""
     sources = PREPARED / "sources" / package
@@ -40,22 +54,34 @@ def run(package: str, script: Path, *arguments: str, text: str = "") -> Any:
     return json.loads(done.stdout.rpartition(real_parser.MARK)[2])
 
 
-def services(engine: str, version: str) -> dict[str, dict[str, Any]]:
-    """Every service that the catalog's profiles of an engine can become with this version, by a readable name.
+def versions(stored: dict[str, Any]) -> list[str]:
+    """The catalog's versions that a stored list is for."""
+    engine = stored["engine"]
+    known = BUILT_IN.engines[engine]["versions"]
+    mine = BUILT_IN.flags[engine, stored["version"]]
+    return [version for version in known if BUILT_IN.flags_of(engine, version) is mine]
 
-    A profile with an option that the version lacks is skipped; another test asserts which ones.
+
+def services(stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every service that the catalog's profiles can become with the versions of a stored list, by a readable name.
+
+    A profile whose status says that it is broken with a version may have options which that version lacks; it is left out then.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name, profile in BUILT_IN.profiles.items():
-        if profile["engine"] != engine:
-            continue
-        switchable = BUILT_IN.models[profile["model"]].get("thinking") == "switchable"
-        for thinking in (True, False) if switchable else (None,):
-            entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
-            inputs = Inputs([entry], engine_versions={engine: version}, allow_broken=True)
-            resolution = resolve.resolve(inputs, BUILT_IN)
-            assert resolution.problems == [], (name, version)
-            found[f"{name}, thinking: {thinking}"] = resolution.facts[0]
+    for version in versions(stored):
+        for name, profile in BUILT_IN.profiles.items():
+            if profile["engine"] != stored["engine"]:
+                continue
+            switchable = BUILT_IN.models[profile["model"]].get("thinking") == "switchable"
+            for thinking in (True, False) if switchable else (None,):
+                entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
+                inputs = Inputs([entry], engine_versions={stored["engine"]: version}, allow_broken=True)
+                resolution = resolve.resolve(inputs, BUILT_IN)
+                (service,) = resolution.facts
+                if resolution.problems and service["status"]["state"] == "broken":
+                    continue
+                assert resolution.problems == [], (name, version)
+                found[f"{name}, {version}, thinking: {thinking}"] = service
     return found
 
 
