@@ -45,6 +45,9 @@ def prepare(work: Path) -> bool:
     # Without a mark nobody knows: what is there may be cut.
     stale = before != boot and any((work / CACHE).glob("wheels-v*"))
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A killed uv leaves what it was unpacking. Nobody else uses this cache.
+    for path in (work / CACHE).glob(".tmp*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     files.write(work / BOOT, f"{'unchecked' if stale else boot}\n", 0o600)
     return stale
 

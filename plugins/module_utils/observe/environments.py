@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import commands
+from ansible_collections.jetson.thor.plugins.module_utils import bounded, commands
 from ansible_collections.jetson.thor.plugins.module_utils.environments import finished
 
 PYTHON = "/usr/bin/python3"
@@ -24,7 +23,7 @@ print(json.dumps({"version": platform.python_version(), "headers": headers, "ven
 def python(path: str = PYTHON) -> dict[str, Any]:
     """The Python that environments are made for: ``tag`` is such as cp312; version and tag are None where there is none."""
     try:
-        found = json.loads(commands.output(path, "-I", "-c", _ASK))
+        found = bounded.parse(commands.output(path, "-I", "-c", _ASK))
     except ValueError:
         return {"version": None, "tag": None, "path": path, "headers": False, "venv": False}
     minor = "".join(found["version"].split(".")[:2])

@@ -65,3 +65,12 @@ def test_what_was_never_checked_is_checked_by_the_next_job(tmp_path: Path) -> No
     assert install.prepare(cache), "a cache without a mark may be from before"
     assert install.prepare(cache), "the job that should have checked it was killed"
     assert not install.prepare(tmp_path / "new") and not install.prepare(tmp_path / "new")
+
+
+def test_what_a_killed_uv_was_unpacking_goes(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for name in (".tmpXbvNcY/torch", "archive-v0/whole"):
+        (cache / name).mkdir(parents=True)
+    (cache / ".tmpfile").touch()
+    install.prepare(tmp_path)
+    assert [path.name for path in cache.iterdir()] == ["archive-v0"]
