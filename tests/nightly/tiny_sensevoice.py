@@ -117,7 +117,7 @@ def vad(folder: Path, deaf: bool) -> None:
     conf = {"sample_rate": 16000, "silence_pdf_num": 1, "sil_pdf_ids": [0], "max_end_silence_time": 800}
     model = FsmnVADStreaming(encoder="FSMN", encoder_conf=encoder, **conf)
     with torch.no_grad():
-        model.encoder.out_linear2.linear.bias[0] = 20 if deaf else -20
+        model.encoder.out_linear2.linear.bias[0] = 8 if deaf else -8
     cmvn(folder / "am.mvn", width)
     config = {
         "frontend": "WavFrontendOnline",
