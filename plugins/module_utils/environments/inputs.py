@@ -14,5 +14,5 @@ def tag(version: str, machine: str) -> str:
 
 
 def fingerprint(lock_sha256: str, platform_tag: str) -> str:
-    """Twelve hexadecimal digits that identify an environment. ``lock_sha256``: the SHA-256 of the lock file's bytes."""
+    """Twelve hexadecimal digits that identify an environment. ``lock_sha256``: see Lock.sha256."""
     return hashlib.sha256(f"{lock_sha256} {platform_tag}".encode()).hexdigest()[:12]

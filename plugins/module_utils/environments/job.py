@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import time
@@ -108,7 +107,7 @@ def _make(spec: dict[str, Any], lock: locks.Lock, tree: Path, report: Reporter) 
     proof = checks.prove(install.site_packages(stage), spec["cuda_code"], Path(spec["state"]), report)
     record = {
         "fingerprint": _fingerprint(spec),
-        "lock": _digest(spec["lock"]),
+        "lock": lock.sha256,
         "tag": spec["tag"],
         "python": spec["python_version"],
         "requirement": lock.requirement,
@@ -147,11 +146,7 @@ def _work_of(spec: dict[str, Any]) -> Path:
 
 
 def _fingerprint(spec: dict[str, Any]) -> str:
-    return inputs.fingerprint(_digest(spec["lock"]), spec["tag"])
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return inputs.fingerprint(locks.parse(spec["lock"]).sha256, spec["tag"])
 
 
 def _free_bytes(place: str) -> int:

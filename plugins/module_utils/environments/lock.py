@@ -16,6 +16,7 @@ After two spaces and a ``#``, the line of a package may have the size of its fil
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -101,6 +102,12 @@ class Lock:
     def file_name(self) -> str:
         """The name that the lock's file has in the catalog."""
         return f"{self.name}-{self.version}-{self.tag}.txt"
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what would be installed: other comments or sizes make no other environment."""
+        pinned = [f"{one.name}=={one.version} {one.sha256}" for one in (*self.packages, *self.build)]
+        return hashlib.sha256("\n".join([*pinned, *self.source_only]).encode()).hexdigest()
 
     @property
     def versions(self) -> dict[str, str]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,15 +52,12 @@ def folder_problems(folder: str) -> list[Problem]:
 
 def _read(path: Path, named: str, tag: str) -> LockFile:
     try:
-        content = path.read_bytes()
-        found = lock.parse(content.decode("utf-8"))
+        found = lock.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, lock.LockError) as error:
         return LockFile(path=str(path), stem=named, tag=tag, error=f"it cannot be used: {error}")
     if found.file_name != path.name:
         return LockFile(path=str(path), stem=named, tag=tag, error=f"it is the content of {found.file_name}")
-    summary = LockSummary(
-        path=str(path), sha256=hashlib.sha256(content).hexdigest(), packages=len(found.packages), bytes=found.bytes
-    )
+    summary = LockSummary(path=str(path), sha256=found.sha256, packages=len(found.packages), bytes=found.bytes)
     return LockFile(path=str(path), stem=named, tag=tag, requirement=found.requirement, summary=summary)
 
 

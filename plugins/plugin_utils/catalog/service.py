@@ -50,7 +50,7 @@ class LockSummary:
     """A lock file of Python packages, on the controller."""
 
     path: str
-    sha256: str  # of the file's bytes
+    sha256: str  # Lock.sha256: of what would be installed
     packages: int
     bytes: int  # what a device fetches
 

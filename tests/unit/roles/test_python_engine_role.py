@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint, tag
+from ansible_collections.jetson.thor.plugins.module_utils.environments.lock import parse
 from ansible_collections.jetson.thor.plugins.module_utils.observe import environments
 from playbook_run import play
 
@@ -38,16 +38,15 @@ def run(tmp_path: Path, work: dict[str, Any]) -> subprocess.CompletedProcess[str
     return play(str(tmp_path / "play.json"), "--check", "--diff", "-v", inventory="localhost,")
 
 
-def test_the_module_gets_the_bytes_of_the_lock(tmp_path: Path) -> None:
+def test_the_module_gets_the_lock(tmp_path: Path) -> None:
     version = environments.python()["version"]
     path = tmp_path / "boxed.txt"
-    # Blank lines at the end count: what is installed is identified by the file's bytes.
     text = LOCK.format(python=".".join(version.split(".")[:2]), machine=platform.machine(), hash="0" * 64)
     path.write_text(text, encoding="utf-8")
     environment = {"engine": "no-such-engine", "version": "1.0", "lock": str(path), "argvs": {}, "keep": ["1.0"]}
     done = run(tmp_path, {"apt": [], "environments": [environment]})
     assert done.returncode == 0, done.stdout + done.stderr
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = parse(text).sha256
     assert (
         f"/opt/thor/engines/no-such-engine/1.0-{fingerprint(digest, tag(version, platform.machine()))}" in done.stdout
     )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import scripts
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
+from ansible_collections.jetson.thor.plugins.module_utils.environments.lock import parse
 from fake_cuobjdump import library, listing
 
 FILES = Path(__file__).resolve().parents[3] / "roles/catalog/files"
@@ -40,7 +40,7 @@ def test_each_lock_for_jetpack_of_an_engine_with_cuda_code_has_a_record() -> Non
 def test_a_record_belongs_to_its_lock(path: Path) -> None:
     lock = path.with_name(path.name.replace(".cuda.json", ".txt"))
     remedy = f"run script/cuda_code {lock.relative_to(FILES.parents[2])}, then script/docs"
-    assert read(path)["lock"] == hashlib.sha256(lock.read_bytes()).hexdigest(), remedy
+    assert read(path)["lock"] == parse(lock.read_text(encoding="utf-8")).sha256, remedy
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.name)
@@ -56,8 +56,7 @@ def test_what_an_engine_needs_runs_on_thor_and_every_loss_is_explained(path: Pat
 
 def test_a_record_is_written_one_line_a_library(tmp_path: Path) -> None:
     script = scripts.load("cuda_code")
-    lock = tmp_path / "toy.txt"
-    lock.write_text("# a lock\n")
+    lock = parse(next((FILES / "packages").glob("*.txt")).read_text(encoding="utf-8"))
     program = fake_cuobjdump.make(tmp_path)
     library(tmp_path / "tree" / "a.so", listing({"sm_110": 1}, {"sm_80": 2}))
     library(tmp_path / "tree" / "b.so", listing({"sm_90": 1}))
@@ -67,7 +66,7 @@ def test_a_record_is_written_one_line_a_library(tmp_path: Path) -> None:
         json.loads(text)
         == content
         == {
-            "lock": hashlib.sha256(b"# a lock\n").hexdigest(),
+            "lock": lock.sha256,
             "cuobjdump": "13.5.37",
             "libraries": {
                 "a.so": {"machine_code": {"sm_110": 1}, "ptx": {"sm_80": 2}, "runs": True},

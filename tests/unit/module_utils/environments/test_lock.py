@@ -69,6 +69,14 @@ def test_sizes_add_up_to_the_total() -> None:
         parse(SIZED.replace("bytes: 123456", "bytes: 123457"))
 
 
+def test_another_comment_or_size_makes_no_other_environment() -> None:
+    lock = parse(SIZED)
+    assert parse(f"# a new word\n{SIZED}\n\n").sha256 == lock.sha256
+    assert parse(SIZED.replace("3000", "3001").replace("123456", "123457")).sha256 == lock.sha256
+    assert parse(SIZED.replace(A, B)).sha256 != lock.sha256
+    assert parse(SIZED.replace("84.2.1", "84.2.2")).sha256 != lock.sha256
+
+
 TOY = f"toy-engine==1.0.0 --hash=sha256:{C}"
 
 

@@ -240,7 +240,9 @@ def test_what_is_a_secret_by_its_name(name: str, value: Any, secret: bool) -> No
 
 def test_no_other_option_of_an_engine_counts_as_a_secret() -> None:
     names = {name[2:] for flags in BUILT_IN.flags.values() for name in flags}
-    assert {name for name in names if is_secret(name, "x")} == {"api-key", "hf-token"}
+    assert {name for name in names if is_secret(name, "x")} == {
+        *("api-key", "hf-token", "admin-api-key", "ssl-keyfile-password")
+    }
     environments = {
         name: value for engine in BUILT_IN.engines.values() for name, value in (engine.get("environment") or {}).items()
     }

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import real_catalog
+from ansible_collections.jetson.thor.plugins.module_utils.environments.lock import parse
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files, package_locks
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
@@ -44,7 +44,7 @@ def test_a_version_has_a_lock_for_each_platform(tmp_path: Path) -> None:
     assert packages and packages.requirement == REQUIREMENT
     found = {tag: (lock.path, lock.packages, lock.bytes) for tag, lock in packages.locks.items()}
     assert found == {"cp312-aarch64": (str(arm), 1, 1000), "cp311-x86_64": (str(other), 1, 7)}
-    assert packages.locks["cp312-aarch64"].sha256 == hashlib.sha256(arm.read_bytes()).hexdigest()
+    assert packages.locks["cp312-aarch64"].sha256 == parse(arm.read_text(encoding="utf-8")).sha256
 
 
 def test_an_inventorys_own_lock_comes_first(tmp_path: Path) -> None:
