@@ -116,7 +116,9 @@ def add_options(parser: argparse.ArgumentParser, flags: dict[str, Any]) -> None:
             continue
         if entry["takes"] == "none":
             dest = name.lstrip("-").replace("-", "_")
-            off = [one for one in (entry.get("negation"), *names[1:]) if one and one.startswith("--no-")]
+            # vLLM 0.33 also pairs --enable-x with --disable-x.
+            negation = entry.get("negation")
+            off = [one for one in (negation, *names[1:]) if one and (one == negation or one.startswith("--no-"))]
             parser.add_argument(*[one for one in names if one not in off], dest=dest, action="store_const", const=True)
             if off:
                 parser.add_argument(*off, dest=dest, action="store_const", const=False)
