@@ -304,7 +304,7 @@ ARGUMENTS: dict[str, Any] = {
     "l4t": {"type": "str"},
     "toolkit": {"type": "str"},
     "derive": {"type": "bool", "default": True},
-    "pip_arguments": {"type": "str", "default": ""},
+    "pip_arguments": {"type": "str", "default": "", "no_log": True},
     "prune": {"type": "bool", "default": False},
     "stall_timeout": {"type": "int", "default": 300},
     "attempts": {"type": "int", "default": 5},

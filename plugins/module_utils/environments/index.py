@@ -108,6 +108,8 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
 
 def parse(arguments: str, configured: Iterable[str] = ()) -> Index:
     """pip's arguments as an Index. ``configured``: arguments that stand before them. Raises ArgumentError."""
+    if not isinstance(arguments, str):  # shlex.split(None) would read standard input
+        raise ArgumentError("it must be a text")
     try:
         words = [*configured, *shlex.split(arguments)]
     except ValueError as error:
@@ -126,6 +128,9 @@ def parse(arguments: str, configured: Iterable[str] = ()) -> Index:
                 raise ArgumentError(f"{name} lacks its value")
             value = words.pop(0)
         values[name].append(value)
+    for name in ("--index-url", "--extra-index-url", "--find-links", "--proxy"):
+        for address in values[name]:
+            _check_address(name, address)
     return Index(
         default=_last(values["--index-url"]),
         extra=tuple(dict.fromkeys(values["--extra-index-url"])),
@@ -144,7 +149,22 @@ def _split(word: str) -> tuple[str, str | None]:
         return _SHORT.get(name, name), value if separator else None
     if word[:2] in _SHORT:
         return _SHORT[word[:2]], word[2:].removeprefix("=") or None
-    return (word if word.startswith("-") else "a word without an option"), None
+    # Only the letter of a short option: its value, which may hold a password, is part of the same word.
+    return (word[:2] if word.startswith("-") else "a word without an option"), None
+
+
+def _check_address(name: str, address: str) -> None:
+    """Refuse an address whose password would end the host early: nothing here would know that what follows is secret."""
+    address = address if "://" in address or name != "--proxy" else f"http://{address}"
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise ArgumentError(f"the address after {name} cannot be read") from None
+    if parts.scheme != "file" and parts.netloc and "@" in address.partition(parts.netloc)[2]:
+        raise ArgumentError(
+            f"the address after {name} has an @ behind its host. Write / as %2F, ? as %3F, # as %23 and @ as %40 in a user name, "
+            "a password or a path"
+        )
 
 
 def _last(values: list[str]) -> str | None:

@@ -148,7 +148,8 @@ def add(
     try:
         arguments = [*shlex.split(pip_arguments), *packages]
     except ValueError as error:
-        raise CannotDerive(f"thor_pip_extra_args = {pip_arguments!r} cannot be parsed: {error}") from None
+        # Without the value: an address in it may hold a password.
+        raise CannotDerive(f"thor_pip_extra_args cannot be parsed: {error}") from None
     request = json.dumps({"arguments": arguments, "environment": {**PIP_ENVIRONMENT, **environment}}).encode()
     body = _body(name, ["python3", "-c", ADD], {"NetworkMode": "host", "SecurityOpt": ["no-new-privileges"]})
 

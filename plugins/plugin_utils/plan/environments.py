@@ -113,8 +113,14 @@ def problems(
 
 
 def wrong_arguments(services: Iterable[Mapping[str, Any]], chosen: EnvironmentSettings) -> list[Problem]:
-    """Arguments that only pip knows: environments are made by uv. No host has to be observed for that."""
-    wrong = index.problem(chosen.pip_arguments) if _of_role(services) else None
+    """Arguments that only pip knows: environments are made by uv. No host has to be observed for that.
+
+    Another type was reported when the variables' types were checked; a number counts as a text there, as it does for Ansible.
+    """
+    given: Any = chosen.pip_arguments
+    if not isinstance(given, (str, int, float)) or not _of_role(services):
+        return []
+    wrong = index.problem(str(given))
     return [wrong] if wrong else []
 
 

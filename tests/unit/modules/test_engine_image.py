@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import image_host
 import module_promises
 import pytest
+from ansible_collections.jetson.thor.plugins.modules import engine_image, python_engine
 from image_runs import VLLM, image, pulled, spec
 
 
@@ -32,3 +34,9 @@ def test_an_invalid_digest_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         AssertionError, match=r"the digest 'sha256:abc' of \S+ is invalid: write sha256: and 64 hex digits"
     ):
         module_promises.run("engine_image", arguments)
+
+
+@pytest.mark.parametrize("arguments", [engine_image.ARGUMENTS, python_engine.ARGUMENTS])
+def test_where_packages_come_from_is_not_logged(arguments: dict[str, Any]) -> None:
+    """An address in it may hold a password, and a result shows the module's arguments."""
+    assert arguments["pip_arguments"]["no_log"] is True

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.index import ArgumentError, Index
@@ -37,6 +39,11 @@ def test_arguments_are_read(arguments: str, expected: Index) -> None:
         ("--index-url", "--index-url lacks its value"),
         ("--no-index=1", "--no-index takes no value"),
         ("--index-url 'http", "cannot be parsed: No closing quotation"),
+        ("-i https://me:pa/ss@h/simple", "the address after --index-url has an @ behind its host"),
+        ("--extra-index-url https://me:pa?ss@h/simple", "the address after --extra-index-url has an @"),
+        ("-f https://me:pa#ss@h/", "the address after --find-links has an @"),
+        ("--proxy me:pa/ss@proxy:1", "the address after --proxy has an @"),
+        ("-i https://[me@h", "the address after --index-url cannot be read"),
     ],
 )
 def test_what_cannot_be_translated_is_refused(arguments: str, reason: str) -> None:
@@ -46,9 +53,34 @@ def test_what_cannot_be_translated_is_refused(arguments: str, reason: str) -> No
     assert found is not None and found.code == "THOR-PACKAGES-ARGUMENTS" and found.variable == "thor_pip_extra_args"
 
 
-def test_a_refusal_shows_no_password() -> None:
-    found = index.problem("http://u:s3cret@host/simple")
-    assert found is not None and "s3cret" not in found.text()
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "http://u:s3cret@host/simple",
+        "-xhttps://u:s3cret@host/simple",
+        "-phttp://u:s3cret@proxy",
+        "--pre=http://u:s3cret@host",
+        "-i https://u:s3/cret@host/simple",
+        "-i https://[u:s3cret@host/simple",
+        "--no-index=http://u:s3cret@host",
+        "-i http://a 'http://u:s3cret@host",
+    ],
+)
+def test_a_refusal_shows_no_password(arguments: str) -> None:
+    found = index.problem(arguments)
+    assert found is not None and "cret" not in found.text()
+
+
+def test_an_at_sign_elsewhere_is_accepted_if_it_is_written_so_or_names_no_host() -> None:
+    assert index.parse("-i https://h/feed%40release/simple").default == "https://h/feed%40release/simple"
+    assert index.parse("-f /srv/w@x -f file:///srv/w@x").find_links == ("/srv/w@x", "file:///srv/w@x")
+
+
+@pytest.mark.parametrize("arguments", [None, 5, ["--no-index"]])
+def test_only_a_text_is_read(arguments: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # shlex.split(None) reads it
+    with pytest.raises(ArgumentError, match="it must be a text"):
+        index.parse(arguments)
 
 
 def test_the_environments_of_uv_and_pip() -> None:

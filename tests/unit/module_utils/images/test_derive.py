@@ -84,8 +84,13 @@ def test_an_image_that_cannot_get_its_packages_is_refused(
 
 def test_invalid_pip_arguments_are_named(dockerd: Dockerd, tmp_path: Path) -> None:
     dockerd.pulls, dockerd.lacking = [pulled()], dict(LACKS)
-    text = failed(tmp_path, spec(listening(), pip_arguments="--index-url 'http"))
-    assert "THOR-IMAGE-EXTRAS" in text and "thor_pip_extra_args = " in text and "No closing quotation" in text
+    text = failed(tmp_path, spec(listening(), pip_arguments="--index-url 'http://me:s3cret@h"))
+    assert (
+        "THOR-IMAGE-EXTRAS" in text
+        and "thor_pip_extra_args cannot be parsed" in text
+        and "No closing quotation" in text
+    )
+    assert "s3cret" not in text
 
 
 def test_a_useless_derived_image_is_removed_again(dockerd: Dockerd, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, shares, text
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.environments import EnvironmentSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
@@ -265,6 +266,21 @@ def test_arguments_that_only_pip_takes_are_refused_where_environments_are_used()
     mirror = replace(CHOSEN, pip_arguments="--index-url https://me:secret@mirror.example/simple")
     assert judge([vllm()], HOST, replace(SETTINGS, environments=mirror)) == []
     assert judge([service(kind="build")], HOST, chosen) == []
+
+
+def test_a_number_counts_as_a_text() -> None:
+    chosen: Any = replace(CHOSEN, pip_arguments=5)
+    assert role_variables.problems({"thor_pip_extra_args": 5}, lambda one: one) == []
+    assert only(environments.wrong_arguments([vllm()], chosen)).code == "THOR-PACKAGES-ARGUMENTS"
+
+
+@pytest.mark.parametrize("value", [["--no-index"], {"a": 1}, None])
+def test_arguments_of_a_wrong_type_are_only_the_problem_that_resolve_reported(value: Any) -> None:
+    chosen = replace(SETTINGS, environments=replace(CHOSEN, pip_arguments=value))
+    reported = role_variables.problems({"thor_pip_extra_args": value}, lambda one: one)
+    assert [one.code for one in reported] == ["THOR-TYPE-INVALID"]
+    assert plan("thor01", [vllm()], None, chosen, reported).problems == tuple(reported)
+    assert plan("thor01", [vllm()], HOST, chosen, reported).problems == tuple(reported)
 
 
 def test_every_source_of_packages_that_the_documentation_names_is_accepted() -> None:
