@@ -79,7 +79,9 @@ def _needs(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[P
         for key in needed
         if not entry.get(key)
     ]
-    return missing or (_kindless(entry, place) or _unpinned(entry, place) if noun == "engines" else [])
+    if missing or noun != "engines":
+        return missing
+    return _kindless(entry, place) or _unbuildable(name, entry, place) or _unpinned(entry, place)
 
 
 def _kindless(engine: Mapping[str, Any], place: str) -> list[Problem]:
@@ -96,6 +98,19 @@ def _kindless(engine: Mapping[str, Any], place: str) -> list[Problem]:
             reason = f"It has {' and '.join(keys)}, but a version is installed in one way only."
             problems.append(Problem("THOR-VALUE-INVALID", where, None, reason, "Give the other one a name of its own."))
     return problems
+
+
+def _unbuildable(name: str, engine: Mapping[str, Any], place: str) -> list[Problem]:
+    """Versions that would have to be built, of an engine that no role builds."""
+    if engine.get("role"):
+        return []
+    reason = f"It would have to be built, and no role builds {name}."
+    remedy = "Give the version packages (script/lock --packages makes the lock), or image, instead."
+    return [
+        Problem("THOR-VALUE-INVALID", f"{place}.versions[{version!r}]", None, reason, remedy)
+        for version, known in engine["versions"].items()
+        if kinds.BUILD in kinds.kinds_of(known)
+    ]
 
 
 def _unpinned(engine: Mapping[str, Any], place: str) -> list[Problem]:

@@ -12,6 +12,8 @@ BUILD, IMAGE, PACKAGES = "build", "image", "packages"
 KEYS: Mapping[str, tuple[str, ...]] = {BUILD: ("commit", "source"), IMAGE: ("image",), PACKAGES: ("packages",)}
 # The role that installs it; for a build the engine names its own.
 ROLES: Mapping[str, str] = {IMAGE: "engine_image", PACKAGES: "python_engine"}
+# The roles that build engines; plan/builds.py has their recipes.
+BUILDERS = ("llama_cpp", "whisper_cpp")
 
 
 def kinds_of(known: Mapping[str, Any]) -> list[str]:
@@ -26,5 +28,5 @@ def kind_of(engine: Mapping[str, Any], version: str) -> str:
 
 
 def role_of(engine: Mapping[str, Any], kind: str) -> str | None:
-    """The role that installs a version of this kind; None where there is none yet."""
+    """The role that installs a version of this kind; None for a build of an engine that no role builds, which is refused."""
     return ROLES.get(kind, engine.get("role"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
 TEXT, PROSE = shapes.TEXT, shapes.PROSE
@@ -65,7 +65,7 @@ ENGINE = Field(
     (dict,),
     keys={
         "title": TEXT,
-        "role": shapes.NAME,
+        "role": Field((str,), choices=kinds.BUILDERS),
         "command": Field((list,), required=True, items=TEXT),
         "working_directory": shapes.PATH,
         "listen": Field((dict,), required=True, keys={"address": needed(shapes.OPTION), "port": needed(shapes.OPTION)}),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import kinds
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES
 from real_catalog import run
 
 THREE = {
@@ -19,12 +20,12 @@ THREE = {
 
 @pytest.mark.parametrize(
     ("version", "kind", "role"),
-    [("one", "image", "engine_image"), ("two", "packages", "python_engine"), ("three", "build", None)],
+    [("one", "image", "engine_image"), ("two", "packages", "python_engine"), ("three", "build", "llama_cpp")],
 )
-def test_each_version_of_one_engine_may_be_of_another_kind(version: str, kind: str, role: str | None) -> None:
+def test_each_version_of_one_engine_may_be_of_another_kind(version: str, kind: str, role: str) -> None:
     result = run(
         {"profile": "qwen3-8b-vllm", "version": version},
-        extra={"engines": {"vllm": {"versions": THREE}}},
+        extra={"engines": {"vllm": {"role": "llama_cpp", "versions": THREE}}},
     )
     (service,) = result.services
     assert (service.kind, service.role) == (kind, role)
@@ -33,6 +34,20 @@ def test_each_version_of_one_engine_may_be_of_another_kind(version: str, kind: s
     # What the collection sets for the engine is the same; what only an image needs is only there.
     assert service.environment["VLLM_NO_USAGE_STATS"] == "1"
     assert ("TRITON_PTXAS_PATH" in service.environment) == (kind == "image")
+
+
+@pytest.mark.parametrize(
+    "version", [{"commit": "a" * 40, "source": {"git": "https://g.example/v.git"}}, THREE["three"]]
+)
+def test_a_build_of_an_engine_that_no_role_builds_is_refused(version: dict[str, Any]) -> None:
+    extra = {"engines": {"vllm": {"versions": {"x": version}}}}
+    problem, *_ = run("qwen3-8b-vllm", extra=extra, engine_versions={"vllm": "x"}).problems
+    assert (problem.code, problem.variable) == ("THOR-VALUE-INVALID", "thor_extra_engines['vllm'].versions['x']")
+    assert "no role builds vllm" in problem.reason and "script/lock --packages" in problem.remedy
+
+
+def test_an_engine_names_only_roles_that_build() -> None:
+    assert set(kinds.BUILDERS) == set(RECIPES)
 
 
 def test_the_kinds_environment_comes_after_the_engines_then_the_versions_then_the_services() -> None:
@@ -64,7 +79,7 @@ def test_a_version_that_is_not_there_counts_as_the_default_versions_kind() -> No
 
 
 def test_packages_that_only_images_need_are_not_asked_of_other_kinds() -> None:
-    extra = {"engines": {"vllm": {"versions": THREE}}}
+    extra = {"engines": {"vllm": {"role": "llama_cpp", "versions": THREE}}}
     for version, expected in (("one", True), ("two", False)):
         entry = {"profile": "whisper-small-vllm", "version": version}
         assert bool(run(entry, extra=extra).services[0].python_packages) == expected

@@ -27,6 +27,7 @@ EVIL = "evil\n[Service]\nExecStartPre=+/usr/bin/touch /root/pwned\n#"
 MODEL = {"source": "modelscope", "id": "a/b", "file": "c.gguf", "bytes": 1}
 PROFILE = {"engine": "llama.cpp", "model": "qwen3-8b-q5-k-m", "served_name": "q", "memory_gib": 30}
 ENGINE = {
+    "role": "llama_cpp",
     "command": ["serve"],
     "listen": {"address": "host", "port": "port"},
     "api": "chat",
@@ -168,6 +169,8 @@ def test_an_endlessly_nested_value_is_refused() -> None:
         ("engines", ENGINE, {"command": ["../../bin/sh", "-c", "reboot"]}),
         ("engines", ENGINE, {"command": ["serve", "a\nb"]}),
         ("engines", ENGINE, {"listen": {"address": "a b", "port": "port"}}),
+        ("engines", ENGINE, {"role": "cmake_build"}),
+        ("engines", ENGINE, {"role": None}),
         ("engines", ENGINE, {"image": {"bytes": 0}}),
         ("engines", ENGINE, {"image": {"environment": {"A B": "1"}}}),
         ("engines", ENGINE, {"packages": {"apt": ["gcc; reboot"]}}),

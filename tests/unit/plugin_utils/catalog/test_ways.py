@@ -14,6 +14,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PL
 from real_catalog import load
 
 ENGINE: dict[str, Any] = {
+    "role": "llama_cpp",
     "command": ["vllm", "serve", "{path}"],
     "listen": {"address": "host", "port": "port"},
     "api": "chat",
