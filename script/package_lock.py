@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cuda_compiler
 from environment_lock import Lock, LockError, parse
 from packaging.requirements import InvalidRequirement, Requirement
 from source_check import Refused, build_requirements
@@ -110,7 +111,7 @@ def check_request(request: Request) -> None:
 def make_lock(request: Request) -> tuple[Lock, str]:
     """The lock and its text; raises Refused and Unreadable."""
     check_request(request)
-    entries = resolve(request, [request.requirement, *request.others])
+    entries = choose_versions(request)
     packages, source_only, wanted = [], [], set()
     for entry in entries:
         file = choose(entry, request.platform, request.no_binary)
@@ -134,14 +135,37 @@ def make_lock(request: Request) -> tuple[Lock, str]:
     return lock, render(lock, request.command)
 
 
+def choose_versions(request: Request) -> list[dict[str, Any]]:
+    """The packages of the environment, with the CUDA compiler of its runtime; raises Refused if there is none that fits."""
+    wanted = [request.requirement, *request.others]
+    entries = resolve(request, wanted)
+    versions = _versions(entries)
+    misfits = cuda_compiler.misfits(versions)
+    if not misfits:
+        return entries
+    runtime = versions[cuda_compiler.RUNTIME]
+    reason = f"{request.requirement}: {', '.join(misfits)} cannot compile with {cuda_compiler.RUNTIME}=={runtime}"
+    try:
+        entries = resolve(request, wanted, constraints=cuda_compiler.constraints(runtime))
+    except Refused as error:
+        raise Refused(f"{reason}, and those of {cuda_compiler.minor(runtime)} do not resolve:\n{error}") from None
+    return entries
+
+
+def _versions(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {entry["name"]: entry["version"] for entry in entries}
+
+
 def render(lock: Lock, command: str) -> str:
     """The file of a lock."""
     fields = {"requirement": lock.requirement, "python": lock.python, "machine": lock.machine, "glibc": lock.glibc}
     lines = [f"# {key}: {value}" for key, value in fields.items()]
-    lines += [f"# packages: {len(lock.packages)}", f"# bytes: {lock.bytes}"]
+    lines += [f"# packages: {len(lock.packages)}", f"# bytes: {lock.bytes}", f"# digest: {lock.sha256}"]
     lines += [f"# source_only: {' '.join(lock.source_only)}"] if lock.source_only else []
     lines += [f"# build: {one.line}" for one in lock.build]
     lines += [f"# In use, {name} {text}." for name, text in FETCH_IN_USE.items() if name in lock.versions]
+    note = cuda_compiler.note(lock.versions)
+    lines += [f"# {note}"] if note else []
     return "".join(
         [HEADER.format(command=command), *(f"{line}\n" for line in lines), *(f"{one.line}\n" for one in lock.packages)]
     )
@@ -156,13 +180,17 @@ def find_uv() -> str:
     return found
 
 
-def resolve(request: Request, requirements: Sequence[str], build: bool = False) -> list[dict[str, Any]]:
+def resolve(
+    request: Request, requirements: Sequence[str], build: bool = False, constraints: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """The packages that ``requirements`` need on the platform, as uv lists them in a pylock.toml (PEP 751)."""
     command = ["pip", "compile", "-", "--format", "pylock.toml", "--generate-hashes", "--no-header"]
     command += [] if build else [word for name in request.no_binary for word in ("--no-binary", name)]
     if request.without and not build:
         command += ["--excludes", "without.txt"]
+    command += ["--constraints", "constraints.txt"] if constraints else []
     files = {"without.txt": "".join(f"{name}\n" for name in request.without)}
+    files["constraints.txt"] = "".join(f"{one}\n" for one in constraints)
     run = _uv(request, command, files, "".join(f"{one}\n" for one in requirements))
     return list(tomllib.loads(run.stdout)["packages"])
 
@@ -239,6 +267,8 @@ def problems(folder: Path, engines: Mapping[str, Any]) -> list[str]:
         locked.add(lock.requirement)
         if path.name != lock.file_name:
             found.append(f"{path}: by its content this is {lock.file_name}")
+        if misfits := cuda_compiler.misfits(lock.versions):
+            found.append(f"{path}: {', '.join(misfits)} cannot compile with its {cuda_compiler.RUNTIME}: lock it again")
     wanted = {
         known["packages"]: f"{name} {version}"
         for name, engine in engines.items()

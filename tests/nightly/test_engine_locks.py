@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The locks of vLLM and SGLang, installed from the package index for a Thor, and read: their CUDA code, and vLLM's parser.
+"""The locks of vLLM, SGLang and FunASR, installed from the package index for a Thor, and read: their CUDA code, and vLLM's parser.
 
 The devices' own environments (CPython 3.12 on aarch64) cannot run here, because Debian 13, the arm64 host of the nightly tests, has
 CPython 3.13: vLLM's parser is asked in the same packages for that Python, under qemu-user. Up to 20 GB of disk while it runs.
@@ -29,7 +29,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments.lock impo
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "engine-locks"
 LOCKS = ROOT / "roles" / "catalog" / "files" / "packages"
-# Those whose CUDA code is recorded beside them: vLLM's and SGLang's.
+# Those whose CUDA code is recorded beside them: the catalog's.
 PROVEN = sorted(LOCKS / path.name.replace(".cuda.json", ".txt") for path in LOCKS.glob("*.cuda.json"))
 EMULATED = ROOT / "tests" / "support" / "packages" / "vllm-0.33.0-cp313-aarch64.txt"
 IMAGE = ROOT / "tests" / "nightly" / "arm64-image"
@@ -74,7 +74,7 @@ def test_a_lock_installs_by_its_hashes_and_holds_thors_code(path: Path, folder: 
     assert foreign == []
     _uv, program = tool.tools(CACHE / "tools")
     begin = time.monotonic()
-    found = tool.record(program, path, folder)
+    found = tool.record(program, lock, folder)
     seconds = time.monotonic() - begin
     print(f"{path.stem}: proof in {seconds:.0f} s: {cuda_code.text(tool.summary(found['libraries']))}")
     assert found == json.loads(path.with_suffix(".cuda.json").read_text(encoding="utf-8"))

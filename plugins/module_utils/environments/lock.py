@@ -8,6 +8,7 @@ take with ``--require-hashes``. What else there is to know stands in comments at
 * ``requirement``: what was locked, such as ``vllm[audio]==0.33.0``
 * ``python``, ``machine``, ``glibc``: the platform, such as 3.12, aarch64 and 2.39
 * ``packages``, ``bytes``: how many packages there are, and the size of the files to fetch, build requirements included
+* ``digest`` (optional; script/lock writes it): Lock.sha256, which shows that somebody has edited the packages by hand
 * ``source_only`` (optional): packages that are built from their source distribution, because they have no wheel
 * ``build`` (optional, one line each): what building them needs, pinned like a package. It does not become part of the environment.
 
@@ -37,6 +38,7 @@ _FORMS = {
     "packages": re.compile(r"\d{1,5}"),
     "bytes": re.compile(r"\d{1,15}"),
 }
+_OPTIONAL = {"source_only": re.compile(r".*"), "digest": re.compile(r"[0-9a-f]{64}")}
 
 
 class LockError(Exception):
@@ -130,7 +132,7 @@ def parse(text: str) -> Lock:
         header = _HEADER.fullmatch(line)
         if header and header["key"] == "build":
             build.append(_package(header["value"], number, build))
-        elif header and header["key"] in {*_FORMS, "source_only"}:
+        elif header and header["key"] in {*_FORMS, *_OPTIONAL}:
             _add_header(headers, header["key"], header["value"], number)
         elif line and not line.startswith("#"):
             packages.append(_package(line, number, packages))
@@ -148,13 +150,17 @@ def parse(text: str) -> Lock:
         build=tuple(build),
     )
     _check(lock, int(headers["packages"]))
+    if headers.get("digest", lock.sha256) != lock.sha256:
+        raise LockError(
+            "it was edited by hand: its packages have another digest than its top says. Run its script/lock again"
+        )
     return lock
 
 
 def _add_header(headers: dict[str, str], key: str, value: str, number: int) -> None:
     if key in headers:
         raise LockError(f"a second value of {key}: {value}", number)
-    if key in _FORMS and not _FORMS[key].fullmatch(value):
+    if not {**_FORMS, **_OPTIONAL}[key].fullmatch(value):
         raise LockError(f"{value!r} is not a valid value of {key}", number)
     headers[key] = value
 

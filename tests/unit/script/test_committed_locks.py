@@ -9,9 +9,10 @@ import re
 import shlex
 from pathlib import Path
 
+import cuda_compiler
 import package_lock
 import pytest
-from environment_lock import parse
+from environment_lock import LockError, parse
 from wheel_choice import PLATFORMS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,6 +46,40 @@ def test_its_command_makes_the_lock_again(path: Path) -> None:
     assert (options.packages, options.python, options.machine) == (found.requirement, found.python, found.machine)
     assert tuple(options.no_binary) == found.source_only
     assert not set(options.without) & set(found.versions)
+
+
+@pytest.mark.parametrize("path", [*DEVICES, *TESTS], ids=lambda path: path.name)
+def test_its_cuda_compiler_fits_its_runtime(path: Path) -> None:
+    versions = parse(path.read_text()).versions
+    assert cuda_compiler.misfits(versions) == []
+    if path.name.startswith(("vllm-0", "sglang-")):  # They compile kernels on the device.
+        assert {cuda_compiler.RUNTIME, *cuda_compiler.COMPILER} <= set(versions)
+
+
+def test_no_lock_needs_more_than_the_cuda_of_the_first_jetpack_7() -> None:
+    runtimes = [parse(path.read_text()).versions[cuda_compiler.RUNTIME] for path in DEVICES]
+    assert {cuda_compiler.minor(version) for version in runtimes} == {"13.0"}
+
+
+def test_funasr_has_the_pytorch_of_vllm() -> None:
+    found = [parse(path.read_text()) for path in DEVICES if path.name.startswith(("funasr-1.4.16-", "vllm-0.33.0-"))]
+    funasr, vllm = [
+        {
+            name: version
+            for name, version in lock.versions.items()
+            if re.match(r"(torch|triton|cuda-toolkit|nvidia-.*)$", name)
+        }
+        for lock in found
+    ]
+    assert funasr and funasr.items() <= vllm.items()
+
+
+@pytest.mark.parametrize("path", [*DEVICES, *TESTS], ids=lambda path: path.name)
+def test_a_change_by_hand_is_noticed(path: Path) -> None:
+    text = path.read_text()
+    last = parse(text).packages[-1]
+    with pytest.raises(LockError, match="edited by hand"):
+        parse(text.replace(last.sha256, "0" * 64))
 
 
 def test_devices_have_the_python_of_jetpack_7() -> None:

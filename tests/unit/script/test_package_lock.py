@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import cuda_compiler
 import package_index
+import package_lock
 import pytest
 import scripts
 import toy_environment
@@ -254,3 +256,60 @@ def test_a_source_that_would_use_the_network_is_refused(
 ) -> None:
     run.index.add(package_index.source_distribution("toy_library", "9", backend, files))
     assert reason in run.refused("--no-binary", "toy-library")
+
+
+@pytest.fixture
+def cuda(run: Run) -> Run:
+    """The engine compiles CUDA: PyTorch's runtime is 13.0, and nothing but the newest compiler is asked for."""
+    needs = "".join(f"Requires-Dist: {name}\n" for name in ("nvidia-cuda-nvcc", "nvidia-cuda-cccl>=13"))
+    run.index.add(package_index.wheel("toy-library", "9", {}, metadata=f"{needs}Requires-Dist: toy-torch\n"))
+    run.index.add(
+        package_index.wheel("toy-torch", "1", {}, metadata="Requires-Dist: nvidia-cuda-runtime>=13.0,<13.1\n")
+    )
+    run.index.add(package_index.wheel("nvidia-cuda-runtime", "13.0.96", {}))
+    for version in ("13.0.88", "13.5.37"):
+        series = version.rpartition(".")[0]
+        needs = f"Requires-Dist: nvidia-nvvm=={series}.*\nRequires-Dist: nvidia-cuda-crt=={series}.*\n"
+        run.index.add(package_index.wheel("nvidia-cuda-nvcc", version, {}, metadata=needs))
+        run.index.add(package_index.wheel("nvidia-nvvm", version, {}))
+        run.index.add(package_index.wheel("nvidia-cuda-crt", version, {}))
+    for version in ("13.0.85", "13.3.5.0.6"):
+        run.index.add(package_index.wheel("nvidia-cuda-cccl", version, {}))
+    return run
+
+
+def test_the_cuda_compiler_has_the_version_of_the_runtime(cuda: Run) -> None:
+    assert cuda() == 0
+    assert {name: version for name, version in parse(cuda.text()).versions.items() if name.startswith("nvidia")} == {
+        "nvidia-cuda-cccl": "13.0.85",
+        "nvidia-cuda-crt": "13.0.88",
+        "nvidia-cuda-nvcc": "13.0.88",
+        "nvidia-cuda-runtime": "13.0.96",
+        "nvidia-nvvm": "13.0.88",
+    }
+    held = "nvidia-cuda-cccl, nvidia-cuda-crt, nvidia-cuda-nvcc, nvidia-nvvm"
+    assert f"# Held to 13.0, the version of nvidia-cuda-runtime: {held}.\n" in cuda.text()
+    assert "script/lock --packages toy-engine==1.0 --python 3.12 --machine aarch64\n" in cuda.text()
+    assert cuda("--check") == 0
+
+
+def test_a_cuda_compiler_that_does_not_fit_the_runtime_is_refused(cuda: Run) -> None:
+    del cuda.index.files["nvidia_nvvm-13.0.88-py3-none-any.whl"]
+    reason = cuda.refused("--with", "toy-library==9")
+    assert "nvidia-cuda-nvcc==13.5.37" in reason
+    assert "nvidia-nvvm==13.5.37 cannot compile with nvidia-cuda-runtime==13.0.96" in reason
+    assert "those of 13.0 do not resolve" in reason
+
+
+def test_a_folder_with_a_cuda_compiler_that_does_not_fit_is_reported(
+    cuda: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cuda() == 0
+    assert package_lock.problems(cuda.folder, {}) == []
+    monkeypatch.setattr(cuda_compiler, "misfits", lambda _versions: [])
+    for name in [name for name in cuda.index.files if "13.0.8" in name]:
+        del cuda.index.files[name]
+    assert cuda() == 0
+    monkeypatch.undo()
+    (problem,) = package_lock.problems(cuda.folder, {})
+    assert "nvidia-nvvm==13.5.37 cannot compile with its nvidia-cuda-runtime: lock it again" in problem

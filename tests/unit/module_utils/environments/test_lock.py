@@ -136,3 +136,14 @@ def test_long_lines_are_shown_shortened() -> None:
     with pytest.raises(LockError) as caught:
         parse("x" * 5000)
     assert len(str(caught.value)) < 200
+
+
+def test_a_digest_shows_that_a_package_was_changed_by_hand() -> None:
+    digest = parse(SIZED).sha256
+    text = SIZED.replace("# bytes:", f"# digest: {digest}\n# bytes:")
+    assert parse(text) == parse(SIZED)
+    for before, after in [(A, "d" * 64), ("torch==2.13.0", "torch==2.13.1"), ("jieba", "jiebb"), ("84.2.1", "84.2.2")]:
+        with pytest.raises(LockError, match="edited by hand"):
+            parse(text.replace(before, after))
+    with pytest.raises(LockError, match="line 11: 'abc' is not a valid value of digest"):
+        parse(text.replace(digest, "abc"))
