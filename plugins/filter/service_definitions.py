@@ -70,7 +70,8 @@ def service_definitions(
         wanted = definitions.wanted(resolved, host, Settings.from_variables(settings or {}), secret_tags or {})
     except ValueError as error:
         raise AnsibleFilterError(f"service_definitions: {error}") from error
-    return {**wanted.spec(), "unpinned": unpinned(resolved, host)}
+    spec = wanted.spec()
+    return {**{key: spec[key] for key in ("files", "units", "services")}, "unpinned": unpinned(resolved, host)}
 
 
 class FilterModule:

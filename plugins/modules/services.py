@@ -18,8 +18,8 @@ description:
   - A unit is in the desired state if its text, mode and owner are right, systemd has read its current text, the running command is that of
     the unit, and no drop-in of somebody else changes it. Wrong modes and owners are corrected without a restart.
   - Units that have this collection's first line and are not in O(services) are stopped and removed first.
-  - Then, in order, each service whose unit or configuration differs is restarted, and each stopped one is started. The units have
-    C(Type=notify), so the module waits until the service has answered a real request.
+  - Then, in order, each service whose unit or configuration differs, or that is in O(renewed), is restarted, and each stopped one is
+    started. The units have C(Type=notify), so the module waits until the service has answered a real request.
   - Services that exchange ports or memory, or take over those of a removed one, are switched together; all their units and configurations
     are written before the first of them is stopped.
   - The first service that does not answer gets its previous unit and configuration back and serves as before (or is removed, if there was
@@ -50,6 +50,13 @@ options:
     description: Restores all services from before the last run of this module that changed something, instead of O(services).
     type: bool
     default: false
+  renewed:
+    description:
+      - Names of services whose engine was installed anew since they were started. They are restarted even if unit and configuration are the
+        same, since an engine that was repaired keeps its path and the running process keeps the files that it has opened.
+    type: list
+    elements: str
+    default: []
   files:
     description: Support files, written before anything is started. A changed support file alone restarts nothing.
     type: list
@@ -108,7 +115,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 switched:
-  description: Services that got a new unit or configuration and were restarted.
+  description: Services that got a new unit, configuration or engine and were restarted.
   type: list
   elements: str
   returned: always
@@ -199,6 +206,7 @@ def main() -> None:
                 "default": [],
                 "options": {"path": text, "content": text, "mode": {"type": "str", "default": "0644"}},
             },
+            "renewed": {"type": "list", "elements": "str", "default": []},
             "restore": {"type": "bool", "default": False},
             "units": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 7200},

@@ -156,9 +156,15 @@ class Host:
         Switch(wanted, difference, self.disk, self.systemd, Silent()).run()
         return difference
 
-    def carry_out(self, *services: ServiceFiles, files: Sequence[File] = (), restore: bool = False) -> dict[str, Any]:
+    def carry_out(
+        self,
+        *services: ServiceFiles,
+        files: Sequence[File] = (),
+        restore: bool = False,
+        renewed: Sequence[str] = (),
+    ) -> dict[str, Any]:
         """A run as the module makes it."""
-        wanted = Wanted(list(files), ["thor.target"], list(services))
+        wanted = Wanted(list(files), ["thor.target"], list(services), list(renewed))
         return carry_out(wanted, restore, self.disk, self.systemd, Silent())
 
     def unit(self, name: str) -> str:

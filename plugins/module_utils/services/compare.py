@@ -78,6 +78,8 @@ class Wanted:
     files: list[File]  # support files
     units: list[str]  # support units, enabled and started
     services: list[ServiceFiles]
+    # Names of services whose engine was replaced at its old path: the definition may be the same, but the old engine still runs.
+    renewed: list[str] = field(default_factory=list)
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Wanted:
@@ -86,6 +88,7 @@ class Wanted:
             files=[File(**item) for item in spec["files"]],
             units=list(spec["units"]),
             services=[ServiceFiles(**item) for item in spec["services"]],
+            renewed=list(spec.get("renewed") or ()),
         )
 
     def spec(self) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class Difference:
     files: list[File] = field(default_factory=list)
     units: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)  # names of services
-    switched: list[str] = field(default_factory=list)  # new, or with another definition
+    switched: list[str] = field(default_factory=list)  # new, with another definition, or with a renewed engine
     started: list[str] = field(default_factory=list)  # as they should be, but not running or not enabled
     drift: list[str] = field(default_factory=list)  # drop-ins of others, which only a person may remove
     pending: bool = False  # an interrupted switch is still to be taken back
@@ -128,7 +131,8 @@ def compare(wanted: Wanted, found: Observation) -> Difference:
     switched, started = [], []
     for service in wanted.services:
         state = _state(found, service.unit_name)
-        if not all(map(found.has_content, service.files())) or (state.runs and state.stale):
+        differs = not all(map(found.has_content, service.files())) or (state.runs and state.stale)
+        if differs or service.name in wanted.renewed:
             switched.append(service.name)
             continue
         files += [item for item in service.files() if not found.has(item)]  # mode or owner: nothing is restarted

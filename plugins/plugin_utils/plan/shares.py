@@ -145,7 +145,7 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
     work = serving.work([Service.from_facts(service) for service in services], host, settings.serving)
     found, there = work.difference, host["serving"]["services"]
     steps_before = [step for share in before for step in share.steps]
-    renewed = [service["name"] for service in services if any(_renews_engine(step, service) for step in steps_before)]
+    renewed = [one["name"] for one in services if any(_renews_engine(step, one, host) for step in steps_before)]
     stopped = _stopped(services, settings, before)
     steps = [
         (found.pending, Kind.CONFIGURE, "interrupted switch", "must be rolled back"),
@@ -165,7 +165,7 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
         elif name in stopped:
             steps.append((True, Kind.START, name, stopped[name]))
     steps += [(True, Kind.CHECK, text, "not managed by this collection; remove it yourself") for text in found.drift]
-    return Share(role, _due(role, steps), found.result())
+    return Share(role, _due(role, steps), {**found.result(), "renewed": renewed})
 
 
 def _stopped(services: Services, settings: Settings, before: Sequence[Share]) -> dict[str, str]:
@@ -182,11 +182,16 @@ def _stopped(services: Services, settings: Settings, before: Sequence[Share]) ->
     return found
 
 
-def _renews_engine(step: Step, service: Mapping[str, Any]) -> bool:
-    """Whether this step changes the engine of a service."""
+def _renews_engine(step: Step, service: Mapping[str, Any], host: Host) -> bool:
+    """Whether this step changes the engine of a service, at its old path or at a new one."""
     if step.kind not in (Kind.BUILD, Kind.PULL, Kind.INSTALL):
         return False
     image = service["image"]
+    if step.kind == Kind.PULL and not service["python_packages"]:
+        # The digest on record is pulled again: a container that runs has that content. (A derived image would get another id.)
+        digest = ((host.get("images") or {}).get(image) or {}).get("digest")
+        if digest and service["image_digest"] in (None, digest):
+            return False
     return step.subject in (image, f"Python packages in {image}", f"{service['engine']} {service['version']}")
 
 

@@ -39,3 +39,17 @@ def test_check_mode_starts_and_stops_nothing(host: Host) -> None:
     forecast = module_promises.run("services", {"services": []}, check=True)
     assert forecast["changed"] and forecast["removed"] == ["chat"]
     assert host.serving == ["thor-chat.service"] and host.systemd.orders == []
+
+
+def test_a_renewed_engine_is_a_restart_in_check_mode_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    module_promises.inline_jobs(monkeypatch)
+    one = service("chat", 8000)
+    host.run(one)
+    host.systemd.orders.clear()
+    arguments = {"services": [{"name": one.name, "unit": one.unit, "config": one.config}], "units": ["thor.target"]}
+    forecast = module_promises.run("services", {**arguments, "renewed": ["chat"]}, check=True)
+    assert (forecast["changed"], forecast["switched"], host.systemd.orders) == (True, ["chat"], [])
+    done = module_promises.run("services", {**arguments, "renewed": ["chat"]})
+    assert (done["changed"], done["switched"]) == (True, ["chat"])
+    assert "restart thor-chat.service" in host.systemd.orders
+    assert module_promises.run("services", arguments)["changed"] is False

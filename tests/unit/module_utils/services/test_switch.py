@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous
+from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Wanted
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import (
     Definition,
     File,
@@ -45,6 +46,22 @@ def test_only_what_differs_is_restarted(host: Host) -> None:
     host.run(service("chat", 8000), service("ear", 8080))
     host.run(service("chat", 8000), service("ear", 8080, "better"))
     assert [order for order in host.systemd.orders if "thor-" in order] == ["restart thor-ear.service"]
+
+
+def test_a_service_whose_engine_was_renewed_at_its_path_is_restarted_as_it_is(host: Host) -> None:
+    services = [service("chat", 8000), service("ear", 8080)]
+    host.run(*services)
+    before = host.systemd.invocations.copy()
+    result = host.carry_out(*services, renewed=["chat", "gone"])
+    assert result["changed"] and result["switched"] == ["chat"] and result["diff"] == []
+    assert host.systemd.invocations["thor-chat.service"] != before["thor-chat.service"]
+    assert host.systemd.invocations["thor-ear.service"] == before["thor-ear.service"]
+    assert host.carry_out(*services)["changed"] is False
+    # Through a job's spec, too, and without one that an older version of the collection wrote.
+    spec = Wanted([], [], services, ["chat"]).spec()
+    assert Wanted.from_spec(spec).renewed == ["chat"]
+    del spec["renewed"]
+    assert Wanted.from_spec(spec).renewed == []
 
 
 def test_one_that_does_not_run_is_started_without_a_restart(host: Host) -> None:

@@ -309,9 +309,9 @@ def test_without_an_observation_the_plan_is_for_a_thor_or_for_what_has_a_lock() 
 
 def test_a_service_starts_again_when_its_environment_is_renewed_and_not_for_a_proof() -> None:
     step = plan("thor01", [vllm()], settled(environments={}), SETTINGS).steps[0]
-    assert shares._renews_engine(step, vllm())
+    assert shares._renews_engine(step, vllm(), HOST)
     proof = plan("thor01", [vllm()], settled(environments=made(cuda_code=None)), SETTINGS).steps[0]
-    assert not shares._renews_engine(proof, vllm())
+    assert not shares._renews_engine(proof, vllm(), HOST)
 
 
 def test_settings_that_nobody_chose_are_those_of_the_role() -> None:

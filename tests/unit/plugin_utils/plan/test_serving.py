@@ -188,10 +188,24 @@ def test_an_engine_that_is_built_or_pulled_is_started_anew(served: Served) -> No
     chat, ear = SERVICES
     build = Step(Kind.BUILD, "llama_cpp", f"{chat.engine} {chat.version}", "")
     assert steps(served.facts(), build) == ["switch chat"]
+    facts, before = [one.to_facts() for one in SERVICES], [Share("before", (build,))]
+    share = shares.of_serving(facts, served.facts(), replace(PLAN, serving=Settings()), before)
+    assert share.section["renewed"] == ["chat"], "the module compares definitions, and the build may keep its path"
     assert steps(served.facts(), Step(Kind.CHECK, "engine_image", f"{ear.engine} {ear.version}", "")) == []
     in_container = resolved.service("qwen3-8b-vllm").to_facts()
     for kind, prefix in ((Kind.PULL, ""), (Kind.INSTALL, "Python packages in ")):
-        assert shares._renews_engine(Step(kind, "engine_image", f"{prefix}{in_container['image']}", ""), in_container)
+        step = Step(kind, "engine_image", f"{prefix}{in_container['image']}", "")
+        assert shares._renews_engine(step, in_container, {"images": None})
+
+
+def test_the_digest_on_record_pulled_again_switches_nothing() -> None:
+    chat = {**resolved.service("qwen3-8b-vllm").to_facts(), "image_digest": None, "python_packages": []}
+    pull = Step(Kind.PULL, "engine_image", chat["image"], "")
+    held = {"images": {chat["image"]: {"digest": "sha256:1", "present": False}}}
+    assert not shares._renews_engine(pull, chat, held)
+    assert not shares._renews_engine(pull, {**chat, "image_digest": "sha256:1"}, held)
+    assert shares._renews_engine(pull, {**chat, "image_digest": "sha256:2"}, held)
+    assert shares._renews_engine(pull, {**chat, "python_packages": ["a==1"]}, held), "the derived image gets another id"
 
 
 def test_services_that_a_reboot_may_stop_are_due(served: Served) -> None:
