@@ -72,6 +72,7 @@ def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         result["pruned"] = _clean_up(spec, tree)
         record, result["bytes_fetched"] = _make(spec, lock, tree, report)
     elif not checks.is_proven(record["cuda_code"], spec["cuda_code"]):
+        uv.provide(spec, report)  # cuobjdump is beside it, and both may have been removed
         record["cuda_code"] = checks.prove(install.site_packages(tree), spec["cuda_code"], Path(spec["state"]), report)
         records.write(tree / finished.NAME, record, 0o644)
     make_current(tree, spec["version"])

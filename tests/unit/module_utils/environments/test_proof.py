@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import fake_cuobjdump
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import cuobjdump
-from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.environments import uv
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from fake_cuobjdump import library, listing
 from toy_environment import ToyEnvironment
 
@@ -46,6 +48,26 @@ def test_what_does_not_run_is_not_installed(toy: ToyEnvironment, required: str, 
     assert [problem["code"] for problem in caught.value.extra["problems"]] == ["THOR-CUDA-CODE"]
     assert not (toy.folder / "engines/toy/1.0").exists()
     assert not list((toy.folder / "engines/toy").glob("1.0-*"))
+
+
+def test_a_proof_that_is_missing_gets_its_tool_first(
+    toy: ToyEnvironment, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.run()
+    away = program.rename(program.with_name("away"))
+    provided: list[str] = []
+
+    def provide(spec: dict[str, Any], _report: Reporter) -> None:
+        """Stands in for uv.provide, which installs cuobjdump with uv."""
+        provided.append(spec["uv"])
+        away.rename(program)
+
+    monkeypatch.setattr(uv, "provide", provide)
+    wanted = {"required": ["toy_kernels/common.so"], "lost": {}}
+    result = toy.run(cuda_code=wanted)
+    assert (result["changed"], result["cuda_code"]["runs"]) == (False, ["toy_kernels/common.so"])
+    toy.run(cuda_code=wanted)
+    assert len(provided) == 1, "an environment that is proven needs no tool"
 
 
 def test_a_second_job_does_not_read_again(toy: ToyEnvironment, program: Path) -> None:
