@@ -25,6 +25,16 @@ def merge(base: Any, extra: Any) -> Any:
     return extra
 
 
+def _with_needed_packages(entry: Any, base: Mapping[str, Any] | None) -> Any:
+    """An engine with the Debian packages of the catalog's entry beside its own: it could not compile its kernels without them."""
+    packages = entry.get("packages") if isinstance(entry, Mapping) else None
+    own = packages.get("apt") if isinstance(packages, Mapping) else None
+    needed = ((base or {}).get("packages") or {}).get("apt")
+    if not needed or not isinstance(own, list):
+        return entry
+    return {**entry, "packages": {**packages, "apt": [*needed, *(one for one in own if one not in needed)]}}
+
+
 def build(
     data: Mapping[str, Any], extra: Mapping[str, Any], in_doubt: Collection[str] = ()
 ) -> tuple[Catalog, list[Problem]]:
@@ -44,7 +54,8 @@ def build(
             own = {}
             catalog.refused_nouns.add(noun)
         for name in {**data[noun], **own}:
-            entry = merge(data[noun].get(name), own[name]) if name in own else data[noun][name]
+            base = data[noun].get(name)
+            entry = _with_needed_packages(merge(base, own[name]), base) if name in own else data[noun][name]
             if found := _entry_problems(noun, name, entry, name in own):
                 problems += found
                 catalog.refused.add((noun, name))

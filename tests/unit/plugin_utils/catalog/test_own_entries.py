@@ -10,6 +10,25 @@ import pytest
 from real_catalog import CHAT, only, run
 
 
+def test_own_debian_packages_are_added_to_those_that_the_engine_needs() -> None:
+    def apt(packages: Any) -> tuple[str, ...]:
+        (service,) = run(
+            {"profile": "qwen3-8b-vllm", "version": "0.33.0"}, extra={"engines": {"vllm": {"packages": packages}}}
+        ).services
+        assert service.packages is not None
+        return service.packages.apt
+
+    assert apt({}) == ("g++", "python3-dev")
+    assert apt({"apt": ["libnuma1", "g++"]}) == ("g++", "python3-dev", "libnuma1")
+    assert apt({"apt": []}) == ("g++", "python3-dev"), "without them its kernels cannot be compiled"
+
+
+@pytest.mark.parametrize("packages", [None, [], {"apt": "g++"}, {"apt": None}, {"apt": [5]}, {"apt": [["a"]]}])
+def test_own_packages_of_a_wrong_type_are_refused(packages: Any) -> None:
+    (problem, *_) = run("qwen3-8b-vllm", extra={"engines": {"vllm": {"packages": packages}}}).problems
+    assert problem.variable.startswith("thor_extra_engines['vllm'].packages") and problem.code == "THOR-TYPE-INVALID"
+
+
 def test_null_removes_an_option_that_is_set_and_nothing_else() -> None:
     assert not run({"profile": CHAT, "options": {"ctx-size": None}}).problems
     problem = only(run({"profile": CHAT, "options": {"threads": None}}))
