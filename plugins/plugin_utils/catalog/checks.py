@@ -15,6 +15,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     memory,
     named_files,
     package_locks,
+    placeholders,
     vision,
 )
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
@@ -61,6 +62,7 @@ def _option_problems(draft: Draft, service: Service) -> list[Problem]:
         named_files.template_problems(draft),
         named_files.adapter_problems(draft),
         flag_checks.silenced_problems(draft, service),
+        placeholders.placeholder_problems(draft),
     )
     problems: list[Problem] = []
     for group in groups:

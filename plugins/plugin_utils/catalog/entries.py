@@ -28,10 +28,10 @@ def merge(base: Any, extra: Any) -> Any:
 def _with_needed_packages(entry: Any, base: Mapping[str, Any] | None) -> Any:
     """An engine with the Debian packages of the catalog's entry beside its own: it could not compile its kernels without them."""
     packages = entry.get("packages") if isinstance(entry, Mapping) else None
-    own = packages.get("apt") if isinstance(packages, Mapping) else None
     needed = ((base or {}).get("packages") or {}).get("apt")
-    if not needed or not isinstance(own, list):
+    if not needed or not isinstance(packages, Mapping) or not isinstance(packages.get("apt"), list):
         return entry
+    own = packages["apt"]
     return {**entry, "packages": {**packages, "apt": [*needed, *(one for one in own if one not in needed)]}}
 
 

@@ -32,22 +32,30 @@ def flag_problems(draft: Draft) -> list[Problem]:
     """Options that the engine's version does not know, or that the collection sets."""
     written = draft.entry.get("options") or {}
     ours = set_by_us(draft.engine)
+    # Only a profile can say which of the engine's own names for models stands for its model.
+    fixed = {**ours, **dict.fromkeys(draft.engine.get("profile_options") or (), "another profile")}
     if draft.flags is None:
         return [
             options.reserved_option(name, draft.options[name], key, draft.where("options", name))
-            for name, key in ours.items()
+            for name, key in fixed.items()
             if name in written
         ]
-    names = {options.find(draft.flags, flag): key for flag, key in ours.items()}
-    reserved = {canonical: key for canonical, key in names.items() if canonical}
     own = {key: value for key, value in draft.options.items() if key in written}
     inherited = {key: value for key, value in draft.options.items() if key not in written}
     label = f"{draft.engine_name} {draft.version}"
     inherited_place = f"{draft.place} (from the profile {draft.profile_name}) options"
     return [
-        *options.check(own, draft.flags, reserved, label, f"{draft.place}.options", draft.list_style),
-        *options.check(inherited, draft.flags, reserved, label, inherited_place, draft.list_style),
+        *options.check(
+            own, draft.flags, _reserved(fixed, draft.flags), label, f"{draft.place}.options", draft.list_style
+        ),
+        *options.check(inherited, draft.flags, _reserved(ours, draft.flags), label, inherited_place, draft.list_style),
     ]
+
+
+def _reserved(names: Mapping[str, str], flags: options.Flags) -> dict[str, str]:
+    """The canonical names of reserved options that this version has."""
+    found = {options.find(flags, name): instead for name, instead in names.items()}
+    return {canonical: instead for canonical, instead in found.items() if canonical}
 
 
 def null_problems(draft: Draft) -> list[Problem]:

@@ -70,6 +70,7 @@ ENGINE = Field(
         "working_directory": shapes.PATH,
         "listen": Field((dict,), required=True, keys={"address": needed(shapes.OPTION), "port": needed(shapes.OPTION)}),
         "served_name_option": nullable(shapes.OPTION),
+        "profile_options": Field((list,), items=shapes.OPTION),
         "list_style": Field((str,), choices=("space", "comma", "repeat")),
         "api": needed(API),
         "api_path": shapes.URL_PATH,

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.placeholders import ENVIRONMENT
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
-# Stands for the environment's folder in variables of the catalog. It has the lock's fingerprint in its name.
-PLACEHOLDER = "{environment}"
 # What a unit has without any (systemd.exec(5)).
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Nothing listens there (the discard port), so a hub's client without an offline switch fails at once.
@@ -31,7 +30,7 @@ def variables(service: Service, environment: str, home: str) -> dict[str, str]:
 
     A service's own variables win, except that the folder is filled in.
     """
-    own = {key: value.replace(PLACEHOLDER, environment) for key, value in service.environment.items()}
+    own = {key: value.replace(ENVIRONMENT, environment) for key, value in service.environment.items()}
     return {
         "HOME": home,
         # nvcc, ninja and ptxas of the environment; gcc, ffmpeg and ldconfig of the system.

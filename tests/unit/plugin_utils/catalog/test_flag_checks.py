@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from real_catalog import codes, only, run
 
@@ -57,3 +59,25 @@ def test_an_inference_path_without_a_slash_is_refused() -> None:
     problem = only(run(entry))
     assert (problem.code, problem.remedy) == ("THOR-VALUE-INVALID", "Write /v1/audio/transcriptions.")
     assert problem.variable == "thor_profiles[0].options['inference-path']"
+
+
+@pytest.mark.parametrize("value", ["paraformer", None])
+@pytest.mark.parametrize("known", [True, False], ids=["list stored", "no list"])
+def test_funasrs_model_is_the_profiles(value: str | None, known: bool) -> None:
+    """Another name would be a model that is not on the device, and nothing is fetched while serving."""
+    more: dict[str, Any] = (
+        {} if known else {"extra": {"engines": {"funasr": {"versions": {"x": {"packages": "funasr==1.4.16"}}}}}}
+    )
+    entry = {"profile": "sensevoice-small-funasr", "options": {"model": value}, **({} if known else {"version": "x"})}
+    found = [one for one in run(entry, **more).problems if one.code == "THOR-FLAG-RESERVED"]
+    assert [one.variable for one in found] == ["thor_profiles[0].options['model']"]
+    assert "another profile" in found[0].remedy
+    mine = {
+        "engine": "funasr",
+        "model": "sensevoice-small",
+        "served_name": "p",
+        "memory_gib": 5,
+        "options": {"model": "p"},
+    }
+    own = {"profiles": {"mine": mine}}
+    assert not run("sensevoice-small-funasr").problems and not run("mine", extra=own).problems
