@@ -106,7 +106,14 @@ class ToyEnvironment:
 
     def spec(self, **more: Any) -> dict[str, Any]:
         """What the job is asked for."""
-        rest = {"argvs": {}, "parser": None, "cuda_code": None, "prune": False, "keep": [], "environment": {}}
+        rest: dict[str, Any] = {
+            "argvs": {},
+            "parser": None,
+            "cuda_code": None,
+            "prune": False,
+            "keep": [],
+            "environment": {},
+        }
         version = platform.python_version()
         known = {"tag": inputs.tag(version, platform.machine()), "python_version": version}
         return {**rest, **known, **self.arguments(), **more}

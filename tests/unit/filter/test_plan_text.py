@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import resolved
@@ -113,7 +114,9 @@ def test_the_lock_of_the_devices_own_platform_counts() -> None:
 def test_what_an_installed_engine_holds_for_the_gpu_is_shown_once() -> None:
     service = SERVICES[0]
     code = {"architecture": "110", "runs": ["bin/llama-server"], "lacks": [{"path": "bin/other", "lost": None}]}
-    builds = {service["engine"]: {service["version"]: {"cuda_code": code}, "other": {"cuda_code": code}}}
+    builds: dict[str, Any] = {
+        service["engine"]: {service["version"]: {"cuda_code": code}, "other": {"cuda_code": code}}
+    }
     shown = plan_text(SERVICES, 122, 8, host={"builds": builds, "environments": {}})
     told = [line for line in shown if "CUDA" in line]
     assert told == [

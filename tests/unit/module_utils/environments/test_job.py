@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -74,17 +75,21 @@ def test_killed_at_any_moment_it_ends_complete(toy: ToyEnvironment) -> None:
     chance = random.Random(11)
     context = multiprocessing.get_context("fork")
     killed = 0
-    for _attempt in range(10):
+    for _attempt in range(60):
         process = context.Process(target=_run, args=(toy,))
         process.start()
         process.join(chance.uniform(0.05, 0.6))
         if process.is_alive():
             killed += 1
-        os.killpg(process.pid or 0, signal.SIGKILL) if process.is_alive() else None
+            os.killpg(process.pid or 0, signal.SIGKILL)
         process.join(10)
         link = toy.folder / "engines/toy/1.0"
         assert not link.exists() or answer(link.resolve()), "complete or absent"
-    assert killed >= 3, "the test kills nothing"
+        if killed == 10:
+            break
+        if link.exists():  # it was quicker than its end
+            shutil.rmtree(link.parent)
+    assert killed == 10
     toy.index.pause = 0
     tree = Path(toy.run()["path"])
     assert answer(tree)

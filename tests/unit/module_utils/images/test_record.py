@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
@@ -22,7 +23,7 @@ def test_observation_compares_the_record_with_dockerd(dockerd: Dockerd) -> None:
     dockerd.add(VLLM, f"hub:5000/nvidia/vllm@{ONE}")
     dockerd.add(SGLANG, f"hub:5000/nvidia/sglang@{ONE}")  # the tag is there, on another image
     found = record.observe()["images"]
-    unknown = {"proof": None, "extras": {}, "confirmed": None}
+    unknown: dict[str, Any] = {"proof": None, "extras": {}, "confirmed": None}
     assert found[VLLM] == {"digest": ONE, "present": True, "architecture": "arm64", **unknown}
     assert not found[SGLANG]["present"]
 

@@ -36,7 +36,7 @@ def test_a_list_is_found_by_the_engines_own_version(more: dict[str, str], checke
 
 
 def test_an_engine_that_nobody_can_ask_says_so() -> None:
-    extra = {"engines": {"vllm": {"parser": "llama"}}}
+    extra: dict[str, Any] = {"engines": {"vllm": {"parser": "llama"}}}
     problem = only(run("qwen3-8b-vllm", extra=extra))
     assert problem.code == "THOR-VALUE-INVALID" and "Did you mean 'vllm'?" in problem.remedy
     extra = {"engines": {"vllm": {"parser": None, "version": "99.1", "versions": {"99.1": {"image": "mine:1"}}}}}
