@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cuda_compiler
 import pytest
 import scripts
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils import cuda_code, real_parser
+from ansible_collections.jetson.thor.plugins.module_utils import cuda_code, cuobjdump, real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.environments.lock import Lock, normalize, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,18 @@ LOCKS = ROOT / "roles" / "catalog" / "files" / "packages"
 # Those whose CUDA code is recorded beside them: the catalog's.
 PROVEN = sorted(LOCKS / path.name.replace(".cuda.json", ".txt") for path in LOCKS.glob("*.cuda.json"))
 EMULATED = ROOT / "tests" / "support" / "packages" / "vllm-0.33.0-cp313-aarch64.txt"
+# A lock with the same compiler for the machine that runs this test.
+NATIVE = ROOT / "tests" / "support" / "packages" / "sglang-0.5.23-cp311-x86_64.txt"
+# It includes CCCL, as the kernels of FlashInfer do.
+KERNEL = """\
+#include <cub/block/block_reduce.cuh>
+__global__ void total(const float *in, float *out) {
+  using Reduce = cub::BlockReduce<float, 128>;
+  __shared__ typename Reduce::TempStorage storage;
+  const float sum = Reduce(storage).Sum(in[threadIdx.x]);
+  if (threadIdx.x == 0) *out = sum;
+}
+"""
 IMAGE = ROOT / "tests" / "nightly" / "arm64-image"
 PARSER = ROOT / "plugins" / "module_utils" / "real_parser.py"
 ENGINES = yaml.safe_load((ROOT / "roles/catalog/files/engines.yml").read_text(encoding="utf-8"))["engines"]
@@ -82,6 +95,26 @@ def test_a_lock_installs_by_its_hashes_and_holds_thors_code(path: Path, folder: 
     assert wanted["required"]
     assert cuda_code.judge(found["libraries"], wanted["required"], wanted["lost"])["problems"] == []
     assert seconds <= PROOF
+
+
+def test_the_compiler_of_the_locks_compiles_for_thor(folder: Path) -> None:
+    """NVIDIA's headers stop a compiler of another version; on x86-64, with the wheels of the same versions for that machine."""
+    packages = {one.name: one for one in parse(NATIVE.read_text(encoding="utf-8")).packages}
+    toolkit = [packages[name] for name in (cuda_compiler.RUNTIME, *cuda_compiler.COMPILER)]
+    for path in PROVEN:
+        versions = parse(path.read_text(encoding="utf-8")).versions
+        if "nvidia-cuda-nvcc" in versions:
+            assert {one.name: one.version for one in toolkit}.items() <= versions.items()
+    uv, program = tool.tools(CACHE / "tools")
+    part = folder.with_name("part.txt")
+    part.write_text("".join(f"{one.line}\n" for one in toolkit), encoding="utf-8")
+    tool.install(uv, part, parse(NATIVE.read_text(encoding="utf-8")), folder)
+    source = folder.with_name("kernel.cu")
+    source.write_text(KERNEL, encoding="utf-8")
+    made = folder.with_name("kernel.o")
+    nvcc = folder / "nvidia" / "cu13" / "bin" / "nvcc"
+    subprocess.run([nvcc, "-arch=sm_110a", "-std=c++17", "-c", source, "-o", made], check=True, timeout=600)
+    assert cuobjdump.read(program, made).machine_code == {"sm_110a": 1}
 
 
 def machine(path: Path) -> int | None:
