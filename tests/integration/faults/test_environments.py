@@ -75,7 +75,7 @@ def command(device: Device) -> list[str]:
 
 def result_of(words: list[str]) -> dict[str, Any]:
     """The result of an ad hoc command, which must succeed."""
-    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1"}
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout.partition("=> ")[2])

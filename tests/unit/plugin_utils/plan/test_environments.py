@@ -269,7 +269,8 @@ def test_arguments_that_only_pip_takes_are_refused_where_environments_are_used()
 
 
 def test_a_number_counts_as_a_text() -> None:
-    chosen: Any = replace(CHOSEN, pip_arguments=5)
+    number: Any = 5
+    chosen = replace(CHOSEN, pip_arguments=number)
     assert role_variables.problems({"thor_pip_extra_args": 5}, lambda one: one) == []
     assert only(environments.wrong_arguments([vllm()], chosen)).code == "THOR-PACKAGES-ARGUMENTS"
 
