@@ -3,8 +3,8 @@
 """The options of an engine for whose version no list is stored: asked of the engine itself on the device, and kept there.
 
 vLLM and SGLang are asked through their own parser (real_parser.py), which runs in the engine's own Python: in a Python
-environment (:func:`ask`) or in a container of the image (images/ask.py). There it gets no GPU and no network. The answer is kept
-in ``/var/lib/thor/flags/<engine>-<fingerprint>.json``; for an image the fingerprint is the beginning of its digest.
+environment (:func:`ask`) or in a container of the image (images/ask.py). There it gets no GPU and no network. kept_flags.py keeps
+the answer.
 """
 
 from __future__ import annotations
@@ -22,24 +22,11 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import bounded, flags, real_parser, records
+from ansible_collections.jetson.thor.plugins.module_utils import bounded, flags, kept_flags, real_parser, records
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
-KEPT = Path("/var/lib/thor/flags")
-SHAPE = {
-    "engine": str,
-    "engine_version": (str, type(None)),
-    "options": {
-        str: {"aliases?": [str], "takes?": str, "negation?": str, "choices?": [str], "kind?": str, "auto?": bool}
-    },
-    "removed": {str: str},
-}
-# A list takes about 25 kB. Every run carries these in thor_host, so only the newest are kept.
-MOST_KEPT = 8
-LONGEST_LIST = 256 * 1024  # bytes
 # Importing an engine takes 10 s on an idle CPU, and minutes from a cold disk.
 SECONDS = 600.0
 MOST_OUTPUT = 8 * 1024 * 1024  # bytes
@@ -103,13 +90,20 @@ def ask(
 
 
 def settle(subject: Subject, answered: Callable[[], dict[str, Any]]) -> list[Problem]:
-    """Ask an engine, keep its list, and say what is wrong with the services' arguments. ``answered`` asks, and may raise Unaskable."""
+    """Ask an engine, keep its list and what its parser accepted, and say what is wrong with the services' arguments.
+
+    ``answered`` asks, and may raise Unaskable.
+    """
     try:
         answer = answered()
     except Unaskable as error:
         return [_unaskable(subject, error)]
-    keep(subject.engine, subject.fingerprint, answer)
-    return _problems(subject, answer)
+    found = {service: _problems(subject, service, answer) for service in subject.argvs}
+    digests = {service: kept_flags.digest_of(subject.parser, argv) for service, argv in subject.argvs.items()}
+    refused = {digests[service] for service, problems in found.items() if problems}
+    accepted = sorted({*digests.values()} - refused)
+    kept_flags.keep(subject.engine, subject.fingerprint, answer, accepted, refused)
+    return [problem for problems in found.values() for problem in problems]
 
 
 def read_answer(
@@ -130,31 +124,34 @@ def read_answer(
         errors = [one["error"] for one in answer["answers"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         raise Unaskable(f"it answered something else than its options: {found[-1][:200]}") from None
-    if not content["options"] or len(errors) != len(argvs) or records.mismatch({"engine": "", **content}, SHAPE):
+    if (
+        not content["options"]
+        or len(errors) != len(argvs)
+        or records.mismatch({"engine": "", "accepted": [], **content}, kept_flags.SHAPE)
+    ):
         raise Unaskable("it answered something else than its options")
-    if (size := len(json.dumps(content))) > LONGEST_LIST:
-        raise Unaskable(f"its list of options has {size:,} bytes, more than the {LONGEST_LIST:,} that are kept")
+    if (size := len(json.dumps(content))) > kept_flags.LONGEST_LIST:
+        most = kept_flags.LONGEST_LIST
+        raise Unaskable(f"its list of options has {size:,} bytes, more than the {most:,} that are kept")
     return {**content, "errors": {name: text for name, text in zip(argvs, errors, strict=True) if text}}
 
 
-def _problems(subject: Subject, answer: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with the services' arguments: options that the engine lacks, then whatever else its parser refuses.
+def _problems(subject: Subject, service: str, answer: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a service's arguments: options that the engine lacks, or else whatever its parser refuses.
 
     Names must be exact, as with a stored list: a parser also accepts a beginning that is unambiguous today.
     """
-    found: list[Problem] = []
     options = answer["options"]
     label = f"{subject.engine} {subject.version}"
-    for service, argv in subject.argvs.items():
-        where = f"thor_services[{service!r}].argv"
-        unknown = flags.unknown(real_parser.arguments_of(subject.parser, argv), options)
-        for name in unknown:
-            advice = answer["removed"].get(name)
-            reason = f"{label} has no {name}."
-            found.append(Problem("THOR-FLAG-UNKNOWN", where, name, reason, advice or nearest(name, options)))
-        if service in answer["errors"] and not unknown:
-            reason = f"The parser of {label} refuses these arguments: {answer['errors'][service]}"
-            found.append(Problem("THOR-FLAG-VALUE", where, None, reason, "Correct the option that it names."))
+    where = f"thor_services[{service!r}].argv"
+    found: list[Problem] = []
+    for name in flags.unknown(real_parser.arguments_of(subject.parser, subject.argvs[service]), options):
+        advice = answer["removed"].get(name)
+        reason = f"{label} has no {name}."
+        found.append(Problem("THOR-FLAG-UNKNOWN", where, name, reason, advice or nearest(name, options)))
+    if service in answer["errors"] and not found:
+        reason = f"The parser of {label} refuses these arguments: {answer['errors'][service]}"
+        found.append(Problem("THOR-FLAG-VALUE", where, None, reason, "Correct the option that it names."))
     return found
 
 
@@ -169,47 +166,12 @@ def _unaskable(subject: Subject, error: Unaskable) -> Problem:
     return Problem("THOR-ENGINE-UNASKABLE", where, subject.version, reason, remedy)
 
 
-def name_of(engine: str, fingerprint: str) -> str:
-    """The name of a kept list. ``fingerprint``: of an environment, or the digest of an image."""
-    return f"{engine}-{fingerprint.removeprefix('sha256:')[:12]}"
-
-
-def keep(engine: str, fingerprint: str, answer: Mapping[str, Any]) -> None:
-    """Keep the list of an answer, and forget the oldest beyond MOST_KEPT."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    content = {"engine": engine, **{key: answer[key] for key in ("engine_version", "options", "removed")}}
-    records.write(KEPT / f"{name_of(engine, fingerprint)}.json", content, 0o644)
-    for path in _kept()[MOST_KEPT:]:
-        path.unlink(missing_ok=True)
-
-
-def read(engine: str, fingerprint: str) -> dict[str, Any] | None:
-    """The kept list of an engine; None if there is none."""
-    return records.read(KEPT / f"{name_of(engine, fingerprint)}.json", SHAPE)
-
-
-def observe() -> dict[str, dict[str, Any]]:
-    """The kept lists by their names, for ``thor_host["flags"]``. Read-only."""
-    found = {path.stem: records.read(path, SHAPE) for path in _kept()[:MOST_KEPT]}
-    return {
-        name: {key: content[key] for key in ("engine_version", "options", "removed")}
-        for name, content in sorted(found.items())
-        if content
-    }
-
-
 def compact(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """A list of options without the keys that say nothing: who reads a list takes them for the same."""
     return {
         name: {key: value for key, value in entry.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
         for name, entry in options.items()
     }
-
-
-def _kept() -> list[Path]:
-    """The kept lists, the newest first."""
-    paths = [path for path in KEPT.glob("*.json") if path.is_file() and path.stat().st_size <= 2 * LONGEST_LIST]
-    return sorted(paths, key=lambda path: (-path.stat().st_mtime_ns, path.name))
 
 
 def _confinement() -> list[str]:

@@ -160,6 +160,19 @@ def judge(
     }
 
 
+def is_enough(found: Mapping[str, Library], wanted: Mapping[str, Any], absent: bool = False) -> bool:
+    """Whether :func:`judge` finds nothing wrong with what was found earlier, for what is ``wanted`` now.
+
+    ``absent``: whether a required file may be missing, as in images, which differ in where they put things.
+    """
+    return not refused(judge(found, wanted.get("required", ()), wanted.get("lost", {})), absent)
+
+
+def refused(verdict: Mapping[str, Any], absent: bool = False) -> list[Problem]:
+    """The problems of a verdict for which an engine is refused. ``absent``: as for is_enough()."""
+    return [problem for problem in verdict["problems"] if problem.value is not None or not absent]
+
+
 def _problem(pattern: str, path: str | None, held: str, architecture: str) -> Problem:
     reason = f"The engine cannot do without this code, and sm_{architecture} does not run it: {held}"
     remedy = (
@@ -212,8 +225,8 @@ def prove(
         kept.parent.mkdir(parents=True, exist_ok=True)
         records.write(kept, {"libraries": libraries}, 0o644)
     verdict = judge(libraries, (wanted or {}).get("required", ()), (wanted or {}).get("lost", {}), architecture)
-    if verdict["problems"]:
-        raise CudaCodeError(verdict["problems"])
+    if problems := refused(verdict):
+        raise CudaCodeError(problems)
     return {
         "architecture": architecture,
         "cuobjdump": version,
@@ -245,6 +258,8 @@ def text(record: Mapping[str, Any] | None) -> str:
     """A record in one line, for plan and status; ``record`` is what prove() returned, or None where nothing was read."""
     if record is None:
         return "CUDA code not read"
+    if record.get("unread"):
+        return f"CUDA code not read: {record['unread']}"
     runs, lacks = record["runs"], record["lacks"]
     if not runs and not lacks:
         return "no file with CUDA code found"

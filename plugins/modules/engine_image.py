@@ -85,7 +85,7 @@ options:
       cuda_code:
         description:
           - Which files of the image must hold CUDA code that the GPU runs (C(required), a list of patterns of paths), and what is C(lost)
-            where others do not, by pattern. Read with O(require_gpu) only, and where cuobjdump is installed.
+            where others do not, by pattern. Read with O(require_gpu) only, as soon as cuobjdump is installed.
         type: dict
       environments:
         description: Environments in which containers of the image run; it is checked in each of them.
@@ -95,7 +95,8 @@ options:
       parser:
         description:
           - Which engine's parser to ask for the options, if no list of them is stored.
-          - A container of the image without GPU and network asks it, once for each digest. The list is kept in C(/var/lib/thor/flags).
+          - A container of the image without GPU and network asks it. The list is kept in C(/var/lib/thor/flags), with what identifies the
+            accepted O(images[].argvs). It is asked again when they change, or were refused.
         type: str
         choices: [vllm, sglang]
       argvs:

@@ -50,8 +50,9 @@ options:
   parser:
     description:
       - Which engine's parser to ask for the options, V(vllm) or V(sglang), if no list of them is stored.
-      - The answer is kept in C(/var/lib/thor/flags). An engine that does not answer fails with V(THOR-ENGINE-UNASKABLE) and its first
-        exception. The environment stays.
+      - The answer is kept in C(/var/lib/thor/flags), with what identifies the accepted O(argvs). The engine is asked again when they change,
+        or were refused.
+      - An engine that does not answer fails with V(THOR-ENGINE-UNASKABLE) and its first exception. The environment stays.
     type: str
   cuda_code:
     description: Libraries that must have code for the GPU (C(required)), and what is lost where others have none (C(lost)), by pattern.
@@ -267,7 +268,7 @@ def main() -> None:
     checked = (
         record is not None
         and checks.is_proven(record["cuda_code"], params["cuda_code"])
-        and checks.is_asked(params["engine"], result["fingerprint"], params["parser"])
+        and checks.is_asked(params["engine"], result["fingerprint"], params["parser"], params["argvs"])
     )
     if ready and record and (checked or module.check_mode):
         if not current and not module.check_mode:

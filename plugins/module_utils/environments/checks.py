@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code, kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
 
@@ -17,7 +16,7 @@ def is_proven(proof: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None)
     """Whether a record's ``cuda_code`` shows what is ``wanted``: each library that the engine cannot do without has code for the GPU."""
     if wanted is None:
         return True
-    return proof is not None and all(fnmatch.filter(proof["runs"], pattern) for pattern in wanted.get("required", ()))
+    return proof is not None and cuda_code.is_enough(proof.get("libraries", {}), wanted)
 
 
 def prove(packages: Path, wanted: Mapping[str, Any] | None, state: Path, report: Reporter) -> dict[str, Any] | None:
@@ -37,9 +36,9 @@ def prove(packages: Path, wanted: Mapping[str, Any] | None, state: Path, report:
         raise JobFailed(str(error), problems=[problem.as_dict() for problem in error.problems]) from error
 
 
-def is_asked(engine: str, fingerprint: str, parser: str | None) -> bool:
-    """Whether the engine's options are known: ``parser`` is None if a list of them is stored."""
-    return parser is None or asked_flags.read(engine, fingerprint) is not None
+def is_asked(engine: str, fingerprint: str, parser: str | None, argvs: Mapping[str, Sequence[str]] | None) -> bool:
+    """Whether the engine's parser has accepted the services' arguments. ``parser`` is None if a list of its options is stored."""
+    return parser is None or kept_flags.is_asked(kept_flags.read(engine, fingerprint), parser, argvs or {})
 
 
 def ask(tree: Path, fingerprint: str, spec: Mapping[str, Any], report: Reporter) -> None:
@@ -58,5 +57,5 @@ def ask(tree: Path, fingerprint: str, spec: Mapping[str, Any], report: Reporter)
 
 def options(engine: str, fingerprint: str) -> list[str] | None:
     """The names of the options that the engine was asked for; None if it was not."""
-    answer = asked_flags.read(engine, fingerprint)
+    answer = kept_flags.read(engine, fingerprint)
     return sorted(answer["options"]) if answer else None

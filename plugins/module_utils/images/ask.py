@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import container, references
 
@@ -20,10 +20,11 @@ def subject_of(image: Mapping[str, Any], digest: str) -> asked_flags.Subject:
 
 
 def is_due(image: Mapping[str, Any], digest: str | None) -> bool:
-    """Whether the engine in the image has to be asked: no list of its options is stored in the collection or kept here."""
+    """Whether the engine in the image has to be asked: no list is stored, and its parser has not accepted these arguments yet."""
     if not image.get("parser"):
         return False
-    return digest is None or asked_flags.read(image["engine"], digest) is None
+    kept = kept_flags.read(image["engine"], digest) if digest else None
+    return not kept_flags.is_asked(kept, image["parser"], image["argvs"])
 
 
 def ask(docker: Docker, image: Mapping[str, Any], digest: str) -> dict[str, Any]:

@@ -53,11 +53,15 @@ def holds(
     environments: Sequence[Mapping[str, str]] = (),
     entrypoint: Mapping[str, Any] | None = None,
     code: Mapping[str, Any] | None = None,
+    readable: bool = False,
 ) -> bool:
-    """Whether an earlier check is still valid: neither the system below it nor how its containers are run has changed."""
+    """Whether an earlier check is still valid: neither the system below it nor how its containers are run has changed.
+
+    ``code``: which files must hold code for the GPU; ``readable``: whether this host has what reads them (cuobjdump).
+    """
     if not proof or (require_gpu and not proof.get("gpu")) or proof.get("entrypoint") != entrypoint:
         return False
-    if require_gpu and code and "cuda_code" not in proof:
+    if require_gpu and code and not image_code.is_settled(proof, code, readable):
         return False
     if not {environment_key(one) for one in environments} <= set(proof.get("environments") or []):
         return False

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuobjdump
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import (
     ask,
@@ -142,6 +142,7 @@ class _Run:
             environments,
             image.get("entrypoint"),
             image.get("cuda_code"),
+            cuobjdump.find() is not None,
         ):
             self.report.progress(0, 0, text=f"{image['reference']}: checking the GPU in a container")
             entry["proof"] = gpu_check.check(self.docker, image, entry["digest"], spec)

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import cuobjdump
 from ansible_collections.jetson.thor.plugins.module_utils.images import ask, gpu_check, prune, record, references
 
 
@@ -25,6 +26,7 @@ def recorded_digest(image: Mapping[str, Any], held: record.Record) -> str | None
 def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -> dict[str, list[str]]:
     """References to pull, to record (dockerd has them already), to check, to ask for options and to derive from, and names to prune."""
     todo: dict[str, list[str]] = {"pull": [], "record": [], "check": [], "ask": [], "derive": [], "prune": []}
+    readable = cuobjdump.find() is not None
     for image in spec["images"]:
         reference = image["reference"]
         digest = digest_for(image, held, local)
@@ -35,7 +37,7 @@ def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -
         elif not entry:
             todo["record"].append(reference)
         environments = gpu_check.environments_of(image)
-        how = (environments, image.get("entrypoint"), image.get("cuda_code"))
+        how = (environments, image.get("entrypoint"), image.get("cuda_code"), readable)
         if not gpu_check.holds(entry.get("proof"), spec["require_gpu"], spec["l4t"], spec["toolkit"], *how):
             todo["check"].append(reference)
         if ask.is_due(image, digest):

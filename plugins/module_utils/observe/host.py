@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, commands, files
+from ansible_collections.jetson.thor.plugins.module_utils import commands, files, kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
@@ -38,7 +38,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import SecretFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
-ENGINES = Path("/opt/thor/engines")
+ENGINES = kept_flags.ENGINES
 MODELS = Path("/models")
 # Programs that engines start.
 PROGRAMS = ("ffmpeg",)
@@ -76,7 +76,7 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "builds": _builds(),
         "environments": environments.environments(ENGINES),
         "python": environments.python(),
-        "flags": asked_flags.observe(),
+        "flags": kept_flags.observe(),
         "models": _models(),
         "units": _units(serving.units),
         "serving": serving.facts(),

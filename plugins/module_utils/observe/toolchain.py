@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.jetson.thor.plugins.module_utils import commands
+from ansible_collections.jetson.thor.plugins.module_utils import commands, cuobjdump
 
 
 def observe() -> dict[str, str | None]:
@@ -23,6 +23,7 @@ def observe() -> dict[str, str | None]:
         "cmake": _version(commands.output("cmake", "--version")),
         "ninja": _version(commands.output("ninja", "--version")),
         "ccache": _version(commands.output("ccache", "--version")),
+        "cuobjdump": str(program) if (program := cuobjdump.find()) else None,
         "git": _version(commands.output("git", "--version")),
     }
 

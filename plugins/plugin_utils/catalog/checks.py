@@ -38,6 +38,7 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
     problems = [
         *keys["name"],
         *keys["version"],
+        *flag_checks.list_problems(draft),
         *_locks(draft, service),
         *_thinking(draft),
         *_address(draft),

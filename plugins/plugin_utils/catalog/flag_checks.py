@@ -58,6 +58,20 @@ def _reserved(names: Mapping[str, str], flags: options.Flags) -> dict[str, str]:
     return {canonical: instead for canonical, instead in found.items() if canonical}
 
 
+def list_problems(draft: Draft) -> list[Problem]:
+    """A version that names a list of options (``flags``) that is not stored."""
+    stored = sorted(version for engine, version in draft.catalog.flags if engine == draft.engine_name)
+    named = draft.known.get("flags")
+    if named is None or named in stored:
+        return []
+    where = f"thor_extra_engines[{draft.engine_name!r}].versions[{draft.version!r}].flags"
+    reason = f"No list of the options of {draft.engine_name} {named} is stored."
+    remedy = (
+        f"Choose one of {', '.join(stored) or 'none'}, or leave the key out: the engine is then asked on the device."
+    )
+    return [Problem("THOR-VALUE-INVALID", where, named, reason, remedy)]
+
+
 def null_problems(draft: Draft) -> list[Problem]:
     """Options that the entry takes away although nothing sets them."""
     return own_entries.nulls(draft.entry.get("options"), draft.inherited_options, f"{draft.place}.options")

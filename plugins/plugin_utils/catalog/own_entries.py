@@ -7,11 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.images import references
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 
 # What a version of an engine is made of.
 MADE_OF = ("commit", "source", "image", "digest", "packages", "engine_version")
+# What the catalog says about an image or a set of Python packages, but not about what an inventory puts in its place.
+SAID_OF = {
+    "image": ("digest", "expected", "engine_version", "flags", "python_packages", "download_bytes", "image_bytes"),
+    "packages": ("engine_version", "flags"),
+}
+# What an engine says about the size of its images, by the key of a version.
+SIZES = {"download_bytes": "download_bytes", "image_bytes": "bytes"}
 PROFILE_OPTIONS = ("options", "options_thinking", "options_not_thinking")
 
 
@@ -30,8 +38,9 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
                 continue
             catalog.foreign.add((name, version))
             said = (own.get("versions") or {}).get(version, {})
-            gone = {"expected"} - set(said) if (before or {}).get("image") != known.get("image") else set()
-            versions[version] = {key: value for key, value in known.items() if key not in gone}
+            gone = {key for made in SAID_OF for key in SAID_OF[made] if (before or {}).get(made) != known.get(made)}
+            kept = {key: value for key, value in known.items() if key in said or key not in gone}
+            versions[version] = {**_unknown_sizes(known.get("image"), base, own), **kept}
         catalog.engines[name] = {**engine, "versions": versions}
     models = {
         name
@@ -45,6 +54,19 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
             catalog.own_status.add(name)
         elif profile["model"] in models or any(base.get(key) != profile[key] for key in ("engine", "model")):
             catalog.profiles[name] = {**profile, "status": []}
+
+
+def _unknown_sizes(image: str | None, base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, None]:
+    """Nulls in place of what the catalog's engine says about the size of its images, for an image from another repository."""
+    known = {_repository(one["image"]) for one in (base.get("versions") or {}).values() if one.get("image")}
+    if image is None or not base or _repository(image) in known:
+        return {}
+    stated = own.get("image") or {}
+    return {key: None for key, name in SIZES.items() if name not in stated}
+
+
+def _repository(image: str) -> str:
+    return references.parts(references.familiar(image))[0]
 
 
 def useless_nulls(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Problem]:

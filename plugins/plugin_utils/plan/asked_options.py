@@ -1,31 +1,46 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Options of engines without a stored list: what the device was told by the engine itself (module_utils/asked_flags.py). Pure."""
+"""Options of engines without a stored list: what the device was told by the engine itself (module_utils/kept_flags.py). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, real_parser
+from ansible_collections.jetson.thor.plugins.module_utils import kept_flags, real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
 
-REASON = "no list of them is stored: the engine is asked before the switch"
+UNKNOWN = "its options are not known: the engine is asked before the switch"
+CHANGED = "its parser has not accepted these arguments yet: the engine is asked before the switch"
 
 
 def kept(engine: str, fingerprint: str | None, host: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The list that the device keeps of an environment (by its fingerprint) or an image (by its digest)."""
     lists: Mapping[str, Mapping[str, Any]] = host.get("flags") or {}
-    return lists.get(asked_flags.name_of(engine, fingerprint)) if fingerprint else None
+    return lists.get(kept_flags.name_of(engine, fingerprint)) if fingerprint else None
+
+
+def due(
+    engine: str,
+    fingerprint: str | None,
+    parser: str | None,
+    argvs: Mapping[str, Sequence[str]],
+    host: Mapping[str, Any],
+) -> str | None:
+    """Why an engine has to be asked on the device; None if it need not."""
+    known = kept(engine, fingerprint, host)
+    if kept_flags.is_asked(known, parser, argvs):
+        return None
+    return UNKNOWN if known is None else CHANGED
 
 
 def problems(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
     """Options that the engine on this host does not have, and values that it does not accept: as with a stored list."""
     for service in services:
         known = kept(service["engine"], _fingerprint(service, host), host) if service["parser"] else None
-        if known:
+        if known and known["options"]:
             yield from _problems(service, known)
 
 

@@ -165,13 +165,14 @@ def _environment(
     is_installed = not reasons
     if is_installed and not checks.is_proven(made["cuda_code"] if made else None, cuda_code):
         reasons = ("it is not known whether it holds code for this GPU",)
-    if is_installed and service["parser"] and asked_options.kept(service["engine"], built, host) is None:
-        reasons = (*reasons, f"its options are not known: {asked_options.REASON}")
+    argvs = {one["name"]: one["argv"][1:] for one in sharing}
+    if is_installed and (why := asked_options.due(service["engine"], built, service["parser"], argvs, host)):
+        reasons = (*reasons, why)
     return Environment(
         engine=service["engine"],
         version=service["version"],
         lock=lock["path"],
-        argvs={one["name"]: one["argv"][1:] for one in sharing},
+        argvs=argvs,
         parser=service["parser"],
         cuda_code=cuda_code,
         keep=tuple(keep),

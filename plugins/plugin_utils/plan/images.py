@@ -36,11 +36,12 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "cuda_code": service.get("image_cuda_code"),
                 "extras": [],
                 "environments": [],
-                "parser": service.get("parser"),
+                "parser": None,
                 "argvs": {},
             },
         )
-        if image["parser"]:
+        if service.get("parser"):
+            image["parser"] = service["parser"]
             image["argvs"][service["name"]] = service["argv"][1:]
         environment = dict(service["environment"])  # all of it: the catalog has added what every container gets
         if environment not in image["environments"]:
@@ -78,12 +79,13 @@ def work(
             image["environments"],
             image["entrypoint"],
             image["cuda_code"],
+            bool((host.get("toolchain") or {}).get("cuobjdump")),
         ):
             todo.append((Kind.CHECK, image["reference"], "GPU not verified in it yet"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append((Kind.INSTALL, f"Python packages in {image['reference']}", "services need them"))
-        elif image["parser"] and asked_options.kept(image["engine"], held["digest"], host) is None:
-            todo.append((Kind.CHECK, f"options of {image['engine']} {image['version']}", asked_options.REASON))
+        elif why := asked_options.due(image["engine"], held["digest"], image["parser"], image["argvs"], host):
+            todo.append((Kind.CHECK, f"options of {image['engine']} {image['version']}", why))
     return {
         "images": wanted,
         "todo": [

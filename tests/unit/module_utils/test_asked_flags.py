@@ -12,10 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, real_parser
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, kept_flags, real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.asked_flags import Subject, Unaskable, ask
 
 # The places in which vLLM 0.33 has its parser; everything in them is made up.
@@ -74,7 +73,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the kept lists."""
-    monkeypatch.setattr(asked_flags, "KEPT", tmp_path / "flags")
+    monkeypatch.setattr(kept_flags, "KEPT", tmp_path / "flags")
     return tmp_path / "flags"
 
 
@@ -100,6 +99,9 @@ def test_an_engine_says_what_it_knows_and_what_it_refuses(place: Path, kept: Pat
     assert set(answer["errors"]) == {"bad", "unknown"}  # argparse lets an abbreviation pass
     found = {one.variable: one for one in asked_flags.settle(subject(argvs), lambda: answer)}
     assert [path.name for path in kept.iterdir()] == ["vllm-0123456789ab.json"]
+    known = kept_flags.read("vllm", "0123456789ab")
+    asked = {name: kept_flags.is_asked(known, "vllm", {name: argv}) for name, argv in argvs.items()}
+    assert asked == {"good": True, "bad": False, "unknown": False, "short": False}, "what is refused is asked again"
     assert [one.split("'")[1] for one in found] == ["bad", "unknown", "short"]
     bad, unknown, short = found.values()
     assert bad.code == "THOR-FLAG-VALUE" and "argument --port: invalid int value: 'many'" in bad.reason
@@ -179,7 +181,7 @@ def test_an_engine_that_prints_without_end_is_ended(place: Path, monkeypatch: py
 
 
 def test_a_list_that_is_too_long_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked_flags, "LONGEST_LIST", 100)
+    monkeypatch.setattr(kept_flags, "LONGEST_LIST", 100)
     with pytest.raises(Unaskable, match=r"its list of options has [\d,]+ bytes, more than the 100 that"):
         ask(engine(place), "vllm", {})
 
@@ -220,45 +222,6 @@ def test_the_question_is_asked_without_gpu_network_and_privileges(place: Path) -
         assert seen["network"] == ("OSError" if confined else "ConnectionRefusedError")
     else:
         assert seen["user"] == os.getuid()
-
-
-ANSWER: dict[str, Any] = {
-    "engine_version": "9.1",
-    "options": {"--port": {"kind": "whole"}},
-    "removed": {"--old": "use --port"},
-    "errors": {},
-}
-
-
-def test_a_list_is_kept_by_engine_and_fingerprint(kept: Path) -> None:
-    digest = f"sha256:{'ab' * 32}"
-    asked_flags.keep("vllm", digest, ANSWER)
-    asked_flags.keep("sglang", "0123456789ab", ANSWER)
-    assert sorted(path.name for path in kept.iterdir()) == ["sglang-0123456789ab.json", "vllm-abababababab.json"]
-    content = {key: ANSWER[key] for key in ("engine_version", "options", "removed")}
-    assert asked_flags.observe() == {"sglang-0123456789ab": content, "vllm-abababababab": content}
-    found = asked_flags.read("vllm", digest)
-    assert found is not None and found["options"] == ANSWER["options"]
-    assert asked_flags.read("vllm", f"sha256:{'cd' * 32}") is None
-
-
-def test_only_the_newest_lists_are_kept_and_carried(kept: Path) -> None:
-    for index in range(asked_flags.MOST_KEPT + 3):
-        asked_flags.keep("vllm", f"{index:012d}", ANSWER)
-        os.utime(kept / f"vllm-{index:012d}.json", (1000 + index, 1000 + index))
-    asked_flags.keep("vllm", "last", ANSWER)
-    names = set(asked_flags.observe())
-    assert len(names) == asked_flags.MOST_KEPT == len(list(kept.iterdir()))
-    assert "vllm-last" in names and "vllm-000000000000" not in names
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1, "engine": "vllm"}', '{"schema": 99}'])
-def test_a_damaged_list_counts_as_absent(kept: Path, content: str) -> None:
-    assert asked_flags.observe() == {}
-    kept.mkdir()
-    (kept / "vllm-x.json").write_text(content)
-    assert asked_flags.observe() == {}
-    assert asked_flags.read("vllm", "x") is None
 
 
 def test_the_answer_of_a_container_is_read_from_its_terminal() -> None:

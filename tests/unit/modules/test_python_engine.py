@@ -13,7 +13,7 @@ import module_promises
 import pytest
 import toy_environment
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code, jobs
+from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code, jobs, kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.environments import finished, install
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.modules import python_engine
@@ -94,19 +94,21 @@ def test_checks_of_a_finished_environment_are_no_change(toy: ToyEnvironment, mon
     arguments = toy.arguments()
     tree = Path(module_promises.run("python_engine", arguments)["path"])
     asked: list[str] = []
-    proof = {"runs": ["lib/toy.so"], "lacks": []}
+    toys = {"lib/toy.so": {"machine_code": {"sm_110": 1}, "ptx": {}, "runs": True}}
+    proof = {"libraries": toys, "runs": ["lib/toy.so"], "lacks": []}
 
     def settle(subject: asked_flags.Subject, _answered: object) -> list[Problem]:
         asked.append(subject.fingerprint)
-        asked_flags.keep(
-            subject.engine, subject.fingerprint, {"engine_version": "1", "options": {"--port": {}}, "removed": {}}
-        )
+        answer = {"engine_version": "1", "options": {"--port": {}}, "removed": {}}
+        accepted = [kept_flags.digest_of("vllm", argv) for argv in subject.argvs.values()]
+        kept_flags.keep(subject.engine, subject.fingerprint, answer, accepted)
         return []
 
-    monkeypatch.setattr(asked_flags, "KEPT", toy.folder / "flags")
+    monkeypatch.setattr(kept_flags, "KEPT", toy.folder / "flags")
     monkeypatch.setattr(asked_flags, "settle", settle)
     monkeypatch.setattr(cuda_code, "prove", lambda *_arguments, **_more: proof)
-    wanted = {**arguments, "parser": "vllm", "cuda_code": {"required": ["*/toy.so"], "lost": {}}}
+    argvs = {"chat": ["serve", "--port", "1"]}
+    wanted = {**arguments, "argvs": argvs, "parser": "vllm", "cuda_code": {"required": ["*/toy.so"], "lost": {}}}
     assert not module_promises.run("python_engine", wanted, check=True)["changed"] and len(started) == 1
     result = module_promises.run("python_engine", wanted)
     assert not result["changed"] and result["options"] == ["--port"] and result["cuda_code"] == proof
@@ -114,10 +116,13 @@ def test_checks_of_a_finished_environment_are_no_change(toy: ToyEnvironment, mon
     assert record is not None and record["cuda_code"] == proof and finished.damage(tree, record) is None
     assert asked == [tree.name.removeprefix("1.0-")]
     assert module_promises.run("python_engine", wanted)["options"] == ["--port"] and len(started) == 2
+    changed = {**wanted, "argvs": {"chat": ["serve", "--port", "2"]}}
+    assert not module_promises.run("python_engine", changed)["changed"] and len(started) == 3
+    assert len(asked) == 2, "changed arguments meet the parser"
 
 
 def test_what_a_check_refuses(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked_flags, "KEPT", toy.folder / "flags")
+    monkeypatch.setattr(kept_flags, "KEPT", toy.folder / "flags")
     problem = Problem("THOR-ENGINE-UNASKABLE", "x", None, "ImportError: no toy", "Repair it")
     monkeypatch.setattr(asked_flags, "settle", lambda *_arguments: [problem])
     with pytest.raises(jobs.JobFailed, match="ImportError: no toy"):

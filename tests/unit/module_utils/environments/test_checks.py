@@ -14,14 +14,22 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments import (
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 
 
+def read(files: dict[str, bool]) -> dict[str, Any]:
+    """The record of what was read: which files run."""
+    code: dict[str, Any] = {"machine_code": {"sm_90": 1}, "ptx": {}}
+    return {"libraries": {path: {**code, "runs": runs} for path, runs in files.items()}}
+
+
 @pytest.mark.parametrize(
     ("proof", "wanted", "proven"),
     [
         (None, None, True),
         (None, {"required": [], "lost": {}}, False),
-        ({"runs": []}, {"required": [], "lost": {}}, True),
-        ({"runs": ["vllm/_C.abi3.so"]}, {"required": ["vllm/_C.*"]}, True),
-        ({"runs": ["vllm/_C.abi3.so"]}, {"required": ["vllm/_C.*", "torch/lib/*"]}, False),
+        (read({}), {"required": [], "lost": {}}, True),
+        (read({"vllm/_C.abi3.so": True}), {"required": ["vllm/_C.*"]}, True),
+        (read({"vllm/_C.abi3.so": True}), {"required": ["vllm/_C.*", "torch/lib/*"]}, False),
+        # As when it is installed: every file of a pattern must run.
+        (read({"vllm/_C.abi3.so": True, "vllm/_C_stable.so": False}), {"required": ["vllm/_C*"]}, False),
     ],
 )
 def test_what_counts_as_proven(proof: dict[str, Any] | None, wanted: dict[str, Any] | None, proven: bool) -> None:
@@ -29,8 +37,9 @@ def test_what_counts_as_proven(proof: dict[str, Any] | None, wanted: dict[str, A
 
 
 def test_an_engine_with_a_stored_list_is_not_asked() -> None:
-    assert checks.is_asked("vllm", "0123456789ab", None)
-    assert not checks.is_asked("no-such-engine", "0123456789ab", "vllm")
+    argvs = {"chat": ["serve", "--port", "1"]}
+    assert checks.is_asked("vllm", "0123456789ab", None, argvs)
+    assert not checks.is_asked("no-such-engine", "0123456789ab", "vllm", argvs)
     assert checks.options("no-such-engine", "0123456789ab") is None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, docker_api, real_parser
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api, kept_flags, real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.images import ask, container, predict, record
 from fake_dockerd import Dockerd
 from image_runs import ONE, VLLM, failed, image, pulled, run, spec
@@ -29,7 +29,7 @@ def asking(*words: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the kept lists."""
-    monkeypatch.setattr(asked_flags, "KEPT", tmp_path / "flags")
+    monkeypatch.setattr(kept_flags, "KEPT", tmp_path / "flags")
     return tmp_path / "flags"
 
 
@@ -85,11 +85,27 @@ def test_an_option_that_the_engine_lacks_is_refused_before_the_switch(
     dockerd.pulls = [pulled()]
     says.append((0, line("vllm serve: error: unrecognized arguments: --prot")))
     message = failed(tmp_path, spec(asking("--prot", "1")))
+    assert ask.is_due(asking("--prot", "1"), ONE) and ask.is_due(asking(), ONE)
     assert (
         "THOR-FLAG-UNKNOWN" in message
         and "thor_services['chat'].argv" in message
         and "Did you mean '--port'?" in message
     )
+
+
+def test_what_the_parser_refuses_is_refused_on_every_run(
+    dockerd: Dockerd, tmp_path: Path, says: list[tuple[int | None, str]]
+) -> None:
+    dockerd.pulls = [pulled()]
+    wrong = asking("--enforce-eager", "--port", "many")
+    for _run in range(2):
+        says.append((0, line("argument --port: invalid int value: 'many'")))
+        message = failed(tmp_path, spec(wrong))
+        assert "THOR-FLAG-VALUE" in message and "invalid int value: 'many'" in message
+    assert says == [], "it was asked both times"
+    says.append((0, line(None)))
+    assert run(tmp_path, spec(asking()))["asked"] == [VLLM], "changed arguments meet the parser"
+    assert run(tmp_path, spec(asking()))["asked"] == []
 
 
 @pytest.mark.parametrize(

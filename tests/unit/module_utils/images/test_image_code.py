@@ -10,7 +10,7 @@ from typing import Any
 
 import fake_cuobjdump
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import cuobjdump
+from ansible_collections.jetson.thor.plugins.module_utils import cuda_code, cuobjdump
 from ansible_collections.jetson.thor.plugins.module_utils.images import image_code, record
 from fake_cuobjdump import library, listing
 from fake_dockerd import Dockerd
@@ -90,5 +90,26 @@ def test_what_cannot_be_read_is_recorded_as_such(
     if why == "no container":
         dockerd.pid = 0
     run(tmp_path, proven(require_gpu=why != "no GPU"))
-    assert proof().get("cuda_code") is None
+    read = proof().get("cuda_code")
+    assert read is None or "does not stand still" in read["unread"]
+    assert "CUDA code not read" in cuda_code.text(read)
     assert run(tmp_path, proven(require_gpu=why != "no GPU"))["checked"] == []
+
+
+def test_an_image_is_read_once_cuobjdump_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = cuobjdump.PLACES
+    monkeypatch.setattr(cuobjdump, "PLACES", ())
+    run(tmp_path, proven())
+    assert run(tmp_path, proven())["checked"] == []
+    monkeypatch.setattr(cuobjdump, "PLACES", places)
+    assert run(tmp_path, proven())["checked"] == [VLLM]
+    assert proof()["cuda_code"]["runs"]
+    assert run(tmp_path, proven())["checked"] == []
+
+
+def test_what_a_person_requires_later_is_read_and_refused(tmp_path: Path) -> None:
+    run(tmp_path, proven())
+    for place in ("*/vllm/_flash*", "*/libcublas.so.13"):  # the first was read, the second was not looked at
+        wanted = {**WANTED, "required": [*WANTED["required"], place]}
+        for _run in range(2):
+            assert "THOR-CUDA-CODE" in failed(tmp_path, spec({**image(), "cuda_code": wanted}, require_gpu=True))

@@ -81,3 +81,11 @@ def test_funasrs_model_is_the_profiles(value: str | None, known: bool) -> None:
     }
     own = {"profiles": {"mine": mine}}
     assert not run("sensevoice-small-funasr").problems and not run("mine", extra=own).problems
+
+
+def test_a_list_that_is_not_stored_is_refused_with_those_that_are() -> None:
+    extra = {"engines": {"vllm": {"versions": {"mine": {"image": "mine:1", "flags": "0.1"}}}}}
+    problem = only(run({"profile": "qwen3-8b-vllm", "version": "mine"}, extra=extra))
+    where = "thor_extra_engines['vllm'].versions['mine'].flags"
+    assert (problem.code, problem.variable, problem.value) == ("THOR-VALUE-INVALID", where, "0.1")
+    assert "0.20.1" in problem.remedy and "0.5.3" not in problem.remedy, "those of this engine"

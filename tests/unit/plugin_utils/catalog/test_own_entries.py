@@ -61,3 +61,38 @@ def test_null_in_own_entries_too(extra: dict[str, Any], variable: str) -> None:
     problem = only(run(extra=extra))
     assert (problem.code, problem.variable) == ("THOR-FLAG-NULL", variable)
     assert not run(extra={"profiles": {CHAT: {"options": {"ctx-size": None}}}}).problems
+
+
+@pytest.mark.parametrize("image", ["ghcr.io/me/vllm:1", "nvcr.io/nvidia/vllm:mine"])
+def test_an_own_image_under_a_name_of_the_catalog_inherits_nothing_of_the_catalogs_image(image: str) -> None:
+    extra = {"engines": {"vllm": {"versions": {"26.05.post1": {"image": image}}}}}
+    entry = {"profile": "qwen3-8b-vllm", "version": "26.05.post1"}
+    (catalogs,), (own,) = run(entry).services, run(entry, extra=extra).services
+    assert (catalogs.engine_version, catalogs.flags_checked, catalogs.parser) == ("0.20.1", True, None)
+    assert (own.engine_version, own.flags_checked, own.parser) == (None, False, "vllm"), "it is asked on the device"
+    assert catalogs.image_expected and own.image_expected == {}
+    (way,) = [one for one in own.ways if one.kind == "image"]
+    if image.startswith("ghcr"):
+        assert (own.image_bytes, way.download_bytes, way.disk_bytes) == (None, None, None), "nobody knows its size"
+    else:
+        assert way.download_bytes and way.estimated, "as large as others of its repository"
+
+
+def test_what_an_inventory_states_about_its_own_image_holds() -> None:
+    stated = {"engine_version": "0.31.0", "download_bytes": 5, "image_bytes": 7}
+    versions = {"26.05.post1": {"image": "ghcr.io/me/vllm:1", **stated}, "new": {"image": "ghcr.io/me/vllm:2"}}
+    extra: dict[str, Any] = {"engines": {"vllm": {"versions": versions}}}
+    entry = {"profile": "qwen3-8b-vllm", "version": "26.05.post1"}
+    (own,) = run(entry, extra=extra).services
+    (way,) = [one for one in own.ways if one.kind == "image"]
+    assert (own.engine_version, own.flags_checked, own.image_bytes) == ("0.31.0", True, 7)
+    assert (way.download_bytes, way.estimated) == (5, False)
+    extra = {"engines": {"vllm": {"versions": versions, "image": {"bytes": 9}}}}
+    (new,) = run({**entry, "version": "new"}, extra=extra).services
+    assert new.image_bytes == 9, "what it says about the engine's images holds for its own"
+
+
+def test_own_packages_under_a_name_of_the_catalog_have_no_version_that_was_not_stated() -> None:
+    extra = {"engines": {"vllm": {"versions": {"0.33.0": {"packages": "vllm==0.34.0"}}}}}
+    (own,) = run({"profile": "qwen3-8b-vllm", "version": "0.33.0"}, extra=extra).services
+    assert (own.engine_version, own.flags_checked, own.parser) == (None, False, "vllm")

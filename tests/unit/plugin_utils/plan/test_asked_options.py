@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import kept_flags
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options
 
 DIGEST = f"sha256:{'1' * 64}"
@@ -20,7 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--dtype": {"choices": ["auto", "half"]},
     "--served-model-name": {"takes": "many"},
 }
-KEPT = {"engine_version": "0.34.0", "options": OPTIONS, "removed": {}}
+KEPT: dict[str, Any] = {"engine_version": "0.34.0", "options": OPTIONS, "accepted": []}
 IMAGE: dict[str, Any] = {
     "images": {"mine:1": {"digest": DIGEST}},
     "flags": {f"vllm-{'1' * 12}": KEPT},
@@ -90,6 +91,21 @@ def test_nothing_is_concluded_where_the_engine_was_not_asked() -> None:
     ):
         assert list(asked_options.problems([wrong], host)) == []
     assert list(asked_options.problems([{**wrong, "parser": None}], IMAGE)) == [], "a stored list was used"
+    uncarried = {**IMAGE, "flags": {f"vllm-{'1' * 12}": {**KEPT, "options": None}}}
+    assert list(asked_options.problems([wrong], uncarried)) == [], "its list was too long for the facts"
+
+
+def test_an_engine_is_asked_until_its_parser_has_accepted_the_arguments() -> None:
+    argvs = {"chat": service()["argv"][1:]}
+
+    def due(host: dict[str, Any], parser: str | None = "vllm") -> str | None:
+        return asked_options.due("vllm", DIGEST, parser, argvs, host)
+
+    assert due({}) == asked_options.UNKNOWN
+    assert due(IMAGE) == asked_options.CHANGED
+    accepted = [kept_flags.digest_of("vllm", service()["argv"])]
+    assert due({**IMAGE, "flags": {f"vllm-{'1' * 12}": {**KEPT, "accepted": accepted}}}) is None
+    assert due({}, parser=None) is None, "a stored list is used"
 
 
 def test_the_plan_says_what_is_still_to_be_checked() -> None:

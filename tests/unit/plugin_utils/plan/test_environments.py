@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils import kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -32,7 +33,9 @@ PACKAGES = {
     "apt": ["g++", "python3-dev"],
     "cuda_code": {"required": ["*/torch/lib/libtorch_cuda.so"], "lost": {}},
 }
-PROOF = {"runs": ["lib/python3.12/site-packages/torch/lib/libtorch_cuda.so"], "lacks": []}
+TORCH = "lib/python3.12/site-packages/torch/lib/libtorch_cuda.so"
+CODE = {"machine_code": {"sm_110": 1}, "ptx": {}, "runs": True}
+PROOF = {"libraries": {TORCH: CODE}, "runs": [TORCH], "lacks": []}
 MODEL = {"source": "modelscope", "id": "a/b", "revision": "master", "include": ["x.gguf"], "intact": True}
 
 
@@ -135,7 +138,7 @@ def test_a_new_patch_release_of_python_is_not_a_reason() -> None:
     assert reasons(settled(environments=made(python="3.12.9"))) == ()
 
 
-@pytest.mark.parametrize("proof", [None, {"runs": ["lib/other.so"], "lacks": []}])
+@pytest.mark.parametrize("proof", [None, {"libraries": {"lib/other.so": CODE}, "runs": ["lib/other.so"], "lacks": []}])
 def test_unproven_cuda_code_is_proven_and_nothing_is_fetched(proof: Any) -> None:
     found = settled(environments=made(cuda_code=proof))
     assert steps(found) == [("check", "vllm 0.33.0")]
@@ -325,8 +328,13 @@ def test_an_engine_without_a_stored_list_is_asked_for_its_options_once() -> None
     (due,) = environments.due([asking], settled(), CHOSEN)
     assert due.is_installed and "its options are not known" in due.reasons[0]
     assert due.arguments()["parser"] == "vllm"
-    kept = {f"vllm-{fingerprint(SHA256, TAG)}": {"engine_version": "0.33.0", "options": {}, "removed": {}}}
+    accepted = [kept_flags.digest_of("vllm", asking["argv"])]
+    name = f"vllm-{fingerprint(SHA256, TAG)}"
+    kept = {name: {"engine_version": "0.33.0", "options": {}, "accepted": accepted}}
     assert environments.due([asking], settled(flags=kept), CHOSEN) == []
+    changed = {**asking, "argv": [*asking["argv"], "--enforce-eager"]}
+    (again,) = environments.due([changed], settled(flags=kept), CHOSEN)
+    assert again.is_installed and "has not accepted these arguments" in again.reasons[0]
     (fresh,) = environments.due([asking], host(), CHOSEN)
     assert not fresh.is_installed and fresh.reasons == ("not installed yet",)
     assert "parser" not in environments.due([vllm()], host(), CHOSEN)[0].arguments()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
     container_environment,
     environment_key,
@@ -63,6 +64,8 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
     assert todo(reads, host) == [f"check {VLLM}"], "its CUDA code was never read"
     read = {**host, "images": {VLLM: {**held, "proof": {**proof, "cuda_code": None}}}}
     assert todo(reads, read) == []
+    able = {**read, "toolchain": {"cuobjdump": "/usr/local/cuda/bin/cuobjdump"}}
+    assert todo(reads, able) == [f"check {VLLM}"], "it could not be read then, and can be now"
 
 
 def test_an_engine_without_a_stored_list_is_asked_once_for_each_digest() -> None:
@@ -73,10 +76,16 @@ def test_an_engine_without_a_stored_list_is_asked_once_for_each_digest() -> None
     assert (image["parser"], image["argvs"]) == ("vllm", {"chat": ["serve", "/models/x", "--port", "1"]})
     assert todo([asking], host) == ["check options of vllm 25.10"]
     assert todo([asking], {}) == [f"pull {VLLM}"], "it is asked after the pull"
-    kept = {f"vllm-{'1' * 12}": {"engine_version": "0.10.2", "options": {}, "removed": {}}}
+    accepted = [kept_flags.digest_of("vllm", asking["argv"])]
+    kept = {f"vllm-{'1' * 12}": {"engine_version": "0.10.2", "options": {}, "accepted": accepted}}
     assert todo([asking], {**host, "flags": kept}) == []
     other = {f"vllm-{'2' * 12}": kept[f"vllm-{'1' * 12}"]}
     assert todo([asking], {**host, "flags": other}) == ["check options of vllm 25.10"], "of another image"
+    changed = {**asking, "argv": ["vllm", "serve", "/models/x", "--port", "2"]}
+    assert todo([changed], {**host, "flags": kept}) == ["check options of vllm 25.10"], "the parser has not seen these"
+    beside = {**service(VLLM), "version": "mine", "name": "listed", "argv": ["vllm", "serve", "/models/y"]}
+    (image,) = images.needed([beside, asking])
+    assert (image["parser"], list(image["argvs"])) == ("vllm", ["chat"]), "only who has no stored list is asked about"
 
 
 def test_each_image_is_needed_once() -> None:
