@@ -50,8 +50,8 @@ options:
   parser:
     description:
       - Which engine's parser to ask for the options, V(vllm) or V(sglang), if no list of them is stored.
-      - The answer is kept in C(/var/lib/thor/flags), with what identifies the accepted O(argvs). The engine is asked again when they change,
-        or were refused.
+      - The answer is kept in C(/var/lib/thor/flags), with what identifies the accepted O(argvs). The engine is asked again when they
+        change, or were refused.
       - An engine that does not answer fails with V(THOR-ENGINE-UNASKABLE) and its first exception. The environment stays.
     type: str
   cuda_code:
