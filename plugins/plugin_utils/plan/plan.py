@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, preflight, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
@@ -53,6 +54,8 @@ def _trusted(settings: Settings, found: Sequence[Problem]) -> Settings:
         settings = replace(settings, power=None)
     if any(problem.variable.startswith("container_runtime_") for problem in found):
         settings = replace(settings, container_runtime={})
+    if any(problem.variable.endswith("_device_memory_gib") for problem in found):
+        settings = replace(settings, device_memory_gib=DEVICE_MEMORY_GIB)
     return settings
 
 

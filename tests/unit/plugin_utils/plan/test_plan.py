@@ -235,3 +235,11 @@ def test_a_role_without_a_plan_fails(tmp_path: Path) -> None:
 def test_no_role_has_a_substitute_for_its_section(path: Path) -> None:
     for line in path.read_text(encoding="utf-8").splitlines():
         assert "thor_plan" not in line or "default(" not in line
+
+
+def test_a_memory_that_is_no_number_is_one_problem() -> None:
+    """The services are compared with a device's usual memory then, not with none."""
+    wrong = Problem("THOR-TYPE-INVALID", "thor_device_memory_gib", "many", "It must be a number.", "Correct it.")
+    unread = replace(SETTINGS, device_memory_gib=0.0)
+    assert [one.code for one in plan("thor01", [SERVICE], None, unread).problems] == ["THOR-MEMORY-OVER"]
+    assert plan("thor01", [SERVICE], None, unread, [wrong]).problems == (wrong,)
