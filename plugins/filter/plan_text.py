@@ -26,7 +26,7 @@ description:
   - Where an engine can be installed in several ways, how they compare.
   - A service whose own options keep a part of its model off the GPU is named.
   - What is known of the CUDA code of engines that are installed on the host is one line each.
-positional: device_memory_gib, memory_reserve_gib, platform, host
+positional: device_memory_gib, memory_reserve_gib, platform, host, package_source
 options:
   _input:
     description: The fact C(thor_services).
@@ -49,6 +49,10 @@ options:
     description: The fact C(thor_host), if the host was observed.
     type: dict
     default: {}
+  package_source:
+    description: Where Python packages come from, in words.
+    type: str
+    default: the package index
 """
 
 EXAMPLES = r"""
@@ -87,6 +91,7 @@ WAYS = {
     "needs": "needs",
     "state": "status",
 }
+PACKAGE_INDEX = "the package index"
 HOW = {"build": "build", "image": "image", "packages": "Python packages"}
 ARTIFACTS = {"what": "model or file", "gigabytes": "GB", "exact": "exact", "pin": "pin", "path": "path"}
 
@@ -97,19 +102,22 @@ def plan_text(
     memory_reserve_gib: float,
     platform: str = PLATFORM,
     host: Mapping[str, Any] | None = None,
+    package_source: str = PACKAGE_INDEX,
 ) -> list[str]:
     """Three tables, how ways to install an engine compare, the commands, and the sums with the verdict."""
     if not services:
         return ["Nothing is served here: thor_profiles is empty."]
     rows = [{**service, "state": service["status"]["state"]} for service in services]
-    engines = {(service["engine"], service["version"]): _engine(service, platform) for service in services}
+    engines = {
+        (service["engine"], service["version"]): _engine(service, platform, package_source) for service in services
+    }
     artifacts = {one["key"]: one for service in services for one in (service["model"], *service["files"])}
     return [
         *text_table(rows, SERVICES).splitlines(),
         "",
         *text_table(list(engines.values()), ENGINES).splitlines(),
         "",
-        *_ways(services),
+        *_ways(services, package_source),
         *text_table([_artifact(one) for one in artifacts.values()], ARTIFACTS).splitlines(),
         "",
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
@@ -136,14 +144,14 @@ def _cuda_code(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -
     return [f"{engine}: {text}" for engine, text in found.items()]
 
 
-def _engine(service: Mapping[str, Any], platform: str) -> dict[str, Any]:
+def _engine(service: Mapping[str, Any], platform: str, package_source: str) -> dict[str, Any]:
     size = _lock(service, platform).get("bytes", 0) if service["packages"] else service.get("image_bytes") or 0
     return {
         "what": service["engine"],
         "version": service["version"],
         "gigabytes": size / 1e9 or None,
         "pin": _pin(service),
-        "how": _how(service, platform),
+        "how": _how(service, platform, package_source),
     }
 
 
@@ -153,12 +161,12 @@ def _lock(service: Mapping[str, Any], platform: str) -> Mapping[str, Any]:
     return locks.get(platform) or next(iter(locks.values()), {})
 
 
-def _ways(services: Sequence[Mapping[str, Any]]) -> list[str]:
+def _ways(services: Sequence[Mapping[str, Any]], package_source: str) -> list[str]:
     """How the ways to install an engine compare, where it has several: one table for services whose tables are the same."""
     tables: dict[tuple[str, str], list[str]] = {}
     for service in services:
         if service["ways"]:
-            table = text_table([_way(service, way) for way in service["ways"]], WAYS)
+            table = text_table([_way(service, way, package_source) for way in service["ways"]], WAYS)
             tables.setdefault((service["engine"], table), []).append(service["name"])
     return [
         line
@@ -171,11 +179,11 @@ def _ways(services: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _way(service: Mapping[str, Any], way: Mapping[str, Any]) -> dict[str, Any]:
+def _way(service: Mapping[str, Any], way: Mapping[str, Any], package_source: str) -> dict[str, Any]:
     size, disk = way.get("download_bytes"), way.get("disk_bytes")
     origin = way["origin"]
     if way["kind"] == "packages":
-        origin = f"{way.get('packages') or 'an unknown number of'} packages of the package index"
+        origin = f"{way.get('packages') or 'an unknown number of'} packages of {package_source}"
     needs = {"build": "compilers", "image": "Docker", "packages": "no Docker"}[way["kind"]]
     return {
         "mark": "*" if way["kind"] == service["kind"] else " ",
@@ -215,16 +223,16 @@ def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float
     )
 
 
-def _how(service: Mapping[str, Any], platform: str) -> str:
+def _how(service: Mapping[str, Any], platform: str, package_source: str) -> str:
     source = service["source"] or {}
     if service["packages"]:
         count = _lock(service, platform).get("packages")
-        how = f"{count} Python packages of the package index, for {service['packages']['requirement']}"
+        how = f"{count} Python packages of {package_source}, for {service['packages']['requirement']}"
     elif service["image"]:
         how = f"image {service['image']}"
     else:
         how = f"build from {source.get('archive') or source.get('git')}"
-    return how if service["role"] else f"{how} (no role yet: it can be planned, not served)"
+    return how
 
 
 def _pin(service: Mapping[str, Any]) -> str:

@@ -176,6 +176,16 @@ def _proxy_address(value: str | None) -> str | None:
     return f"http://{value}" if value and "://" not in value else value
 
 
+def source(arguments: str) -> str:
+    """Where packages come from by pip's arguments, in words and without passwords."""
+    try:
+        chosen = parse(arguments)
+    except ArgumentError:
+        chosen = Index()  # refused elsewhere
+    indexes = () if chosen.no_index else (chosen.default or "the package index", *chosen.extra)
+    return without_secrets(" and ".join([*indexes, *chosen.find_links]), chosen.secrets()) or "nowhere"
+
+
 def problem(arguments: str, variable: str = VARIABLE) -> Problem | None:
     """What is wrong with pip's arguments, for a refusal before anything is done."""
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.observe.power import SYSCTL_FILE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
@@ -99,7 +100,12 @@ def of_environments(services: Services, host: Host, settings: Settings) -> Share
         name, reason = f"{one.engine} {one.version}", "; ".join(one.reasons)
         kind, size = (Kind.CHECK, None) if one.is_installed else (Kind.INSTALL, one.bytes)
         steps.append(Step(kind, role, name, reason, size))
-    return Share(role, tuple(steps), {"apt": apt, "environments": [one.arguments() for one in due]})
+    section = {
+        "apt": apt,
+        "environments": [one.arguments() for one in due],
+        "source": index.source(chosen.pip_arguments),
+    }
+    return Share(role, tuple(steps), section)
 
 
 def of_images(services: Services, host: Host, settings: Settings, containers: Share | None = None) -> Share:

@@ -103,6 +103,12 @@ def test_python_packages_are_shown_with_their_number_and_size() -> None:
     assert "disk: 16.4 GB of models and files, about 9 GB of Python packages" in shown
 
 
+def test_the_configured_source_of_packages_is_shown() -> None:
+    shown = plan_text([PACKAGES], 122, 8, package_source="https://mirror.example/simple")
+    assert len([line for line in shown if "199" in line and "packages of https://mirror.example/simple" in line]) == 2
+    assert not [line for line in shown if "the package index" in line]
+
+
 def test_the_lock_of_the_devices_own_platform_counts() -> None:
     locks = {"cp312-aarch64": LOCK, "cp311-x86_64": {**LOCK, "packages": 7, "bytes": 10**9}}
     both = {**PACKAGES, "packages": {**PACKAGES["packages"], "locks": locks}}

@@ -83,6 +83,22 @@ def test_only_a_text_is_read(arguments: Any, monkeypatch: pytest.MonkeyPatch) ->
         index.parse(arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "the package index"),
+        ("-i https://me:s3cret@mirror.example/simple", "https://****@mirror.example/simple"),
+        ("--extra-index-url http://b -f /w", "the package index and http://b and /w"),
+        ("--no-index -i http://a -f http://u:s3cret@h/wheels/", "http://****@h/wheels/"),
+        ("--no-index", "nowhere"),
+        ("--pre", "the package index"),  # refused as such
+        (None, "the package index"),
+    ],
+)
+def test_the_source_in_words(arguments: Any, words: str) -> None:
+    assert index.source(arguments) == words
+
+
 def test_the_environments_of_uv_and_pip() -> None:
     where = index.parse(
         "-i http://a --extra-index-url http://b --extra-index-url http://c -f /w -f http://d --trusted-host h --cert /c --proxy p:1"

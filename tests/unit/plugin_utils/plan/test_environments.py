@@ -278,6 +278,12 @@ def test_a_number_counts_as_a_text() -> None:
     assert only(environments.wrong_arguments([vllm()], chosen)).code == "THOR-PACKAGES-ARGUMENTS"
 
 
+def test_the_section_says_where_packages_come_from() -> None:
+    mirror = replace(SETTINGS, environments=replace(CHOSEN, pip_arguments="-i https://me:secret@mirror.example/simple"))
+    for settings, source in ((SETTINGS, "the package index"), (mirror, "https://****@mirror.example/simple")):
+        assert shares.of_environments([vllm()], HOST, settings).section["source"] == source
+
+
 @pytest.mark.parametrize("value", [["--no-index"], {"a": 1}, None])
 def test_arguments_of_a_wrong_type_are_only_the_problem_that_resolve_reported(value: Any) -> None:
     chosen = replace(SETTINGS, environments=replace(CHOSEN, pip_arguments=value))
