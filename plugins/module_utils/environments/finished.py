@@ -8,6 +8,8 @@ and the link ``<prefix>/<engine>/<version>`` that points to it. Each appears in 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -103,6 +105,11 @@ def summary(tree: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": record["seconds"],
         "cuda_code": record["cuda_code"],
     }
+
+
+def installation(record: Mapping[str, Any]) -> str:
+    """What distinguishes this installation from an earlier one at the same path: the times of its files."""
+    return hashlib.sha256(json.dumps(record["files"], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def difference(tree: Path, version: str, versions: Mapping[str, str]) -> dict[str, str]:

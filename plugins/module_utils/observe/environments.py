@@ -37,6 +37,10 @@ def environments(engines: Path) -> dict[str, dict[str, Any]]:
         tree = link.resolve()
         record = finished.read(tree) if link.is_symlink() else None
         if record is not None:
-            known = {**finished.summary(tree, record), "damaged": finished.damage(tree, record)}
+            known = {
+                **finished.summary(tree, record),
+                "installation": finished.installation(record),
+                "damaged": finished.damage(tree, record),
+            }
             seen.setdefault(link.parent.name, {})[link.name] = known
     return seen

@@ -25,6 +25,12 @@ def tree(service: Service, host: Mapping[str, Any]) -> str:
     return str(found.get("path") or f"/opt/thor/engines/{service.engine}/{service.version}")
 
 
+def installation(service: Service, host: Mapping[str, Any]) -> str | None:
+    """What distinguishes the environment from an earlier one in the same folder; None before the installation."""
+    found = ((host.get("environments") or {}).get(service.engine) or {}).get(service.version) or {}
+    return found.get("installation")
+
+
 def variables(service: Service, environment: str, home: str) -> dict[str, str]:
     """All variables of the unit. ``environment`` is the folder of the engine, ``home`` the unit's cache, which it may write.
 

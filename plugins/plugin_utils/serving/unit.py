@@ -38,6 +38,7 @@ def context(service: Service, host: Mapping[str, Any], settings: Settings, secre
     return {
         "container": in_container,
         "description": f"jetson.thor: {_description(service)}",
+        "installation": python_environment.installation(service, host) if service.kind == PACKAGES else None,
         "needs_network": not _is_loopback(service.address),
         "mounts": list(dict.fromkeys(one.path for one in (service.model, *service.files))),
         "command": [*supervisor, "--", *engine],

@@ -15,6 +15,7 @@ import toy_environment
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code, jobs, kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.environments import finished, install
+from ansible_collections.jetson.thor.plugins.module_utils.observe import environments as observe
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.modules import python_engine
 from toy_environment import ToyEnvironment
@@ -54,12 +55,22 @@ def test_damage_is_told_and_repaired(toy: ToyEnvironment, monkeypatch: pytest.Mo
     tree = Path(module_promises.run("python_engine", toy.arguments())["path"])
     library = install.site_packages(tree) / "toy_library/lib.so"
     library.unlink()
+
+    def installation() -> str:
+        (made,) = observe.environments(tree.parent.parent)["toy"].values()
+        return str(made["installation"])
+
+    before = installation()
     told: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: told.append(text))
     checked = module_promises.run("python_engine", toy.arguments(), check=True)
     assert checked["changed"] and any("lib.so cannot be read" in text for text in told)
     module_promises.run("python_engine", toy.arguments())
     assert library.is_file() and len(started) == 2
+    repaired = installation()
+    assert repaired != before, "a service that still runs the old files has to be restarted"
+    module_promises.run("python_engine", toy.arguments())
+    assert installation() == repaired
 
 
 def test_a_new_lock_shows_what_changes(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:

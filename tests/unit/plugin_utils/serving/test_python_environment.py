@@ -50,6 +50,19 @@ def test_the_engines_own_program_is_started_from_the_environment() -> None:
     assert f" -- {link} -m sglang.launch_server --model-path " in directive(SGLANG, "ExecStart")
 
 
+def test_an_environment_that_was_installed_anew_is_another_unit() -> None:
+    """The folder keeps its name; a run that was interrupted after the repair leaves the restart to the next one."""
+
+    def text(service: Service, **made: str) -> str:
+        host = {**HOST, "environments": {"vllm": {"packaged": {"path": TREE, **made}}}}
+        return unit.text(service, host, Settings(), None)
+
+    first, again, repaired = (text(VLLM, installation=one) for one in ("0a", "0a", "0b"))
+    assert first == again and first != repaired and first.replace("0a", "0b") == repaired
+    native = resolved.service(name="chat")
+    assert text(native, installation="0a") == text(native, installation="0b")
+
+
 def test_it_is_as_hardened_as_a_native_engine() -> None:
     native = unit.text(resolved.service(name="chat"), HOST, Settings(), None).splitlines()
     begin, end = "CapabilityBoundingSet=", "SystemCallErrorNumber=EPERM"
