@@ -20,7 +20,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,10 +89,10 @@ def ask(
     return read_answer(output, argvs, status, seconds)
 
 
-def settle(subject: Subject, answered: Callable[[], dict[str, Any]]) -> list[Problem]:
+def settle(subject: Subject, answered: Callable[[], dict[str, Any]], images: Iterable[str] = ()) -> list[Problem]:
     """Ask an engine, keep its list and what its parser accepted, and say what is wrong with the services' arguments.
 
-    ``answered`` asks, and may raise Unaskable.
+    ``answered`` asks, and may raise Unaskable. ``images``: the digests of the images on this host, whose lists stay.
     """
     try:
         answer = answered()
@@ -102,7 +102,7 @@ def settle(subject: Subject, answered: Callable[[], dict[str, Any]]) -> list[Pro
     digests = {service: kept_flags.digest_of(subject.parser, argv) for service, argv in subject.argvs.items()}
     refused = {digests[service] for service, problems in found.items() if problems}
     accepted = sorted({*digests.values()} - refused)
-    kept_flags.keep(subject.engine, subject.fingerprint, answer, accepted, refused)
+    kept_flags.keep(subject.engine, subject.fingerprint, answer, accepted, refused, images)
     return [problem for problems in found.values() for problem in problems]
 
 

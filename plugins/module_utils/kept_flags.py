@@ -12,12 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser, records
-from ansible_collections.jetson.thor.plugins.module_utils.images import record
 
 KEPT = Path("/var/lib/thor/flags")
 ENGINES = Path("/opt/thor/engines")
@@ -65,15 +64,19 @@ def keep(
     answer: Mapping[str, Any],
     accepted: Collection[str] = (),
     refused: Collection[str] = (),
+    images: Iterable[str] = (),
 ) -> None:
-    """Keep the list of an answer and what was accepted with it (see digest_of), and forget unused lists beyond MOST_KEPT."""
+    """Keep the list of an answer and what was accepted with it (see digest_of), and forget unused lists beyond MOST_KEPT.
+
+    ``images``: the digests of the images on this host.
+    """
     path = KEPT / f"{name_of(engine, fingerprint)}.json"
     earlier = read(engine, fingerprint) or {"accepted": []}
     others = [one for one in earlier["accepted"] if one not in {*accepted, *refused}]
     content = {"engine": engine, **{key: answer[key] for key in ("engine_version", "options", "removed")}}
     KEPT.mkdir(parents=True, exist_ok=True)
     records.write(path, {**content, "accepted": [*accepted, *others[:MOST_ACCEPTED]]}, 0o644)
-    used = in_use() | {_short(fingerprint)}
+    used = in_use(images) | {_short(fingerprint)}
     paths = _kept()
     unused = [one for one in paths if _fingerprint(one) not in used]
     for one in unused[max(0, MOST_KEPT - (len(paths) - len(unused))) :]:
@@ -85,13 +88,13 @@ def read(engine: str, fingerprint: str) -> dict[str, Any] | None:
     return records.read(KEPT / f"{name_of(engine, fingerprint)}.json", SHAPE)
 
 
-def observe() -> dict[str, dict[str, Any]]:
+def observe(images: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The lists of environments and images on this host by their names, for ``thor_host["flags"]``. Read-only.
 
-    ``options`` is None for the oldest ones where all would take more than MOST_CARRIED: those services' options are then checked by
-    the engine's parser alone.
+    ``images``: the digests of the images on this host. ``options`` is None for the oldest ones where all would take more than
+    MOST_CARRIED: those services' options are then checked by the engine's parser alone.
     """
-    used, left = in_use(), MOST_CARRIED
+    used, left = in_use(images), MOST_CARRIED
     found: dict[str, dict[str, Any]] = {}
     for path in _kept():
         content = records.read(path, SHAPE) if _fingerprint(path) in used else None
@@ -106,11 +109,10 @@ def observe() -> dict[str, dict[str, Any]]:
     return dict(sorted(found.items()))
 
 
-def in_use() -> set[str]:
-    """Fingerprints, as in the names of lists, of what is on this host: current environments (and builds), and recorded images."""
+def in_use(images: Iterable[str]) -> set[str]:
+    """Fingerprints, as in the names of lists, of what is on this host: current environments (and builds), and ``images``."""
     trees = [Path(os.readlink(link)).name for link in ENGINES.glob("*/*") if link.is_symlink()]
-    digests = [entry["digest"] for entry in record.read_record()["images"].values()]
-    return {name.rpartition("-")[2] for name in trees} | {_short(digest) for digest in digests}
+    return {name.rpartition("-")[2] for name in trees} | {_short(digest) for digest in images}
 
 
 def _short(fingerprint: str) -> str:

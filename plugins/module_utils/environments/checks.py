@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import asked_flags, cuda_code, kept_flags
+from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
 
@@ -49,7 +50,8 @@ def ask(tree: Path, fingerprint: str, spec: Mapping[str, Any], report: Reporter)
     report.progress(0, 0, text="ask the engine for its options")
     subject = asked_flags.Subject(spec["engine"], spec["version"], fingerprint, spec["parser"], spec["argvs"])
     python = str(tree / "bin/python")
-    problems = asked_flags.settle(subject, lambda: asked_flags.ask([python], spec["parser"], spec["argvs"]))
+    images = record.digests(record.read_record())
+    problems = asked_flags.settle(subject, lambda: asked_flags.ask([python], spec["parser"], spec["argvs"]), images)
     if problems:
         text = "\n".join(problem.text() for problem in problems)
         raise JobFailed(text, problems=[problem.as_dict() for problem in problems])

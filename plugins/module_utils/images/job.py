@@ -109,7 +109,8 @@ class _Run:
         if not ask.is_due(image, digest):
             return []
         self.report.progress(0, 0, text=f"{image['reference']}: asking the engine for its options")
-        problems = asked_flags.settle(ask.subject_of(image, digest), lambda: ask.ask(self.docker, image, digest))
+        subject, images = ask.subject_of(image, digest), record.digests(self.held)
+        problems = asked_flags.settle(subject, lambda: ask.ask(self.docker, image, digest), images)
         self.result["asked"].append(image["reference"])
         return problems
 

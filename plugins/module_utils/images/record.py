@@ -81,6 +81,11 @@ def read_record() -> Record:
     return {"images": entries, "superseded": found.get("superseded", [])}
 
 
+def digests(record: Record) -> list[str]:
+    """The digests of the recorded images."""
+    return [entry["digest"] for entry in record["images"].values()]
+
+
 def write_record(record: Record) -> None:
     """Write the record in one rename. It contains no secret."""
     RECORD.parent.mkdir(parents=True, exist_ok=True)

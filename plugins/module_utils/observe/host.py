@@ -76,7 +76,7 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "builds": _builds(),
         "environments": environments.environments(ENGINES),
         "python": environments.python(),
-        "flags": kept_flags.observe(),
+        "flags": kept_flags.observe(record.digests(record.read_record())),
         "models": _models(),
         "units": _units(serving.units),
         "serving": serving.facts(),

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import kept_flags
-from ansible_collections.jetson.thor.plugins.module_utils.images import record
 
 ANSWER: dict[str, Any] = {
     "engine_version": "9.1",
@@ -28,7 +27,6 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the kept lists, on a host without environments and images."""
     monkeypatch.setattr(kept_flags, "KEPT", tmp_path / "flags")
     monkeypatch.setattr(kept_flags, "ENGINES", tmp_path / "engines")
-    monkeypatch.setattr(record, "RECORD", tmp_path / "images.json")
     return tmp_path / "flags"
 
 
@@ -53,13 +51,12 @@ def asked(*argvs: list[str], fingerprint: str = "0123456789ab") -> bool:
 
 
 def test_a_list_is_kept_by_engine_and_fingerprint(kept: Path) -> None:
-    record.write_record({"images": {"mine:1": {"digest": DIGEST}}, "superseded": []})
     install("0123456789ab")
     kept_flags.keep("vllm", DIGEST, ANSWER)
     kept_flags.keep("vllm", "0123456789ab", ANSWER, ["aa"])
     assert names(kept) == ["vllm-0123456789ab", "vllm-abababababab"]
     content = {key: ANSWER[key] for key in ("engine_version", "options")}
-    assert kept_flags.observe() == {
+    assert kept_flags.observe([DIGEST]) == {
         "vllm-0123456789ab": {**content, "accepted": ["aa"]},
         "vllm-abababababab": {**content, "accepted": []},
     }
@@ -100,7 +97,7 @@ def test_lists_of_what_is_gone_are_forgotten_and_those_in_use_are_not(kept: Path
     kept_flags.keep("vllm", "gone", ANSWER)
     kept_flags.keep("vllm", "other", ANSWER)
     assert names(kept) == [*(f"vllm-{one}" for one in used), "vllm-other"], "with nine in use a host is idle"
-    assert sorted(kept_flags.observe()) == [f"vllm-{one}" for one in used], "the facts have no others"
+    assert sorted(kept_flags.observe([])) == [f"vllm-{one}" for one in used], "the facts have no others"
 
 
 def test_of_unused_lists_the_newest_are_kept(kept: Path) -> None:
@@ -110,7 +107,7 @@ def test_of_unused_lists_the_newest_are_kept(kept: Path) -> None:
     kept_flags.keep("vllm", "last", ANSWER)
     assert len(names(kept)) == kept_flags.MOST_KEPT
     assert "vllm-last" in names(kept) and "vllm-000000000003" not in names(kept)
-    assert kept_flags.observe() == {}
+    assert kept_flags.observe([]) == {}
 
 
 def test_facts_carry_no_more_options_than_they_should(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +116,7 @@ def test_facts_carry_no_more_options_than_they_should(kept: Path, monkeypatch: p
         kept_flags.keep("vllm", one, ANSWER, ["x"])
         os.utime(kept / f"vllm-{one}.json", (time, time))
     monkeypatch.setattr(kept_flags, "MOST_CARRIED", 2 * len(json.dumps(ANSWER["options"])))
-    found = kept_flags.observe()
+    found = kept_flags.observe([])
     assert [bool(found[f"vllm-{one}"]["options"]) for one in "abc"] == [False, True, True], "the newest"
     assert all(one["accepted"] == ["x"] for one in found.values()), "so that it is not asked again"
 
@@ -127,8 +124,16 @@ def test_facts_carry_no_more_options_than_they_should(kept: Path, monkeypatch: p
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": 1, "engine": "vllm"}', '{"schema": 99}'])
 def test_a_damaged_list_counts_as_absent(kept: Path, content: str) -> None:
     install("x")
-    assert kept_flags.observe() == {}
+    assert kept_flags.observe([]) == {}
     kept.mkdir()
     (kept / "vllm-x.json").write_text(content)
-    assert kept_flags.observe() == {}
+    assert kept_flags.observe([]) == {}
     assert kept_flags.read("vllm", "x") is None
+
+
+def test_the_lists_of_images_on_the_host_stay(kept: Path) -> None:
+    for index in range(kept_flags.MOST_KEPT + 1):
+        kept_flags.keep("vllm", DIGEST if index == 0 else f"{index:012d}", ANSWER, images=[DIGEST])
+        path = kept / f"{kept_flags.name_of('vllm', DIGEST if index == 0 else f'{index:012d}')}.json"
+        os.utime(path, (1000 + index, 1000 + index))
+    assert "vllm-abababababab" in names(kept) and len(names(kept)) == kept_flags.MOST_KEPT

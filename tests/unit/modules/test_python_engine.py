@@ -108,7 +108,7 @@ def test_checks_of_a_finished_environment_are_no_change(toy: ToyEnvironment, mon
     toys = {"lib/toy.so": {"machine_code": {"sm_110": 1}, "ptx": {}, "runs": True}}
     proof = {"libraries": toys, "runs": ["lib/toy.so"], "lacks": []}
 
-    def settle(subject: asked_flags.Subject, _answered: object) -> list[Problem]:
+    def settle(subject: asked_flags.Subject, *_more: object) -> list[Problem]:
         asked.append(subject.fingerprint)
         answer = {"engine_version": "1", "options": {"--port": {}}, "removed": {}}
         accepted = [kept_flags.digest_of("vllm", argv) for argv in subject.argvs.values()]
