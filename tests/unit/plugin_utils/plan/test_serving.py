@@ -23,6 +23,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind,
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import support_files
+from jinja2.nativetypes import NativeEnvironment
 from sample_host import HOST
 from sample_host import SETTINGS as PLAN
 from switch_helper import Systemd
@@ -196,6 +197,16 @@ def test_an_engine_that_is_built_or_pulled_is_started_anew(served: Served) -> No
     for kind, prefix in ((Kind.PULL, ""), (Kind.INSTALL, "Python packages in ")):
         step = Step(kind, "engine_image", f"{prefix}{in_container['image']}", "")
         assert shares._renews_engine(step, in_container, {"images": None})
+
+
+@pytest.mark.parametrize(
+    ("facts", "renewed"),
+    [({"thor_plan": {"serving": {"renewed": ["chat"]}}}, ["chat"]), ({"thor_plan": {"due": []}}, []), ({}, [])],
+)
+def test_the_role_hands_the_renewed_services_to_the_module(facts: dict[str, Any], renewed: list[str]) -> None:
+    tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
+    (given,) = [task["jetson.thor.services"] for task in tasks if "jetson.thor.services" in task]
+    assert NativeEnvironment().from_string(given["renewed"]).render(ansible_facts=facts) == renewed
 
 
 def test_the_digest_on_record_pulled_again_switches_nothing() -> None:
