@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded, flags, kept_flags, real_parser, records
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
@@ -213,9 +213,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: str, se
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float) -> tuple[int | None, str]:
-    assert process.stdout is not None
     output = bytearray()
-    with process.stdout as stream:
+    with cast(IO[bytes], process.stdout) as stream:
         while (left := deadline - time.monotonic()) > 0:
             if not select.select([stream], [], [], min(left, 1))[0]:
                 # A process that it has left behind may hold the other end.

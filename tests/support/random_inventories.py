@@ -126,7 +126,7 @@ def plausible_option(flag: Mapping[str, Any], style: str) -> st.SearchStrategy[A
 def chosen_options(draw: st.DrawFn, engine: str, version: str) -> dict[str, Any]:
     """Some options of an engine, except those that are refused."""
     entry = BUILT_IN.engines[engine]
-    flags = BUILT_IN.flags.get((engine, version), {})
+    flags = BUILT_IN.flags_of(engine, version) or {}
     left_out = {*entry.get("unsafe_options", {}), *flag_checks.set_by_us(entry), *(entry.get("api_path_options") or ())}
     left_out |= {"help", "version", "model", "api-key", "hf-token", *options_of_files()}
     names = sorted(name[2:] for name in flags if name.startswith("--") and name[2:] not in left_out)
@@ -159,7 +159,7 @@ def plausible_services(
     for index in range(draw(st.integers(1, most))):
         profile = draw(st.sampled_from(known))
         engine = BUILT_IN.profiles[profile]["engine"]
-        versions = [one for owner, one in BUILT_IN.flags if owner == engine]
+        versions = [one for one in BUILT_IN.engines[engine]["versions"] if BUILT_IN.flags_of(engine, one)]
         chosen = version or draw(st.sampled_from(versions))
         entry: dict[str, Any] = {"profile": profile, "name": f"s{index}", "version": chosen, "port": 8000 + index}
         entry["options"] = draw(chosen_options(engine, chosen))
