@@ -206,7 +206,8 @@ def test_an_engine_that_is_built_or_pulled_is_started_anew(served: Served) -> No
 def test_the_role_hands_the_renewed_services_to_the_module(facts: dict[str, Any], renewed: list[str]) -> None:
     tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
     (given,) = [task["jetson.thor.services"] for task in tasks if "jetson.thor.services" in task]
-    assert NativeEnvironment().from_string(given["renewed"]).render(ansible_facts=facts) == renewed
+    handed_over: Any = NativeEnvironment().from_string(given["renewed"]).render(ansible_facts=facts)
+    assert handed_over == renewed
 
 
 def test_the_digest_on_record_pulled_again_switches_nothing() -> None:
