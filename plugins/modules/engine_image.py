@@ -94,11 +94,10 @@ options:
         default: []
       parser:
         description:
-          - Which engine's parser to ask for the options, if no list of them is stored.
+          - Which engine's parser to ask for the options, V(vllm) or V(sglang), if no list of them is stored.
           - A container of the image without GPU and network asks it. The list is kept in C(/var/lib/thor/flags), with what identifies the
             accepted O(images[].argvs). It is asked again when they change, or were refused.
         type: str
-        choices: [vllm, sglang]
       argvs:
         description: Arguments that services will pass to the engine, by service name. The parser that is asked must accept them.
         type: dict
@@ -280,7 +279,7 @@ ARGUMENTS: dict[str, Any] = {
             },
             "cuda_code": {"type": "dict"},
             "environments": {"type": "list", "elements": "dict", "default": []},
-            "parser": {"type": "str", "choices": ["vllm", "sglang"]},
+            "parser": {"type": "str"},
             "argvs": {"type": "dict", "default": {}},
             "extras": {"type": "list", "elements": "list", "default": []},
         },

@@ -183,7 +183,10 @@ def check_unit(read: dict[str, list[str]], service: dict[str, Any], unit: Path) 
     if service["kind"] != "image":
         assert [Path(own[0]).name, *own[1:]] == service["argv"], unit
     else:
-        assert own[len(own) - len(service["argv"]) :] == service["argv"], unit
+        said = service["entrypoint"]
+        # The entrypoint is, or replaces, the first words.
+        passed = service["argv"][said["instead_of"] :] if said else service["argv"]
+        assert own[len(own) - len(passed) :] == passed, unit
         environment = dict(word.removeprefix("--env=").split("=", 1) for word in own if word.startswith("--env="))
     tree = own[0].partition("/bin/")[0]
     filled = {key: value.replace("{environment}", tree) for key, value in service["environment"].items()}

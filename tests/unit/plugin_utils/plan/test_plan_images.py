@@ -6,12 +6,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.jetson.thor.plugins.module_utils import kept_flags
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import (
     container_environment,
     environment_key,
 )
+from ansible_collections.jetson.thor.plugins.modules import engine_image
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import images
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import BARE
+from real_catalog import BUILT_IN
 
 VLLM, SGLANG = "hub:5000/nvidia/vllm:25.10-py3", "hub:5000/nvidia/sglang:26.01-py3"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -117,3 +123,19 @@ def test_each_image_is_needed_once() -> None:
     other = {**service(VLLM), "environment": {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}}
     (needed,) = images.needed([service(VLLM), other, service(VLLM), other])
     assert needed["environments"] == [PLAIN, {**PLAIN, "NVIDIA_DISABLE_REQUIRE": "1"}], "each once"
+
+
+def test_the_module_takes_what_the_plan_hands_it() -> None:
+    """For every version of the catalog that is an image, whether its options are known or have to be asked for."""
+    validator = ArgumentSpecValidator({"images": engine_image.ARGUMENTS["images"]})
+    tried = 0
+    for profile in ("qwen3-8b-vllm", "qwen3-8b-sglang"):
+        engine = BUILT_IN.profiles[profile]["engine"]
+        for version, known in BUILT_IN.engines[engine]["versions"].items():
+            if "image" not in known:
+                continue
+            resolution = resolve(Inputs([{"profile": profile, "version": version}], allow_broken=True), BUILT_IN)
+            handed = images.work(resolution.facts, BARE)["images"]
+            assert validator.validate({"images": handed}).error_messages == [], version
+            tried += 1
+    assert tried > 10
