@@ -22,7 +22,9 @@ from sandbox_device import BIN, HOST, INVENTORY, ROOT, Device, eventually
 
 ENGINE = b"import sys, toy_library\n\ndef main():\n    print(sys.executable, toy_library.WORD)\n"
 WHEELS = "/srv/toy-wheels"
-UNIT = "thor-job-environment-toy-1.0.service"
+JOB = "environment-toy-1.0"
+UNIT = f"thor-job-{JOB}.service"
+UV = "/opt/thor/venv/uv"
 ENGINES = "/opt/thor/engines/toy"
 
 
@@ -30,7 +32,7 @@ ENGINES = "/opt/thor/engines/toy"
 def device() -> Iterator[Device]:
     """The host with the toy's wheels, without anything of earlier runs."""
     device = Device()
-    remove = f"rm -rf {WHEELS} {ENGINES} /var/lib/thor/uv /opt/thor/venv/uv"
+    remove = f"rm -rf {WHEELS} {ENGINES} /var/lib/thor/uv {UV}"
     device.run(f"{remove} && mkdir -p {WHEELS}")
     for name, data in files():
         device.run(f"echo {base64.b64encode(data).decode()} | base64 -d > {WHEELS}/{name}")
@@ -90,16 +92,17 @@ def install(device: Device, *options: str) -> dict[str, Any]:
 def test_check_mode_installs_nothing(device: Device) -> None:
     result = install(device, "--check")
     assert result["changed"] and result["bytes_to_fetch"] == sum(len(data) for _name, data in files())
-    assert device.run(f"ls {ENGINES} /opt/thor/venv/uv /var/lib/thor/uv 2>/dev/null || true") == ""
+    for path in (ENGINES, UV, "/var/lib/thor/uv"):
+        assert not device.host.file(path).exists, path
 
 
 def test_a_killed_job_leaves_nothing_and_the_next_one_completes(device: Device) -> None:
     process = subprocess.Popen(command(device), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    eventually(lambda: device.show(UNIT, "ActiveState") == "active" and "install uv" in device.run(progress()))
+    eventually(lambda: device.show(UNIT, "ActiveState") == "active" and "install uv" in progress(device))
     device.run(f"systemctl kill --signal=KILL {UNIT}")
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0 and "THOR-JOB-LOST" in output, output
-    assert device.run(f"ls {ENGINES} 2>/dev/null || true") == "" and not device.host.file("/opt/thor/venv/uv").exists
+    assert device.run(f"find /opt/thor/engines -path '{ENGINES}/*'") == "" and not device.host.file(UV).exists
     result = install(device)
     tree = result["path"]
     assert result["changed"] and device.run(f"readlink -f {ENGINES}/1.0") == tree
@@ -129,6 +132,6 @@ def test_damage_is_observed_and_repaired(device: Device) -> None:
     assert not install(device)["changed"]
 
 
-def progress() -> str:
-    """The command that shows how far the job is."""
-    return "cat /var/lib/thor/jobs/environment-toy-1.0/progress.json 2>/dev/null || true"
+def progress(device: Device) -> str:
+    """How far the job is, in its own words; nothing before it has said so."""
+    return device.run(f"find /var/lib/thor/jobs -path '*/{JOB}/progress.json' -exec cat {{}} +")
