@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     job,
     progress,
 )
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from toy_environment import ToyEnvironment
 
 
@@ -23,16 +24,14 @@ def test_progress_is_visible(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatc
     toy.index.pause = 0.02
     shown: list[tuple[Any, ...]] = []
 
-    class Seen:
-        folder = toy.folder
-
+    class Seen(Reporter):
         def progress(self, *arguments: Any, **more: Any) -> None:
             shown.append((*arguments, *more.values()))
 
         def say(self, _line: str) -> None:
             pass
 
-    job.run_job(toy.spec(), Seen())  # type: ignore[arg-type]
+    job.run_job(toy.spec(), Seen(toy.folder))
     fetched = [one for one in shown if "B" in one]
     assert fetched and all(total == sum(toy.sizes.values()) for _done, total, *_rest in fetched)
     assert all(re.fullmatch(r"\d of 8 packages complete, 0\.00 GB unpacked", str(one[-1])) for one in fetched)

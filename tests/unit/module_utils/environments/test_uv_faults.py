@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import package_index
 import pytest
@@ -135,11 +136,11 @@ def test_passwords_are_used_and_never_shown(
     toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[str] = []
-    start = subprocess.Popen
+    start: Any = subprocess.Popen
 
     def popen(command: list[object], **more: object) -> object:
         seen.append(" ".join(map(str, command)))
-        return start(command, **more)  # type: ignore[call-overload]
+        return start(command, **more)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     toy.index.password = "s3cret/word"

@@ -240,14 +240,14 @@ def test_the_way_back_stays_what_it_is_until_a_switch_has_come_to_its_end(host: 
     assert [host.disk.definition(one.name).unit for one in old] == [one.unit for one in old]
 
 
-def test_a_way_back_that_failed_can_be_gone_again(host: Host) -> None:
+def test_a_way_back_that_failed_can_be_gone_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = service("a", 1, "good"), service("a", 1, "new")
     host.carry_out(old)
     host.carry_out(new)
-    start, host.systemd.start = host.systemd.start, lambda *_: False  # type: ignore[method-assign]
-    with pytest.raises(JobFailed):
-        went_back(host)
-    host.systemd.start = start  # type: ignore[method-assign]
+    with monkeypatch.context() as broken:
+        broken.setattr(host.systemd, "start", lambda *_: False)
+        with pytest.raises(JobFailed):
+            went_back(host)
     went_back(host)
     assert host.disk.definition("a").unit == old.unit
 
