@@ -15,6 +15,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import package_locks, variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.package_locks import LockFile
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.speeds import Speed, speeds
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -49,10 +50,17 @@ def locks(folder: str, own: str = "") -> tuple[LockFile, ...]:
 
 @cache
 def reference() -> dict[str, Any]:
-    """What was measured on a Jetson Thor, and by whom: the catalog's reference table."""
+    """What was measured on a Jetson Thor, and by whom: the catalog's reference table, and everybody else's ``rows``."""
     path = ROLES / "catalog" / "files" / "reference.yml"
     table: dict[str, Any] = yaml_load(path.read_text(encoding="utf-8"))["reference"]
-    return table
+    return {**table, "rows": published_speeds()}
+
+
+@cache
+def published_speeds() -> tuple[Speed, ...]:
+    """What others measured on a Jetson Thor, one row a measurement."""
+    path = ROLES / "catalog" / "files" / "speeds.yml"
+    return speeds(yaml_load(path.read_text(encoding="utf-8"))["speeds"])
 
 
 @cache
