@@ -22,11 +22,11 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.models.client import CLIENT
-from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
     docker_host,
     environments,
+    models,
     mounts,
     power,
     sockets,
@@ -39,7 +39,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files 
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
 ENGINES = kept_flags.ENGINES
-MODELS = Path("/models")
+MODELS = models.MODELS
 # Programs that engines start.
 PROGRAMS = ("ffmpeg",)
 # A Thor's module is tegra264; JetPack 7.2 (L4T 39) also runs on Orin, so L4T alone does not identify a Thor.
@@ -77,7 +77,7 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "environments": environments.environments(ENGINES),
         "python": environments.python(),
         "flags": kept_flags.observe(record.digests(record.read_record())),
-        "models": _models(),
+        "models": models.observe(MODELS),
         "units": _units(serving.units),
         "serving": serving.facts(),
         "secrets": SecretFiles().observe(secrets_key, secrets or {}),
@@ -185,28 +185,6 @@ def _builds() -> dict[str, dict[str, Any]]:
                 "cuda_code": info.get("cuda_code"),
             }
     return builds
-
-
-def _models() -> dict[str, Any]:
-    """Models with a manifest. ``intact``: every file has the size and time that the manifest records."""
-    found: dict[str, Any] = {}
-    for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
-        for path in MODELS.glob(pattern):
-            manifest = read_manifest(path.parent)
-            if manifest is None:
-                continue
-            files: dict[str, Any] = manifest["files"]
-            found[str(path.parent)] = {
-                "source": manifest.get("source"),
-                "id": manifest.get("id"),
-                "revision": manifest.get("revision"),
-                "include": manifest.get("include"),
-                "lock": manifest.get("lock"),
-                "bytes": sum(one["size"] for one in files.values()),
-                "intact": all(is_intact(path.parent / name, one) for name, one in files.items()),
-                "files": sorted(files)[:50],
-            }
-    return found
 
 
 class _Systemctl(Systemctl):
