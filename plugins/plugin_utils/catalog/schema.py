@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser
+from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
@@ -177,6 +178,35 @@ ENGINE = Field(
         "note": PROSE,
     },
 )
+# What a model keeps of each token and sequence: module_utils/models/geometry.py.
+SIZE = shapes.whole(1, 2**40)
+GEOMETRY = Field(
+    (dict,),
+    keys={
+        "attention": Field(
+            (list,),
+            required=True,
+            items=Field(
+                (dict,),
+                keys={
+                    **dict.fromkeys(("layers", "kv_heads", "key_dim"), needed(SIZE)),
+                    "value_dim": needed(shapes.whole(0, 2**40)),
+                    "window": SIZE,
+                    "encoder": SIZE,
+                },
+            ),
+        ),
+        "state": Field(
+            (dict,),
+            keys={
+                **dict.fromkeys(("layers", "values", "channels", "width"), needed(SIZE)),
+                "dtype": Field((str,), choices=tuple(STATE_BYTES)),
+            },
+        ),
+        **dict.fromkeys(("layers", "hidden"), needed(SIZE)),
+        **dict.fromkeys(("vocabulary", "context", "draft_layers"), SIZE),
+    },
+)
 MODEL = Field(
     (dict,),
     keys={
@@ -191,6 +221,7 @@ MODEL = Field(
         "precision": TEXT,
         "bytes": needed(shapes.BYTES),
         "active_bytes": shapes.BYTES,
+        "geometry": GEOMETRY,
         "estimated": SWITCH,
         "thinking": Field((str,), choices=("switchable", "never")),
         "vision": SWITCH,
