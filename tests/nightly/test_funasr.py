@@ -29,7 +29,7 @@ from typing import Any
 
 import pytest
 import resolved
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import smallest_request, transcription
 from ansible_collections.jetson.thor.plugins.module_utils.environments import lock
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import configuration, unit
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
@@ -146,7 +146,7 @@ class Server:
             for key, value in fields.items()
         ]
         form.append(f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n')
-        body = "".join(form).encode() + api.silence() + f"\r\n--{edge}--\r\n".encode()
+        body = "".join(form).encode() + transcription.silence() + f"\r\n--{edge}--\r\n".encode()
         request = urllib.request.Request(f"{self.endpoint}{path}", body)
         request.add_header("Content-Type", f"multipart/form-data; boundary={edge}")
         try:
@@ -180,7 +180,7 @@ def test_the_model_of_the_disk_is_loaded_before_the_port_is_bound(server: Server
 
 
 def test_our_requests_name_the_model_and_are_answered(server: Server) -> None:
-    api.ready(server.config, 60)
+    smallest_request.ready(server.config, 60)
     assert server.transcribe(model=server.config["served_name"]) == (
         200,
         json.dumps({"text": WORD}, separators=(",", ":")),
@@ -227,7 +227,7 @@ def test_it_listens_on_the_loopback_only(server: Server) -> None:
 def test_silence_is_an_answer(environment: Path, tmp_path: Path) -> None:
     server = Server(environment, models(environment, tmp_path / "models", "deaf"), tmp_path)
     try:
-        api.ready(server.config, 60)
+        smallest_request.ready(server.config, 60)
         assert server.transcribe(model="sensevoice") == (200, '{"text":""}')
     finally:
         server.stop()

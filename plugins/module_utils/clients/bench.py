@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api, keys, load_generator
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, keys, load_generator, transcription
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host, throttling
 
@@ -176,14 +176,12 @@ def _request(
     """The request to repeat, and what the result says about it; raises ProbeError."""
     method, timeout = spec["method"], spec["timeout"]
     if service["api"] == "transcription":
-        given = base64.b64decode(spec["audio"]) if spec["audio"] else api.silence(1)
+        given = base64.b64decode(spec["audio"]) if spec["audio"] else transcription.silence(1)
         try:
             sound, seconds = load_generator.lengthen(given, method["audio_seconds"])
         except ValueError as error:
             raise api.ProbeError("unsupported", f"{spec['audio_file']} is not a WAV file: {error}") from None
-        return lambda: load_generator.transcription(service, "sound.wav", sound, timeout), {
-            "audio_s": round(seconds, 3)
-        }
+        return lambda: load_generator.transcribed(service, "sound.wav", sound, timeout), {"audio_s": round(seconds, 3)}
     if service["api"] != "chat":
         raise api.ProbeError("unsupported", f"no measurement is known for the API {service['api']!r}")
     words = load_generator.words_for(service, method["input_tokens"], source, timeout)

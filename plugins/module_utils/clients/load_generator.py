@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, transcription
 
 Service = Mapping[str, Any]
 # Short and common, so that most are a single token in most vocabularies. Their meaning does not matter.
@@ -164,9 +164,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def transcription(service: Service, name: str, sound: bytes, timeout: float) -> Sample:
+def transcribed(service: Service, name: str, sound: bytes, timeout: float) -> Sample:
     """Time the transcription of a recording; raise ProbeError."""
-    answer = api.transcribe(service, name, sound, timeout=timeout)
+    answer = transcription.transcribe(service, name, sound, timeout=timeout)
     return Sample(seconds=answer.seconds)
 
 

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api, sample_image
+from ansible_collections.jetson.thor.plugins.module_utils.clients import (
+    answer_checks,
+    api,
+    chat,
+    sample_image,
+    transcription,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
@@ -100,21 +106,21 @@ def requests_of(service: Service, questions: Questions) -> list[Callable[[], Res
 
 
 def _transcription(service: Service, questions: Questions) -> Result:
-    name, sound = questions.sound_name, questions.sound or api.silence()
-    send = partial(api.transcribe, service, name, sound, timeout=questions.timeout)
+    name, sound = questions.sound_name, questions.sound or transcription.silence()
+    send = partial(transcription.transcribe, service, name, sound, timeout=questions.timeout)
     return _checked(service, "transcription", send, "THOR-AUDIO-FAILED", name)
 
 
 def _chat(service: Service, questions: Questions) -> Result:
     tokens = questions.max_tokens * (1 if service.get("thinking") is False else THINKING_TIMES)
-    send = partial(api.chat, service, questions.prompt, max_tokens=tokens, timeout=questions.timeout)
+    send = partial(chat.ask, service, questions.prompt, max_tokens=tokens, timeout=questions.timeout)
     return _checked(service, "chat", send, "THOR-ANSWER-MISSING", None)
 
 
 def _about(service: Service, questions: Questions, what: str, image: str) -> Result:
     """A chat about an image."""
     send = partial(
-        api.chat,
+        chat.ask,
         service,
         questions.image_prompt,
         image=image,
@@ -156,7 +162,7 @@ def _blocked(service: Service, questions: Questions) -> Result:
     with sample_image.Gallery(address) as gallery:
         try:
             # Engines fetch first. If the kernel blocks them, it drops their packets, and they wait until the timeout.
-            api.chat(service, questions.image_prompt, image=gallery.url, max_tokens=1, timeout=BLOCKED_SECONDS)
+            chat.ask(service, questions.image_prompt, image=gallery.url, max_tokens=1, timeout=BLOCKED_SECONDS)
         except api.ProbeError as error:
             if error.kind == "unreachable":
                 return _result(service, what, [_problem("THOR-ANSWER-MISSING", service, None, f"{what}: {error}.")])
@@ -194,7 +200,7 @@ def _wrong(service: Service, what: str, answer: api.Answer) -> list[Problem]:
     # A model without trained weights does not answer in a language.
     reasons = [answer_checks.wrong_text(answer)] if service.get("trained", True) else []
     if service["api"] == "chat":
-        reasons.append(api.wrong_model(answer, service["served_name"]))
+        reasons.append(api.wrong_model(answer.model, service["served_name"]))
     if what == "chat" and service.get("trained", True) and not any(reasons):
         reasons.append(answer_checks.unfinished(answer))
     found = [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {reason}.") for reason in reasons if reason]

@@ -14,7 +14,11 @@ SUPERVISOR = "/opt/thor/supervisor"
 COLLECTION = "ansible_collections"
 MODULE_UTILS = f"{COLLECTION}/jetson/thor/plugins/module_utils"
 # What the supervisor imports of the device's code, under the names that it has here.
-SHARED = ("files.py", "bounded.py", "docker_api.py", "clients/api.py", "services/gpu_evidence.py")
+CLIENTS = ("api.py", "chat.py", "embedding.py", "rerank.py", "transcription.py", "smallest_request.py")
+SHARED = (
+    *("files.py", "bounded.py", "docker_api.py", "services/gpu_evidence.py"),
+    *(f"clients/{name}" for name in CLIENTS),
+)
 SYSTEM = {
     "thor.conf": "/etc/tmpfiles.d",
     "thor.target": f"/{UNITS}",

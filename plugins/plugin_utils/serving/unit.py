@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from ansible_collections.jetson.thor.plugins.module_utils.services import quoting
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import FOLDER
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, IMAGE, PACKAGES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Service
-from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container, python_environment, quoting
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container, python_environment
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import SUPERVISOR
 

@@ -14,7 +14,7 @@ import pytest
 import real_catalog
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import inputs
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import transcription
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files as catalog_action
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
@@ -262,7 +262,7 @@ def test_verification_sends_the_posts_requests(request_: dict[str, Any]) -> None
     service = one(request_["profile"])
     assert (service["port"], service["api_path"]) == (request_["port"], request_["path"])
     if "form" in request_:
-        body, kind = api.form({"model": service["served_name"], "response_format": "json"}, "a.wav", b"RIFF")
+        body, kind = transcription.form({"model": service["served_name"], "response_format": "json"}, "a.wav", b"RIFF")
         assert kind.startswith("multipart/form-data")
         assert all(f'name="{name}"'.encode() in body for name in request_["form"])
     else:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api, chat, smallest_request
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import Evidence
 
 from tests.sandbox.engine import standin
@@ -112,7 +112,7 @@ class Engine:
         for _ in range(200):
             assert self.process.poll() is None, self.process.communicate()
             with contextlib.suppress(api.ProbeError):
-                api.ready(self.service, 5)
+                smallest_request.ready(self.service, 5)
                 return
             time.sleep(0.05)
         pytest.fail("it does not get ready")
@@ -307,9 +307,9 @@ def test_it_thinks_unless_the_template_prevents_it(launch: Start, vllm: Engine, 
 
 
 def test_the_answer_has_the_expected_form_and_counts_tokens(vllm: Engine) -> None:
-    answer = api.chat(vllm.service, "Who are you?", max_tokens=3, timeout=10)
+    answer = chat.ask(vllm.service, "Who are you?", max_tokens=3, timeout=10)
     assert (answer.finish, answer.completion_tokens) == ("length", 3)
-    assert api.wrong_model(answer, "qwen3") is None
+    assert api.wrong_model(answer.model, "qwen3") is None
     assert answer_checks.wrong_text(answer) is None
     metrics = vllm.ask("/metrics")[1]
     counts = dict(re.findall(r'^vllm:(\w+)\{engine="0",model_name="qwen3"\} (\S+)$', metrics, re.MULTILINE))
@@ -331,7 +331,7 @@ def test_each_writes_errors_in_its_own_format(vllm: Engine, sglang: Engine) -> N
     assert vllm.ask("/nosuch") == sglang.ask("/nosuch") == (404, {"detail": "Not Found"})
     for engine in (vllm, sglang):
         with pytest.raises(api.ProbeError, match="HTTP 400: max_tokens must be"):
-            api.chat(engine.service, "Hi", max_tokens=-1, timeout=5)
+            chat.ask(engine.service, "Hi", max_tokens=-1, timeout=5)
 
 
 def test_a_stream_contains_the_same_words(vllm: Engine) -> None:
@@ -403,7 +403,7 @@ def test_faults(vllm: Engine) -> None:
 
     def kind() -> str:
         with pytest.raises(api.ProbeError) as caught:
-            api.chat(vllm.service, "Hi", max_tokens=1, timeout=0.5)
+            chat.ask(vllm.service, "Hi", max_tokens=1, timeout=0.5)
         return caught.value.kind
 
     post("/standin/hang")

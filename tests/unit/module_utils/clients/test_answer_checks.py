@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api, chat, transcription
 
 
 def answer(finish: Any = "stop", **message: Any) -> api.Answer:
@@ -17,7 +17,7 @@ def answer(finish: Any = "stop", **message: Any) -> api.Answer:
         "usage": {"prompt_tokens": 11, "completion_tokens": 7},
         "choices": [{"finish_reason": finish, "message": {"role": "assistant", **message}}],
     }
-    return api.parse_chat(json.dumps(document).encode(), 1.0)
+    return chat.parse(json.dumps(document).encode(), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ GARBAGE = {
 
 
 def test_answers_of_broken_kernels_are_detected() -> None:
-    seen = api.parse_chat(json.dumps(GARBAGE).encode(), 1.0)
+    seen = chat.parse(json.dumps(GARBAGE).encode(), 1.0)
     assert "garbage" in (answer_checks.wrong_text(seen) or "")
     assert "thought and did not answer" in (answer_checks.unfinished(seen) or "")
 
@@ -168,12 +168,12 @@ def test_ordinary_answers_pass(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["........", "♪ ♪ ♪ ♪ ♪", "[BLANK_AUDIO]", "[MUSIC]", "And so, my fellow Americans."])
 def test_a_transcription_needs_no_finish_reason_and_may_be_notes(text: str) -> None:
-    assert answer_checks.wrong_text(api.parse_transcription(json.dumps({"text": text}).encode(), 1.0)) is None
+    assert answer_checks.wrong_text(transcription.parse(json.dumps({"text": text}).encode(), 1.0)) is None
 
 
 def test_garbage_in_a_transcription_is_detected() -> None:
-    assert answer_checks.wrong_text(api.parse_transcription(b'{"text": "Hello \xef\xbf\xbd there"}', 1.0))
-    assert answer_checks.wrong_text(api.parse_transcription(b'{"text": "Hello there"}', 1.0)) is None
+    assert answer_checks.wrong_text(transcription.parse(b'{"text": "Hello \xef\xbf\xbd there"}', 1.0))
+    assert answer_checks.wrong_text(transcription.parse(b'{"text": "Hello there"}', 1.0)) is None
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api, bench, load_generator
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, bench, load_generator, transcription
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files
@@ -149,7 +149,7 @@ def engine() -> Iterator[Engine]:
 
 
 def sound(seconds: float = 1.0) -> bytes:
-    return api.silence(seconds)
+    return transcription.silence(seconds)
 
 
 def spec(*services: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def test_a_recording_is_repeated_until_it_is_long_enough() -> None:
     longer, seconds = load_generator.lengthen(sound(0.7), 3)
     with wave.open(io.BytesIO(longer)) as read:
         assert read.getnframes() / read.getframerate() == pytest.approx(seconds) == pytest.approx(2.8)
-    for wrong in (b"ID3", b"", api.silence(0)):
+    for wrong in (b"ID3", b"", transcription.silence(0)):
         with pytest.raises(ValueError, match=r"\w"):
             load_generator.lengthen(wrong, 3)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, smallest_request
 from supervisor_helper import service_document
 from thor_supervisor import readiness
 from thor_supervisor.configuration import Configuration
@@ -36,7 +36,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Answers:
             if left:
                 raise left.pop(0)
 
-        monkeypatch.setattr(api, "ready", ready)
+        monkeypatch.setattr(smallest_request, "ready", ready)
         statuses: list[str] = []
 
         def wait(status: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, smallest_request
 
 from thor_supervisor.configuration import Configuration
 from thor_supervisor.endings import GiveUp
@@ -88,7 +88,7 @@ class Watch:
         self.configuration = configuration
         self.engine = engine
         self.liveness = Liveness(
-            ask=lambda: api.ready(configuration.service, configuration.timeout),
+            ask=lambda: smallest_request.ready(configuration.service, configuration.timeout),
             look=lambda: progress_of(configuration, engine, min(configuration.timeout, 10.0)),
             allowed=configuration.failures,
         )

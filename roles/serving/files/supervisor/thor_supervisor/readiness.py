@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, smallest_request
 
 from thor_supervisor.configuration import Configuration
 from thor_supervisor.endings import GiveUp
@@ -58,7 +58,7 @@ class Readiness:
         refusals = 0
         while (left := deadline - time.monotonic()) > 0:
             try:
-                api.ready(self.configuration.service, min(left, REQUEST))
+                smallest_request.ready(self.configuration.service, min(left, REQUEST))
             except api.ProbeError as error:
                 refusals = refusals + 1 if error.hopeless and str(error) == self.last_error else 1
                 self.last_error = str(error)

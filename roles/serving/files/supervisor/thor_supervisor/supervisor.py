@@ -9,7 +9,7 @@ import signal
 import time
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api
+from ansible_collections.jetson.thor.plugins.module_utils.clients import smallest_request
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
 
 from thor_supervisor import start_lock
@@ -63,7 +63,7 @@ class Supervisor:
     def start(self) -> Engine:
         """Start the engine; returns when it has answered and systemd knows that. Raises GiveUp or Stopped."""
         service = self.configuration.service
-        if service["api"] not in api.SMALLEST_REQUEST:
+        if service["api"] not in smallest_request.SMALLEST_REQUEST:
             raise GiveUp("THOR-ENGINE-REFUSED", f"no request is known for the API {service['api']!r}")
         if self.container is not None:
             wait_for_dockerd(self.container, self.heartbeat.starting)

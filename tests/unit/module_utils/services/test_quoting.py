@@ -8,7 +8,7 @@ import json
 import shlex
 
 import pytest
-from ansible_collections.jetson.thor.plugins.plugin_utils.serving import quoting
+from ansible_collections.jetson.thor.plugins.module_utils.services import quoting
 
 
 @pytest.mark.parametrize(
