@@ -35,6 +35,7 @@ SPELLINGS = {
 REMOVED = "the argument has been removed."
 
 _NAME = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
+_GIVEN = re.compile(r"-{1,2}[A-Za-z][\w.+-]*(?:=.*)?", re.DOTALL)
 _TWO_VALUES = re.compile(r"[A-Z]+ [A-Z]+")
 _ENVIRONMENT = re.compile(r" ?\(env: \w+\)")
 _ALLOWED = re.compile(r"allowed values: ((?:[\w.+-]+, )*[\w.+-]+)")
@@ -116,11 +117,25 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def unknown(argv: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The options in ``argv`` (without its command) that the engine does not have, in their order."""
-    known = {name for key, entry in options.items() for name in (key, entry.get("negation"), *entry.get("aliases", ()))}
+    """The options in ``argv`` (without its command) that the engine does not have, in their order.
+
+    Underscores count as hyphens, and a key of an option that takes JSON (--speculative-config.method) as that option: vLLM accepts both,
+    and a parser that does not says so itself.
+    """
+    known = {
+        name: entry
+        for key, entry in options.items()
+        for name in (key, entry.get("negation"), *entry.get("aliases", ()))
+        if name
+    }
     # An argument such as -1 or -0.5 is a value; a JSON text or a path does not begin with a dash.
-    given = [argument for argument in argv if _NAME.fullmatch(argument)]
-    return [name for name in given if name not in known]
+    given = [argument.partition("=")[0] for argument in argv if _GIVEN.fullmatch(argument)]
+    return [name for name in given if name not in known and not _is_respelled(name, known)]
+
+
+def _is_respelled(name: str, known: Mapping[str, Mapping[str, Any]]) -> bool:
+    head, dot, _inner = name.replace("_", "-").partition(".")
+    return name.startswith("--") and head in known and (not dot or known[head].get("kind") == "json")
 
 
 def _entries(text: str) -> list[tuple[str, str]]:

@@ -13,6 +13,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# An option, short (-ngl) or long; -1 is a number.
+_OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
+
 
 def asked(spec: Mapping[str, Any], argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """What a service's options and variables say about the GPU: the catalog's ``options``, applied to this service.
@@ -58,8 +61,8 @@ def _given(names: Sequence[str], argv: Sequence[str], environment: Mapping[str, 
     """
     for index in range(len(argv) - 1, -1, -1):
         flag = argv[index]
-        if flag.startswith("--") and flag[2:] in names:
-            value = argv[index + 1] if index + 1 < len(argv) and not argv[index + 1].startswith("--") else None
+        if _OPTION.fullmatch(flag) and flag.lstrip("-").replace("_", "-") in names:
+            value = argv[index + 1] if index + 1 < len(argv) and not _OPTION.fullmatch(argv[index + 1]) else None
             return flag if value is None else _short(f"{flag} {value}"), value
     for name in names:
         if name in environment:

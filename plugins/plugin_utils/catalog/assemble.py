@@ -85,7 +85,7 @@ def service_of(draft: Draft) -> Service:
         vision=vision_of(draft),
         remote_media=remote_media_of(draft),
         trained=not draft.model.get("untrained", False),
-        programs=tuple(sorted({one for key, one in (engine.get("programs") or {}).items() if draft.options.get(key)})),
+        programs=tuple(sorted({one for key, one in (engine.get("programs") or {}).items() if draft.option(key)})),
         python_packages=_python_packages(draft),
         bench_argv=tuple(draft.fill(word) for word in engine.get("bench") or ()),
         start_timeout=draft.setting("start_timeout", engine.get("start_timeout", 600)),
@@ -108,7 +108,7 @@ def argv_of(draft: Draft) -> tuple[str, ...]:
     listen = {engine["listen"]["address"]: draft.address, engine["listen"]["port"]: draft.port}
     chosen = {**named, **listen, **fraction_option(draft), **draft.filled_options}
     command = [draft.fill(word) for word in engine["command"]]
-    return (*command, *options.render(chosen, draft.list_style, draft.flags))
+    return (*command, *options.render(chosen, draft.list_style, draft.flags, draft.accepts, draft.known_flags))
 
 
 def environment_of(draft: Draft) -> Mapping[str, str]:
@@ -155,7 +155,7 @@ def _api(draft: Draft) -> str:
 def _api_path(draft: Draft) -> str:
     """Where requests go. Options of the engine may say so, one after the other (whisper-server: a prefix, and the rest)."""
     path: str = draft.engine.get("api_path") or API_PATHS[_api(draft)]
-    parts = [draft.options.get(option) for option in draft.engine.get("api_path_options") or []]
+    parts = [draft.option(option) for option in draft.engine.get("api_path_options") or []]
     if not any(parts):
         return path
     return "".join(str(part) for part in [*parts[:-1], parts[-1] or path] if part)
@@ -163,7 +163,7 @@ def _api_path(draft: Draft) -> str:
 
 def _generation_config(draft: Draft) -> GenerationConfig | None:
     """Sampling values that the chat endpoint reads from the model's generation_config.json and from no option."""
-    values = draft.options.get(draft.engine.get("chat_sampling_option") or "")
+    values = draft.option(draft.engine.get("chat_sampling_option") or "")
     if isinstance(values, str):
         try:
             values = json.loads(values)

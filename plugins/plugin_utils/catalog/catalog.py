@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,3 +48,9 @@ class Catalog:
         if name is None and BUILD in kinds_of(known):
             name = version
         return self.flags.get((engine, str(name)))
+
+    def some_flags_of(self, engine: str) -> dict[str, Any]:
+        """The options of the newest version of an engine of which a list is stored; empty where there is none."""
+        versions = [version for name, version in self.flags if name == engine]
+        newest = max(versions, key=lambda version: [int(digits) for digits in re.findall(r"\d+", version)], default="")
+        return self.flags.get((engine, newest), {})

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, option_names
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.entries import merge
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
@@ -79,21 +78,54 @@ class Draft:
         """The engine's, its version's and the profile's options."""
         chosen: dict[str, Any] = {}
         for layer in (self.engine, self.known, self.profile):
-            chosen.update(layer.get("options") or {})
+            chosen = option_names.lay_over(chosen, layer.get("options") or {}, self.known_flags, self.accepts)
         if self.thinking is not None:
-            chosen.update(self.profile.get("options_thinking" if self.thinking else "options_not_thinking") or {})
+            more = self.profile.get("options_thinking" if self.thinking else "options_not_thinking") or {}
+            chosen = option_names.lay_over(chosen, more, self.known_flags, self.accepts)
         return chosen
 
     @cached_property
     def options(self) -> Mapping[str, Any]:
         """All options. Mappings (JSON arguments) are merged, so that one sampling value can be changed without repeating the others."""
-        merged: Mapping[str, Any] = merge(self.inherited_options, self.entry.get("options") or {})
-        return merged
+        return option_names.lay_over(
+            self.inherited_options, self.entry.get("options") or {}, self.known_flags, self.accepts
+        )
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """What the engine's parser accepts beside the names in its list (option_names.py)."""
+        return tuple(self.engine.get("option_names") or ())
+
+    @property
+    def known_flags(self) -> Flags:
+        """The options of this version; where no list is stored, those of another version, which say how names are written."""
+        return self.catalog.some_flags_of(self.engine_name) if self.flags is None else self.flags
+
+    def option(self, name: str) -> Any:
+        """The value of an option under any of its names; None where it is not set, False for a negated switch."""
+        return option_names.value_of(self.options, name, self.known_flags, self.accepts)
+
+    def filled_option(self, name: str) -> Any:
+        """The same, with the paths of the model's files in it."""
+        return option_names.value_of(self.filled_options, name, self.known_flags, self.accepts)
+
+    def spelled(self, name: str) -> str:
+        """The name by which an option was set, or ``name`` where it is not."""
+        wanted = option_names.identity(name, self.known_flags, self.accepts)[0]
+        names = (one for one in self.options if option_names.identity(one, self.known_flags, self.accepts)[0] == wanted)
+        return next(names, name)
 
     @cached_property
     def filled_options(self) -> Mapping[str, Any]:
         """All options, with the paths of the model's files in place of {path} and {file}."""
-        return {key: self.fill(value) if isinstance(value, str) else value for key, value in self.options.items()}
+        return {key: self._filled(value) for key, value in self.options.items()}
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._filled(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._filled(one) for one in value]
+        return self.fill(value) if isinstance(value, str) else value
 
     @cached_property
     def artifact(self) -> HubArtifact | UrlArtifact:
@@ -144,6 +176,7 @@ class Draft:
 
     def where(self, key: str, name: str | None = None) -> str:
         """Where a person finds a key, or a name below it, such as options['ctx-size']: in the entry or in its profile."""
+        name = self.spelled(name) if name is not None and key == "options" else name
         is_own = key in self.entry if name is None else name in (self.entry.get(key) or {})
         path = key if name is None else f"{key}[{name!r}]"
         return f"{self.place}.{path}" if is_own else f"{self.place} (from the profile {self.profile_name}) {path}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names, options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
@@ -30,16 +30,24 @@ def secret_problems(draft: Draft, service: Service) -> list[Problem]:
         if name in service.environment:
             reason = "The environment has a variable of this name, too."
             problems.append(Problem("THOR-VALUE-INVALID", where, None, reason, "Give it once."))
-    variables: Mapping[str, str | None] = draft.engine.get("secret_options") or {}
+    variables = {_option(draft, name): one for name, one in (draft.engine.get("secret_options") or {}).items()}
     for name, value in draft.options.items():
-        if is_secret(name, value) or (name in variables and value not in (None, False, True)):
-            problems.append(_plain_secret(draft.where("options", name), variables.get(name)))
+        option = _option(draft, name)
+        if is_secret(name.lstrip("-").replace("_", "-"), value) or (
+            option in variables and value not in (None, False, True)
+        ):
+            problems.append(_plain_secret(draft.where("options", name), variables.get(option)))
     problems += [
         _plain_secret(draft.where("environment", name), name)
         for name, value in service.environment.items()
         if name not in service.secrets and is_secret(name, value)
     ]
     return problems
+
+
+def _option(draft: Draft, name: str) -> str:
+    """The option that a name means, as the engine's list calls it."""
+    return option_names.identity(name, draft.known_flags, draft.accepts)[0]
 
 
 def _plain_secret(where: str, variable: str | None) -> Problem:
@@ -70,9 +78,9 @@ def unsafe_problems(draft: Draft, service: Service) -> list[Problem]:
 
 def _given(draft: Draft, service: Service, name: str, unsafe: Mapping[str, Any]) -> Iterable[tuple[str, str, Any]]:
     """Where an unsafe option is given: options or environment, its name there, and its value."""
-    canonical = options.find(draft.flags or {}, name) or f"--{name}"
+    canonical = _option(draft, name)
     for key, value in [*options.words(draft.engine["command"]), *draft.options.items()]:
-        if value not in (None, False) and _is_option(draft, key.partition(".")[0], canonical):
+        if value not in (None, False) and _is_option(draft, key, canonical):
             yield "options", key, value
     variables = {**dict.fromkeys(service.secrets, "set"), **service.environment}
     for key in (name, *unsafe.get("environment", ())):
@@ -83,10 +91,11 @@ def _given(draft: Draft, service: Service, name: str, unsafe: Mapping[str, Any])
 def _is_option(draft: Draft, key: str, canonical: str) -> bool:
     """Whether a person's ``key`` is this option. Without a list of options, whatever a parser accepts for it counts as well."""
     if draft.flags is not None:
-        return options.find(draft.flags, key) == canonical
-    word = f"--{key}".replace("_", "-")
+        return _option(draft, key) == canonical
+    word = f"--{key.lstrip('-').partition('.')[0]}".replace("_", "-")
     # argparse, behind the engines that take lists with spaces, accepts the beginning of a name.
-    return word == canonical or (draft.list_style == "space" and canonical.startswith(word))
+    is_beginning = draft.list_style == "space" and canonical.startswith(word)
+    return is_beginning or canonical in (word, _option(draft, key))
 
 
 def _is_unsafe(value: Any, unsafe: Mapping[str, Any]) -> bool:

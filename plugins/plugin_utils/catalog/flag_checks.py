@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options, own_entries
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names, options, own_entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
@@ -25,7 +26,7 @@ def set_by_us(engine: Mapping[str, Any]) -> dict[str, str]:
         flags[engine["served_name_option"]] = "the key served_name"
     if engine.get("memory"):
         flags[engine["memory"]["option"]] = "the key memory_gib"
-    return flags
+    return {**flags, **(engine.get("reserved_options") or {})}
 
 
 def flag_problems(draft: Draft) -> list[Problem]:
@@ -35,27 +36,46 @@ def flag_problems(draft: Draft) -> list[Problem]:
     # Only a profile can say which of the engine's own names for models stands for its model.
     fixed = {**ours, **dict.fromkeys(draft.engine.get("profile_options") or (), "another profile")}
     if draft.flags is None:
+        reserved = _reserved(fixed, draft)
         return [
-            options.reserved_option(name, draft.options[name], key, draft.where("options", name))
-            for name, key in fixed.items()
-            if name in written
+            *twice_problems(draft),
+            *(
+                options.reserved_option(name, written[name], reserved[one], draft.where("options", name))
+                for name in written
+                if (one := option_names.identity(name, draft.known_flags, draft.accepts)[0]) in reserved
+            ),
         ]
     own = {key: value for key, value in draft.options.items() if key in written}
     inherited = {key: value for key, value in draft.options.items() if key not in written}
     label = f"{draft.engine_name} {draft.version}"
     inherited_place = f"{draft.place} (from the profile {draft.profile_name}) options"
+    more = (label, f"{draft.place}.options", draft.list_style, draft.accepts, draft.engine.get("successors"))
+    theirs = (label, inherited_place, *more[2:])
     return [
-        *options.check(
-            own, draft.flags, _reserved(fixed, draft.flags), label, f"{draft.place}.options", draft.list_style
-        ),
-        *options.check(inherited, draft.flags, _reserved(ours, draft.flags), label, inherited_place, draft.list_style),
+        *twice_problems(draft),
+        *options.check(own, draft.flags, _reserved(fixed, draft), *more),
+        *options.check(inherited, draft.flags, _reserved(ours, draft), *theirs),
     ]
 
 
-def _reserved(names: Mapping[str, str], flags: options.Flags) -> dict[str, str]:
-    """The canonical names of reserved options that this version has."""
-    found = {options.find(flags, name): instead for name, instead in names.items()}
-    return {canonical: instead for canonical, instead in found.items() if canonical}
+def twice_problems(draft: Draft) -> list[Problem]:
+    """Options that a person sets under two names: the engine would get both."""
+    written = draft.entry.get("options") or {}
+    return [
+        Problem(
+            "THOR-FLAG-TWICE",
+            draft.where("options", name),
+            written[name],
+            f"{options.shown(other)} sets the same option.",
+            "Write one of them.",
+        )
+        for name, other in option_names.twice(written, draft.known_flags, draft.accepts)
+    ]
+
+
+def _reserved(names: Mapping[str, str], draft: Draft) -> dict[str, str]:
+    """The options that are reserved, by their names in the list."""
+    return {option_names.identity(name, draft.known_flags, draft.accepts)[0]: key for name, key in names.items()}
 
 
 def list_problems(draft: Draft) -> list[Problem]:
@@ -74,14 +94,20 @@ def list_problems(draft: Draft) -> list[Problem]:
 
 def null_problems(draft: Draft) -> list[Problem]:
     """Options that the entry takes away although nothing sets them."""
-    return own_entries.nulls(draft.entry.get("options"), draft.inherited_options, f"{draft.place}.options")
+    written = draft.entry.get("options") or {}
+    names = {option_names.identity(name, draft.known_flags, draft.accepts): name for name in written}
+    there = {
+        names.get(option_names.identity(name, draft.known_flags, draft.accepts), name): value
+        for name, value in draft.inherited_options.items()
+    }
+    return own_entries.nulls(written, there, f"{draft.place}.options")
 
 
 def api_path_problems(draft: Draft, service: Service) -> list[Problem]:
     """A path of the API that is not one, put together from options."""
     if not check(service.api_path, URL_PATH, ""):
         return []
-    option = next(one for one in draft.engine["api_path_options"] if draft.options.get(one))
+    option = next(one for one in draft.engine["api_path_options"] if draft.option(one))
     reason, remedy = f"It must be {URL_PATH.wants}.", f"Write {quote('/' + service.api_path.lstrip('/'))}."
     return [Problem("THOR-VALUE-INVALID", draft.where("options", option), service.api_path, reason, remedy)]
 
@@ -92,9 +118,9 @@ def silenced_problems(draft: Draft, service: Service) -> list[Problem]:
         return []
     problems = []
     for names, given in gpu_evidence.silenced(draft.engine["gpu"], service.argv, service.environment):
-        word = given.removeprefix("--")
-        name = next(one for one in names if word.startswith(one))
-        where = draft.where("options" if given.startswith("--") else "environment", name)
+        word = given.lstrip("-").replace("_", "-") if given.startswith("-") else given
+        name = next(one for one in names if re.match(rf"{re.escape(one)}\b(?!-)", word))
+        where = draft.where("options" if given.startswith("-") else "environment", name)
         reason = (
             "The engine then does not log that it uses the GPU, so it would never count as started (THOR-GPU-UNUSED)."
         )

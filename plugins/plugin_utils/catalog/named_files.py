@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, is_included
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
@@ -43,7 +44,7 @@ def template_problems(draft: Draft) -> list[Problem]:
     """
     problems: list[Problem] = []
     for option in TEMPLATE_OPTIONS:
-        value = draft.options.get(option)
+        value = draft.option(option)
         # Both options also accept the text of a template, or the name of a built-in one.
         if not isinstance(value, str) or "{" in value or not ("/" in value or value.endswith(".jinja")):
             continue
@@ -67,8 +68,12 @@ def adapter_problems(draft: Draft) -> list[Problem]:
         "below /models that it gets."
     )
     problems: list[Problem] = []
-    for option in (*ADAPTERS, *SECOND_MODELS, *OTHERS):
-        value = draft.filled_options.get(option)
+    known, accepts = draft.known_flags, draft.accepts
+    options = {
+        option_names.identity(name, known, accepts): name for name in reversed((*ADAPTERS, *SECOND_MODELS, *OTHERS))
+    }
+    for option in reversed(options.values()):
+        value = draft.filled_option(option)
         paths = dict.fromkeys(_paths(value, option)) if value not in (None, True, False) else ()
         problems += [
             Problem("THOR-ADAPTER-MISSING", draft.where("options", option), path, reason, remedy)

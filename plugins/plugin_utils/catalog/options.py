@@ -12,13 +12,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.option_names import named, word_of
 
-Flags = Mapping[str, Mapping[str, Any]]
+Flags: TypeAlias = option_names.Flags
+find = option_names.find
+
+# A word that is the name of an option: two dashes, or one and a letter (-1 is a number).
+OPTION_WORD = re.compile(r"(--[A-Za-z0-9][^=]*|-[A-Za-z][A-Za-z0-9-]*)(?:=(.*))?", re.DOTALL)
 # What a parser reads as the next option rather than as the value of this one.
 OPTION_LIKE = re.compile(r"-[-A-Za-z].*", re.DOTALL)
 WHOLE = re.compile(r"[+-]?\d+")
@@ -26,51 +32,53 @@ WHOLE = re.compile(r"[+-]?\d+")
 COUNT = re.compile(r"\d+(?:\.\d+)?[kKmMgGtT]i?")
 
 
-def find(flags: Flags, name: str) -> str | None:
-    """The canonical name of the option ``--name``, which may be a long alias."""
-    flag = f"--{name}"
-    if flag in flags:
-        return flag
-    for canonical, entry in flags.items():
-        if flag in entry.get("aliases", ()) or flag == entry.get("negation"):
-            return canonical
-    return None
-
-
 def words(argv: Iterable[str]) -> list[tuple[str, Any]]:
-    """The options in a command: names as people write them, with the value after ``=`` or in the next word, or ``True``."""
+    """The options in a command: names as people write them, with the value after ``=`` or in the next word, or ``True``.
+
+    A short option keeps its dash.
+    """
     found: list[tuple[str, Any]] = []
     for word in argv:
-        name, equals, value = word.partition("=")
-        if name.startswith("--") and len(name) > 2:
-            found.append((name[2:].replace("_", "-"), value if equals else True))
+        if match := OPTION_WORD.fullmatch(word):
+            name = match[1].removeprefix("--") if match[1].startswith("--") else match[1]
+            found.append((name.replace("_", "-"), True if match[2] is None else match[2]))
         elif found and found[-1][1] is True:
             found[-1] = (found[-1][0], word)
     return found
 
 
-def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> list[str]:
-    """Options as arguments, in their order.
+def render(
+    options: Mapping[str, Any],
+    list_style: str,
+    flags: Flags | None,
+    accepts: Collection[str] = (),
+    others: Flags | None = None,
+) -> list[str]:
+    """Options as arguments, in their order, by the names that people gave them.
 
     ``true`` is the bare flag; ``false`` is ``--no-flag`` if the engine has one, or nothing; ``null`` removes an option of the
     profile; a list is written the engine's way; a mapping is compact JSON in one argument, and so is a list if the option takes JSON.
+    ``others`` is a list of another version: without a list of its own, it says how many dashes a name has, and what is on or off.
     """
     argv: list[str] = []
+    known = flags if flags is not None else others or {}
     for name, value in options.items():
-        flag = f"--{name}"
+        found, flag = named(known, name, accepts), word_of(name, known, accepts)
+        entry = known[found.option] if found and not found.path else {}
         if value is None:
             continue
-        if isinstance(value, bool) and flags is not None and _says_on_or_off(flags, name):
+        if found and found.path and not isinstance(value, str):
+            argv += _with_value(flag, json_text(value), list_style)
+        elif isinstance(value, bool) and says_on_or_off(entry):
             argv += [flag, _on_or_off(value)]
         elif value is True:
             argv.append(flag)
         elif value is False:
-            negation = f"--no-{name}"
-            if flags is not None:
-                canonical = find(flags, name)
-                negation = (flags[canonical].get("negation") or "") if canonical else ""
+            negation = f"--no-{name.lstrip('-')}"
+            if flags is not None or found:
+                negation = (found.option if found.negated else entry.get("negation") or "") if found else ""
             argv += [negation] if negation else []
-        elif isinstance(value, list) and not _takes_json(flags, name):
+        elif isinstance(value, list) and entry.get("kind") != "json":
             texts = [text(one) for one in value]
             if list_style == "comma":
                 argv += [flag, ",".join(texts)]
@@ -80,23 +88,27 @@ def render(options: Mapping[str, Any], list_style: str, flags: Flags | None) -> 
             else:
                 argv += [flag, *texts]
         else:
-            word = text(value)
-            # argparse may read such a word as an option; vLLM does so with -0.5 (utils/argparse_utils.py).
-            argv += [f"{flag}={word}"] if list_style == "space" and word.startswith("-") else [flag, word]
+            argv += _with_value(flag, text(value), list_style)
     return argv
 
 
-def _says_on_or_off(flags: Flags, name: str) -> bool:
-    """Whether the option takes the words on and off, which YAML reads as true and false."""
-    return {"on", "off"} <= set((flags.get(find(flags, name) or "") or {}).get("choices") or ())
+def _with_value(flag: str, word: str, list_style: str) -> list[str]:
+    # argparse may read such a word as an option; vLLM does so with -0.5 (utils/argparse_utils.py).
+    return [f"{flag}={word}"] if list_style == "space" and word.startswith("-") else [flag, word]
 
 
-def _takes_json(flags: Flags | None, name: str) -> bool:
-    return flags is not None and (flags.get(find(flags, name) or "") or {}).get("kind") == "json"
+def says_on_or_off(entry: Mapping[str, Any]) -> bool:
+    """Whether an option takes the words on and off, which YAML reads as true and false."""
+    return {"on", "off"} <= set(entry.get("choices") or ())
 
 
 def _on_or_off(value: bool) -> str:
     return "on" if value else "off"
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON in one argument."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def text(value: Any) -> str:
@@ -104,7 +116,7 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping | list):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return json_text(value)
     if isinstance(value, float) and math.isfinite(value):
         # argparse reads -1e-05 as an option, and 1e-05 is not what a person wrote.
         plain = format(Decimal(repr(value)), "f")
@@ -119,35 +131,38 @@ def check(
     engine: str,
     place: str,
     list_style: str = "comma",
+    accepts: Collection[str] = (),
+    successors: Mapping[str, str] | None = None,
 ) -> list[Problem]:
-    """Check options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead.
-
-    Names must be exact: argparse accepts any prefix that is unambiguous today and may not be in the next version.
-    """
+    """Check options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead, ``successors`` names
+    of earlier versions to what is written today."""
     problems: list[Problem] = []
     for name, value in options.items():
-        where = f"{place}[{name!r}]"
-        canonical = find(flags, str(name))
-        if canonical is None:
-            names = [flag[2:] for flag in flags]
-            problems.append(
-                Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no --{name}.", nearest(name, names))
-            )
-        elif canonical in reserved:
-            problems.append(reserved_option(str(name), value, reserved[canonical], where))
-        elif value is None or value is False or (value is True and _says_on_or_off(flags, str(name))):
+        where, bare = f"{place}[{name!r}]", str(name).lstrip("-")
+        found = named(flags, str(name), accepts)
+        if found is None:
+            names = [flag.lstrip("-") for flag in flags]
+            today = (successors or {}).get(bare.replace("_", "-"))
+            remedy = f"Write {today}." if today else nearest(bare, names)
+            problems.append(Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no {shown(name)}.", remedy))
+        elif found.option in reserved:
+            problems.append(reserved_option(str(name), value, reserved[found.option], where))
+        elif value is None or value is False or found.path or (value is True and says_on_or_off(flags[found.option])):
             continue
-        else:
-            found = _value(value, flags[canonical], list_style)
-            if found:
-                code, reason, remedy = found
-                problems.append(Problem(code, where, value, f"--{name} of {engine} {reason}.", remedy))
+        elif wrong := _value(value, flags[found.option], list_style):
+            code, reason, remedy = wrong
+            problems.append(Problem(code, where, value, f"{found.word} of {engine} {reason}.", remedy))
     return problems
+
+
+def shown(name: str) -> str:
+    """A name for people, with its dashes."""
+    return name if str(name).startswith("-") else f"--{name}"
 
 
 def reserved_option(name: str, value: Any, instead: str, where: str) -> Problem:
     """The problem with an option that the collection writes itself; ``instead`` is the key that sets it."""
-    reason = f"--{name} is set by the collection."
+    reason = f"{shown(name)} is set by the collection."
     return Problem("THOR-FLAG-RESERVED", where, value, reason, f"Use {instead} instead.")
 
 

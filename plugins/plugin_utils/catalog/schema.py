@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, option_names, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
 TEXT, PROSE = shapes.TEXT, shapes.PROSE
@@ -17,7 +17,7 @@ SWITCH = Field((bool,))
 WORDS = Field((list,), items=TEXT)
 NAMES = Field((list,), items=shapes.NAME)
 # The engine's own options, checked against its list of them.
-OPTIONS = Field((dict,), names=shapes.OPTION, free=True, lines=True)
+OPTIONS = Field((dict,), names=shapes.WRITTEN_OPTION, free=True, lines=True)
 ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
 SECRETS = Field((dict,), names=shapes.VARIABLE, values=shapes.HANDED_OVER, secret=True)
 API = Field((str,), choices=("chat", "transcription"))
@@ -73,6 +73,11 @@ ENGINE = Field(
         "served_name_option": nullable(shapes.OPTION),
         "profile_options": Field((list,), items=shapes.OPTION),
         "list_style": Field((str,), choices=("space", "comma", "repeat")),
+        # What its parser accepts beside the names in its list (option_names.py), and what replaces options of earlier versions.
+        "option_names": Field((list,), items=Field((str,), choices=(option_names.UNDERSCORES, option_names.DOTTED))),
+        # Options that name the model or its place, each with what a person sets instead.
+        "reserved_options": Field((dict,), names=shapes.OPTION, values=TEXT),
+        "successors": Field((dict,), names=shapes.OPTION, values=TEXT),
         "api": needed(API),
         "api_path": shapes.URL_PATH,
         "api_path_options": Field((list,), items=shapes.OPTION),

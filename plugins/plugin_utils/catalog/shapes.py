@@ -106,6 +106,8 @@ IMAGE_DIGEST = text(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 DIGEST = text(r"sha256:[0-9a-f]{64}|unpinned", "sha256:HEX, or unpinned")
 URL_PATH = text(r"/[!-~]*", "a path that begins with a slash and has no spaces")
 OPTION = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "the name of an option without its dashes")
+# As people write it: with its dashes or without; vLLM appends to a list in JSON with a plus sign (--compilation-config.splitting_ops+).
+WRITTEN_OPTION = text(r"-{0,2}[A-Za-z0-9][A-Za-z0-9._-]{0,99}\+?", "the name of an option")
 PROGRAM = text(_PART, "the name of a program")
 DEBIAN_PACKAGE = text(r"[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?", "the name of a Debian package, or NAME=VERSION")
 VARIABLE = text(r"[A-Za-z_][A-Za-z0-9_]{0,199}", "the name of a variable: letters, digits and underscores")

@@ -20,7 +20,7 @@ def vision_of(draft: Draft) -> Vision | None:
     if not draft.model.get("vision"):
         return None
     ways = _ways(draft)
-    folder = draft.filled_options.get(ways.get("folder") or "")
+    folder = draft.filled_option(ways.get("folder") or "")
     return Vision(folder=posixpath.normpath(folder) if isinstance(folder, str) else None, file_url=ways.get("file_url"))
 
 
@@ -37,7 +37,7 @@ def folder_problems(draft: Draft) -> list[Problem]:
     option = _ways(draft)["folder"]
     reason = "The service cannot see this folder: a container sees only /models, and a unit neither home folders nor relative paths."
     remedy = "Name a folder below /models."
-    return [Problem("THOR-MEDIA-FOLDER", draft.where("options", option), draft.options[option], reason, remedy)]
+    return [Problem("THOR-MEDIA-FOLDER", draft.where("options", option), draft.option(option), reason, remedy)]
 
 
 def projector_problems(draft: Draft) -> list[Problem]:
@@ -45,7 +45,7 @@ def projector_problems(draft: Draft) -> list[Problem]:
     option = _ways(draft).get("projector")
     if not option or not draft.model.get("vision"):
         return []
-    value = draft.options.get(option)
+    value = draft.option(option)
     reason = _wrong_projector(draft, option, value)
     remedy = (
         f"Write {option}: '{{path}}/FILE' in the profile's options, and name FILE among the model's files (include)."

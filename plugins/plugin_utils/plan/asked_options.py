@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import kept_flags, real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names, options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
 
 UNKNOWN = "its options are not known: the engine is asked before the switch"
@@ -68,5 +68,6 @@ def _fingerprint(service: Mapping[str, Any], host: Mapping[str, Any]) -> str | N
 def _problems(service: Mapping[str, Any], known: Mapping[str, Any]) -> Iterable[Problem]:
     label = f"{service['engine']} {known['engine_version'] or service['version']}"
     place = f"thor_services[{service['name']!r}].options"
+    accepts = (option_names.DOTTED,) if service["parser"] == "vllm" else ()
     for name, value in options.words(real_parser.arguments_of(service["parser"], service["argv"])):
-        yield from options.check({name: value}, known["options"], {}, label, place)
+        yield from options.check({name: value}, known["options"], {}, label, place, accepts=accepts)

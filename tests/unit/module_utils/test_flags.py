@@ -105,6 +105,25 @@ def test_unknown_options_of_an_argv_are_named(parsed: dict[str, dict[str, object
     assert flags.unknown(argv, parsed) == ["--nosuch", "--draft-max"]
 
 
+def test_other_spellings_of_vllm_are_known() -> None:
+    options = {"--max-model-len": {"kind": "count"}, "--speculative-config": {"kind": "json"}}
+    good = [
+        "--max_model_len",
+        "8192",
+        "--speculative_config.method",
+        "mtp",
+        "--speculative-config.x+",
+        "[1]",
+        "--max-model-len=-1",
+    ]
+    assert flags.unknown(good, options) == []
+    assert flags.unknown(["--max-model-len.x", "1", "--speculative", "--nosuch=-1"], options) == [
+        "--max-model-len.x",
+        "--speculative",
+        "--nosuch",
+    ]
+
+
 def test_a_file_that_is_not_a_list_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"engine": "llama.cpp"}))
