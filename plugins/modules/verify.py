@@ -16,10 +16,17 @@ author:
 description:
   - Sends real requests to all services in parallel, from the device itself, and checks the answers.
   - A chat service must answer with a well-formed completion of the served model that contains text and does not repeat itself. If its
-    C(thinking) is V(false), the answer must contain no thinking.
+    C(thinking) is V(false), the answer must contain no thinking; if it is V(true), V(medium) or more, the answer must contain some.
+  - A service with C(tools) is offered a tool, and must call it with arguments that its schema allows. A model without trained weights is
+    made to call it (C(tool_choice) V(required)), so only the engine is checked there.
+  - A service with C(loras) must list each adapter, and answer by it.
   - A service with a vision model (C(vision)) is asked about a picture by its address and, if it may read a folder, as a file there. If its
     C(remote_media) is V(false), it must not fetch the picture.
   - A transcription service gets a recording as C(multipart/form-data), and must answer with a text.
+  - An embedding service gets three sentences, and must answer with vectors of one length (the model's, where it is known) that are neither
+    zero nor infinite; those of the two related sentences must be nearer to each other than to the third.
+  - A rerank service gets a question and three documents, must score each of them, and the one that answers the question must be the first.
+    The order of sentences and documents counts only if the model has trained weights.
   - A service with an API that this module does not know is reported as V(unverified).
   - A service whose unit is not on the host gets no request.
   - The module does not fail because of a bad answer; it returns what is wrong with each.
@@ -70,7 +77,7 @@ extends_documentation_fragment:
   - jetson.thor.attributes.action
 notes:
   - The module reads the keys C(name), C(unit), C(api), C(api_path), C(address), C(port), C(served_name), C(thinking), C(vision),
-    C(remote_media) and C(trained) of each service.
+    C(remote_media), C(trained), C(engine), C(tools), C(loras) and C(about) of each service.
   - While a service is asked about the picture, the picture is in its folder.
 seealso:
   - module: jetson.thor.services
@@ -114,13 +121,13 @@ results:
       description: Wall time of the request.
       type: float
     tokens:
-      description: Tokens of the answer.
+      description: Tokens of the answer; for an embedding or a ranking those of the request.
       type: int
     tokens_per_second:
       description: Generation speed as reported by the engine; if it reports none, speed of the whole request.
       type: float
     answer:
-      description: The first 200 characters of the answer.
+      description: The first 200 characters of the answer; the tool call, the length of the vectors or the scores.
       type: str
     problems:
       description: What is wrong, each with C(code), C(variable), C(value), C(reason) and C(remedy).

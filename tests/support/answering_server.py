@@ -34,6 +34,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, Any]] = []
+        self.contents: dict[str, bytes] = {}  # by path, instead of ``content``
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that was out of patience."""
@@ -52,9 +53,13 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, json.loads(body) if is_json else body or None))
         time.sleep(self.server.delay)
         self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.content)))
+        content = self.server.contents.get(self.path, self.server.content)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        for byte in self.server.content:
+        if not self.server.pause:
+            self.wfile.write(content)
+            return
+        for byte in content:
             self.wfile.write(bytes([byte]))
             time.sleep(self.server.pause)
 

@@ -106,6 +106,11 @@ def thinking(answer: Answer) -> str | None:
     return None
 
 
+def unthinking(answer: Answer) -> str | None:
+    """Why a model that was told to think did not, or None."""
+    return None if thinking(answer) else f"the answer carries no reasoning (it begins {answer.text.strip()[:60]!r})"
+
+
 def printable(text: str) -> str:
     """A text without characters that a terminal or an XML file would not take as text."""
     return _BROKEN.sub("\ufffd", text)

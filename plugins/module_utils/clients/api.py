@@ -55,6 +55,14 @@ class ProbeError(Exception):
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A tool that an answer calls; ``arguments`` is JSON as the model wrote it."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """One answer; ``seconds`` is that of the request, ``tokens_per_second`` that of generation.
 
@@ -69,6 +77,7 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int | None = None
     tokens_per_second: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 def reachable_address(address: str) -> str:

@@ -27,9 +27,11 @@ def parse(content: bytes, seconds: float) -> api.Answer:
     text = message.get("content") or ""
     # llama.cpp and older vLLM say reasoning_content, newer vLLM says reasoning
     reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
-    usage = document.get("usage")
+    usage, calls = document.get("usage"), _tool_calls(message.get("tool_calls"))
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise wrong("choices[0].message.content is not a text")
+    if calls is None:
+        raise wrong("choices[0].message.tool_calls is not a list of calls of functions")
     tokens = api.count(usage.get("completion_tokens")) if isinstance(usage, dict) else None
     if tokens is None:
         raise wrong("it has no valid usage.completion_tokens")
@@ -47,15 +49,34 @@ def parse(content: bytes, seconds: float) -> api.Answer:
         completion_tokens=tokens,
         seconds=seconds,
         tokens_per_second=speed,
+        tool_calls=calls,
     )
 
 
+def _tool_calls(value: Any) -> tuple[api.ToolCall, ...] | None:
+    """The calls of an answer, which has none where the key is missing, null or empty; None if they are not valid."""
+    calls = []
+    for one in value if isinstance(value, list) else [value] if value else []:
+        function = one.get("function") if isinstance(one, dict) else None
+        texts = [function.get(key) for key in ("name", "arguments")] if isinstance(function, dict) else [None]
+        if not all(isinstance(text, str) for text in texts):
+            return None
+        calls.append(api.ToolCall(*texts))
+    return tuple(calls)
+
+
 def ask(
-    service: Mapping[str, Any], prompt: str, *, image: str | None = None, max_tokens: int, timeout: float
+    service: Mapping[str, Any],
+    prompt: str,
+    *,
+    image: str | None = None,
+    max_tokens: int,
+    timeout: float,
+    more: Mapping[str, Any] | None = None,
 ) -> api.Answer:
     """Ask a service with the OpenAI chat API one question, about the image at the URL ``image`` if there is one; raise ProbeError.
 
-    Of ``service`` the keys ``address``, ``port``, ``api_path`` and ``served_name`` are read.
+    Of ``service`` the keys ``address``, ``port``, ``api_path`` and ``served_name`` are read. ``more`` joins the request.
     """
     content: Any = prompt
     if image is not None:
@@ -66,6 +87,7 @@ def ask(
         "max_tokens": max_tokens,
         "temperature": 0,
         "stream": False,
+        **(more or {}),
     }
     return parse(*api.post(service, json.dumps(body).encode(), api.JSON, timeout))
 

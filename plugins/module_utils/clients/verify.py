@@ -12,12 +12,19 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.clients import (
+    adapters,
     answer_checks,
     api,
     chat,
+    embedding,
+    rerank,
     sample_image,
+    tool_calls,
     transcription,
+    vector_checks,
+    verdicts,
 )
+from ansible_collections.jetson.thor.plugins.module_utils.clients.verdicts import Result, Service
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
@@ -26,8 +33,6 @@ BLOCKED_SECONDS = 5.0  # to wait for a forbidden fetch
 # The factor by which a thinking service gets more tokens, because a truncated thought is no proof of an answer. Qwen3-8B thinks
 # a few hundred tokens about a greeting, which even the slowest device manages within verify_timeout.
 THINKING_TIMES = 6
-Service = Mapping[str, Any]
-Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,12 @@ def verify_services(
     """
     requests: list[Callable[[], Result]] = []
     for service in services:
-        problem = missing(service)
+        gone = missing(service)
         requests += (
-            [partial(_result, service, "is it there", [problem])] if problem else requests_of(service, questions)
+            [partial(verdicts.result, service, "is it there", [gone])] if gone else requests_of(service, questions)
         )
         if open_to := exposed(service, listening):
-            requests.append(partial(_result, service, "where it listens", [open_to]))
+            requests.append(partial(verdicts.result, service, "where it listens", [open_to]))
     if not requests:
         return []
     with ThreadPoolExecutor(max_workers=len(requests)) as pool:
@@ -81,7 +86,7 @@ def exposed(service: Service, listening: Sequence[Mapping[str, Any]]) -> Problem
     if not found:
         return None
     reason = f"{service['unit']} listens on {', '.join(sorted(found))} as well or instead, so whoever can reach it can use the service."
-    return _problem("THOR-LISTENS-OPEN", service, service["address"], reason)
+    return verdicts.problem("THOR-LISTENS-OPEN", service, service["address"], reason)
 
 
 def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -92,11 +97,14 @@ def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def requests_of(service: Service, questions: Questions) -> list[Callable[[], Result]]:
     """The representative requests of a service; calling one sends it and checks the answer."""
-    if service["api"] == "transcription":
-        return [partial(_transcription, service, questions)]
+    only = {"transcription": _transcription, "embedding": _embedding, "rerank": _rerank}.get(service["api"])
+    if only:
+        return [partial(only, service, questions)]
     if service["api"] != "chat":
-        return [partial(_result, service, service["api"], state="unverified")]
+        return [partial(verdicts.result, service, service["api"], state="unverified")]
     requests: list[Callable[[], Result]] = [partial(_chat, service, questions)]
+    requests += [partial(_tool_call, service, questions)] if service.get("tools") else []
+    requests += [partial(_adapter, service, questions, one) for one in service.get("loras") or ()]
     vision = service.get("vision")
     if vision is not None:
         by_address = _image_by_address if service.get("remote_media") else _blocked
@@ -111,10 +119,100 @@ def _transcription(service: Service, questions: Questions) -> Result:
     return _checked(service, "transcription", send, "THOR-AUDIO-FAILED", name)
 
 
+def _embedding(service: Service, questions: Questions) -> Result:
+    """Texts of which two are related, and a third is not."""
+
+    def send() -> tuple[embedding.Vectors, str | None]:
+        found = embedding.embed(service, vector_checks.TEXTS, timeout=questions.timeout)
+        trained = bool(service.get("trained", True))
+        return found, vector_checks.wrong_vectors(found, dimension_of(service), trained=trained)
+
+    return _computed(service, send, "THOR-EMBEDDING-WRONG", lambda found: f"{len(found.vectors[0])} numbers")
+
+
+def _rerank(service: Service, questions: Questions) -> Result:
+    """A question, and documents of which one answers it."""
+
+    def send() -> tuple[rerank.Ranking, str | None]:
+        found = rerank.rank(service, vector_checks.QUERY, vector_checks.DOCUMENTS, timeout=questions.timeout)
+        return found, vector_checks.wrong_ranking(found, trained=bool(service.get("trained", True)))
+
+    return _computed(
+        service, send, "THOR-RERANK-WRONG", lambda found: ", ".join(f"{score:.3g}" for score in found.scores)
+    )
+
+
+def dimension_of(service: Service) -> int | None:
+    """How many numbers a vector of an embedder has, as far as its model says so."""
+    about = service.get("about") or {}
+    return api.count((about.get("geometry") or {}).get("hidden"))
+
+
+def _computed(
+    service: Service, send: Callable[[], tuple[Any, str | None]], code: str, shown: Callable[[Any], str]
+) -> Result:
+    """Send a request that is answered by numbers, and check them. ``code`` is for the problem if they are wrong."""
+    what = str(service["api"])
+    try:
+        found, reason = send()
+    except api.ProbeError as error:
+        code = code if error.kind == "shape" else "THOR-ANSWER-MISSING"
+        return verdicts.result(service, what, [verdicts.problem(code, service, None, f"{what}: {error}.")])
+    reason = api.wrong_model(found.model, service["served_name"]) or reason
+    wrong = [verdicts.problem(code, service, None, f"{what}: {reason}.")] if reason else []
+    return verdicts.result(
+        service, what, wrong, seconds=round(found.seconds, 3), tokens=found.prompt_tokens, answer=shown(found)
+    )
+
+
+def _tokens(service: Service, questions: Questions) -> int:
+    return questions.max_tokens * (1 if service.get("thinking") is False else THINKING_TIMES)
+
+
 def _chat(service: Service, questions: Questions) -> Result:
-    tokens = questions.max_tokens * (1 if service.get("thinking") is False else THINKING_TIMES)
+    tokens = _tokens(service, questions)
     send = partial(chat.ask, service, questions.prompt, max_tokens=tokens, timeout=questions.timeout)
     return _checked(service, "chat", send, "THOR-ANSWER-MISSING", None)
+
+
+def _tool_call(service: Service, questions: Questions) -> Result:
+    """A request that wants a tool called. A model without trained weights is made to call it."""
+    what = "tool call"
+    forced = not service.get("trained", True)
+    try:
+        answer = tool_calls.ask(
+            service, forced=forced, max_tokens=_tokens(service, questions), timeout=questions.timeout
+        )
+    except api.ProbeError as error:
+        code = "THOR-TOOL-WRONG" if error.kind in ("shape", "status") else "THOR-ANSWER-MISSING"
+        return verdicts.result(service, what, [verdicts.problem(code, service, True, f"{what}: {error}.")])
+    reason = tool_calls.wrong_call(answer) or api.wrong_model(answer.model, service["served_name"])
+    wrong = [verdicts.problem("THOR-TOOL-WRONG", service, True, f"{what}: {reason}.")] if reason else []
+    return _answered(service, what, answer, wrong, tool_calls.shown(answer))
+
+
+def _adapter(service: Service, questions: Questions, adapter: Mapping[str, Any]) -> Result:
+    """Whether the engine lists a LoRA adapter, and answers by it."""
+    what = f"adapter {adapter['name']}"
+    try:
+        names = adapters.loaded(service, questions.timeout)
+    except api.ProbeError as error:
+        return verdicts.result(
+            service, what, [verdicts.problem("THOR-ANSWER-MISSING", service, None, f"{what}: {error}.")]
+        )
+    if adapters.known_as(service, adapter) not in names:
+        reason = f"the engine does not list {adapters.known_as(service, adapter)} (it lists {', '.join(names) or 'nothing'})."
+        return verdicts.result(service, what, [verdicts.problem("THOR-LORA-MISSING", service, adapter["name"], reason)])
+    send = partial(
+        adapters.ask,
+        service,
+        adapter,
+        names,
+        prompt=questions.prompt,
+        max_tokens=_tokens(service, questions),
+        timeout=questions.timeout,
+    )
+    return _checked(service, what, send, "THOR-LORA-MISSING", adapter["name"], adapters.answers_as(service, adapter))
 
 
 def _about(service: Service, questions: Questions, what: str, image: str) -> Result:
@@ -145,10 +243,10 @@ def _image_from_folder(service: Service, questions: Questions) -> Result:
             return _about(service, questions, what, vision["file_url"].format(path=path, name=path.name))
     except OSError as error:
         reason = f"no file can be written there: {error.strerror}."
-        problem = _problem("THOR-MEDIA-FOLDER", service, vision["folder"], reason)
+        found = verdicts.problem("THOR-MEDIA-FOLDER", service, vision["folder"], reason)
         if isinstance(error, PermissionError) and not deployed.is_root():
-            problem = deployed.no_root()
-        return _result(service, what, [problem])
+            found = deployed.no_root()
+        return verdicts.result(service, what, [found])
 
 
 def _blocked(service: Service, questions: Questions) -> Result:
@@ -157,7 +255,7 @@ def _blocked(service: Service, questions: Questions) -> Result:
     # At the device's own network address, because loopback is open even to units that may reach nothing else.
     address = sample_image.own_address()
     if address is None:
-        return _result(service, what, state="unverified", answer="the device is on no network")
+        return verdicts.result(service, what, state="unverified", answer="the device is on no network")
     said = "answered without it"
     with sample_image.Gallery(address) as gallery:
         try:
@@ -165,92 +263,66 @@ def _blocked(service: Service, questions: Questions) -> Result:
             chat.ask(service, questions.image_prompt, image=gallery.url, max_tokens=1, timeout=BLOCKED_SECONDS)
         except api.ProbeError as error:
             if error.kind == "unreachable":
-                return _result(service, what, [_problem("THOR-ANSWER-MISSING", service, None, f"{what}: {error}.")])
+                return verdicts.result(
+                    service, what, [verdicts.problem("THOR-ANSWER-MISSING", service, None, f"{what}: {error}.")]
+                )
             said = "blocked" if error.kind == "timeout" else "refused"
         fetched = gallery.visits > 0
     if fetched:
         reason = "the engine fetched an image although remote_media is false."
-        return _result(service, what, [_problem("THOR-MEDIA-OPEN", service, gallery.url, reason)])
-    return _result(service, what, answer=f"{said}, as it should be")
+        return verdicts.result(service, what, [verdicts.problem("THOR-MEDIA-OPEN", service, gallery.url, reason)])
+    return verdicts.result(service, what, answer=f"{said}, as it should be")
 
 
-def _checked(service: Service, what: str, send: Callable[[], api.Answer], code: str, culprit: object) -> Result:
-    """Send a request and check the answer. ``code`` and ``culprit`` are for the problem if the service refuses this request."""
+def _checked(
+    service: Service, what: str, send: Callable[[], api.Answer], code: str, culprit: object, model: str | None = None
+) -> Result:
+    """Send a request and check the answer. ``code`` and ``culprit`` are for the problem if the service refuses this request.
+
+    ``model`` is the name that the answer must carry, if that is not the served one.
+    """
     try:
         answer = send()
     except api.ProbeError as error:
         if error.kind == "shape":
-            return _result(service, what, [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {error}.")])
+            return verdicts.result(
+                service, what, [verdicts.problem("THOR-ANSWER-WRONG", service, None, f"{what}: {error}.")]
+            )
         refused = error.kind == "status"
         code, culprit = (code, culprit) if refused else ("THOR-ANSWER-MISSING", None)
-        return _result(service, what, [_problem(code, service, culprit, f"{what}: {error}.")])
-    return _result(
+        return verdicts.result(service, what, [verdicts.problem(code, service, culprit, f"{what}: {error}.")])
+    return _answered(service, what, answer, _wrong(service, what, answer, model or service["served_name"]))
+
+
+def _answered(service: Service, what: str, answer: api.Answer, problems: Sequence[Problem], shown: str = "") -> Result:
+    return verdicts.result(
         service,
         what,
-        _wrong(service, what, answer),
+        problems,
         seconds=round(answer.seconds, 3),
         tokens=answer.completion_tokens,
         tokens_per_second=round(answer.tokens_per_second, 1) if answer.tokens_per_second else None,
-        answer=answer_checks.printable((answer.text or answer.reasoning).strip()[:SHOWN]),
+        answer=answer_checks.printable((shown or answer.text or answer.reasoning).strip()[:SHOWN]),
     )
 
 
-def _wrong(service: Service, what: str, answer: api.Answer) -> list[Problem]:
+def _wrong(service: Service, what: str, answer: api.Answer, model: str) -> list[Problem]:
     """The problems of an answer that arrived."""
     # A model without trained weights does not answer in a language.
     reasons = [answer_checks.wrong_text(answer)] if service.get("trained", True) else []
     if service["api"] == "chat":
-        reasons.append(api.wrong_model(answer.model, service["served_name"]))
+        reasons.append(api.wrong_model(answer.model, model))
     if what == "chat" and service.get("trained", True) and not any(reasons):
         reasons.append(answer_checks.unfinished(answer))
-    found = [_problem("THOR-ANSWER-WRONG", service, None, f"{what}: {reason}.") for reason in reasons if reason]
+    found = [verdicts.problem("THOR-ANSWER-WRONG", service, None, f"{what}: {reason}.") for reason in reasons if reason]
     thought = answer_checks.thinking(answer) if service.get("thinking") is False else None
     if thought:
-        found.append(_problem("THOR-ANSWER-THINKING", service, False, f"{what}: {thought}."))
+        found.append(verdicts.problem("THOR-ANSWER-THINKING", service, False, f"{what}: {thought}."))
+    if what == "chat" and must_think(service) and not found and (reason := answer_checks.unthinking(answer)):
+        found.append(verdicts.problem("THOR-ANSWER-UNTHINKING", service, service["thinking"], f"{what}: {reason}."))
     return found
 
 
-def _result(service: Service, what: str, problems: Sequence[Problem] = (), state: str = "", **more: Any) -> Result:
-    """One entry of what the module returns."""
-    state = state or ("failed" if problems else "ok")
-    return {
-        "name": service["name"],
-        "request": what,
-        "api": service["api"],
-        "endpoint": api.where(service["address"], service["port"], service["api_path"]),
-        "seconds": None,
-        "tokens": None,
-        "tokens_per_second": None,
-        "answer": "",
-        "problems": [problem.as_dict() for problem in problems],
-        "messages": [problem.text() for problem in problems],
-        "state": state,
-        "ok": state == "ok",
-        **more,
-    }
-
-
-def _problem(code: str, service: Service, value: object, reason: str) -> Problem:
-    journal = f"Read sudo journalctl -u {service['unit']}, then run the play again."
-    remedy = {
-        "THOR-LISTENS-OPEN": f"sudo systemctl cat {service['unit']} shows who changes it; remove that, then run site.yml.",
-        "THOR-ANSWER-MISSING": journal,
-        "THOR-ANSWER-WRONG": "Check whether playbooks/plan.yml lists this combination as broken, and choose another "
-        "version of the engine, another precision or another model.",
-        "THOR-ANSWER-THINKING": "The profile's options_not_thinking do not work with this version of the engine: "
-        "choose another, or report it.",
-        "THOR-AUDIO-FAILED": "Send another format (verify_audio_file; every engine understands a 16-bit WAV file), have whisper-server "
-        f"convert it (options: {{convert: true}}), or see what the engine is missing: sudo journalctl -u {service['unit']}.",
-        "THOR-MEDIA-FAILED": "Check that the device reaches the address, and that it is an image; "
-        f"sudo journalctl -u {service['unit']} has the engine's messages.",
-        "THOR-MEDIA-FOLDER": "Create the folder, or name an existing one in the option of the profile (media-path of llama.cpp, "
-        "allowed-local-media-path of vLLM).",
-        "THOR-MEDIA-OPEN": "Neither the kernel nor this version of the engine blocks it: block it in the network, or choose another "
-        "version of the engine.",
-    }[code]
-    keys = {
-        "THOR-ANSWER-THINKING": ".thinking",
-        "THOR-MEDIA-OPEN": ".remote_media",
-        "THOR-MEDIA-FOLDER": ".vision.folder",
-    }
-    return Problem(code, f"thor_services[{service['name']}]{keys.get(code, '')}", value, reason, remedy)
+def must_think(service: Service) -> bool:
+    """Whether an answer without reasoning is wrong. With little effort a model may see nothing to think about in a greeting."""
+    return bool(service.get("trained", True)) and service.get("thinking") not in (None, False, "low")

@@ -236,3 +236,10 @@ def test_repetition_is_detected(text: str) -> None:
 )
 def test_lists_tables_and_emphasis_do_not_count_as_repetition(text: str) -> None:
     assert answer_checks.wrong_text(answer(content=text)) is None
+
+
+def test_a_model_that_must_think_and_does_not() -> None:
+    assert answer_checks.unthinking(answer(content="Hello.", reasoning_content="A greeting.")) is None
+    assert answer_checks.unthinking(answer(content="<think>A greeting.</think>Hello.")) is None
+    for empty in ("Hello.", "<think>\n\n</think>\n\nHello."):
+        assert "carries no reasoning" in str(answer_checks.unthinking(answer(content=empty)))

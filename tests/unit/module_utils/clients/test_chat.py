@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api, chat
@@ -72,3 +73,19 @@ def test_a_malformed_chat_completion_is_refused(content: bytes, reason: str) -> 
     with pytest.raises(api.ProbeError, match=reason) as caught:
         chat.parse(content, 1.0)
     assert caught.value.kind == "shape"
+
+
+def test_tool_calls_are_read() -> None:
+    document = json.loads(json.dumps(GOOD))
+    message = document["choices"][0]["message"]
+    nothing: list[Any] = [None, []]
+    for one in nothing:
+        message["tool_calls"] = one
+        assert chat.parse(json.dumps(document).encode(), 1.0).tool_calls == ()
+    message["tool_calls"] = [{"id": "x", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    assert chat.parse(json.dumps(document).encode(), 1.0).tool_calls == (api.ToolCall("f", "{}"),)
+    wrongs: list[Any] = ["f", [1], [{}], [{"function": {"name": "f", "arguments": {}}}], [{"function": {"name": "f"}}]]
+    for wrong in wrongs:
+        message["tool_calls"] = wrong
+        with pytest.raises(api.ProbeError, match="not a list of calls of functions"):
+            chat.parse(json.dumps(document).encode(), 1.0)
