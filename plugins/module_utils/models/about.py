@@ -34,7 +34,9 @@ POOLING = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}  # llama.h, enu
 # The head of a reranker, which llama.cpp applies if the pooling is rank: either tensor, or both (build_pooling in src/llama-graph.cpp).
 RANK_HEADS = frozenset(["cls.output.weight", "cls.weight"])
 _PART = re.compile(r"(?P<start>.+)-(?P<number>\d{5})-of-(?P<parts>\d{5})\.gguf")
-_QUANTIZATION = re.compile(r"(?:^|[-_.])((?:UD-)?(?:IQ|Q|TQ)\d\w*|BF16|F16|F32|MXFP4\w*|NVFP4)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
+_QUANTIZATION = re.compile(
+    r"(?:^|[-_.])((?:UD-)?(?:IQ|Q|TQ)\d\w*|BF16|F16|F32|MXFP4\w*|NVFP4)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

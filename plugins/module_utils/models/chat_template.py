@@ -12,8 +12,8 @@ SWITCH = "enable_thinking"
 EFFORT = "reasoning_effort"
 # Words that templates know for an effort, from the weakest on; none switches thinking off.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
-_CODE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_BEGIN = re.compile(r"\{[%{#]")
+_ENDS = {"{%": "%}", "{{": "}}", "{#": "#}"}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _COMPARED = re.compile(rf"\b{EFFORT}\b\s*(?:==|!=|in|not\s+in|\|\s*default)\s*[\[(]?((?:\s*(?:'\w+'|\"\w+\")\s*,?)+)")
 _OPENING = re.compile(r"<think>|<\|channel>thought|\[THINK\]")
@@ -28,8 +28,7 @@ def thinking(template: str | None) -> Any:
     """
     if not template:
         return None
-    text = _COMMENT.sub("", template[:LONGEST])
-    code = " ".join(_CODE.findall(text))
+    text, code = _split(template[:LONGEST])
     names = set(re.findall(r"[A-Za-z_]\w*", _QUOTED.sub("''", code)))
     if EFFORT in names:
         efforts = _efforts(code)
@@ -39,6 +38,24 @@ def thinking(template: str | None) -> Any:
     if SWITCH in names:
         return "switchable"
     return "always" if _begins_in_thought(text) else "never"
+
+
+def _split(template: str) -> tuple[str, str]:
+    """A template without its comments, and its code alone. What does not end counts as text."""
+    text, code, place = [], [], 0
+    for begin in _BEGIN.finditer(template):
+        start = begin.start()
+        if start < place:
+            continue
+        end = template.find(_ENDS[begin[0]], start + 2)
+        if end < 0:
+            break
+        text.append(template[place:start])
+        if begin[0] != "{#":
+            code.append(template[start : end + 2])
+            text.append(code[-1])
+        place = end + 2
+    return "".join([*text, template[place:]]), " ".join(code)
 
 
 def _efforts(code: str) -> list[str]:

@@ -21,6 +21,7 @@ VERSIONS = (2, 3)
 PIECES = (1_000_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000, 16_000_000)
 MOST_KEYS = 65_536
 MOST_TENSORS = 262_144
+MOST_TEXTS = 2_000_000  # of one array; the largest vocabularies have 262,144 tokens
 LONGEST_KEY = 65_535  # bytes, by the specification
 MOST_DIMENSIONS = 8  # GGML_MAX_DIMS is 4
 # Longer values are counted, not kept.
@@ -158,12 +159,12 @@ class _Cursor:
     def _need(self, size: int) -> int:
         """Have ``size`` bytes from here on; the place after them."""
         end = self._at + size
+        if end > sum(PIECES):
+            raise Malformed(f"has a header of more than {sum(PIECES):,} bytes")
         while end > len(self._data):
-            piece = next(self._pieces, 0)
-            if self._is_end or (not piece and end <= sum(PIECES)):
+            if self._is_end:
                 raise Malformed(f"ends after {len(self._data):,} bytes, in the middle of its header")
-            if not piece or end > sum(PIECES):
-                raise Malformed(f"has a header of more than {sum(PIECES):,} bytes")
+            piece = next(self._pieces)
             got = self._source(len(self._data), piece)
             self._is_end = len(got) < piece
             self._data += got
@@ -234,12 +235,17 @@ class _Cursor:
         return Vocabulary(count, found.hexdigest())
 
     def _skip_texts(self, count: int, digest: Any) -> None:
+        if count > MOST_TEXTS:
+            raise Malformed(f"announces {count:,} texts in one array")
+        size_of, data = struct.Struct("<Q").unpack_from, self._data
         for index in range(count):
-            size = self.number("<Q")
             start = self._at
-            self._at = self._need(size)
+            if start + 8 > len(data):
+                self._need(8)
+            self._at = start + 8
+            self._at = self._need(size_of(data, start)[0])
             if digest is not None and FIRST_COMPARED <= index < LAST_COMPARED:
-                digest.update(self._data[start - 8 : self._at])
+                digest.update(data[start : self._at])
 
     def tensor(self) -> str:
         """The name of the next tensor."""

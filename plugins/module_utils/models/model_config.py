@@ -75,7 +75,8 @@ def vocabulary(config: Mapping[str, Any]) -> int | None:
 def sees(config: Mapping[str, Any], files: Sequence[str]) -> bool:
     """Whether the model takes images: it has a part for them and a processor (or brings its own code)."""
     has_part = any(config.get(key) for key in VISION) or any(
-        isinstance(config.get(key), Mapping) and any(config[key].get(one) for one in VISION) for key in ("thinker_config",)
+        isinstance(config.get(key), Mapping) and any(config[key].get(one) for one in VISION)
+        for key in ("thinker_config",)
     )
     return has_part and bool({"preprocessor_config.json", "processor_config.json"} & set(files) or needs_code(config))
 
@@ -101,7 +102,8 @@ def precision(config: Mapping[str, Any], quantization: Mapping[str, Any]) -> str
     bits = found.get("bits", found.get("w_bit"))
     if kind in ("awq", "gptq") and isinstance(bits, int):
         return f"{kind}_int{bits}"
-    return kind or words.strip().replace(" ", "_")[:40] or None
+    method = found.get("quant_method")
+    return kind or (method[:40] if isinstance(method, str) else None)
 
 
 def generation(content: bytes | None) -> dict[str, float]:
