@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""GGUF files for tests, written by the package ``gguf`` as llama.cpp's converter writes them: architecture, tokenizer, template, tensors."""
+"""GGUF files for tests, written by the package ``gguf`` in the order of llama.cpp's converter: architecture, tokenizer, tensors."""
 
 from __future__ import annotations
 

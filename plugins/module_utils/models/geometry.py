@@ -15,6 +15,10 @@ from typing import Any
 
 # The widths of the types that states are stored in; `auto` is the type of the model, which engines keep in 16 bits.
 STATE_BYTES: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "auto": 2}
+# Somebody else's numbers are bounded: a list is made with an entry for each layer.
+LAYERS = ("num_hidden_layers", "decoder_layers", "block_count")
+MOST_LAYERS = 4096
+MOST = 1 << 40
 
 
 class UnreadableGeometry(ValueError):
@@ -110,7 +114,9 @@ def whole(mapping: Mapping[str, Any], *keys: str, default: int | None = None, le
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UnreadableGeometry(f"{key} is {value!r}, not a whole number of {least} or more")
+            raise UnreadableGeometry(f"{key} is {repr(value)[:80]}, not a whole number of {least} or more")
+        if value > (MOST_LAYERS if key in LAYERS else MOST):
+            raise UnreadableGeometry(f"{key} is larger than in any model")
         return value
     if default is None:
         raise UnreadableGeometry(f"{' or '.join(keys)} is missing")

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ def test_the_whole_header_of_a_large_vocabulary_stays_below_its_limit(tmp_path: 
     content = tiny_gguf.write(tmp_path / "a.gguf", tokens=words(262_144), tensors=["cls.output.weight", "blk.0.w"])
     source = Source(content)
     header = gguf.read(source, whole=True)
-    assert header.tensors == {"cls.output.weight", "blk.0.w"}
+    assert header.tensors == frozenset({"cls.output.weight", "blk.0.w"})
     assert header.keys is not None
     assert header.keys["tokenizer.chat_template"] == tiny_gguf.TEMPLATE
     assert len(source.pieces) <= 6
@@ -109,17 +109,18 @@ def test_what_is_no_header_is_refused(content: bytes, reason: str) -> None:
     assert reason in str(caught.value)
 
 
-def test_a_header_that_never_ends_is_read_to_its_limit_and_no_further() -> None:
-    def endless(start: int, length: int) -> bytes:
-        nonlocal fetched
-        fetched += length
-        return begin[start : start + length].ljust(length, b"\0")
+class Endless(Source):
+    """What begins as it is given and goes on with zeros."""
 
-    begin = b"GGUF" + struct.pack("<IQQ", 3, 0, 100) + 3 * _texts(1_400_000)
-    fetched = 0
+    def __call__(self, start: int, length: int) -> bytes:
+        return super().__call__(start, length).ljust(length, b"\0")
+
+
+def test_a_header_that_never_ends_is_read_to_its_limit_and_no_further() -> None:
+    source = Endless(b"GGUF" + struct.pack("<IQQ", 3, 0, 100) + 3 * _texts(1_400_000))
     with pytest.raises(gguf.Malformed, match="more than 32,000,000 bytes"):
-        gguf.read(endless, whole=True)
-    assert fetched == 32_000_000
+        gguf.read(source, whole=True)
+    assert sum(length for _start, length in source.pieces) == 32_000_000
 
 
 def _texts(count: int) -> bytes:
@@ -138,11 +139,5 @@ def test_every_truncation_and_random_damage_is_an_answer_or_a_refusal(tmp_path: 
         damaged = bytearray(content)
         for _change in range(4):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        _tolerant(lambda damaged=bytes(damaged): gguf.read(Source(damaged), whole=True))
-
-
-def _tolerant(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except gguf.Malformed as error:
-        assert str(error)  # noqa: PT017 (either outcome is right)
+        with contextlib.suppress(gguf.Malformed):
+            gguf.read(Source(bytes(damaged)), whole=True)
