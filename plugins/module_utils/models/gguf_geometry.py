@@ -43,7 +43,8 @@ SHARED = frozenset(["gemma4-assistant"])
 def geometry_of_gguf(metadata: Mapping[str, Any]) -> tuple[Geometry | None, str]:
     """The geometry that a GGUF header describes, or None and the reason why it cannot be read from it.
 
-    ``metadata``: the header's keys with their values (``general.architecture``, ``qwen3.block_count``, ...), arrays as lists.
+    ``metadata``: the header's keys with their values (``general.architecture``, ``qwen3.block_count``, ...), arrays as lists;
+    ``tokenizer.ggml.tokens`` may be the number of tokens.
     """
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str):
@@ -52,7 +53,7 @@ def geometry_of_gguf(metadata: Mapping[str, Any]) -> tuple[Geometry | None, str]
     keys = {key[len(prefix) :]: value for key, value in metadata.items() if key.startswith(prefix)}
     try:
         groups, state = _kept(architecture, keys)
-        return _geometry(keys, groups, state), ""
+        return _geometry(keys, groups, state, _vocabulary(keys, metadata)), ""
     except UnreadableGeometry as error:
         return None, f"header of the GGUF file: {error}"
 
@@ -164,13 +165,22 @@ def _state(keys: Mapping[str, Any], layers: int) -> State | None:
     )
 
 
-def _geometry(keys: Mapping[str, Any], attention: list[Attention], state: State | None) -> Geometry:
+def _vocabulary(keys: Mapping[str, Any], metadata: Mapping[str, Any]) -> int | None:
+    """The size that the architecture says, or else the number of tokens, which may stand for the list of them."""
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    number = len(tokens) if isinstance(tokens, list) else tokens
+    return whole(keys, "vocab_size", default=number if isinstance(number, int) else 0) or None
+
+
+def _geometry(
+    keys: Mapping[str, Any], attention: list[Attention], state: State | None, vocabulary: int | None
+) -> Geometry:
     return Geometry(
         attention=grouped(one for one in attention if one.kv_heads),
         state=state,
         layers=_number(keys),
         hidden=whole(keys, "embedding_length", least=1),
-        vocabulary=whole(keys, "vocab_size", default=0) or None,
+        vocabulary=vocabulary,
         context=whole(keys, "context_length", default=0) or None,
         draft_layers=whole(keys, "nextn_predict_layers", default=0),
     )

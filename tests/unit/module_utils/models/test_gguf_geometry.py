@@ -120,6 +120,16 @@ def test_the_same_as_from_the_configuration(architecture: str, keys: Keys, confi
     assert found == Geometry(**{**vars(expected), "vocabulary": None})
 
 
+@pytest.mark.parametrize("tokens", [7, ["a"] * 7])
+def test_vocabulary(tokens: object) -> None:
+    """Its size is said by the architecture, or is the number of tokens."""
+    said, counted = header("qwen3", {**QWEN3, "vocab_size": 9}), header("qwen3", QWEN3)
+    for metadata, size in ((said, 9), (counted, 7)):
+        geometry, _reason = geometry_of_gguf({**metadata, "tokenizer.ggml.tokens": tokens})
+        assert geometry is not None
+        assert geometry.vocabulary == size
+
+
 def test_listed_recurrent_layers() -> None:
     listed = {**QWEN35, "attention.recurrent_layers": [True] * 60 + [False] * 5}
     state = read("qwen35", listed).state
