@@ -57,6 +57,23 @@ options:
     type: list
     elements: str
     default: []
+  models:
+    description:
+      - New revisions of models that wait beside the old ones. Each gets its directory together with the definitions of the services that
+        use it, which are restarted. A failure brings the old one back, and so does O(restore). One that neither this option nor O(restore)
+        names any more is removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The directory of the model.
+        type: str
+        required: true
+      identity:
+        description: The digest of its manifest, as in C(thor_host.models).
+        type: str
+        required: true
   files:
     description: Support files, written before anything is started. A changed support file alone restarts nothing.
     type: list
@@ -139,6 +156,16 @@ units:
   type: list
   elements: str
   returned: always
+models:
+  description: Directories of models that got another revision.
+  type: list
+  elements: str
+  returned: always
+pruned:
+  description: Directories of models whose unused revisions were removed.
+  type: list
+  elements: str
+  returned: always
 drift:
   description:
     - Drop-ins of somebody else that change what a service is, each as a sentence with V(THOR-UNIT-DRIFT) and the way out.
@@ -175,6 +202,8 @@ serving:
   returned: when a service did not answer
 """
 
+from dataclasses import asdict
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.services import (
@@ -207,6 +236,12 @@ def main() -> None:
                 "options": {"path": text, "content": text, "mode": {"type": "str", "default": "0644"}},
             },
             "renewed": {"type": "list", "elements": "str", "default": []},
+            "models": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"path": text, "identity": text},
+            },
             "restore": {"type": "bool", "default": False},
             "units": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 7200},
@@ -218,6 +253,7 @@ def main() -> None:
     if params["restore"]:
         try:
             params["services"] = previous.services(definitions.Disk())
+            params["models"] = [asdict(tree) for tree in previous.trees(definitions.Disk())]
         except jobs.JobFailed as error:
             records.tell(module)
             module.fail_json(msg=str(error))

@@ -32,6 +32,7 @@ PLACES = {
         "plugins/module_utils/builds/install.py",
         "plugins/module_utils/builds/finished.py",  # a link
         "plugins/module_utils/environments/trees.py",
+        "plugins/module_utils/model_trees.py",
         "plugins/module_utils/models/install.py",
         "plugins/module_utils/models/url.py",
         "plugins/module_utils/jobs.py",

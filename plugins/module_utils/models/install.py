@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.files import sync
+from ansible_collections.jetson.thor.plugins.module_utils.model_trees import exchange
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
@@ -33,7 +32,7 @@ def install(stage: Staging, target: Path, plan: Plan, manifest: Mapping[str, Any
         sync(Path(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
-        old = stage.tree if _exchange(stage.tree, target) else _rename_twice(stage, target)
+        old = stage.tree if exchange(stage.tree, target) else _rename_twice(stage, target)
         # What somebody put there between the links and the rename.
         _link_remaining(old, target, plan)
     else:
@@ -91,20 +90,6 @@ def _copy_mode(source: Path, target: Path) -> None:
     found = source.stat()
     os.chown(target, found.st_uid, found.st_gid)
     target.chmod(stat.S_IMODE(found.st_mode))
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step (renameat2, RENAME_EXCHANGE); False if kernel or file system cannot."""
-    here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
-        return False
-    if libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), flag) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-        return False
-    raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
 def _rename_twice(stage: Staging, target: Path) -> Path:

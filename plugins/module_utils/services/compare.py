@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import File, ServiceFiles
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import (
+    File,
+    ModelTree,
+    ServiceFiles,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State
 
 # Support units: the socket that drops the page cache, and the target that wants all services.
@@ -30,10 +34,23 @@ class FileState:
 
 
 @dataclass(frozen=True)
+class ModelState:
+    """The trees of a model's directory (model_trees.py), by identity: the one in its place, and those beside it.
+
+    ``before``: the one that a rollback would bring back.
+    """
+
+    current: str | None
+    waiting: Sequence[str]
+    before: str | None
+
+
+@dataclass(frozen=True)
 class Observation:
     """What there is on a host. ``services``: those whose units this collection wrote; ``drift``: by unit, see drop_ins.py.
 
     ``pending``: an interrupted switch has not been taken back yet. ``owner``: of the process that looked, as in ``FileState``.
+    ``models``: the directories of models that have other trees beside them.
     """
 
     files: Mapping[str, FileState]
@@ -42,6 +59,7 @@ class Observation:
     drift: Mapping[str, Sequence[str]]
     pending: bool
     owner: str
+    models: Mapping[str, ModelState] = field(default_factory=dict)
 
     def has_content(self, item: File) -> bool:
         """Whether there is a file with this text, whoever owns it."""
@@ -68,6 +86,7 @@ class Observation:
             drift=facts["drift"],
             pending=facts["pending"],
             owner=facts["owner"],
+            models={path: ModelState(**one) for path, one in facts["models"].items()},
         )
 
 
@@ -80,6 +99,9 @@ class Wanted:
     services: list[ServiceFiles]
     # Names of services whose engine was replaced at its old path: the definition may be the same, but the old engine still runs.
     renewed: list[str] = field(default_factory=list)
+    # Trees that should have their model's directory; trees that neither this nor a rollback names are removed, if ``prune``.
+    models: list[ModelTree] = field(default_factory=list)
+    prune: bool = True
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Wanted:
@@ -89,6 +111,8 @@ class Wanted:
             units=list(spec["units"]),
             services=[ServiceFiles(**item) for item in spec["services"]],
             renewed=list(spec.get("renewed") or ()),
+            models=[ModelTree(**item) for item in spec.get("models") or ()],
+            prune=not spec.get("restore", False),
         )
 
     def spec(self) -> dict[str, Any]:
@@ -107,10 +131,12 @@ class Difference:
     started: list[str] = field(default_factory=list)  # as they should be, but not running or not enabled
     drift: list[str] = field(default_factory=list)  # drop-ins of others, which only a person may remove
     pending: bool = False  # an interrupted switch is still to be taken back
+    models: list[ModelTree] = field(default_factory=list)  # trees that get their model's directory
+    pruned: list[str] = field(default_factory=list)  # directories beside which trees lie that nothing names
 
     def __bool__(self) -> bool:
         """Whether anything would be done."""
-        return any((self.files, self.units, self.removed, self.switched, self.started, self.drift, self.pending))
+        return any(getattr(self, one.name) for one in fields(self))
 
     def result(self) -> dict[str, Any]:
         """The difference as the module returns it."""
@@ -121,6 +147,8 @@ class Difference:
             "switched": self.switched,
             "started": self.started,
             "drift": self.drift,
+            "models": [tree.path for tree in self.models],
+            "pruned": self.pruned,
         }
 
 
@@ -128,11 +156,13 @@ def compare(wanted: Wanted, found: Observation) -> Difference:
     """What a switch would do."""
     files = [item for item in wanted.files if not found.has(item)]
     units = [unit for unit in wanted.units if not (state := _state(found, unit)).runs or state.stale]
+    models = [tree for tree in wanted.models if _model(found, tree.path).current != tree.identity]
     switched, started = [], []
     for service in wanted.services:
         state = _state(found, service.unit_name)
         differs = not all(map(found.has_content, service.files())) or (state.runs and state.stale)
-        if differs or service.name in wanted.renewed:
+        swapped = any(service.definition.uses(tree.path) for tree in models)
+        if differs or swapped or service.name in wanted.renewed:
             switched.append(service.name)
             continue
         files += [item for item in service.files() if not found.has(item)]  # mode or owner: nothing is restarted
@@ -148,7 +178,18 @@ def compare(wanted: Wanted, found: Observation) -> Difference:
         started=started,
         drift=[text for unit in ours for text in found.drift.get(unit, ())],
         pending=found.pending,
+        models=models,
+        pruned=[path for path in found.models if wanted.prune and _unnamed(wanted, found.models[path], path)],
     )
+
+
+def _model(found: Observation, path: str) -> ModelState:
+    return found.models.get(path, ModelState(None, (), None))
+
+
+def _unnamed(wanted: Wanted, state: ModelState, path: str) -> bool:
+    named = {state.before, *(tree.identity for tree in wanted.models if tree.path == path)}
+    return not named.issuperset(state.waiting)
 
 
 def _state(found: Observation, unit: str) -> State:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees
 
 # The first line of every unit that is ours to remove.
 MARKER = "# A service of jetson.thor:"
@@ -59,6 +61,14 @@ class ServiceFiles:
 
 
 @dataclass(frozen=True)
+class ModelTree:
+    """A tree that should have a model directory's name (model_trees.py)."""
+
+    path: str  # the directory, such as /models/Qwen/Qwen3-8B
+    identity: str
+
+
+@dataclass(frozen=True)
 class Definition:
     """What is on the disk for one service; None for a file that does not exist."""
 
@@ -82,6 +92,11 @@ class Definition:
         memory = self._of_config("memory_gib")
         return float(memory) if isinstance(memory, int | float) and 0 <= memory < 2**20 else 0.0
 
+    def uses(self, path: str) -> bool:
+        """Whether a directory of a model is named in the unit or the configuration; also in those of earlier versions."""
+        text = f"{self.unit or ''}\n{self.config or ''}".replace("%%", "%")  # systemd's own escape
+        return re.search(rf"{re.escape(path)}(?![\w.-])", text) is not None
+
     def _of_config(self, key: str) -> Any:
         try:
             return json.loads(self.config or "").get(key)
@@ -99,6 +114,7 @@ class Disk:
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
+        self.trees = Trees(root)
 
     def path(self, absolute: str) -> Path:
         """The path below ``root``."""
@@ -174,6 +190,14 @@ class Disk:
             # A rename between two names of one file does nothing, and the saved one would stay.
             files.place(saved, self.path(absolute))
             saved.unlink(missing_ok=True)
+
+    def bring(self, tree: ModelTree) -> None:
+        """Give a model's directory this tree, also repeatedly. Needs no space."""
+        self.trees.bring(tree.path, tree.identity)
+
+    def prune(self, path: str, named: Iterable[str]) -> None:
+        """Remove the trees beside a model's directory that nothing names."""
+        self.trees.keep_only(path, set(named))
 
     def remove(self, absolute: str) -> None:
         """Remove a file if it exists."""

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
-from ansible_collections.jetson.thor.plugins.module_utils.services import drop_ins
+from ansible_collections.jetson.thor.plugins.module_utils.services import drop_ins, previous
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import (
     SUPPORT_UNITS,
     Difference,
     FileState,
+    ModelState,
     Observation,
     Wanted,
 )
@@ -51,7 +52,16 @@ def observe(disk: Disk, systemctl: Systemctl, wanted: Wanted | None = None) -> O
         drift={unit: texts for unit, texts in drift.items() if texts},
         pending=Transaction.pending(disk, systemctl) is not None,
         owner=f"{os.geteuid()}:{os.getegid()}",
+        models=_models(disk, wanted),
     )
+
+
+def _models(disk: Disk, wanted: Wanted) -> dict[str, ModelState]:
+    paths = dict.fromkeys([*disk.trees.paths(), *(tree.path for tree in wanted.models)])
+    before = previous.models(disk) if paths else {}
+    return {
+        path: ModelState(disk.trees.current(path), sorted(disk.trees.waiting(path)), before.get(path)) for path in paths
+    }
 
 
 def diffs(wanted: Wanted, difference: Difference, disk: Disk) -> list[dict[str, str]]:

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, File
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, File, ModelTree
 
 RECORD = "/var/lib/thor/before.json"
-# ``complete``: the switch that wrote it has succeeded.
-SHAPE = {"services": [{"name": str, "unit": str, "config": str}], "complete?": bool}
+# ``complete``: the switch that wrote it has succeeded. ``models``: the trees (model_trees.py) of the directories that it exchanged.
+SHAPE = {"services": [{"name": str, "unit": str, "config": str}], "complete?": bool, "models?": {str: str}}
 NONE = "THOR-NOTHING-BEFORE"
 
 
@@ -29,12 +30,35 @@ def services(disk: Disk) -> list[dict[str, str]]:
     return found
 
 
-def begin(disk: Disk, restore: bool) -> None:
-    """Record what serves now, and reserve the room for saying in the end that the switch has succeeded."""
+def models(disk: Disk) -> dict[str, str]:
+    """The identity of the tree that each directory had before the last switch, of those that it exchanged."""
+    record = records.read(disk.path(RECORD), SHAPE) or {}
+    found: dict[str, str] = record.get("models", {})
+    return found
+
+
+def trees(disk: Disk) -> list[ModelTree]:
+    """What ``restore`` brings back of the models, as far as it is still there."""
+    return [
+        ModelTree(path, identity)
+        for path, identity in models(disk).items()
+        if identity == disk.trees.current(path) or identity in disk.trees.waiting(path)
+    ]
+
+
+def begin(disk: Disk, restore: bool, exchanged: Iterable[str] = ()) -> None:
+    """Record what serves now, and reserve the room for saying in the end that the switch has succeeded.
+
+    ``exchanged``: the directories of models that the switch exchanges.
+    """
     record: dict[str, Any] = records.read(disk.path(RECORD), SHAPE) or {}
     # During a restore, and after a switch that failed, it stays as it is: that is where all of this came from.
     if not restore and record.get("complete", True):
         record = {"services": _present(disk)}
+    if not restore:
+        # What an earlier, failed attempt has recorded is older.
+        now = {path: identity for path in exchanged if (identity := disk.trees.current(path))}
+        record = {**record, "models": {**now, **record.get("models", {})}}
     disk.write(File(RECORD, records.text({**record, "complete": False}), "0600"))
     disk.stage(File(RECORD, records.text({**record, "complete": True}), "0600"))
 

@@ -5,6 +5,8 @@
 A definition is a unit file and the JSON file that the supervisor reads. compare.py says what differs; ``run_job`` (a job, see jobs.py)
 applies it, one group of services at a time:
 
+* the new revision of a model, which waits beside the old one, gets its directory together with the definitions of all services that
+  use it or used it; they are one group, and restart;
 * services that exchange ports or memory, among themselves or with a removed service, are one group (groups.py). They are switched
   together and go back together; most groups are a single service;
 * the definitions of a group are all in place before its first service is stopped. Then each service is restarted in turn, and
@@ -87,6 +89,7 @@ class Switch:
             self.difference.files,
             [service for service in self.pending if service.name in self.difference.switched],
             self.difference.removed,
+            self.difference.models,
         )
         try:
             self.apply(transaction)
@@ -106,7 +109,8 @@ class Switch:
             if not unit.endswith(".target"):  # a target would start services too early
                 self.systemctl.enable(unit)
                 self.start(unit, False)
-        *groups, leaving = groups_of(self.pending, self.difference.removed, self.has)
+        *groups, leaving = groups_of(self.pending, self.difference.removed, self.has, self.difference.models)
+        self.exchange(leaving)
         for name in leaving.removed:
             self.remove(name, transaction)
         for group in groups:
@@ -128,6 +132,7 @@ class Switch:
         changed = [service.name for service in group.services if service.name in self.difference.switched]
         for name in changed:
             transaction.place(name)
+        self.exchange(group)
         if changed:
             self.systemctl.reload()
         for name in group.removed:
@@ -142,8 +147,14 @@ class Switch:
             if not self.start(service.unit_name, restart):
                 raise NotAnswered(service, since)
             self.done += 1
-        transaction.commit([*changed, *group.removed])
+        transaction.commit([*changed, *group.removed], group.models)
         self.switched += [service.name for service in group.services]
+
+    def exchange(self, group: Group) -> None:
+        """Give the models of a group their directories. Who serves keeps the files that it has opened."""
+        for tree in group.models:
+            self.report.say(f"exchange {tree.path}")
+            self.disk.bring(tree)
 
     def remove(self, name: str, transaction: Transaction) -> None:
         """Stop and remove a service that is no longer wanted."""
@@ -302,10 +313,14 @@ def carry_out(wanted: Wanted, restore: bool, disk: Disk, systemctl: Systemctl, r
     if not difference:
         return result
     try:
-        previous.begin(disk, restore)
+        previous.begin(disk, restore, [tree.path for tree in difference.models])
         Switch(wanted, difference, disk, systemctl, report).run()
         previous.complete(disk)
         retired.remove(disk)
+        if wanted.prune:
+            before = previous.models(disk)
+            for path in disk.trees.paths():
+                disk.prune(path, [before[path]] if path in before else [])
     except JobFailed as error:
         error.extra["changed"] = True
         raise

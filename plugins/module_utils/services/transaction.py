@@ -27,6 +27,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
     UNITS,
     Disk,
     File,
+    ModelTree,
     ServiceFiles,
     paths_of,
 )
@@ -36,6 +37,7 @@ RECORD = "/var/lib/thor/switch.json"
 SHAPE = {
     "files": {str: bool},
     "services": {str: {"files": {str: bool}, "enabled": bool, "active": str, "invocation": str}},
+    "models?": {str: str},
 }
 # Not named thor-*: those names belong to services.
 RECOVERY = "jetson-thor-recovery.service"
@@ -48,7 +50,7 @@ DefaultDependencies=no
 After=local-fs.target
 Before=sysinit.target shutdown.target
 Conflicts=shutdown.target
-RequiresMountsFor=/var/lib/thor /opt/thor /etc/systemd/system
+RequiresMountsFor=/var/lib/thor /opt/thor /etc/systemd/system{mounts}
 
 [Service]
 Type=oneshot
@@ -70,11 +72,19 @@ class Touched:
 class Transaction:
     """The record and its content."""
 
-    def __init__(self, disk: Disk, systemctl: Systemctl, files: dict[str, bool], services: dict[str, Touched]) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        systemctl: Systemctl,
+        files: dict[str, bool],
+        services: dict[str, Touched],
+        models: dict[str, str],
+    ) -> None:
         self.disk = disk
         self.systemctl = systemctl
         self.files = files  # support files
         self.services = services
+        self.models = models  # the identity of the tree that each exchanged directory had
         self._paths = self._all_paths()
 
     @classmethod
@@ -85,6 +95,7 @@ class Transaction:
         files: Iterable[File],
         services: Iterable[ServiceFiles],
         removed: Iterable[str],
+        models: Iterable[ModelTree] = (),
     ) -> Transaction:
         """Stage all files and write the record. Whatever happens here, nothing that serves is touched."""
         new = {item.path: item for item in files}
@@ -92,7 +103,8 @@ class Transaction:
         places = {name: [item.path for item in items] for name, items in named.items()}
         places |= {name: paths_of(name) for name in removed}
         states = systemctl.states([f"thor-{name}.service" for name in places])
-        transaction = cls(disk, systemctl, {}, {})
+        had = {tree.path: disk.trees.current(tree.path) for tree in models}
+        transaction = cls(disk, systemctl, {}, {}, {path: identity for path, identity in had.items() if identity})
         transaction._paths = [*new, *(path for paths in places.values() for path in paths)]
         try:
             transaction.files = {path: disk.save(path) for path in new}
@@ -109,7 +121,10 @@ class Transaction:
             disk.write(
                 File(
                     f"/{UNITS}/{RECOVERY}",
-                    RECOVERY_UNIT.format(command=jobs.command_line("switch", "services.switch.recover()")),
+                    RECOVERY_UNIT.format(
+                        command=jobs.command_line("switch", "services.switch.recover()"),
+                        mounts="".join(f" {path}" for path in sorted(had)),
+                    ),
                 )
             )
             disk.link(f"../{RECOVERY}", RECOVERY_LINK)
@@ -127,20 +142,23 @@ class Transaction:
         record = records.read(disk.path(RECORD), SHAPE)
         if record is None:
             return None
-        return cls(disk, systemctl, record["files"], {name: Touched(**one) for name, one in record["services"].items()})
+        services = {name: Touched(**one) for name, one in record["services"].items()}
+        return cls(disk, systemctl, record["files"], services, record.get("models", {}))
 
     def place(self, name: str | None) -> None:
         """Move the staged files of a service into place; with None, the support files."""
         for path in self.files if name is None else self.services[name].files:
             self.disk.place(path)
 
-    def commit(self, names: Iterable[str]) -> None:
-        """These services, and the support files that they were started with, are proven: nothing undoes them any more."""
+    def commit(self, names: Iterable[str], models: Iterable[ModelTree] = ()) -> None:
+        """These services, their models, and the support files that they were started with, are proven: nothing undoes them any more."""
         proven = set(names)
+        exchanged = {tree.path for tree in models}
         services = {name: one for name, one in self.services.items() if name not in proven}
         self.disk.flush(self._all_paths())
         self.files, self.services = {}, services
-        if services:  # otherwise ``close`` comes next, which needs no space
+        self.models = {path: identity for path, identity in self.models.items() if path not in exchanged}
+        if services or self.models:  # otherwise ``close`` comes next, which needs no space
             self._write()
 
     def close(self) -> None:
@@ -186,6 +204,8 @@ class Transaction:
         for path, existed in self.files.items():
             if existed:  # a new one does no harm
                 attempt(self.disk.restore, path, existed)
+        for path, identity in self.models.items():
+            attempt(self._bring_back, ModelTree(path, identity))
         for name, was in self.services.items():
             if was.enabled:
                 attempt(self.systemctl.enable, units[name])
@@ -203,10 +223,15 @@ class Transaction:
         self.close()
         return restored, lost
 
+    def _bring_back(self, tree: ModelTree) -> None:
+        with contextlib.suppress(FileNotFoundError):  # somebody has removed it: no later attempt would find it either
+            self.disk.bring(tree)
+
     def _all_paths(self) -> list[str]:
         return [*self.files, *(path for one in self.services.values() for path in one.files)]
 
     def _write(self) -> None:
         services = {name: asdict(one) for name, one in self.services.items()}
-        self.disk.write(File(RECORD, records.text({"files": self.files, "services": services}), "0600"))
+        record = {"files": self.files, "services": services, "models": self.models}
+        self.disk.write(File(RECORD, records.text(record), "0600"))
         self.disk.flush([RECORD])

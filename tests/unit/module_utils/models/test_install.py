@@ -74,7 +74,7 @@ def test_a_file_system_without_an_atomic_exchange(
     place: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(install, "_exchange", lambda _one, _other: False)
+    monkeypatch.setattr(install, "exchange", lambda _one, _other: False)
     run(model(hub, place))
     hub.put(ID, {"config.json": b"{}"}, "v2")
     run(model(hub, place, revision="v2"))
@@ -94,7 +94,7 @@ def test_a_kill_between_two_renames_is_undone(
     run(model(hub, place))
     hub.put(ID, {"config.json": b"{}"}, "v2")
     with monkeypatch.context() as patch:
-        patch.setattr(install, "_exchange", lambda _one, _other: False)
+        patch.setattr(install, "exchange", lambda _one, _other: False)
         patch.setattr(install, "_rename_twice", killed)
         with pytest.raises(KeyboardInterrupt):
             run(model(hub, place, revision="v2"))
