@@ -65,15 +65,15 @@ def versions(stored: dict[str, Any]) -> list[str]:
 def services(stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every service that the catalog's profiles can become with the versions of a stored list, by a readable name.
 
-    A profile whose status says that it is broken with a version may have options which that version lacks; it is left out then.
+    A profile is for the version that it names and for later ones. If its status says that it is broken with one of these, it may have
+    options which that version lacks; it is left out then.
     """
     found: dict[str, dict[str, Any]] = {}
     for version in versions(stored):
         for name, profile in BUILT_IN.profiles.items():
-            if profile["engine"] != stored["engine"]:
+            if profile["engine"] != stored["engine"] or not _is_for(profile, stored):
                 continue
-            switchable = BUILT_IN.models[profile["model"]].get("thinking") == "switchable"
-            for thinking in (True, False) if switchable else (None,):
+            for thinking in _ways_to_think(BUILT_IN.models[profile["model"]].get("thinking")):
                 entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
                 inputs = Inputs([entry], engine_versions={stored["engine"]: version}, allow_broken=True)
                 resolution = resolve.resolve(inputs, BUILT_IN)
@@ -83,6 +83,19 @@ def services(stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 assert resolution.problems == [], (name, version)
                 found[f"{name}, {version}, thinking: {thinking}"] = service
     return found
+
+
+def _ways_to_think(model: Any) -> tuple[Any, ...]:
+    """What ``thinking`` of a service may be; None leaves it out."""
+    if isinstance(model, dict):
+        return (*model["efforts"], *((False,) if model.get("off") else ()))
+    return (True, False) if model == "switchable" else (None,)
+
+
+def _is_for(profile: dict[str, Any], stored: dict[str, Any]) -> bool:
+    """Whether the version of a stored list is the one that a profile names, or a later one."""
+    own = BUILT_IN.engines[profile["engine"]]["versions"].get(profile.get("version"), {}).get("engine_version")
+    return own is None or engine_version.key(own) <= engine_version.key(stored["version"])
 
 
 def arguments_of(service: dict[str, Any]) -> list[str]:
