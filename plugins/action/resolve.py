@@ -22,6 +22,7 @@ ARGUMENTS: dict[str, Any] = {
     "extra_profiles": {"type": "raw"},
     # Their types are checked together with their ranges, so that both get an error code.
     **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in HOST},
+    "about": {"type": "dict", "default": {}},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
         merged.locks = files.locks(args["catalog"], own)
-        resolution = resolve(Inputs(args["profiles"], **given, in_doubt=in_doubt), merged)
+        resolution = resolve(Inputs(args["profiles"], **given, about=args["about"], in_doubt=in_doubt), merged)
         found = [
             *unknown.problems,
             *of_entries,

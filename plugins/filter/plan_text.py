@@ -205,16 +205,19 @@ def _disk(services: Sequence[Mapping[str, Any]], artifacts: Sequence[Mapping[str
         for service in services
         if service["packages"]
     }
+    sizes = [one["bytes"] for one in artifacts if one["source"] != "local"]
+    unknown = sizes.count(None)
     return (
-        f"disk: {sum(one['bytes'] for one in artifacts) / 1e9:.1f} GB of models and files"
+        f"disk: {sum(one or 0 for one in sizes) / 1e9:.1f} GB of models and files"
+        + (f" and {unknown} more of unknown size" if unknown else "")
         + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else "")
         + (f", about {sum(trees.values()) / 1e9:.0f} GB of Python packages" if trees else "")
     )
 
 
 def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float) -> str:
-    budgets = [f"{service['memory_gib']:g}" for service in services]
-    wanted = sum(service["memory_gib"] for service in services)
+    budgets = ["unknown" if one["memory_gib"] is None else f"{one['memory_gib']:g}" for one in services]
+    wanted = sum(one["memory_gib"] or 0 for one in services)
     left = device - reserve - wanted
     verdict = "too much" if over_memory(services, device, reserve) else "still free"
     return (
@@ -246,13 +249,19 @@ def _pin(service: Mapping[str, Any]) -> str:
     return "checksum" if "archive" in (service["source"] or {}) else "commit"
 
 
+def _unpinned(one: Mapping[str, Any]) -> str:
+    if one["source"] == "local":
+        return "on the device"
+    return " or ".join(dict.fromkeys(source["revision"] for source in one.get("sources") or ())) or "first use"
+
+
 def _artifact(one: Mapping[str, Any]) -> dict[str, Any]:
     pinned = one.get("sha256") or one.get("checksum")
     return {
-        "what": one.get("id") or one["url"],
-        "gigabytes": one["bytes"] / 1e9,
-        "exact": not one["estimated"],
-        "pin": "checksum" if pinned else f"none: {one.get('revision') or 'first use'}",
+        "what": " or ".join(source["id"] for source in one.get("sources") or ()) or one.get("url") or one["key"],
+        "gigabytes": "unknown" if one["bytes"] is None else one["bytes"] / 1e9,
+        "exact": one["bytes"] is not None and not one["estimated"],
+        "pin": "checksum" if pinned else f"none: {_unpinned(one)}",
         "path": one["path"],
     }
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import model_origin
+
 DOCUMENTATION = r"""
 name: rollout_rows
 short_description: The state of each host in a rollout
@@ -119,8 +121,10 @@ def _before(host: Mapping[str, Any]) -> str:
 def _wanted(services: Iterable[Mapping[str, Any]]) -> str:
     names = []
     for service in services:
-        revision = service["model"].get("revision")
-        model = (service["model"].get("id") or service["model"]["key"]) + (f"@{revision}" if revision else "")
+        revision = model_origin.revision(service["model"])
+        model = (model_origin.identity(service["model"]) or service["model"]["key"]) + (
+            f"@{revision}" if revision else ""
+        )
         names.append(f"{service['name']}, {model} with {service['engine']} {service['version']}")
     return "; ".join(names) or "nothing"
 

@@ -64,6 +64,16 @@ options:
     description: Folder on the controller with lock files of Python packages, which come before those of the collection.
     type: path
     default: ""
+  hubs:
+    description: The hubs that may be asked for models, in this order.
+    type: list
+    elements: str
+    choices: [modelscope, huggingface]
+    default: [modelscope, huggingface]
+  about:
+    description: What models say of themselves, by their names in the catalog, where that has been looked up.
+    type: dict
+    default: {}
   device_memory_gib:
     description: Memory of the device in GiB, of which vLLM and SGLang get their share.
     type: float

@@ -48,10 +48,10 @@ HOST: dict[str, Any] = {
 }
 ARTIFACT = {
     "key": "m",
-    "source": "modelscope",
-    "id": "a/b",
-    "revision": "master",
+    "source": "hub",
+    "sources": [{"hub": "modelscope", "id": "a/b", "revision": "master"}],
     "include": ["x.gguf"],
+    "exclude": [],
     "path": "/models/a/b",
     "bytes": 20 * GIB,
 }

@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import model_origin
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api, keys, load_generator, transcription
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host, throttling
@@ -120,7 +121,7 @@ def runs_another(service: Service, units: Mapping[str, Any]) -> str | None:
     """What the unit of a service serves, if that is something else: only the running version is measured."""
     unit = units.get(f"thor-{service['name']}.service")
     model = service["model"]
-    names = [model.get("id") or model["key"], service["engine"], service["version"]]
+    names = [model_origin.identity(model) or model["key"], service["engine"], service["version"]]
     if unit is None or all(str(name) in unit["serves"] for name in names):
         return None
     return str(unit["serves"])
@@ -132,8 +133,9 @@ def named(service: Service) -> dict[str, Any]:
     return {
         **{key: service[key] for key in ("name", "profile", "engine", "version", "api", "thinking", "memory_gib")},
         "model": {
-            **{key: model.get(key) for key in ("key", "revision", "precision", "bytes", "active_bytes")},
-            "id": model.get("id") or model.get("url"),
+            **{key: model.get(key) for key in ("key", "precision", "bytes", "active_bytes")},
+            "id": model_origin.identity(model) or model.get("url"),
+            "revision": model_origin.revision(model),
         },
     }
 

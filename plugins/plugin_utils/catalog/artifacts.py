@@ -4,46 +4,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import glob
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    AnyArtifact,
+    HubArtifact,
+    HubSource,
+    LocalArtifact,
+    UrlArtifact,
+)
 
 MODELS_ROOT = "/models"
+# The hubs, each with the branch that it calls its own where nobody names a revision.
+HUBS: Mapping[str, str] = {"modelscope": "master", "huggingface": "main"}
+# The keys that say where a model comes from.
+SOURCES = (*HUBS, "local", "url")
+# Local paths that are one file; any other is a folder.
+FILE_SUFFIXES = (".gguf", ".bin", ".safetensors", ".jinja", ".pt")
+# The first or any other part of a GGUF that was split (llama.cpp, tools/gguf-split).
+_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
-def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> HubArtifact | UrlArtifact:
-    """The files of one model. Revision, sizes and checksums come from the lock where it knows them."""
-    common: dict[str, Any] = {name: model.get(name) for name in ("file", "precision", "active_bytes")}
-    common |= {"key": key, "source": model["source"]}
-    is_url = model["source"] == "url"
-    locked: Mapping[str, Any] = (lock.get("files" if is_url else "models") or {}).get(key) or {}
-    if (locked.get("id"), locked.get("url")) != (model.get("id"), model.get("url")):
+def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], hubs: Sequence[str]) -> AnyArtifact:
+    """The files of one model. Revision, sizes and checksums come from the lock where it knows them.
+
+    ``hubs`` are those that may be asked, in their order (``thor_hubs``).
+    """
+    common: dict[str, Any] = {name: model.get(name) for name in ("file", "projector", "precision", "active_bytes")}
+    common["key"] = key
+    if model.get("local"):
+        return _local(model, common)
+    if model.get("url"):
+        return _url(key, model, common, lock)
+    return _hub(key, model, common, lock, hubs)
+
+
+def file_of(model: Mapping[str, Any]) -> str | None:
+    """The one file with which an engine is started; None where the model does not name it."""
+    local, file = model.get("local"), model.get("file")
+    if not file and local and local.endswith(FILE_SUFFIXES):
+        return str(posixpath.basename(local))
+    return str(file) if file else None
+
+
+def _local(model: Mapping[str, Any], common: Mapping[str, Any]) -> LocalArtifact:
+    path, file = posixpath.normpath(model["local"]), file_of(model)
+    if path.endswith(FILE_SUFFIXES):
+        path = posixpath.dirname(path)
+    size = model.get("bytes")
+    estimated = size is not None and model.get("estimated", False)
+    return LocalArtifact(**{**common, "file": file}, source="local", path=path, bytes=size, estimated=estimated)
+
+
+def _url(key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Mapping[str, Any]) -> UrlArtifact:
+    locked: Mapping[str, Any] = (lock.get("files") or {}).get(key) or {}
+    if locked.get("url") != model["url"]:
         locked = {}  # an inventory's own source under a name of the catalog
-    if is_url:
-        return UrlArtifact(
-            **common,
-            url=model["url"],
-            path=f"{MODELS_ROOT}/{model['path']}",
-            checksum=model.get("checksum") or locked.get("checksum"),
-            bytes=locked.get("bytes", model["bytes"]),
-            estimated="bytes" not in locked and model.get("estimated", False),
-        )
-    include = tuple(model.get("include") or ["*"])
-    files = {path: one for path, one in (locked.get("files") or {}).items() if is_included(path, include)}
+    size = locked.get("bytes", model.get("bytes"))
+    return UrlArtifact(
+        **common,
+        source="url",
+        url=model["url"],
+        path=f"{MODELS_ROOT}/{model['path']}",
+        checksum=model.get("checksum") or locked.get("checksum"),
+        bytes=size,
+        estimated=size is not None and "bytes" not in locked and model.get("estimated", False),
+    )
+
+
+def _hub(
+    key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Mapping[str, Any], hubs: Sequence[str]
+) -> HubArtifact:
+    locked: Mapping[str, Any] = (lock.get("models") or {}).get(key) or {}
+    if locked and model.get(locked.get("hub", "modelscope")) != locked.get("id"):
+        locked = {}
+    include, exclude = included(model), tuple(model.get("exclude") or ())
+    files = {
+        path: one
+        for path, one in (locked.get("files") or {}).items()
+        if is_included(path, include) and not is_included(path, exclude)
+    }
+    size = sum(one["size"] for one in files.values()) if files else model.get("bytes")
     return HubArtifact(
         **common,
-        id=model["id"],
-        revision=locked.get("revision", model.get("revision", "master")),
+        source="hub",
+        sources=sources_of(model, locked, hubs),
         include=include,
-        path=f"{MODELS_ROOT}/{model['id']}",
-        bytes=sum(one["size"] for one in files.values()) if files else model["bytes"],
-        estimated=not files and model.get("estimated", False),
+        exclude=exclude,
+        path=f"{MODELS_ROOT}/{folder_of(model)}",
+        bytes=size,
+        estimated=size is not None and not files and model.get("estimated", False),
         sha256={path: one["sha256"] for path, one in files.items() if one.get("sha256")},
     )
 
 
-def is_included(path: str, include: tuple[str, ...]) -> bool:
+def sources_of(model: Mapping[str, Any], locked: Mapping[str, Any], hubs: Sequence[str]) -> tuple[HubSource, ...]:
+    """The hubs of a model in the order of ``hubs``; all of its own where none of them may be asked, which is refused."""
+    named = [hub for hub in hubs if model.get(hub)] or [hub for hub in HUBS if model.get(hub)]
+    revision = model.get("revision")
+    asked = revision if isinstance(revision, Mapping) else dict.fromkeys(HUBS, revision)
+    pinned = {locked.get("hub", "modelscope"): locked.get("revision")} if locked else {}
+    return tuple(
+        HubSource(hub=hub, id=model[hub], revision=pinned.get(hub) or asked.get(hub) or HUBS[hub]) for hub in named
+    )
+
+
+def folder_of(model: Mapping[str, Any]) -> str:
+    """The folder below /models of a model from a hub: its own choice, or else what its hub calls it."""
+    folder: str = model.get("path") or model.get("huggingface") or model["modelscope"]
+    return folder
+
+
+def name_of(model: Mapping[str, Any]) -> str:
+    """What a model is called where nobody has given it a name: the last part of its id, or its file's or folder's name."""
+    if model.get("local") or model.get("url"):
+        last = posixpath.basename(model.get("file") or posixpath.normpath(model.get("local") or model["url"]))
+        return str(posixpath.splitext(last)[0] if last.endswith(FILE_SUFFIXES) else last)
+    return str(posixpath.basename(model.get("huggingface") or model["modelscope"]))
+
+
+def included(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """The patterns of the files that are fetched: those that are named, or else the file with which the engine is started."""
+    if model.get("include"):
+        return tuple(model["include"])
+    if not model.get("file"):
+        return ("*",)
+    named = [model["file"], *([model["projector"]] if model.get("projector") else [])]
+    return tuple(_with_parts(one) for one in named)
+
+
+def _with_parts(file: str) -> str:
+    """A file as a pattern, which matches every part of a GGUF that was split."""
+    found = _PART.fullmatch(file)
+    if found is None:
+        return glob.escape(file)
+    return f"{glob.escape(found['stem'])}-?????-of-{found['count']}.gguf"
+
+
+def has_file(artifact: AnyArtifact, path: str) -> bool:
+    """Whether a path on the device is a file of the artifact."""
+    inside = path.removeprefix(f"{artifact.path}/")
+    if inside == path:
+        return False
+    if isinstance(artifact, HubArtifact):
+        return is_included(inside, artifact.include) and not is_included(inside, artifact.exclude)
+    # Which files a folder of somebody else's holds is not known here.
+    return inside in (artifact.file, artifact.projector) or (isinstance(artifact, LocalArtifact) and not artifact.file)
+
+
+def is_included(path: str, include: Sequence[str]) -> bool:
     """Whether one of the patterns matches the path of a file."""
     return any(fnmatchcase(path, pattern) for pattern in include)

@@ -40,7 +40,7 @@ UNCLEAR = ("version", "port", "memory_gib")
 def service_of(draft: Draft) -> Service:
     """The service that a draft describes, whether or not something is wrong with it."""
     engine, profile, known = draft.engine, draft.profile, draft.known
-    name = draft.entry.get("name", draft.profile_name)
+    name = draft.name
     argv, environment = argv_of(draft), environment_of(draft)
     secrets = tuple(sorted({**(profile.get("secrets") or {}), **(draft.entry.get("secrets") or {})}))
     image = images.reference_of(draft)
@@ -48,6 +48,7 @@ def service_of(draft: Draft) -> Service:
     return Service(
         name=name,
         unit=f"thor-{name}.service",
+        unclear=(),
         profile=draft.profile_name,
         engine=draft.engine_name,
         version=draft.version,
@@ -73,15 +74,22 @@ def service_of(draft: Draft) -> Service:
         api_key=next((one for one in [(engine.get("secret_options") or {}).get("api-key")] if one in secrets), None),
         model=draft.artifact,
         files=draft.files,
+        about=draft.inputs.about.get(draft.profile["model"]),
         api=_api(draft),
         api_path=_api_path(draft),
-        served_name=draft.setting("served_name"),
+        served_name=draft.served_name,
         address=draft.address,
         port=draft.port,
         memory_gib=draft.setting("memory_gib"),
+        memory_parts=None,
         memory=memory_of(draft),
+        context=None,
+        sequences=None,
         generation_config=_generation_config(draft),
         thinking=draft.thinking,
+        tools=draft.setting("tools"),
+        speculative=draft.speculative,
+        loras=draft.loras,
         vision=vision_of(draft),
         remote_media=remote_media_of(draft),
         trained=not draft.model.get("untrained", False),
@@ -98,13 +106,13 @@ def service_of(draft: Draft) -> Service:
 def without(service: Service, unclear: frozenset[str]) -> Service:
     """The service with None in place of values that are unclear."""
     nothing: dict[str, Any] = dict.fromkeys(unclear.intersection(UNCLEAR))
-    return replace(service, **nothing)
+    return replace(service, unclear=tuple(sorted(unclear)), **nothing)
 
 
 def argv_of(draft: Draft) -> tuple[str, ...]:
     """The whole command: the engine's own words, what the collection sets, and the options."""
     engine = draft.engine
-    named = {engine["served_name_option"]: draft.setting("served_name")} if engine.get("served_name_option") else {}
+    named = {engine["served_name_option"]: draft.served_name} if engine.get("served_name_option") else {}
     listen = {engine["listen"]["address"]: draft.address, engine["listen"]["port"]: draft.port}
     chosen = {**named, **listen, **fraction_option(draft), **draft.filled_options}
     command = [draft.fill(word) for word in engine["command"]]
@@ -148,7 +156,7 @@ def _cuda_code(spec: Mapping[str, Any]) -> CudaCode | None:
 
 
 def _api(draft: Draft) -> str:
-    api: str = draft.profile.get("api") or draft.model.get("api") or draft.engine["api"]
+    api: str = draft.setting("api") or draft.model.get("api") or draft.engine["api"]
     return api
 
 

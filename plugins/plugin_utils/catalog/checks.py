@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     exposure,
     flag_checks,
     memory,
+    model_checks,
     named_files,
     package_locks,
     placeholders,
@@ -40,6 +41,8 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         *keys["version"],
         *flag_checks.list_problems(draft),
         *_locks(draft, service),
+        *model_checks.source_problems(draft),
+        *model_checks.served_name_problems(draft),
         *_thinking(draft),
         *_address(draft),
         *keys["port"],
@@ -112,15 +115,16 @@ def _locks(draft: Draft, service: Service) -> list[Problem]:
 
 
 def _thinking(draft: Draft) -> list[Problem]:
-    if "thinking" not in draft.entry or draft.thinking is not None:
+    if draft.setting("thinking") is None or draft.thinking is not None:
         return []
     reason = (
         f"The profile {draft.profile_name} does not say how thinking is switched off (options_not_thinking)."
         if draft.model.get("thinking") == "switchable"
         else f"Thinking cannot be switched in the model {draft.profile['model']}."
     )
-    where = f"{draft.place}.thinking"
-    return [Problem("THOR-THINKING-FIXED", where, draft.entry["thinking"], reason, "Leave the key out.")]
+    return [
+        Problem("THOR-THINKING-FIXED", draft.where("thinking"), draft.setting("thinking"), reason, "Leave the key out.")
+    ]
 
 
 def _address(draft: Draft) -> list[Problem]:

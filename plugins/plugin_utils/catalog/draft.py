@@ -5,18 +5,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, option_names
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of, name_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Status, UrlArtifact
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact, Lora, Speculative, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +51,37 @@ class Draft:
         return self.kind == IMAGE
 
     @property
-    def thinking(self) -> bool | None:
-        """Whether the service thinks; None where that cannot be switched."""
-        if self.model.get("thinking") != "switchable":
+    def name(self) -> str:
+        """What the service is called: by itself, or like its profile, or like its model where it has no profile."""
+        own = (
+            re.sub(r"[^a-z0-9]+", "-", self.profile["model"].lower()).strip("-")
+            if self.is_inline
+            else self.profile_name
+        )
+        name: str = self.entry.get("name", own)
+        return name
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether the entry names a model and an engine, and no profile."""
+        return "profile" not in self.entry
+
+    @property
+    def served_name(self) -> str:
+        """What clients call the model."""
+        name: str = self.setting("served_name") or name_of(self.model)
+        return name
+
+    @property
+    def thinking(self) -> bool | str | None:
+        """Whether the service thinks, or its effort; None where that cannot be switched, or not to what is wanted."""
+        said, wanted = self.model.get("thinking"), self.setting("thinking", True)
+        if isinstance(said, Mapping):
+            if wanted is False:
+                return None if said.get("off") is None else False
+            return said.get("default", True) if wanted is True else wanted if wanted in said["efforts"] else None
+        if said != "switchable" or not isinstance(wanted, bool):
             return None
-        wanted: bool = self.entry.get("thinking", True)
         return wanted if wanted or self.profile.get("options_not_thinking") else None
 
     @cached_property
@@ -128,17 +155,42 @@ class Draft:
         return self.fill(value) if isinstance(value, str) else value
 
     @cached_property
-    def artifact(self) -> HubArtifact | UrlArtifact:
+    def artifact(self) -> AnyArtifact:
         """The files of the model."""
-        return artifact_of(self.profile["model"], self.model, self.catalog.lock)
+        return self._artifact(self.profile["model"])
 
     @cached_property
-    def files(self) -> tuple[HubArtifact | UrlArtifact, ...]:
-        """Files that the profile needs beside its model."""
+    def files(self) -> tuple[AnyArtifact, ...]:
+        """Files that the service needs beside its model: those of the profile, the model that guesses, and adapters."""
         keys = list(self.profile.get("files") or [])
         if self.thinking is False:
             keys += self.profile.get("files_not_thinking") or []
-        return tuple(artifact_of(key, self.catalog.models[key], self.catalog.lock) for key in keys)
+        if self.speculative and self.speculative.model:
+            keys.append(self.speculative.model.key)
+        keys += [one.key for one in self.loras]
+        return tuple(self._artifact(key) for key in dict.fromkeys(keys))
+
+    @cached_property
+    def speculative(self) -> Speculative | None:
+        """How the engine guesses tokens; None where nobody asked for it."""
+        said = self.setting("speculative")
+        if not said:
+            return None
+        key = said.get("model")
+        model = self._artifact(key) if key else None
+        return Speculative(method=said["method"], tokens=said.get("tokens"), model=model)
+
+    @cached_property
+    def loras(self) -> tuple[Lora, ...]:
+        """The adapters of the service."""
+        found = ((one, self._artifact(one["model"])) for one in self.setting("loras") or ())
+        return tuple(
+            Lora(name=one["name"], key=files.key, path=f"{files.path}/{files.file}" if files.file else files.path)
+            for one, files in found
+        )
+
+    def _artifact(self, key: str) -> AnyArtifact:
+        return artifact_of(key, self.catalog.models[key], self.catalog.lock, self.inputs.hubs)
 
     @property
     def address(self) -> str:
@@ -183,8 +235,9 @@ class Draft:
 
 
 def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs: Inputs, catalog: Catalog) -> Draft:
-    """The draft of a valid entry, whose profile is in the catalog."""
-    profile = catalog.profiles[entry["profile"]]
+    """The draft of a valid entry, whose profile, or else whose engine and model, are in the catalog."""
+    profile_name = entry.get("profile") or inline_name(entry)
+    profile = catalog.profiles[profile_name] if "profile" in entry else {key: entry[key] for key in ("engine", "model")}
     name = profile["engine"]
     engine = catalog.engines[name]
     version = entry.get("version", inputs.engine_versions.get(name, profile.get("version", engine["version"])))
@@ -194,7 +247,7 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         unclear=unclear,
         inputs=inputs,
         catalog=catalog,
-        profile_name=entry["profile"],
+        profile_name=profile_name,
         profile=profile,
         engine_name=name,
         engine=engine,
@@ -206,3 +259,8 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         kind=kind_of(engine, version),
         is_version_known="version" not in unclear and version in engine["versions"],
     )
+
+
+def inline_name(entry: Mapping[str, Any]) -> str:
+    """What takes the place of the profile's name where an entry names a model and an engine: MODEL-ENGINE."""
+    return f"{entry['model']}-{entry['engine']}".replace(".", "-")

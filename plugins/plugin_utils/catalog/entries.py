@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret, nearest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import kinds, own_entries, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import kinds, model_entries, own_entries, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import file_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
@@ -55,6 +56,8 @@ def build(
             catalog.refused_nouns.add(noun)
         for name in {**data[noun], **own}:
             base = data[noun].get(name)
+            if noun == "models" and base and name in own:
+                base = model_entries.base_for(base, own[name])
             entry = _with_needed_packages(merge(base, own[name]), base) if name in own else data[noun][name]
             if found := _entry_problems(noun, name, entry, name in own):
                 problems += found
@@ -71,27 +74,22 @@ def _entry_problems(noun: str, name: Any, entry: Any, is_own: bool) -> list[Prob
     if found := check_name(name, shapes.NAME, f"thor_extra_{noun}"):
         return found
     place = f"thor_extra_{noun}[{shown(name)}]" if is_own else f"{noun}.yml: {name}"
+    if noun == "models" and (found := model_entries.retired(entry, place)):
+        return found
     return check(entry, NOUNS[noun], place) or _needs(noun, name, entry, place) or _open_secrets(noun, entry, place)
 
 
 def _needs(noun: str, name: str, entry: Mapping[str, Any], place: str) -> list[Problem]:
     """What a spec of single keys cannot say: keys that need each other."""
-    needed: tuple[str, ...] = ()
     if noun == "models":
-        needed = ("id",) if entry["source"] == "modelscope" else ("url", "path", "file")
-    elif noun == "engines":
-        if found := check(next(iter(entry["command"]), None), shapes.PROGRAM, f"{place}.command[0]"):
-            return found
-        if entry["version"] not in entry["versions"]:
-            reason, remedy = f"The engine {name} has no such version.", nearest(entry["version"], entry["versions"])
-            return [Problem("THOR-VERSION-UNKNOWN", f"{place}.version", entry["version"], reason, remedy)]
-    missing = [
-        Problem("THOR-KEY-MISSING", f"{place}.{key}", None, "An entry of this kind needs this key.", "Add it.")
-        for key in needed
-        if not entry.get(key)
-    ]
-    if missing or noun != "engines":
-        return missing
+        return model_entries.problems(entry, place)
+    if noun != "engines":
+        return []
+    if found := check(next(iter(entry["command"]), None), shapes.PROGRAM, f"{place}.command[0]"):
+        return found
+    if entry["version"] not in entry["versions"]:
+        reason, remedy = f"The engine {name} has no such version.", nearest(entry["version"], entry["versions"])
+        return [Problem("THOR-VERSION-UNKNOWN", f"{place}.version", entry["version"], reason, remedy)]
     return _kindless(entry, place) or _unbuildable(name, entry, place) or _unpinned(entry, place)
 
 
@@ -167,18 +165,11 @@ def _links(catalog: Catalog, own: Any) -> list[Problem]:
         is_own = isinstance(own, Mapping) and name in own
         place = f"thor_extra_profiles[{name!r}]" if is_own else f"profiles.yml: {name}"
         broken = False
-        for key, noun, reference in _references(profile):
-            known: Mapping[str, Any] = getattr(catalog, noun)
-            if reference in known:
-                continue
-            broken = True
-            # What is missing only because it was refused is not a problem of the profile.
-            if not catalog.is_refused(noun, reference):
-                reason = f"There is no such {noun.removesuffix('s')}."
-                problems.append(Problem(UNKNOWN[noun], f"{place}.{key}", reference, reason, nearest(reference, known)))
-        if not broken and (
-            found := _missing_file(catalog, profile, place) or _missing_version(catalog, profile, place)
-        ):
+        for key, noun, reference in references(profile):
+            if reference not in getattr(catalog, noun):
+                broken = True
+                problems += unknown(catalog, noun, reference, f"{place}.{key}")
+        if not broken and (found := missing_file(catalog, profile, place) or _missing_version(catalog, profile, place)):
             problems += found
             broken = True
         if broken:
@@ -187,20 +178,33 @@ def _links(catalog: Catalog, own: Any) -> list[Problem]:
     return problems
 
 
-def _references(profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What a profile refers to: by which key, of which noun, by which name."""
-    yield "engine", "engines", profile["engine"]
-    yield "model", "models", profile["model"]
+def references(profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What a profile or an entry of ``thor_profiles`` refers to: by which key, of which noun, by which name."""
+    for key, noun in (("engine", "engines"), ("model", "models")):
+        if profile.get(key):
+            yield key, noun, profile[key]
     for key in ("files", "files_not_thinking"):
         for name in profile.get(key) or ():
             yield key, "models", name
+    if model := (profile.get("speculative") or {}).get("model"):
+        yield "speculative.model", "models", model
+    for index, one in enumerate(profile.get("loras") or ()):
+        yield f"loras[{index}].model", "models", one["model"]
 
 
-def _missing_file(catalog: Catalog, profile: Mapping[str, Any], place: str) -> list[Problem]:
+def unknown(catalog: Catalog, noun: str, name: str, where: str) -> list[Problem]:
+    """A reference to an entry that is missing. What is missing only because it was refused is not a problem of whoever names it."""
+    if catalog.is_refused(noun, name):
+        return []
+    reason = f"There is no such {noun.removesuffix('s')}."
+    return [Problem(UNKNOWN[noun], where, name, reason, nearest(name, getattr(catalog, noun)))]
+
+
+def missing_file(catalog: Catalog, profile: Mapping[str, Any], place: str) -> list[Problem]:
     """A model that does not name the one file with which its engine is started."""
     engine, model = profile["engine"], profile["model"]
     takes_file = any("{file}" in word for word in catalog.engines[engine]["command"])
-    if not takes_file or catalog.models[model].get("file"):
+    if not takes_file or file_of(catalog.models[model]):
         return []
     reason = f"{engine} is started with a single file, and the model {model} does not name it."
     remedy = f"Name it: thor_extra_models[{model!r}].file."

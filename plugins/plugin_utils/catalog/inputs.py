@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import HUBS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import check
@@ -34,6 +35,10 @@ class Inputs:
     allow_unsafe_options: Sequence[str] = field(default_factory=list)
     ngc_registry: str = NGC
     package_locks: str = ""  # a folder on the controller; empty: none
+    hubs: Sequence[str] = field(default_factory=lambda: list(HUBS))  # those that may be asked, in this order
+    about: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # what models say of themselves, by their names
     in_doubt: frozenset[str] = frozenset()
     device_memory_gib: float = DEVICE_MEMORY_GIB
 

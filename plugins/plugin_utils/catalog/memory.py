@@ -14,42 +14,45 @@ GIB = 1024**3
 
 
 def memory_of(draft: Draft) -> Memory | None:
-    """The budget of an engine that claims a share of the device's memory; None of any other engine."""
+    """The budget of an engine that claims a share of the device's memory; None of any other engine, or while it is unknown."""
     if draft.engine.get("memory") is None:
         return None
-    spec = draft.engine["memory"]
-    return Memory(option=f"--{spec['option']}", of=spec["of"], budget_bytes=max(0, int(_budget_gib(draft) * GIB)))
+    spec, budget = draft.engine["memory"], _budget_gib(draft)
+    if budget is None:
+        return None
+    return Memory(option=f"--{spec['option']}", of=spec["of"], budget_bytes=max(0, int(budget * GIB)))
 
 
 def fraction_option(draft: Draft) -> dict[str, str]:
     """The engine's option with its share of the device's memory, where the engine has one and the budget fits."""
-    if draft.engine.get("memory") is None or not 0 < _fraction(draft) <= 1:
+    budget = None if draft.engine.get("memory") is None else _budget_gib(draft)
+    if budget is None or not 0 < (fraction := _fraction(budget, draft)) <= 1:
         return {}
-    return {draft.engine["memory"]["option"]: f"{_fraction(draft):.3f}"}
+    return {draft.engine["memory"]["option"]: f"{fraction:.3f}"}
 
 
 def budget_problems(draft: Draft) -> list[Problem]:
     """A budget that is no valid share of the device's memory."""
-    if draft.engine.get("memory") is None or fraction_option(draft):
+    spec, device = draft.engine.get("memory"), draft.inputs.device_memory_gib
+    if spec is None or (budget := _budget_gib(draft)) is None or fraction_option(draft):
         return []
-    spec, device, budget = draft.engine["memory"], draft.inputs.device_memory_gib, _budget_gib(draft)
     overhead = spec["overhead_gib"]
     reason = (
         f"{overhead:g} GiB of it are the engine's overhead, which leaves --{spec['option']} {budget:g} of the device's {device:.1f} GiB: "
-        f"a fraction of {_fraction(draft):g}. It must be above 0 and at most 1."
+        f"a fraction of {_fraction(budget, draft):g}. It must be above 0 and at most 1."
     )
     remedy = f"Choose a memory_gib between {overhead + device / 1000:.1f} and {device + overhead:.1f}."
     return [Problem("THOR-MEMORY-FRACTION", draft.where("memory_gib"), draft.setting("memory_gib"), reason, remedy)]
 
 
-def _budget_gib(draft: Draft) -> float:
-    """What is left for the engine's option once the engine's own overhead is taken off."""
-    budget: float = draft.setting("memory_gib") - draft.engine["memory"]["overhead_gib"]
-    return budget
+def _budget_gib(draft: Draft) -> float | None:
+    """What is left for the engine's option once the engine's own overhead is taken off; None while the whole is unknown."""
+    whole = draft.setting("memory_gib")
+    return None if whole is None else whole - draft.engine["memory"]["overhead_gib"]
 
 
-def _fraction(draft: Draft) -> float:
-    """The budget as a share of the device's memory, rounded down."""
+def _fraction(budget: float, draft: Draft) -> float:
+    """A budget in GiB as a share of the device's memory, rounded down."""
     device = draft.inputs.device_memory_gib
     # Floats such as 30.5 / 122 * 1000 fall a hair below what they mean.
-    return math.floor(_budget_gib(draft) / device * 1000 + 1e-9) / 1000 if device > 0 else 0
+    return math.floor(budget / device * 1000 + 1e-9) / 1000 if device > 0 else 0

@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, is_included
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, has_file
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, UrlArtifact
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact, HubArtifact, UrlArtifact
 
 MODELS = f"{MODELS_ROOT}/"
 # Options that name a file with a chat template: vLLM's and SGLang's, llama.cpp's.
@@ -56,7 +56,7 @@ def template_problems(draft: Draft) -> list[Problem]:
         )
         if not is_fetched:
             reason = "Nothing fetches this file: it is not one of the service's files and not in its model's folder."
-            remedy = "Add it to thor_extra_models (source: url) and name that entry in the profile's files (thor_extra_profiles)."
+            remedy = "Add it to thor_extra_models (url, path, file) and name that entry in the profile's files (thor_extra_profiles)."
             problems.append(Problem("THOR-TEMPLATE-MISSING", draft.where("options", option), value, reason, remedy))
     return problems
 
@@ -101,25 +101,23 @@ def _wrong(path: str, option: str, draft: Draft) -> str:
     found = posixpath.normpath(path)
     if is_hidden(found, draft.is_container):
         return "The service cannot see this path: a container sees only /models, and a unit no home folders."
+    if any(_brings(one, found) for one in (draft.artifact, *draft.files)):
+        return ""
     if option not in OTHERS and not found.startswith(MODELS):
         return "It is not below /models, where the files of services are fetched, checked and kept."
-    if found.startswith(MODELS) and not any(_brings(one, found) for one in (draft.artifact, *draft.files)):
+    if found.startswith(MODELS):
         return "Nothing fetches it: it is neither one of the model's files nor of the profile's files."
     return ""
 
 
-def _brings(artifact: HubArtifact | UrlArtifact, path: str) -> bool:
+def _brings(artifact: AnyArtifact, path: str) -> bool:
     """Whether a path is a file of the artifact, or a folder of such files."""
-    if isinstance(artifact, UrlArtifact):
-        return path == f"{artifact.path}/{artifact.file}"
-    inside = f"{path}/".removeprefix(f"{artifact.path}/")
-    if not inside:
+    if has_file(artifact, path) or (path == artifact.path and not isinstance(artifact, UrlArtifact)):
         return True
-    is_below = inside != f"{path}/"
-    return is_below and (
-        is_included(inside.rstrip("/"), artifact.include)
-        or any(pattern.startswith(inside) for pattern in artifact.include)
-    )
+    inside = f"{path}/".removeprefix(f"{artifact.path}/")
+    if not isinstance(artifact, HubArtifact) or inside == f"{path}/":
+        return False
+    return any(pattern.startswith(inside) for pattern in artifact.include)
 
 
 def _paths(value: Any, option: str) -> Iterable[str]:

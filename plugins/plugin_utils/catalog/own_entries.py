@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.images import references
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import SOURCES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 
 # What a version of an engine is made of.
@@ -45,7 +46,7 @@ def note(catalog: Catalog, data: Mapping[str, Any], extra: Mapping[str, Any]) ->
     models = {
         name
         for name, (base, _own) in _both("models", catalog, data, extra).items()
-        if any(base.get(key) != catalog.models[name].get(key) for key in ("id", "url"))
+        if any(base.get(key) != catalog.models[name].get(key) for key in SOURCES)
     }
     profiles = _both("profiles", catalog, data, extra)
     for name, profile in catalog.profiles.items():

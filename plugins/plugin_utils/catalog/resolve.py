@@ -7,11 +7,12 @@ Pure: no device, no Ansible. docs/catalog.md explains the keys of a service.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.assemble import service_of, without
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.checks import problems_of
@@ -61,7 +62,7 @@ def resolve(inputs: Inputs, catalog: Catalog) -> Resolution:
 
 
 def _not_a_list(profiles: Any, catalog: Catalog) -> Problem:
-    reason = "It must be a list of profile names, or of mappings with the key profile."
+    reason = "It must be a list of profile names, or of mappings with the key profile, or with model and engine."
     remedy = f"For example: thor_profiles: [{next(iter(catalog.profiles), 'PROFILE')}]"
     # A mapping may hold secrets.
     quoted = None if isinstance(profiles, Mapping) else profiles
@@ -69,26 +70,71 @@ def _not_a_list(profiles: Any, catalog: Catalog) -> Problem:
 
 
 def _entry(written: Any, place: str, host: Checked, catalog: Catalog) -> tuple[Draft | None, list[Problem]]:
-    """One entry with what it refers to; None where its profile is unknown. Its valid keys are used even if others are invalid."""
+    """One entry with what it refers to; None where its profile, or its model and engine, are unknown.
+
+    Its valid keys are used even if others are invalid.
+    """
     entry = {"profile": written} if isinstance(written, str) else written
     problems = check(entry, SERVICE, place)
     given = entry if isinstance(entry, Mapping) else {}
     valid = {
         key: value for key, value in given.items() if key in SERVICE_KEYS and not check(value, SERVICE_KEYS[key], "")
     }
-    name = valid.get("profile")
-    if not name:
-        return None, problems
-    if name not in catalog.profiles:
-        if not catalog.is_refused("profiles", name):
-            reason, remedy = "There is no such profile.", nearest(name, catalog.profiles)
-            problems.append(Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", name, reason, remedy))
-        return None, problems
-    invalid = set(given) & set(SERVICE_KEYS) - set(valid)
     misspelled = {closest(key, SERVICE_KEYS) or "" for key in given if key not in SERVICE_KEYS}
-    is_unsure = "version" not in valid and catalog.profiles[name]["engine"] in host.unsure_engines
+    if not isinstance(entry, Mapping):
+        return None, problems
+    engine, found = _engine_of(given, valid, misspelled, place, catalog)
+    problems += found
+    if engine is None:
+        return None, problems
+    for key, noun, name in entries.references(valid):
+        if name not in getattr(catalog, noun):
+            problems += entries.unknown(catalog, noun, name, f"{place}.{key}")
+            del valid[key.partition(".")[0].partition("[")[0]]
+    invalid = set(given) & set(SERVICE_KEYS) - set(valid)
+    is_unsure = "version" not in valid and engine in host.unsure_engines
     unclear = frozenset(invalid | misspelled | ({"version"} if is_unsure else set()))
     return draft(valid, place, unclear, host.inputs, catalog), problems
+
+
+def _engine_of(
+    given: Mapping[Any, Any], valid: Mapping[str, Any], misspelled: Collection[str], place: str, catalog: Catalog
+) -> tuple[str | None, list[Problem]]:
+    """The engine of an entry, by its profile or by itself; None where what the entry names is missing, unknown or named twice."""
+    named = [key for key in ("model", "engine") if key in given]
+    if "profile" in given:
+        if named:
+            reason = "The entry names a profile, which has a model and an engine already."
+            remedy = "Remove it, or remove profile and name both model and engine."
+            return None, [Problem("THOR-VALUE-INVALID", f"{place}.{named[0]}", valid.get(named[0]), reason, remedy)]
+        return _engine_of_profile(valid.get("profile"), place, catalog)
+    lacking = [key for key in ("model", "engine") if key not in given and key not in misspelled]
+    if "profile" in misspelled or (not named and len(lacking) < 2):
+        return None, []
+    if not named:
+        reason = "An entry names a profile, or a model and an engine."
+        return None, [Problem("THOR-KEY-MISSING", f"{place}.profile", None, reason, "Add it.")]
+    if lacking:
+        reason = "An entry without a profile names a model and the engine that serves it."
+        return None, [Problem("THOR-KEY-MISSING", f"{place}.{lacking[0]}", None, reason, "Add it.")]
+    if "model" not in valid or "engine" not in valid:
+        return None, []
+    both = {key: valid[key] for key in ("engine", "model")}
+    wrong = [one for one in entries.references(both) if one[2] not in getattr(catalog, one[1])]
+    problems = [one for key, noun, name in wrong for one in entries.unknown(catalog, noun, name, f"{place}.{key}")]
+    if not wrong:
+        problems = entries.missing_file(catalog, both, place)
+    return (None if wrong or problems else both["engine"]), problems
+
+
+def _engine_of_profile(name: str | None, place: str, catalog: Catalog) -> tuple[str | None, list[Problem]]:
+    if name in catalog.profiles:
+        engine: str = catalog.profiles[name]["engine"]
+        return engine, []
+    if name is None or catalog.is_refused("profiles", name):
+        return None, []
+    reason, remedy = "There is no such profile.", nearest(name, catalog.profiles)
+    return None, [Problem("THOR-PROFILE-UNKNOWN", f"{place}.profile", name, reason, remedy)]
 
 
 def _clashes(resolved: Sequence[tuple[Service, frozenset[str]]]) -> list[Problem]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, option_names, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import HUBS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
 TEXT, PROSE = shapes.TEXT, shapes.PROSE
@@ -20,13 +21,14 @@ NAMES = Field((list,), items=shapes.NAME)
 OPTIONS = Field((dict,), names=shapes.WRITTEN_OPTION, free=True, lines=True)
 ENVIRONMENT = Field((dict,), names=shapes.VARIABLE, values=Field((str, int, float)))
 SECRETS = Field((dict,), names=shapes.VARIABLE, values=shapes.HANDED_OVER, secret=True)
-API = Field((str,), choices=("chat", "transcription"))
+APIS = ("chat", "transcription", "embedding", "rerank")
+API = Field((str,), choices=APIS)
 ENGINE_VERSION = shapes.text(engine_version.PATTERN, "a version as the engine reports it, such as 0.33.0")
 PORT = Field((int,))  # its range has an error code of its own
 
 # Python packages that an image must have, NAME==VERSION, by the API that needs them.
 REQUIREMENTS = Field((list,), items=shapes.REQUIREMENT)
-PYTHON_PACKAGES = Field((dict,), keys={"chat": REQUIREMENTS, "transcription": REQUIREMENTS})
+PYTHON_PACKAGES = Field((dict,), keys=dict.fromkeys(APIS, REQUIREMENTS))
 # Libraries of an environment (patterns of paths in it) that must hold code for the GPU, and what is lost where others do not.
 CUDA_CODE = Field(
     (dict,),
@@ -212,23 +214,44 @@ GEOMETRY = Field(
         **dict.fromkeys(("vocabulary", "context", "draft_layers"), SIZE),
     },
 )
+REVISION = replace(
+    shapes.REVISION, types=(str, dict), keys=dict.fromkeys(HUBS, shapes.REVISION)
+)  # the same for every hub, or one for each
+# A word is an effort: what the model's template calls it.
+EFFORT = shapes.text(r"[a-z][a-z0-9_-]{0,31}", "a word such as low, medium or high")
+MODEL_THINKING = Field(
+    (str, dict),
+    pattern="never|always|switchable",
+    wants="never, always, switchable, or a mapping of argument, efforts, off and default",
+    keys={
+        "argument": needed(shapes.VARIABLE),
+        "efforts": Field((list,), required=True, items=EFFORT),
+        "off": Field((dict,), null=True, names=shapes.VARIABLE, free=True),
+        "default": Field((str, bool), pattern=EFFORT.pattern, wants=EFFORT.wants),
+    },
+)
+PARSERS = Field((dict,), names=shapes.NAME, values=shapes.NAME)  # by engine
 MODEL = Field(
     (dict,),
     keys={
-        "source": Field((str,), required=True, choices=("modelscope", "url")),
-        "id": shapes.REPOSITORY,
-        "revision": shapes.REVISION,
+        **{hub: nullable(shapes.REPOSITORY) for hub in HUBS},
+        "local": nullable(shapes.LOCAL),
+        "url": nullable(shapes.URL),
+        "revision": nullable(REVISION),
         "include": Field((list,), items=shapes.GLOB),
-        "url": shapes.URL,
-        "path": shapes.FOLDER,
+        "exclude": Field((list,), items=shapes.GLOB),
+        "path": nullable(shapes.FOLDER),
         "file": nullable(shapes.FILE),
+        "projector": nullable(shapes.FILE),
         "checksum": nullable(shapes.CHECKSUM),
         "precision": TEXT,
-        "bytes": needed(shapes.BYTES),
-        "active_bytes": shapes.BYTES,
-        "geometry": GEOMETRY,
+        "bytes": nullable(shapes.BYTES),
+        "active_bytes": nullable(shapes.BYTES),
         "estimated": SWITCH,
-        "thinking": Field((str,), choices=("switchable", "never")),
+        "geometry": nullable(GEOMETRY),
+        "context": shapes.whole(1, 10**9),
+        "parsers": Field((dict,), keys={"reasoning": PARSERS, "tools": PARSERS}),
+        "thinking": MODEL_THINKING,
         "vision": SWITCH,
         "untrained": SWITCH,
         "api": API,
@@ -250,6 +273,18 @@ STATUS = Field(
         "origin": PROSE,
     },
 )
+# How a service thinks: at all, or with which effort.
+THINKING = Field((bool, str), pattern=EFFORT.pattern, wants=f"true, false or {EFFORT.wants}")
+SPECULATIVE = Field(
+    (dict,),
+    null=True,
+    keys={
+        "method": Field((str,), required=True, choices=("eagle3", "mtp", "dspark", "dflash", "draft", "ngram")),
+        "model": shapes.NAME,
+        "tokens": shapes.whole(1, 128),
+    },
+)
+LORAS = Field((list,), items=Field((dict,), keys={"name": needed(shapes.SERVED_NAME), "model": needed(shapes.NAME)}))
 PROFILE = Field(
     (dict,),
     keys={
@@ -257,13 +292,17 @@ PROFILE = Field(
         "model": needed(shapes.NAME),
         "version": shapes.VERSION,
         "title": TEXT,
-        "served_name": needed(shapes.SERVED_NAME),
+        "served_name": shapes.SERVED_NAME,
+        "thinking": THINKING,
+        "tools": SWITCH,
+        "speculative": SPECULATIVE,
+        "loras": LORAS,
         "options": OPTIONS,
         "options_thinking": OPTIONS,
         "options_not_thinking": OPTIONS,
         "files": NAMES,
         "files_not_thinking": NAMES,
-        "memory_gib": needed(shapes.GIBIBYTES),
+        "memory_gib": shapes.GIBIBYTES,
         "start_timeout": shapes.SECONDS,
         "api": API,
         "environment": ENVIRONMENT,
@@ -278,10 +317,17 @@ PROFILE = Field(
 SERVICE = Field(
     (dict,),
     keys={
-        "profile": needed(TEXT),
+        # A profile, or a model and the engine that serves it.
+        "profile": TEXT,
+        "model": TEXT,
+        "engine": TEXT,
         "name": TEXT,
         "version": TEXT,
-        "thinking": SWITCH,
+        "thinking": THINKING,
+        "tools": SWITCH,
+        "speculative": SPECULATIVE,
+        "loras": LORAS,
+        "api": API,
         "served_name": shapes.SERVED_NAME,
         "address": TEXT,
         "port": PORT,
@@ -303,5 +349,6 @@ HOST: Mapping[str, Field] = {
     "ngc_registry": shapes.REGISTRY,
     "package_locks": shapes.text(r"(/[^\\]*)?", "an absolute path, or empty"),
     "device_memory_gib": shapes.GIBIBYTES,
+    "hubs": Field((list,), items=Field((str,), choices=tuple(HUBS))),
 }
 NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PROFILE}

@@ -93,23 +93,54 @@ class Artifact:
     """Files of one catalog model that must be on disk before the service starts."""
 
     key: str  # the model's name in the catalog
-    source: str  # the kind of source: modelscope or url
+    source: str  # the kind of source: hub, local or url
     path: str  # the folder on the device, below /models
     file: str | None  # the one file that the engine is started with, relative to path
-    bytes: int
+    projector: str | None  # the file with which the engine reads images (llama.cpp's mmproj), relative to path
+    bytes: int | None  # None where nobody has read it yet
     estimated: bool  # whether bytes is an estimate rather than the sum of a file listing
     precision: str | None
     active_bytes: int | None  # what one token of a mixture of experts reads
 
 
 @dataclass(frozen=True, kw_only=True)
+class HubSource:
+    """One hub that has the files of a model."""
+
+    hub: str  # huggingface or modelscope
+    id: str  # OWNER/NAME
+    revision: str  # a branch, a tag or a commit
+
+    def __str__(self) -> str:
+        return f"{self.id} at {self.revision}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class HubArtifact(Artifact):
     """Files from a model hub."""
 
-    id: str  # OWNER/NAME
-    revision: str
+    sources: tuple[HubSource, ...]  # at least one, in the order of thor_hubs: the first that answers is taken
     include: tuple[str, ...]  # patterns of file names
+    exclude: tuple[str, ...]  # patterns of files that are left out although include names them
     sha256: Mapping[str, str]  # by file; empty until script/lock has read them
+
+    @property
+    def id(self) -> str:
+        """OWNER/NAME on the first of its hubs."""
+        return self.sources[0].id
+
+    @property
+    def revision(self) -> str:
+        """The revision that is asked of the first of its hubs."""
+        return self.sources[0].revision
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalArtifact(Artifact):
+    """Files that somebody else has put on the device, which are read and neither changed nor removed.
+
+    ``path`` is their folder, anywhere on the device. Where a file is named, only ``file`` and ``projector`` in it are meant.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +149,27 @@ class UrlArtifact(Artifact):
 
     url: str
     checksum: str | None  # sha256:HEX or sha1:HEX
+
+
+AnyArtifact = HubArtifact | LocalArtifact | UrlArtifact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speculative:
+    """How the engine guesses tokens before the model checks them."""
+
+    method: str  # eagle3, mtp, dspark, dflash, draft or ngram
+    tokens: int | None  # guesses a step; None: the engine's own default
+    model: AnyArtifact | None  # the model that guesses; None where the model itself does, or n-grams do
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """An adapter that clients choose by its name."""
+
+    name: str
+    key: str  # the adapter's name in the catalog's models
+    path: str  # the file or folder that the engine loads, on the device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +242,7 @@ class Service:
 
     name: str
     unit: str
+    unclear: tuple[str, ...]  # keys whose intended value is unknown because what was written is refused
     profile: str
     engine: str
     version: str | None
@@ -213,17 +266,26 @@ class Service:
     working_directory: str | None  # None: one of the service's own
     secrets: tuple[str, ...]  # names of variables only: the values are in no fact
     api_key: str | None  # the one of these that holds the key which clients must send
-    model: HubArtifact | UrlArtifact
-    files: tuple[HubArtifact | UrlArtifact, ...]  # what the service needs beside its model, such as chat templates
-    api: str  # chat or transcription
+    model: AnyArtifact
+    files: tuple[AnyArtifact, ...]  # what the service needs beside its model: chat templates, the draft, adapters
+    about: (
+        Mapping[str, Any] | None
+    )  # what the model's own files say of it (module_utils/models/about.py); None while unknown
+    api: str  # chat, transcription, embedding or rerank
     api_path: str
     served_name: str
     address: str
     port: int | None
-    memory_gib: float | None
+    memory_gib: float | None  # None where nothing says yet what it needs
+    memory_parts: Mapping[str, int] | None  # its bytes by part; None where memory_gib is not computed
     memory: Memory | None  # None where the engine takes no share
+    context: int | None  # tokens that a request may have; None where nothing says it
+    sequences: int | None  # requests at once; None where nothing says it
     generation_config: GenerationConfig | None
-    thinking: bool | None  # None where the model cannot switch
+    thinking: bool | str | None  # a word is an effort, such as low; None where the model cannot switch
+    tools: bool | None  # whether clients may have it call tools; None where nobody has said so
+    speculative: Speculative | None
+    loras: tuple[Lora, ...]
     vision: Vision | None  # None where the model sees no images
     remote_media: bool | None  # whether the engine may fetch images that a client names; None where it sees none
     trained: bool  # False for a model of random weights
@@ -248,6 +310,12 @@ class Service:
             values[key] = _read(nested, facts[key])
         values["model"] = _artifact(facts["model"])
         values["files"] = tuple(_artifact(one) for one in facts["files"])
+        values["loras"] = tuple(_read(Lora, one) for one in facts["loras"])
+        if facts["speculative"] is not None:
+            draft = facts["speculative"]["model"]
+            values["speculative"] = _read(
+                Speculative, {**facts["speculative"], "model": None if draft is None else _artifact(draft)}
+            )
         values["ways"] = tuple(_read(Way, one) for one in facts["ways"])
         if facts["gpu"] is not None:
             values["gpu"] = _read(Gpu, {**facts["gpu"], "asked": _read(GpuRequest, facts["gpu"]["asked"])})
@@ -272,8 +340,13 @@ NESTED: Mapping[str, type] = {
 }
 
 
+KINDS: Mapping[str, type] = {"hub": HubArtifact, "local": LocalArtifact, "url": UrlArtifact}
+
+
 def _artifact(facts: Mapping[str, Any]) -> Any:
-    return _read(UrlArtifact if facts["source"] == "url" else HubArtifact, facts)
+    if facts["source"] == "hub":
+        facts = {**facts, "sources": [_read(HubSource, one) for one in facts["sources"]]}
+    return _read(KINDS[facts["source"]], facts)
 
 
 def _read(kind: type, facts: Mapping[str, Any] | None) -> Any:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, is_included
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, has_file
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.named_files import is_hidden
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Vision
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Vision
 
 
 def vision_of(draft: Draft) -> Vision | None:
@@ -61,9 +61,7 @@ def _wrong_projector(draft: Draft, option: str, value: Any) -> str:
     path = posixpath.normpath(draft.fill(value))
     if not path.startswith("/"):
         return "The engine would look for the projector in its own working directory, which is empty."
-    inside = path.removeprefix(f"{draft.artifact.path}/")
-    fetched = inside != path and isinstance(draft.artifact, HubArtifact) and is_included(inside, draft.artifact.include)
-    if path.startswith(f"{MODELS_ROOT}/") and not fetched:
+    if path.startswith(f"{MODELS_ROOT}/") and not has_file(draft.artifact, path):
         return "Nothing fetches this file: it is not one of the model's files."
     return ""
 

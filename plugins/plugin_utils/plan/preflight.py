@@ -195,7 +195,19 @@ def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], sett
         reason = "/proc/meminfo does not show how much memory the host has, so no budget can be checked."
         yield Problem("THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Check it on the host: cat /proc/meminfo.")
         return
+    yield from unknown_memory(services)
     yield from over_memory(services, host["memory"]["total_bytes"] / GIB, settings.memory_reserve_gib)
+
+
+def unknown_memory(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Services of which neither the catalog nor the model's own files say how much memory they need."""
+    reason = "Neither the catalog nor the model's own files say how much memory the service needs."
+    remedy = "Say it: memory_gib of the service, in GiB: the weights, the KV cache and about 2 GiB."
+    return [
+        Problem("THOR-MEMORY-UNKNOWN", f"thor_services[{one['name']!r}].memory_gib", None, reason, remedy)
+        for one in services
+        if one["memory_gib"] is None and "memory_gib" not in one["unclear"]
+    ]
 
 
 def over_memory(
@@ -230,7 +242,8 @@ def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         names.setdefault(device, []).append(f"{name} {size / 1e9:.1f} GB")
 
     for fetch in models.missing(services, host["models"]):
-        need("/models", fetch.bytes, fetch.artifact["key"])
+        if fetch.bytes is not None:  # otherwise the store compares, once it has the hub's listing
+            need("/models", fetch.bytes, fetch.artifact["key"])
     if host["disks"]["/models"].get("staged_bytes") and wanted:
         device = host["disks"]["/models"]["device"]
         wanted[device] = max(0, wanted[device] - host["disks"]["/models"]["staged_bytes"])

@@ -127,16 +127,16 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
     role = "model_store"
     due = models.missing(services, host["models"], settings.verify_checksums)
     by_source = {
-        source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("modelscope", "url")
+        source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("hub", "url", "local")
     }
-    client = bool(by_source["modelscope"] and settings.hub_client) and host.get("hub_client") != settings.hub_client
+    client = bool(by_source["hub"] and settings.hub_client) and host.get("hub_client") != settings.hub_client
     steps = (
         [Step(Kind.INSTALL, role, f"modelscope-hub {settings.hub_client}", "needed to fetch models")] if client else []
     )
     for one in due:
-        kind = Kind.FETCH if one.bytes else Kind.CHECK
+        kind = Kind.CHECK if one.bytes == 0 or one.artifact["source"] == "local" else Kind.FETCH
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
-    section = {"client": client, "models": by_source["modelscope"], "files": by_source["url"]}
+    section = {"client": client, "models": by_source["hub"], "files": by_source["url"], "local": by_source["local"]}
     return Share(role, tuple(steps), section)
 
 

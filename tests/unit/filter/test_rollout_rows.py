@@ -14,7 +14,7 @@ NEW = {
     "name": "chat",
     "engine": "llama.cpp",
     "version": "0c1e570",
-    "model": {"id": "a/next", "key": "next", "revision": "master"},
+    "model": {"key": "next", "sources": [{"hub": "modelscope", "id": "a/next", "revision": "master"}]},
 }
 FACTS = {
     "thor_services": [NEW],

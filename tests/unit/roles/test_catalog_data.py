@@ -20,6 +20,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files a
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import builds
 
+# The version that the post ran; its profiles name it.
+POST_VERSION = "25.10"
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "roles" / "catalog" / "files"
 POST = yaml.safe_load(Path(__file__).with_name("reference_post.yml").read_text(encoding="utf-8"))
@@ -206,7 +208,7 @@ ENGINES_OF_THE_POST = {"vllm": "25.10", "sglang": "25.10", "llama.cpp": DATA["en
 
 @pytest.mark.parametrize("row", POST["table"], ids=lambda row: row["id"])
 def test_the_catalog_yields_every_row_of_the_posts_table(row: dict[str, Any]) -> None:
-    (key,) = [key for key, model in CATALOG.models.items() if model.get("id") == row["id"]]
+    (key,) = [key for key, model in CATALOG.models.items() if model.get("modelscope") == row["id"]]
     assert CATALOG.models[key]["precision"] == row["precision"]
     (held,) = [held for held in REFERENCE["table"] if held["model"] == key]
     for engine, version in ENGINES_OF_THE_POST.items():
@@ -230,14 +232,14 @@ def test_the_table_has_exactly_the_posts_rows() -> None:
 
 @pytest.mark.parametrize("other", POST["others"], ids=lambda other: other["id"])
 def test_models_outside_the_posts_table_have_a_profile(other: dict[str, str]) -> None:
-    (key,) = [key for key, model in CATALOG.models.items() if model.get("id") == other["id"]]
+    (key,) = [key for key, model in CATALOG.models.items() if model.get("modelscope") == other["id"]]
     assert [name for name, one in CATALOG.profiles.items() if (one["model"], one["engine"]) == (key, other["engine"])]
 
 
 def test_engines_are_installed_as_in_the_post() -> None:
     for engine, image in POST["images"].items():
         found = CATALOG.engines[engine]
-        version = found["versions"][found["version"]]
+        version = found["versions"][POST_VERSION]
         assert (version["image"], version["environment"]) == (image, {POST["environment"][engine]: "true"})
     for engine, address in POST["sources"].items():
         assert CATALOG.engines[engine]["source"] == {"git": address}

@@ -129,9 +129,8 @@ def folder(tmp_path: Path, hub: Hub) -> Path:
         },
     }
     models = {
-        "model": {"source": "modelscope", "id": "Owner/Name", "include": ["*.json", "model.gguf"]},
+        "model": {"modelscope": "Owner/Name", "include": ["*.json", "model.gguf"]},
         "template": {
-            "source": "url",
             "url": f"{hub.url}/template.jinja",
             "checksum": None,
             "bytes": 40,

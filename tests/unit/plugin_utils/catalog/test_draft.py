@@ -54,7 +54,7 @@ def test_what_does_not_change_what_runs_leaves_the_statement_in_force() -> None:
 
 def test_the_catalogs_statements_do_not_cover_another_model_under_the_same_name() -> None:
     assert state("qwen3-8b-vllm", models={"qwen3-8b": {"bytes": 18000}}) == "works"
-    assert state("qwen3-8b-vllm", models={"qwen3-8b": {"id": "me/Mine", "bytes": 1}}) == "untested"
+    assert state("qwen3-8b-vllm", models={"qwen3-8b": {"modelscope": "me/Mine", "bytes": 1}}) == "untested"
     assert state("qwen3-8b-vllm", profiles={"qwen3-8b-vllm": {"model": "qwen3-8b-fp4"}}) == "untested"
 
 

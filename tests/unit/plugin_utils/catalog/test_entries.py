@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from real_catalog import CHAT, only, run
 
-MODEL = {"source": "modelscope", "bytes": 1}
+MODEL = {"bytes": 1}
 PROFILE = {"engine": "vllm", "model": "qwen3-8b", "served_name": "q", "memory_gib": 30}
 P, V = "thor_extra_profiles['p']", "thor_extra_engines['vllm']"
-ADAPTER = {"source": "url", "url": "https://example.org/a.gguf", "path": "adapters", "file": "a.gguf", "bytes": 5}
+ADAPTER = {"url": "https://example.org/a.gguf", "path": "adapters", "file": "a.gguf", "bytes": 5}
 
 
 @pytest.mark.parametrize(
     ("extra", "code", "variable", "words"),
     [
-        ({"models": {"m": MODEL | {"idd": "a/b"}}}, "THOR-KEY-UNKNOWN", "thor_extra_models['m'].idd", "'id'"),
-        ({"models": {"m": MODEL}}, "THOR-KEY-MISSING", "thor_extra_models['m'].id", "needs"),
-        ({"models": {"m": MODEL | {"source": "ftp"}}}, "THOR-VALUE-INVALID", "thor_extra_models['m'].source", "url"),
+        ({"models": {"m": MODEL | {"urll": "a/b"}}}, "THOR-KEY-UNKNOWN", "thor_extra_models['m'].urll", "'url'"),
+        ({"models": {"m": MODEL}}, "THOR-KEY-MISSING", "thor_extra_models['m']", "huggingface"),
         ({"models": ["m"]}, "THOR-TYPE-INVALID", "thor_extra_models", "mapping"),
         ({"profiles": {"p": PROFILE | {"engine": "vlm"}}}, "THOR-ENGINE-UNKNOWN", f"{P}.engine", "'vllm'"),
         ({"profiles": {"p": PROFILE | {"model": "qwen3-8"}}}, "THOR-MODEL-UNKNOWN", f"{P}.model", "'qwen3-8b'"),

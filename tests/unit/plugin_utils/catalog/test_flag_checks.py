@@ -11,8 +11,8 @@ from real_catalog import codes, only, run
 
 
 def test_a_version_without_a_list_of_options_is_left_to_the_device() -> None:
-    extra = {"engines": {"vllm": {"version": "99.1", "versions": {"99.1": {"image": "mine:1"}}}}}
-    result = run({"profile": "qwen3-8b-vllm", "options": {"nosuch": 1}}, extra=extra)
+    extra = {"engines": {"vllm": {"versions": {"99.1": {"image": "mine:1"}}}}}
+    result = run({"profile": "qwen3-8b-vllm", "version": "99.1", "options": {"nosuch": 1}}, extra=extra)
     (service,) = result.services
     assert (result.problems, service.flags_checked, service.parser) == ([], False, "vllm")
     (built,) = run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "version": "4227c9b"}).services

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from real_catalog import CHAT, only, run
 
-ADAPTER = {"source": "url", "url": "https://example.org/a.gguf", "path": "adapters", "file": "a.gguf", "bytes": 5}
-FOLDER = {"source": "modelscope", "id": "me/lora", "bytes": 5}
+ADAPTER = {"url": "https://example.org/a.gguf", "path": "adapters", "file": "a.gguf", "bytes": 5}
+FOLDER = {"modelscope": "me/lora", "bytes": 5}
 LLAMA = "/models/Qwen/Qwen3-8B-GGUF"
 
 

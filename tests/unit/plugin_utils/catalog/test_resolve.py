@@ -58,7 +58,7 @@ def test_an_engine_version_for_the_host_and_for_one_service() -> None:
     [
         ("qwen3-8b-q5-k-m-llama-cp", "THOR-PROFILE-UNKNOWN", "thor_profiles[0].profile", CHAT),
         ({"profile": CHAT, "prt": 1}, "THOR-KEY-UNKNOWN", "thor_profiles[0].prt", "'port'"),
-        ({"name": "x"}, "THOR-KEY-MISSING", "thor_profiles[0].profile", "required"),
+        ({"name": "x"}, "THOR-KEY-MISSING", "thor_profiles[0].profile", "a model and an engine"),
         ({"profile": CHAT, "port": "8000"}, "THOR-TYPE-INVALID", "thor_profiles[0].port", "whole number"),
         ({"profile": CHAT, "port": True}, "THOR-TYPE-INVALID", "thor_profiles[0].port", "whole number"),
         (7, "THOR-TYPE-INVALID", "thor_profiles[0]", "mapping"),

@@ -24,7 +24,7 @@ FILES = ROOT / "roles" / "catalog" / "files"
 CHAT = "qwen3-8b-q5-k-m-llama-cpp"
 FP4 = "qwen3-8b-fp4-vllm"
 EVIL = "evil\n[Service]\nExecStartPre=+/usr/bin/touch /root/pwned\n#"
-MODEL = {"source": "modelscope", "id": "a/b", "file": "c.gguf", "bytes": 1}
+MODEL = {"modelscope": "a/b", "file": "c.gguf", "bytes": 1}
 PROFILE = {"engine": "llama.cpp", "model": "qwen3-8b-q5-k-m", "served_name": "q", "memory_gib": 30}
 ENGINE = {
     "role": "llama_cpp",
@@ -230,7 +230,7 @@ def test_entries_must_be_a_mapping(own: Any) -> None:
 
 
 def test_an_engine_that_is_started_with_a_file_needs_a_model_that_names_one() -> None:
-    models = {"m": {"source": "modelscope", "id": "a/b", "bytes": 1}}
+    models = {"m": {"modelscope": "a/b", "bytes": 1}}
     problem = run(extra={"models": models, "profiles": {"p": {**PROFILE, "model": "m"}}}).problems[0]
     assert (problem.code, problem.variable) == ("THOR-KEY-MISSING", "thor_extra_profiles['p'].model")
     assert "thor_extra_models['m'].file" in problem.remedy

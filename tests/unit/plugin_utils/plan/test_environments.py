@@ -36,7 +36,7 @@ PACKAGES = {
 TORCH = "lib/python3.12/site-packages/torch/lib/libtorch_cuda.so"
 CODE = {"machine_code": {"sm_110": 1}, "ptx": {}, "runs": True}
 PROOF = {"libraries": {TORCH: CODE}, "runs": [TORCH], "lacks": []}
-MODEL = {"source": "modelscope", "id": "a/b", "revision": "master", "include": ["x.gguf"], "intact": True}
+MODEL = {"source": "hub", "hub": "modelscope", "id": "a/b", "revision": "master", "include": ["x.gguf"], "intact": True}
 
 
 def vllm(**changes: Any) -> dict[str, Any]:

@@ -10,11 +10,12 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import absence, merge, missing
 
+SOURCE = {"hub": "modelscope", "id": "a/b", "revision": "master"}
 MODEL: dict[str, Any] = {
     "key": "m",
-    "source": "modelscope",
-    "id": "a/b",
-    "revision": "master",
+    "source": "hub",
+    "sources": [SOURCE],
+    "exclude": [],
     "include": ["x.gguf"],
     "path": "/models/a/b",
     "sha256": {},
@@ -54,7 +55,9 @@ def test_services_share_what_is_the_same() -> None:
     assert MODEL["include"] == ["x.gguf"]
 
 
-@pytest.mark.parametrize(("one", "change"), [(MODEL, {"revision": "v2"}), (FILE, {"checksum": None})])
+@pytest.mark.parametrize(
+    ("one", "change"), [(MODEL, {"sources": [{**SOURCE, "revision": "v2"}]}), (FILE, {"checksum": None})]
+)
 def test_artifacts_that_exclude_each_other_are_reported(one: dict[str, Any], change: dict[str, Any]) -> None:
     _artifacts, problems = merge([service("one", one), service("two", one | change)])
     assert [problem.code for problem in problems] == ["THOR-MODEL-CONFLICT"]
@@ -68,8 +71,8 @@ def test_artifacts_that_exclude_each_other_are_reported(one: dict[str, Any], cha
         ({"include": ["*.json"]}, True),
         ({"include": ["c.json"]}, True),
         ({"include": ["*.bin"]}, False),
-        ({"revision": "v2"}, False),
-        ({"id": "a/c"}, False),
+        ({"sources": [{**SOURCE, "revision": "v2"}]}, False),
+        ({"sources": [{**SOURCE, "id": "a/c"}]}, False),
         ({"sha256": {"x.gguf": "1"}}, False),
     ],
 )

@@ -53,7 +53,14 @@ def steps(found: Plan) -> list[tuple[str, str, str]]:
 
 def settled() -> dict[str, Any]:
     """A host that has everything that SERVICE needs."""
-    model = {"source": "modelscope", "id": "a/b", "revision": "master", "include": ["x.gguf"], "intact": True}
+    model = {
+        "source": "hub",
+        "hub": "modelscope",
+        "id": "a/b",
+        "revision": "master",
+        "include": ["x.gguf"],
+        "intact": True,
+    }
     return {
         **OBSERVED,
         "builds": made(),

@@ -222,7 +222,7 @@ def test_without_root_that_is_what_is_said_and_not_what_cannot_be_seen() -> None
 
 def built(**changes: Any) -> dict[str, Any]:
     """A host that has everything."""
-    model = {**{key: ARTIFACT[key] for key in ("source", "id", "revision", "include")}, "intact": True}
+    model = {**ARTIFACT["sources"][0], "source": "hub", "include": ARTIFACT["include"], "intact": True}
     return host(**{"builds": made(), "models": {"/models/a/b": model}, **changes})
 
 
