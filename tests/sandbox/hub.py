@@ -24,7 +24,7 @@ import numpy
 import numpy.typing
 import yaml
 
-from tests.sandbox import speech, vision
+from tests.sandbox import bag_of_words, speech, vision
 from tests.sandbox.publish import link_or_copy, publish, sha256
 
 Matrix = numpy.typing.NDArray[numpy.float32]
@@ -87,7 +87,7 @@ def pieces(text: str, used: set[str]) -> list[str]:
     return cut
 
 
-def make_language_model(path: Path, answer: str, seed: int) -> None:
+def make_language_model(path: Path, answer: str, seed: int, layers: int = LAYERS) -> None:
     """Write a GGUF file of about 6 MB (Q8_0) that says `answer`, after `THOUGHT` if the template lets it think."""
     alphabet = byte_alphabet()
 
@@ -119,7 +119,7 @@ def make_language_model(path: Path, answer: str, seed: int) -> None:
     writer.add_name("tiny stand-in of the sandbox")
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
+    writer.add_block_count(layers)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
@@ -150,7 +150,7 @@ def make_language_model(path: Path, answer: str, seed: int) -> None:
         writer.add_tensor(f"{name}.weight", numpy.ones(size, dtype=numpy.float32))
 
     matrix("token_embd", embedding)
-    for layer in range(LAYERS):
+    for layer in range(layers):
         block = f"blk.{layer}"
         ones(f"{block}.attn_norm", WIDTH)
         ones(f"{block}.ffn_norm", WIDTH)
@@ -293,6 +293,17 @@ def make_all(www: Path, scratch: Path) -> None:
     link_or_copy(str(tiny / "tiny-q8_0.gguf"), str(sighted / "tiny-q8_0.gguf"))
     vision.make_projector(sighted / "mmproj-tiny.gguf", WIDTH, seed=3)
     publish(www, "sandbox/tiny-vision-GGUF", "master", sighted)
+
+    # It drafts for the first one: the same tokens and the same sentence, with half the layers.
+    draft = scratch / "draft"
+    draft.mkdir()
+    make_language_model(draft / "tiny-draft-q8_0.gguf", ANSWER, seed=4, layers=1)
+    publish(www, "sandbox/tiny-draft-GGUF", "master", draft)
+    for name, rerank in (("embedding", False), ("reranker", True)):
+        folder = scratch / name
+        folder.mkdir()
+        bag_of_words.make_model(folder / f"tiny-{name}.gguf", byte_alphabet(), rerank)
+        publish(www, f"sandbox/tiny-{name}-GGUF", "master", folder)
 
     # A real one, which understands speech.
     (sdist,) = (www / "sources").glob("pywhispercpp-*.tar.gz")
