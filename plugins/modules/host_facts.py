@@ -43,6 +43,7 @@ attributes:
   action:
     description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets).
 notes:
+  - Reads what a model says of itself once, and keeps it in C(/var/lib/thor/about). Check mode does not write there.
   - Needs root to see which process listens on a port.
 """
 
@@ -87,7 +88,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = observe(module.params["facts_root"], module.params["secrets_key"], module.params["secrets"])
+    keep = not module.check_mode
+    found = observe(module.params["facts_root"], module.params["secrets_key"], module.params["secrets"], keep=keep)
     records.tell(module)
     module.exit_json(changed=False, ansible_facts={"thor_host": found})
 

@@ -48,8 +48,13 @@ THOR_COMPATIBLE = "nvidia,tegra264"
 JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
 
 
-def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Everything that plan and roles want to know about this host. Read-only. ``secrets``: see SecretFiles.observe."""
+def observe(
+    facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, str] | None = None, keep: bool = False
+) -> dict[str, Any]:
+    """Everything that plan and roles want to know about this host.
+
+    ``secrets``: see SecretFiles.observe. ``keep``: write down what models say of themselves; otherwise nothing is written.
+    """
     root = Path(facts_root) if facts_root else None
     disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
     disks["/models"]["staged_bytes"] = _staged_bytes()
@@ -77,7 +82,7 @@ def observe(facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, s
         "environments": environments.environments(ENGINES),
         "python": environments.python(),
         "flags": kept_flags.observe(record.digests(record.read_record())),
-        "models": models.observe(MODELS),
+        "models": models.observe(MODELS, keep),
         "units": _units(serving.units),
         "serving": serving.facts(),
         "secrets": SecretFiles().observe(secrets_key, secrets or {}),

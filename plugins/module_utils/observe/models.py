@@ -1,30 +1,37 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The models that a host has: one stat a file, and no content is read."""
+"""The models that a host has: one stat a file. What a model says of itself is read once and then kept (models/kept_about.py)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import kept_about
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
 
 MODELS = Path("/models")
 
 
-def observe(root: Path = MODELS) -> dict[str, Any]:
-    """Models with a manifest, by path. ``intact``: every file has the size and time that the manifest records."""
+def observe(root: Path = MODELS, keep: bool = False) -> dict[str, Any]:
+    """Models with a manifest, by path. ``intact``: every file has the size and time that the manifest records.
+
+    ``about``: what the model says of itself, by the file that an engine is started with. ``keep``: write down what was read.
+    """
     found: dict[str, Any] = {}
     for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
         for path in root.glob(pattern):
             manifest = read_manifest(path.parent)
             if manifest is not None:
-                found[str(path.parent)] = _entry(path.parent, manifest)
+                found[str(path.parent)] = _entry(path.parent, manifest, keep)
+    if keep:
+        kept_about.prune(found)
     return found
 
 
-def _entry(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+def _entry(folder: Path, manifest: dict[str, Any], keep: bool) -> dict[str, Any]:
     files: dict[str, Any] = manifest["files"]
+    is_whole = all(is_intact(folder / name, one) for name, one in files.items())
     return {
         "source": manifest.get("source"),
         "id": manifest.get("id"),
@@ -32,6 +39,7 @@ def _entry(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         "include": manifest.get("include"),
         "lock": manifest.get("lock"),
         "bytes": sum(one["size"] for one in files.values()),
-        "intact": all(is_intact(folder / name, one) for name, one in files.items()),
+        "intact": is_whole,
         "files": sorted(files)[:50],
+        "about": kept_about.observe(folder, files, keep) if is_whole else {},
     }
