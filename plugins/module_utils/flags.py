@@ -13,7 +13,8 @@ An option's key is its first long spelling; ``aliases`` holds the others, short 
 ``optional`` may also stand without its value. Lists of vLLM and SGLang (real_parser.py) name the ``package`` that was
 asked, and say more of some options, because their parsers let more through than the engines bear: ``kind`` is ``json``,
 ``fraction`` (above 0, at most 1), ``count`` (above 0; with ``auto`` -1 and "auto" too), ``whole`` or ``number``; ``choices`` of
-``--quantization`` are the engine's registry of methods.
+``--quantization``, ``--tool-call-parser`` and ``--reasoning-parser`` are its registries. ``methods`` are the methods of speculative
+decoding that an option takes (``--speculative-config``, ``--speculative-algorithm``, ``--spec-type``).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ SPELLINGS = {
     "off": ("off", "disabled", "false", "0"),
     "auto": ("auto", "-1"),
 }
+# Its hint is the list of methods (common_speculative_all_types_str).
+SPECULATION = "--spec-type"
 REMOVED = "the argument has been removed."
 
 _NAME = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
@@ -77,6 +80,8 @@ def _parse_llama(text: str) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
             "negation": negation,
             "choices": _choices(hint, help_text),
         }
+        if key == SPECULATION and "," in hint:  # several may be given, with commas between them
+            options[key]["methods"] = hint.split(",")
     return options, removed
 
 

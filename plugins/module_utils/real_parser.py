@@ -28,6 +28,7 @@ import re
 import sys
 import traceback
 import types
+import typing
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ COUNTS = {
 }
 # SGLang accepts these as text and parses them as JSON later: json.loads(server_args.preferred_sampling_params) and the like.
 LOADED_AS_JSON = re.compile(r"json\.loads\(\s*(?:\w+\.)?(?:server_args\.)?(\w+)\s*\)")
+# The options whose value names a method of speculative decoding; a list has their "methods".
+SPECULATION = ("--speculative-config", "--speculative-algorithm")
 # GPU kernels and image codecs: SGLang imports them beside its options and its chat API. None of them is called here.
 KERNELS = ("triton", "sgl_kernel", "flashinfer", "torchvision")
 
@@ -192,7 +195,7 @@ def dump(engine: str) -> dict[str, Any]:
     parser = build(engine)
     options: dict[str, dict[str, Any]] = {}
     removed: dict[str, str] = {}
-    registry = _quantizations() if engine == "vllm" else None
+    registries = _registries(engine)
     json_names = _json_names() if engine == "sglang" else set()
     for action in parser._actions:
         names = [name for name in action.option_strings if name.startswith("--")]
@@ -212,9 +215,10 @@ def dump(engine: str) -> dict[str, Any]:
             "negation": negations[0] if negations else None,
             "choices": [str(choice) for choice in action.choices] if action.choices else None,
         }
-        if key == "--quantization" and registry:
-            entry["choices"] = registry
+        entry["choices"] = registries.get(key) or entry["choices"]
         entry.update(_kind(action, engine, json_names))
+        if key in SPECULATION:
+            entry["methods"] = entry["choices"] or _methods(engine)
         options[key] = entry
     return {"engine_version": version(engine), "options": options, "removed": removed}
 
@@ -225,11 +229,43 @@ def _takes(action: argparse.Action) -> str:
     return {None: "value", 1: "value", "?": "optional"}.get(action.nargs, "many")
 
 
-def _quantizations() -> list[str]:
-    """vLLM's registry of methods. Its parser accepts any word, because plugins may register more."""
-    return [
-        str(name) for name in importlib.import_module("vllm.model_executor.layers.quantization").QUANTIZATION_METHODS
-    ]
+def _registries(engine: str) -> dict[str, list[str]]:
+    """What vLLM keeps in registries, by option: its parser accepts any word, because plugins may register more."""
+    if engine == "sglang":
+        return {}
+    quantization = importlib.import_module("vllm.model_executor.layers.quantization")
+    tools = _optional("ToolParserManager", "vllm.tool_parsers", "vllm.entrypoints.openai.tool_parsers")
+    found = {"tool_parsers": tools, "reasoning_parsers": _optional("ReasoningParserManager", "vllm.reasoning")}
+    # Also those whose code has not been imported yet; 0.10.2 imports all of them.
+    names = [sorted({*getattr(one, key, ()), *getattr(one, "lazy_parsers", ())}) for key, one in found.items()]
+    known = [str(name) for name in quantization.QUANTIZATION_METHODS]
+    return {"--quantization": known, "--tool-call-parser": names[0], "--reasoning-parser": names[1]}
+
+
+def _optional(name: str, *modules: str) -> Any:
+    """The same as ``first``, or None: a version that keeps it elsewhere says itself what it does not know."""
+    with contextlib.suppress(ImportError, SystemExit):
+        return first(name, *modules)
+
+
+def _methods(engine: str) -> list[str] | None:
+    """The methods of speculative decoding; None where this version keeps them elsewhere."""
+    if engine == "vllm":
+        known = _optional("SpeculativeMethod", "vllm.config.speculative", "vllm.config")
+        return sorted(map(str, _literals(known))) or None
+    # Versions whose parser does not say. NEXTN is another name (_RESERVED_ALIASES), NONE the absence of all of them.
+    known = _optional("SpeculativeAlgorithm", "sglang.srt.speculative.spec_info")
+    others = _optional("_RESERVED_ALIASES", "sglang.srt.speculative.spec_registry") or ()
+    return sorted({*getattr(known, "__members__", ()), *others} - {"NONE"}) or None
+
+
+def _literals(kind: Any) -> Iterable[Any]:
+    """The values of a Literal, which may hold others."""
+    for value in typing.get_args(kind):
+        if typing.get_args(value):
+            yield from _literals(value)
+        else:
+            yield value
 
 
 def _json_names() -> set[str]:

@@ -53,9 +53,20 @@ def flag_problems(draft: Draft) -> list[Problem]:
     theirs = (label, inherited_place, *more[2:])
     return [
         *twice_problems(draft),
-        *options.check(own, draft.flags, _reserved(fixed, draft), *more),
-        *options.check(inherited, draft.flags, _reserved(ours, draft), *theirs),
+        *options.check(own, _flags(draft), _reserved(fixed, draft), *more),
+        *options.check(inherited, _flags(draft), _reserved(ours, draft), *theirs),
     ]
+
+
+def _flags(draft: Draft) -> options.Flags:
+    """The version's options. A plugin may bring parsers that its list lacks."""
+    flags = draft.flags or {}
+    open_ended = {
+        f"--{option}": {**flags[f"--{option}"], "choices": None}
+        for option, plugin in (draft.engine.get("parser_plugins") or {}).items()
+        if f"--{option}" in flags and draft.option(plugin)
+    }
+    return {**flags, **open_ended}
 
 
 def twice_problems(draft: Draft) -> list[Problem]:

@@ -79,6 +79,8 @@ ENGINE = Field(
         "option_names": Field((list,), items=Field((str,), choices=(option_names.UNDERSCORES, option_names.DOTTED))),
         # Options that name the model or its place, each with what a person sets instead.
         "reserved_options": Field((dict,), names=shapes.OPTION, values=TEXT),
+        # Options whose value must be in the list, unless another one brings more.
+        "parser_plugins": Field((dict,), names=shapes.OPTION, values=shapes.OPTION),
         "successors": Field((dict,), names=shapes.OPTION, values=TEXT),
         "api": needed(API),
         "api_path": shapes.URL_PATH,

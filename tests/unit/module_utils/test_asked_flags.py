@@ -29,8 +29,19 @@ VLLM = {
     "utils/__init__.py": "",
     "utils/argparse_utils.py": "from argparse import ArgumentParser as FlexibleArgumentParser\n",
     "model_executor/layers/quantization.py": "QUANTIZATION_METHODS = ['fp8', 'awq']\n",
+    "tool_parsers/__init__.py": """\
+        class ToolParserManager:
+            tool_parsers = {}
+            lazy_parsers = {"hermes": ("x", "y"), "qwen3_coder": ("x", "z")}
+        """,
+    "config/speculative.py": """\
+        from typing import Literal
+        Heads = Literal["mtp", "eagle3"]
+        SpeculativeMethod = Literal["ngram", Heads]
+        """,
     "entrypoints/common/cli_args.py": """\
         import argparse
+        import json
         from vllm import platforms
         def make_arg_parser(parser):
             if not platforms.current_platform.device_type:
@@ -41,6 +52,9 @@ VLLM = {
             parser.add_argument("--quantization", "-q")
             parser.add_argument("--gpu-memory-utilization", type=float)
             parser.add_argument("--max-num-seqs", type=int)
+            parser.add_argument("--tool-call-parser")
+            parser.add_argument("--reasoning-parser")
+            parser.add_argument("--speculative-config", type=json.loads)
             parser.add_argument("--enforce-eager", action=argparse.BooleanOptionalAction)
             return parser
         """,
@@ -94,6 +108,10 @@ def test_an_engine_says_what_it_knows_and_what_it_refuses(place: Path, kept: Pat
     assert answer["options"]["--dtype"] == {"choices": ["auto", "half"]}
     assert answer["options"]["--quantization"] == {"aliases": ["-q"], "choices": ["fp8", "awq"]}
     assert answer["options"]["--gpu-memory-utilization"] == {"kind": "fraction"}
+    # From the engine's registries; this one has no parsers of reasoning where others keep them.
+    assert answer["options"]["--tool-call-parser"] == {"choices": ["hermes", "qwen3_coder"]}
+    assert answer["options"]["--reasoning-parser"] == {}
+    assert answer["options"]["--speculative-config"] == {"kind": "json", "methods": ["eagle3", "mtp", "ngram"]}
     assert answer["options"]["--max-num-seqs"] == {"kind": "count"}
     assert answer["options"]["--enforce-eager"] == {"takes": "none", "negation": "--no-enforce-eager"}
     assert set(answer["errors"]) == {"bad", "unknown"}  # argparse lets an abbreviation pass

@@ -76,7 +76,7 @@ def entry(
         ("--control-vector-layer-range", entry([], "many")),
         ("--cpu-strict", entry([], choices=["0", "1"])),
         ("--poll", entry([])),
-        ("--spec-type", entry([])),
+        ("--spec-type", {**entry([]), "methods": ["none", "draft-simple", "ngram-mod"]}),
         ("--pooling", entry([], choices=["none", "mean", "cls", "last", "rank"])),
         ("--mmproj-auto", entry(["--no-mmproj-auto"], "none", "--no-mmproj")),
     ],

@@ -89,3 +89,73 @@ def test_a_list_that_is_not_stored_is_refused_with_those_that_are() -> None:
     where = "thor_extra_engines['vllm'].versions['mine'].flags"
     assert (problem.code, problem.variable, problem.value) == ("THOR-VALUE-INVALID", where, "0.1")
     assert "0.20.1" in problem.remedy and "0.5.3" not in problem.remedy, "those of this engine"
+
+
+@pytest.mark.parametrize("option", ["tool-call-parser", "reasoning-parser", "--tool_call_parser"])
+def test_a_parser_that_the_version_lacks_is_refused(option: str) -> None:
+    entry = {"profile": "qwen3-8b-vllm", "version": "0.33.0", "options": {option: "qwen3coder"}}
+    problem = only(run(entry))
+    assert (problem.code, problem.variable) == ("THOR-FLAG-VALUE", f"thor_profiles[0].options[{option!r}]")
+    assert "qwen3" in problem.remedy
+
+
+def test_a_plugin_may_bring_other_parsers() -> None:
+    more = {"tool-call-parser": "mine", "tool-parser-plugin": "/models/mine.py"}
+    entry = {"profile": "qwen3-8b-vllm", "version": "0.33.0", "options": more}
+    assert not run(entry, allow_unsafe_options=["tool-parser-plugin"]).problems
+    other = {**entry, "options": {**more, "reasoning-parser": "mine"}}
+    assert codes(run(other, allow_unsafe_options=["tool-parser-plugin"])) == ["THOR-FLAG-VALUE"]
+
+
+def test_two_names_of_one_option_are_refused() -> None:
+    entry = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "options": {"c": 4096, "ctx-size": 8192}}
+    problem = only(run(entry))
+    assert (problem.code, problem.variable) == ("THOR-FLAG-TWICE", "thor_profiles[0].options['ctx-size']")
+    assert "--c " in problem.reason or "-c " in problem.reason
+    # The profile's own gives way instead: ctx-size 0.
+    (service,) = run({**entry, "options": {"c": 4096}}).services
+    assert "--ctx-size" not in service.argv and service.argv[service.argv.index("-c") + 1] == "4096"
+
+
+@pytest.mark.parametrize(
+    ("profile", "option", "key"),
+    [
+        ("qwen3-8b-q5-k-m-llama-cpp", "hf", "huggingface"),
+        ("qwen3-8b-q5-k-m-llama-cpp", "-hff", "file"),
+        ("qwen3-8b-q5-k-m-llama-cpp", "m", "another profile"),
+        ("qwen3-8b-q5-k-m-llama-cpp", "a", "served_name"),
+        ("qwen3-8b-vllm", "model", "model"),
+        ("qwen3-8b-vllm", "served_model_name", "served_name"),
+    ],
+)
+def test_what_names_the_model_is_set_by_a_key(profile: str, option: str, key: str) -> None:
+    problem = only(
+        run(
+            {
+                "profile": profile,
+                "version": {"qwen3-8b-vllm": "0.33.0"}.get(profile, "0c1e570"),
+                "options": {option: "x/y"},
+            }
+        )
+    )
+    assert problem.code == "THOR-FLAG-RESERVED" and key in problem.remedy
+
+
+def test_an_option_of_an_earlier_version_names_its_successor() -> None:
+    problem = only(run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "options": {"no-mmap": True}}))
+    assert (problem.code, problem.remedy) == ("THOR-FLAG-UNKNOWN", "Write load-mode: none.")
+    old = run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "version": "49bfdde", "options": {"no-mmap": True, "fa": True}})
+    assert not old.problems
+    assert old.services[0].argv[-3:] == ("--no-mmap", "-fa", "on")
+
+
+def test_secrets_and_unsafe_options_are_found_under_every_name() -> None:
+    short = {"profile": "qwen3-8b-q5-k-m-llama-cpp", "options": {"hft": "hf_abcdefgh", "ag": True}}
+    assert sorted(codes(run(short))) == ["THOR-OPTION-UNSAFE", "THOR-SECRET-PLAIN"]
+    dotted = {"profile": "qwen3-8b-vllm", "version": "0.33.0", "options": {"compilation_config.backend": "my.module"}}
+    assert codes(run(dotted)) == ["THOR-OPTION-UNSAFE"]
+
+
+def test_layers_that_a_short_option_keeps_off_the_gpu_are_known() -> None:
+    (service,) = run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "options": {"ngl": 7}}).services
+    assert service.gpu is not None and service.gpu.asked.layers == {"-ngl 7": 7}
