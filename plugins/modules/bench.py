@@ -19,6 +19,8 @@ description:
   - A chat service gets random prompts and generates a fixed number of tokens, for one client and for several at once. The module records
     time to first token, time per token and decode rate, and the speed that the engine itself reports.
   - A transcription service gets a recording; the module records its real-time factor.
+  - An embedding or a rerank service gets random documents; the module records documents per second.
+  - Of a service that speculates the module records how many of the drafted tokens the model has accepted, as far as the engine says so.
   - Power mode, clocks, memory, temperatures and MIG are recorded too.
   - A service that fails, hangs or dies is reported as such. The others are still measured, and the module does not fail.
   - The work runs as a job under its own systemd unit, which outlives a lost connection.
@@ -69,6 +71,14 @@ options:
     description: Length of the recording in seconds.
     type: float
     default: 30
+  documents:
+    description: Documents in each request to an embedding or a rerank service.
+    type: int
+    default: 16
+  document_tokens:
+    description: Length of such a document, in tokens as the service counts them.
+    type: int
+    default: 256
   tools:
     description: Whether to run the engines' own tools (llama-bench) too, if there is enough memory.
     type: bool
@@ -139,6 +149,8 @@ ARGUMENTS: dict[str, Any] = {
     "audio_file": {"type": "path"},
     "audio": {"type": "str"},
     "audio_seconds": {"type": "float", "default": 30},
+    "documents": {"type": "int", "default": 16},
+    "document_tokens": {"type": "int", "default": 256, "no_log": False},
     "tools": {"type": "bool", "default": True},
     "request_timeout": {"type": "float", "default": 600},
     "timeout": {"type": "int", "default": 14400},

@@ -49,9 +49,7 @@ def make_model(path: Path, alphabet: list[str], rerank: bool) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
-    writer.add_token_types(
-        [gguf.TokenType.CONTROL if token in CONTROL else gguf.TokenType.NORMAL for token in tokens]
-    )
+    writer.add_token_types([gguf.TokenType.CONTROL if token in CONTROL else gguf.TokenType.NORMAL for token in tokens])
     writer.add_token_merges([f"{newline} {newline}"])  # there has to be one
     writer.add_eos_token_id(tokens.index(EOS))
     writer.add_pad_token_id(0)

@@ -62,3 +62,10 @@ def result(host: str, day: int, *services: dict[str, Any], **conditions: Any) ->
         },
         "services": list(services),
     }
+
+
+def embedder(rate: float = 90.0, **more: Any) -> dict[str, Any]:
+    """A measured embedding service; ``rate`` is its documents per second."""
+    load = {"concurrency": 1, "requests": 8, "failed": 0, "errors": [], "documents": 16, "documents_per_s": rate}
+    wide = {**load, "concurrency": 8, "documents_per_s": 3 * rate}
+    return service(**{"name": "embed", "profile": "e", "api": "embedding", "loads": [wide, load], **more})

@@ -16,12 +16,12 @@ import random
 import struct
 import time
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api, transcription
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, embedding, rerank, transcription
 
 Service = Mapping[str, Any]
 # Short and common, so that most are a single token in most vocabularies. Their meaning does not matter.
@@ -31,6 +31,7 @@ earth end even eye far few find first fish five food for form four from game gir
 head hear help here high hill him home hot house idea into iron just keep kind know land large last late learn left less letter life
 """
 WORDS = _COMMON.split()
+QUERY = "Which of these documents is about the last year?"
 # No engine generates faster for one client. A higher rate means that this process was delayed and read from a buffer.
 FASTEST_TOKENS_PER_S = 10_000
 # A piece holds at least one token, so this many pieces per requested token mean an endless stream.
@@ -42,7 +43,8 @@ class Sample:
     """One measured answer; times are seconds since the request was sent.
 
     ``first`` and ``last`` are the arrival of the first and the last piece of the answer; equal for a single piece.
-    ``engine_rate`` is the speed of generation that the engine itself reports, in tokens per second, if it does.
+    ``engine_rate`` is the speed of generation that the engine itself reports, in tokens per second, if it does. ``drafted`` and
+    ``accepted`` are the tokens that a draft has proposed and that the model has taken over, where the answer says so.
     """
 
     seconds: float
@@ -51,6 +53,8 @@ class Sample:
     input_tokens: int = 0
     output_tokens: int = 0
     engine_rate: float | None = None
+    drafted: int | None = None
+    accepted: int | None = None
 
     @property
     def decode_rate(self) -> float | None:
@@ -65,16 +69,12 @@ def random_prompt(source: random.Random, words: int) -> str:
     return " ".join([str(source.getrandbits(64)), *source.choices(WORDS, k=max(0, words - 1))])
 
 
-def words_for(service: Service, tokens: int, source: random.Random, timeout: float) -> int:
-    """How many words make a prompt of about ``tokens`` tokens as the service counts them, including the chat template.
+def words_for(count: Callable[[int], int], tokens: int) -> int:
+    """How many words make a text of about ``tokens`` tokens, as the service counts them with what its template adds.
 
-    Takes two requests. Raises ProbeError, of kind ``shape`` if the service does not count the tokens of a prompt.
+    ``count`` sends a text of so many words and returns its tokens; it is called twice. Raises ProbeError, of kind ``shape`` if the
+    service does not count tokens.
     """
-
-    def count(words: int) -> int:
-        # The one token need not be text: without thinking, llama.cpp begins with the end of a thought.
-        return stream_chat(service, random_prompt(source, words), 1, timeout, silent=True).input_tokens
-
     few = max(1, tokens // 8)  # short enough even if a word is eight tokens
     counted_few = count(few)
     many = max(few + 1, few * tokens // max(1, counted_few))
@@ -82,6 +82,36 @@ def words_for(service: Service, tokens: int, source: random.Random, timeout: flo
     if counted_many <= counted_few:
         raise api.ProbeError("shape", "the service does not count the tokens of a prompt (usage.prompt_tokens)")
     return max(1, round(many + (tokens - counted_many) * (many - few) / (counted_many - counted_few)))
+
+
+def chat_request(
+    service: Service, input_tokens: int, output_tokens: int, source: random.Random, timeout: float
+) -> Callable[[], Sample]:
+    """A request of these lengths, with another prompt each time it is sent; raise ProbeError."""
+
+    def count(words: int) -> int:
+        # The one token need not be text: without thinking, llama.cpp begins with the end of a thought.
+        return stream_chat(service, random_prompt(source, words), 1, timeout, silent=True).input_tokens
+
+    words = words_for(count, input_tokens)
+    return lambda: stream_chat(service, random_prompt(source, words), output_tokens, timeout)
+
+
+def document_request(
+    service: Service, documents: int, tokens: int, source: random.Random, timeout: float
+) -> Callable[[], Sample]:
+    """A request to an embedder or a reranker, with other documents of ``tokens`` tokens each time it is sent; raise ProbeError."""
+
+    def send(words: int, number: int) -> Sample:
+        texts = [random_prompt(source, words) for _ in range(number)]
+        if service["api"] == "embedding":
+            found: embedding.Vectors | rerank.Ranking = embedding.embed(service, texts, timeout=timeout)
+        else:
+            found = rerank.rank(service, QUERY, texts, timeout=timeout)
+        return Sample(seconds=found.seconds, input_tokens=found.prompt_tokens or 0)
+
+    words = words_for(lambda words: send(words, 1).input_tokens, tokens)
+    return lambda: send(words, documents)
 
 
 def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float, *, silent: bool = False) -> Sample:
@@ -112,6 +142,8 @@ def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: boo
     pieces = 0
     usage: Mapping[str, Any] = {}
     rate: float | None = None
+    drafted: int | None = None
+    accepted: int | None = None
     for event in _events(response):
         now = time.monotonic() - begin
         if isinstance(event.get("error"), dict):
@@ -121,8 +153,11 @@ def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: boo
             if pieces > most:
                 raise api.ProbeError("shape", f"the stream has more than {most} pieces and does not end")
         usage = _mapping(event.get("usage")) or usage
-        told = api.rate(_mapping(event.get("timings")).get("predicted_per_second"))
+        timings = _mapping(event.get("timings"))
+        told = api.rate(timings.get("predicted_per_second"))
         rate = rate if told is None else told
+        if "draft_n" in timings:  # the last piece has the sums of the whole answer
+            drafted, accepted = (api.count(timings.get(key)) for key in ("draft_n", "draft_n_accepted"))
     if not pieces and not silent:
         raise api.ProbeError("shape", "the stream ended without a piece of an answer")
     return Sample(
@@ -133,6 +168,8 @@ def _read_stream(response: HTTPResponse, begin: float, most: int, *, silent: boo
         # Without a count, each piece counts as a token, which is right for most engines.
         output_tokens=api.count(usage.get("completion_tokens")) or pieces,
         engine_rate=rate,
+        drafted=drafted,
+        accepted=accepted,
     )
 
 

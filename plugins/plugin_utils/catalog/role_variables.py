@@ -79,6 +79,8 @@ VARIABLES: dict[str, Field] = {
     "bench_audio_file": TEXT,
     "bench_audio_seconds": number(1, 3600),
     "bench_concurrency": Field((list,), items=whole(1, 1024)),
+    "bench_document_tokens": whole(8, 10**6),
+    "bench_documents": whole(1, 4096),
     "bench_facts_root": _ROOT,
     "bench_floor": number(0, 1),
     "bench_input_tokens": whole(1, 10**7),

@@ -118,7 +118,7 @@ def unit(entry: results.Entry) -> str:
 
 def together(service: Mapping[str, Any], load: Mapping[str, Any]) -> float | None:
     """The throughput of all clients of a load together."""
-    value = load.get("audio_s_per_s" if service["api"] == "transcription" else "output_tokens_per_s")
+    value = load.get(results.THROUGHPUTS.get(service["api"], "output_tokens_per_s"))
     return float(value) if value is not None and math.isfinite(value) else None
 
 

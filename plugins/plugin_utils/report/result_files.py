@@ -43,6 +43,16 @@ LOAD = Field(
         "audio_s": NUMBER,
         "rtf": SPREAD,
         "audio_s_per_s": NUMBER,
+        "documents": NUMBER,
+        "document_tokens": NUMBER,
+        "request_s": SPREAD,
+        "documents_per_s": NUMBER,
+        "input_tokens_per_s": NUMBER,
+        "speculation": Field(
+            (dict,),
+            null=True,
+            keys=dict.fromkeys(("drafted_tokens", "accepted_tokens", "acceptance", "tokens_per_step"), NUMBER),
+        ),
     },
 )
 SERVICE = Field(
@@ -104,6 +114,8 @@ RESULT = Field(
                 "concurrency": Field((list,), required=True, items=Field((int,))),
                 "audio_seconds": NUMBER,
                 "audio_sha256": TEXT,
+                "documents": NUMBER,
+                "document_tokens": NUMBER,
                 "seed": NUMBER,
             },
         ),

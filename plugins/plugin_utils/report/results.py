@@ -20,6 +20,14 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 BANDWIDTH = 273e9
 # The power mode that the reference table was measured in.
 REFERENCE_MODE = "MAXN"
+# The key of a load that is the speed of a service, for APIs that do not answer token by token.
+THROUGHPUTS = {"transcription": "audio_s_per_s", "embedding": "documents_per_s", "rerank": "documents_per_s"}
+UNITS = {"transcription": "x real time", "embedding": "documents/s", "rerank": "documents/s"}
+# What of the method decides how long an answer takes, by API; of all others the lengths of prompt and answer.
+LENGTHS = {
+    "transcription": ("audio_seconds", "audio_sha256"),
+    **dict.fromkeys(("embedding", "rerank"), ("documents", "document_tokens")),
+}
 
 
 def single_load(service: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -28,18 +36,19 @@ def single_load(service: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def figure(service: Mapping[str, Any]) -> float | None:
-    """The speed of a service for one client: tokens per second, or seconds of audio per second. None if there is none."""
+    """The speed of a service for one client: tokens, seconds of audio or documents per second. None if there is none."""
     load = single_load(service)
     if load is None or load["failed"] >= load["requests"]:
         return None
-    name = "audio_s_per_s" if service["api"] == "transcription" else "decode_tokens_per_s"
-    value = load.get(name)
-    return (value or {}).get("median") if name == "decode_tokens_per_s" else value
+    if (name := THROUGHPUTS.get(service["api"])) is not None:
+        value: float | None = load.get(name)
+        return value
+    return (load.get("decode_tokens_per_s") or {}).get("median")
 
 
 def unit(api: str) -> str:
     """The unit of ``figure``."""
-    return "x real time" if api == "transcription" else "tok/s"
+    return UNITS.get(api, "tok/s")
 
 
 def bound(model: Mapping[str, Any]) -> float | None:
@@ -126,11 +135,7 @@ def _grouped(entries: Iterable[Entry], key: Any) -> dict[str, list[Entry]]:
 def comparison_key(result: Mapping[str, Any], service: Mapping[str, Any]) -> tuple[Any, ...]:
     """What two figures must have in common to be compared."""
     method, load = result["method"], single_load(service)
-    lengths = (
-        (method.get("audio_seconds"), method.get("audio_sha256"))
-        if service["api"] == "transcription"
-        else (method["input_tokens"], method["output_tokens"])
-    )
+    lengths = [method.get(key) for key in LENGTHS.get(service["api"], ("input_tokens", "output_tokens"))]
     clients = load["concurrency"] if load else None
     mode = result["conditions"].get("power_mode")
     return (service["profile"], service["engine"], service["version"], mode, clients, *lengths)

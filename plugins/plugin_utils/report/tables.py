@@ -334,16 +334,17 @@ def _method_table(fleet: results.Fleet) -> table.Table:
     groups: dict[tuple[str, ...], set[str]] = {}
     for entry in fleet.entries:
         method = entry.result["method"]
-        # Only a transcription hears the sound.
-        heard = any(service["api"] == "transcription" for service in entry.result["services"])
-        seconds = method.get("audio_seconds") if heard else None
+        apis = {str(service["api"]) for service in entry.result["services"]}
+        seconds = method.get("audio_seconds") if "transcription" in apis else None
+        documents = method.get("documents") if apis & {"embedding", "rerank"} else None
         kind = (
             *(f"{method[name]} tokens" for name in ("input_tokens", "output_tokens")),
             ", ".join(str(one) for one in method["concurrency"]),
             *(str(method[name]) for name in ("requests", "warmups")),
             "" if seconds is None else f"{seconds:g} s",
+            "" if documents is None else f"{documents} of {method.get('document_tokens')} tokens",
         )
         groups.setdefault(kind, set()).add(entry.host)
     rows = [table.row(*kind, len(hosts)) for kind, hosts in sorted(groups.items())]
-    columns = "prompt, answer, requests at once, requests per load, warm-up requests, sound?, hosts:number"
+    columns = "prompt, answer, requests at once, requests per load, warm-up requests, sound?, documents?, hosts:number"
     return table.build("method", "How it was measured", columns, rows)

@@ -58,6 +58,8 @@ def test_a_second_run_that_changes_is_noticed(device: Path, monkeypatch: pytest.
 
 
 def test_a_reading_module_that_writes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_facts, "observe", lambda root, *_more, **_named: {"written": Path(root, "x").write_text("y")})
+    monkeypatch.setattr(
+        host_facts, "observe", lambda root, *_more, **_named: {"written": Path(root, "x").write_text("y")}
+    )
     with pytest.raises(AssertionError, match="it has changed something"):
         module_promises.keep_reading("host_facts", {"facts_root": str(tmp_path)}, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import results
-from lean_results import Q5, result, service, spread
+from lean_results import Q5, embedder, result, service, spread
 
 ROOT = Path(__file__).resolve().parents[4]
 REFERENCE = yaml.safe_load((ROOT / "roles/catalog/files/reference.yml").read_text(encoding="utf-8"))["reference"]
@@ -112,6 +112,21 @@ def test_different_recordings_are_not_compared() -> None:
 
     assert fleet(heard(1, "a", 40.0), heard(2, "b", 20.0))["thor01 chat"].verdict.state == "unknown"
     assert fleet(heard(1, "a", 40.0), heard(2, "a", 20.0))["thor01 chat"].verdict.state == "slow"
+
+
+@pytest.mark.parametrize("api", ["embedding", "rerank"])
+def test_embedders_and_rerankers_are_compared_by_documents(api: str) -> None:
+    first, second = (result("thor01", day, embedder(rate, api=api)) for day, rate in ((1, 90.0), (2, 50.0)))
+    for one in (first, second):
+        one["method"] |= {"documents": 16, "document_tokens": 256}
+    entry = fleet(first, second)["thor01 embed"]
+    assert entry.figure == 50.0 and entry.share is None
+    assert verdict(entry) == ("slow", "own", 90.0)
+    assert "50.0 documents/s are 0.56 of the 90.0 documents/s" in results.problems([entry])[0].text()
+    second["method"]["document_tokens"] = 512
+    assert verdict(fleet(first, second)["thor01 embed"]) == ("unknown", "", None)
+    second["method"] |= {"document_tokens": 256, "input_tokens": 99}
+    assert verdict(fleet(first, second)["thor01 embed"])[0] == "slow", "prompts have nothing to do with it"
 
 
 def test_each_host_may_have_a_floor_of_its_own() -> None:
