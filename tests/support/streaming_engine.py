@@ -64,7 +64,12 @@ class Engine(ThreadingHTTPServer):
             "thinking": None,
             "memory_gib": 1,
             "bench_argv": [],
-            "model": {"key": "m", "id": "a/m", "revision": "master", "precision": "Q8_0", "bytes": 1000},
+            "model": {
+                "key": "m",
+                "sources": [{"hub": "modelscope", "id": "a/m", "revision": "master"}],
+                "precision": "Q8_0",
+                "bytes": 1000,
+            },
             **fields,
         }
 
