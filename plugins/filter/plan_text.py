@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -122,12 +123,20 @@ def plan_text(
         "",
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
+        *(f"{service['name']}: {text}" for service in services if (text := _derived(service))),
         *_cuda_code(services, host or {}),
         *(f"{service['name']}: {note}" for service in services if (note := asked_options.text(service))),
         "",
         _disk(services, list(artifacts.values()), platform),
         _memory(services, float(device_memory_gib), float(memory_reserve_gib)),
     ]
+
+
+def _derived(service: Mapping[str, Any]) -> str:
+    """What nobody has written, with its value and where it was read; empty where somebody has written everything."""
+    values = {**service, "vision": bool(service["vision"])}
+    said = [f"{key} {json.dumps(values[key])} ({place})" for key, place in service["derived"].items()]
+    return f"read from the model: {', '.join(said)}" if said else ""
 
 
 def _cuda_code(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:

@@ -74,6 +74,7 @@ def service_of(draft: Draft) -> Service:
         api_key=next((one for one in [(engine.get("secret_options") or {}).get("api-key")] if one in secrets), None),
         model=draft.artifact,
         files=draft.files,
+        derived=_derived(draft),
         about=draft.inputs.about.get(draft.profile["model"]),
         api=_api(draft),
         api_path=_api_path(draft),
@@ -158,6 +159,13 @@ def _cuda_code(spec: Mapping[str, Any]) -> CudaCode | None:
 def _api(draft: Draft) -> str:
     api: str = draft.setting("api") or draft.model.get("api") or draft.engine["api"]
     return api
+
+
+def _derived(draft: Draft) -> Mapping[str, str]:
+    """Where the properties of a service come from that neither a person nor the catalog has written."""
+    found = {} if draft.setting("served_name") else {"served_name": "the name of its model"}
+    used = {"thinking": draft.thinking is not None, "vision": draft.sees, "api": not draft.setting("api")}
+    return {**found, **{key: place for key, place in draft.read.items() if used.get(key)}}
 
 
 def _api_path(draft: Draft) -> str:

@@ -115,7 +115,7 @@ def _locks(draft: Draft, service: Service) -> list[Problem]:
 
 
 def _thinking(draft: Draft) -> list[Problem]:
-    if draft.setting("thinking") is None or draft.thinking is not None:
+    if draft.setting("thinking") is None or draft.thinking is not None or draft.is_unread("thinking"):
         return []
     reason = (
         f"The profile {draft.profile_name} does not say how thinking is switched off (options_not_thinking)."

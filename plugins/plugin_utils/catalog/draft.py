@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, option_names
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of, name_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import described
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
@@ -26,6 +28,7 @@ class Draft:
 
     ``entry`` holds the valid keys of what a person wrote, ``place`` says where: ``thor_profiles[0]``. ``unclear`` are keys whose
     intended value is unknown, because it is invalid or its key is misspelled: no conclusion is drawn from the default in its place.
+    ``model`` has what the model says of itself beside what the catalog says; ``read`` names these keys and where each was read.
     """
 
     entry: Mapping[str, Any]
@@ -38,6 +41,8 @@ class Draft:
     engine_name: str
     engine: Mapping[str, Any]
     model: Mapping[str, Any]
+    about: About | None  # what the model says of itself; None while nobody has looked
+    read: Mapping[str, str]
     version: str  # the catalog may not have it
     known: Mapping[str, Any]  # what the catalog says about this version
     flags: Flags | None  # the options that this version has; None where no list is stored
@@ -102,8 +107,8 @@ class Draft:
 
     @cached_property
     def inherited_options(self) -> Mapping[str, Any]:
-        """The engine's, its version's and the profile's options."""
-        chosen: dict[str, Any] = {}
+        """The engine's, its version's and the profile's options, and the model's projector where the engine takes one."""
+        chosen: dict[str, Any] = self._projector_option
         for layer in (self.engine, self.known, self.profile):
             chosen = option_names.lay_over(chosen, layer.get("options") or {}, self.known_flags, self.accepts)
         if self.thinking is not None:
@@ -114,9 +119,30 @@ class Draft:
     @cached_property
     def options(self) -> Mapping[str, Any]:
         """All options. Mappings (JSON arguments) are merged, so that one sampling value can be changed without repeating the others."""
-        return option_names.lay_over(
+        chosen = option_names.lay_over(
             self.inherited_options, self.entry.get("options") or {}, self.known_flags, self.accepts
         )
+        if self._is_off(chosen):
+            return {key: one for key, one in chosen.items() if (key, one) not in self._projector_option.items()}
+        return chosen
+
+    @property
+    def _projector_option(self) -> dict[str, Any]:
+        """The engine's option with the model's projector, where there is one."""
+        option, projector = (self.engine.get("vision") or {}).get("projector"), self.model.get("projector")
+        return {option: f"{{path}}/{projector}"} if option and projector else {}
+
+    def _is_off(self, options: Mapping[str, Any]) -> bool:
+        """Whether an option keeps the engine from loading a projector."""
+        switch = (self.engine.get("vision") or {}).get("switch")
+        if switch is None:
+            return False
+        return option_names.value_of(options, switch, self.known_flags, self.accepts) is False
+
+    @property
+    def sees(self) -> bool:
+        """Whether clients may show images: the model sees them, and no option of the engine switches that off."""
+        return bool(self.model.get("vision")) and not self._is_off(self.options)
 
     @property
     def accepts(self) -> tuple[str, ...]:
@@ -157,7 +183,7 @@ class Draft:
     @cached_property
     def artifact(self) -> AnyArtifact:
         """The files of the model."""
-        return self._artifact(self.profile["model"])
+        return artifact_of(self.profile["model"], self.model, self.catalog.lock, self.inputs.hubs)
 
     @cached_property
     def files(self) -> tuple[AnyArtifact, ...]:
@@ -216,6 +242,10 @@ class Draft:
         port: int = self.setting("port", self.engine["port"])
         return port
 
+    def is_unread(self, key: str) -> bool:
+        """Whether nothing is known of the model yet: neither the catalog says it, nor has anybody looked at its own files."""
+        return self.about is None and self.is_inline and self.model.get(key) is None
+
     def setting(self, key: str, default: Any = None) -> Any:
         """A key of the entry, or else of the profile."""
         return self.entry.get(key, self.profile.get(key, default))
@@ -238,6 +268,10 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
     """The draft of a valid entry, whose profile, or else whose engine and model, are in the catalog."""
     profile_name = entry.get("profile") or inline_name(entry)
     profile = catalog.profiles[profile_name] if "profile" in entry else {key: entry[key] for key in ("engine", "model")}
+    own = catalog.models[profile["model"]]
+    said = inputs.about.get(profile["model"])
+    about = About.from_facts(said).with_projector(own.get("projector")) if said else None
+    model, read = described(own, about)
     name = profile["engine"]
     engine = catalog.engines[name]
     version = entry.get("version", inputs.engine_versions.get(name, profile.get("version", engine["version"])))
@@ -251,7 +285,9 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
         profile=profile,
         engine_name=name,
         engine=engine,
-        model=catalog.models[profile["model"]],
+        model=model,
+        about=about,
+        read=read,
         version=version,
         known=engine["versions"].get(version) or {},
         flags=catalog.flags_of(name, version),

@@ -98,6 +98,7 @@ ENGINE = Field(
             (dict,),
             keys={
                 "projector": shapes.OPTION,
+                "switch": shapes.OPTION,  # False keeps the engine from loading a projector
                 "folder": shapes.OPTION,
                 "file_url": TEXT,
                 "block_remote_media": Field((dict,), keys={"environment": ENVIRONMENT}),

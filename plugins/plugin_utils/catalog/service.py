@@ -268,9 +268,8 @@ class Service:
     api_key: str | None  # the one of these that holds the key which clients must send
     model: AnyArtifact
     files: tuple[AnyArtifact, ...]  # what the service needs beside its model: chat templates, the draft, adapters
-    about: (
-        Mapping[str, Any] | None
-    )  # what the model's own files say of it (module_utils/models/about.py); None while unknown
+    about: Mapping[str, Any] | None  # what the model's own files say of it (models/about.py); None while unknown
+    derived: Mapping[str, str]  # what nobody has written about the model, and where it was read instead
     api: str  # chat, transcription, embedding or rerank
     api_path: str
     served_name: str

@@ -17,7 +17,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
 
 def vision_of(draft: Draft) -> Vision | None:
     """How clients show images to the service; None where its model sees none."""
-    if not draft.model.get("vision"):
+    if not draft.sees:
         return None
     ways = _ways(draft)
     folder = draft.filled_option(ways.get("folder") or "")
@@ -43,12 +43,13 @@ def folder_problems(draft: Draft) -> list[Problem]:
 def projector_problems(draft: Draft) -> list[Problem]:
     """A vision model without the file of its projector, where the engine needs one."""
     option = _ways(draft).get("projector")
-    if not option or not draft.model.get("vision"):
+    if not option or not draft.sees:
         return []
     value = draft.option(option)
     reason = _wrong_projector(draft, option, value)
     remedy = (
-        f"Write {option}: '{{path}}/FILE' in the profile's options, and name FILE among the model's files (include)."
+        f"Name the file as the model's projector (thor_extra_models[{draft.profile['model']!r}].projector, and in include), "
+        f"or write {option}: '{{path}}/FILE' in the options."
     )
     return [Problem("THOR-PROJECTOR-MISSING", draft.where("options", option), value, reason, remedy)] if reason else []
 
@@ -68,7 +69,7 @@ def _wrong_projector(draft: Draft, option: str, value: Any) -> str:
 
 def remote_media_of(draft: Draft) -> bool | None:
     """Whether the engine may fetch images that a client names; None where it sees none, or where that cannot be chosen."""
-    is_asked = "remote_media" in draft.entry or draft.model.get("vision")
+    is_asked = "remote_media" in draft.entry or draft.sees
     return _wants_remote_media(draft) if is_asked and not remote_media_problems(draft) else None
 
 
@@ -78,9 +79,9 @@ def _wants_remote_media(draft: Draft) -> bool:
 
 def remote_media_problems(draft: Draft) -> list[Problem]:
     """A choice about remote images that the service cannot keep."""
-    wanted, sees = _wants_remote_media(draft), bool(draft.model.get("vision"))
+    wanted, sees = _wants_remote_media(draft), draft.sees
     reason, remedy = "", "Leave the key out, or block it in the network."
-    if not sees and "remote_media" in draft.entry:
+    if not sees and "remote_media" in draft.entry and not draft.is_unread("vision"):
         reason = f"The model {draft.profile['model']} sees no images."
     elif sees and not wanted and "block_remote_media" not in _ways(draft):
         reason = f"No way is known to keep {draft.engine_name} from fetching images (vision.block_remote_media of the engine)."

@@ -22,6 +22,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
+from real_catalog import run
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = str(ROOT / "roles" / "catalog" / "files")
@@ -178,3 +179,20 @@ def test_tables_are_shown_as_lines() -> None:
     tables = re.findall(r"^ +(?:\w+_)?msg: .*(?:table\(|_table |plan_text|\.text|'text'\]\)).*$", shown, re.MULTILINE)
     assert len(tables) == 6
     assert [line for line in tables if "jetson.thor.lines" not in line] == []
+
+
+def test_what_nobody_knows_is_shown_as_unknown_and_what_was_derived_says_from_where() -> None:
+    mine = {"models": {"mine": {"huggingface": "org/Name"}, "here": {"local": "/models/here"}}}
+    two = [{"model": "mine", "engine": "vllm"}, {"model": "here", "engine": "vllm", "port": 8001, "memory_gib": 9}]
+    shown = plan_text(run(*two, extra=mine).facts, 122, 8)
+    assert 'mine: read from the model: served_name "Name" (the name of its model)' in shown
+    (model,) = [line for line in shown if line.startswith("org/Name")]
+    assert re.search(r"org/Name +unknown +.*none: main", model)
+    (local,) = [
+        line
+        for line in shown
+        if line.startswith("here ") and "/models/here" in line and "runs" not in line and "9" not in line
+    ]
+    assert "on the device" in local
+    assert [line for line in shown if line.startswith("disk: 0.0 GB of models and files and 1 more of unknown size")]
+    assert shown[-1].startswith("memory: unknown + 9 = 9 GiB of services")

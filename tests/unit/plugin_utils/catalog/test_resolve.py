@@ -238,3 +238,78 @@ def test_a_version_without_quotes_is_recognized() -> None:
         only(run({"profile": CHAT, "version": 26.1})),
     ):
         assert (problem.code, problem.value, problem.remedy) == ("THOR-TYPE-INVALID", 26.1, "Put it in quotes.")
+
+
+INLINE = {"models": {"My.Model_2": {"huggingface": "org/Name-8B"}, "gguf": {"modelscope": "a/b"}}}
+
+
+def test_a_model_and_an_engine_are_enough() -> None:
+    entry = {"model": "My.Model_2", "engine": "vllm", "memory_gib": 20, "options": {"max-model-len": 4096}}
+    result = run(entry, extra=INLINE)
+    assert result.problems == []
+    (service,) = result.services
+    assert (service.name, service.profile) == ("my-model-2", "My-Model_2-vllm")
+    assert (service.served_name, service.version, service.kind) == ("Name-8B", "0.33.0", "packages")
+    assert "--max-model-len 4096" in " ".join(service.argv)
+    assert service.status.state == "untested"
+    assert run({**entry, "name": "other"}, extra=INLINE).services[0].name == "other"
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "variable", "words"),
+    [
+        ({"model": "gguf"}, "THOR-KEY-MISSING", "thor_profiles[0].engine", "engine that serves it"),
+        ({"engine": "vllm"}, "THOR-KEY-MISSING", "thor_profiles[0].model", "engine that serves it"),
+        ({"profile": CHAT, "engine": "vllm"}, "THOR-VALUE-INVALID", "thor_profiles[0].engine", "already"),
+        ({"profile": CHAT, "model": 7}, "THOR-TYPE-INVALID", "thor_profiles[0].model", "string"),
+        ({"model": "ggu", "engine": "vllm"}, "THOR-MODEL-UNKNOWN", "thor_profiles[0].model", "'gguf'"),
+        ({"model": "gguf", "engine": "vlm"}, "THOR-ENGINE-UNKNOWN", "thor_profiles[0].engine", "'vllm'"),
+        ({"model": "gguf", "engin": "vllm"}, "THOR-KEY-UNKNOWN", "thor_profiles[0].engin", "'engine'"),
+        ({"model": "gguf", "engine": "llama.cpp"}, "THOR-KEY-MISSING", "thor_profiles[0].model", "single file"),
+        ({"profile": CHAT, "thinking": 7}, "THOR-TYPE-INVALID", "thor_profiles[0].thinking", "boolean or string"),
+        ({"profile": CHAT, "thinking": "Very much"}, "THOR-VALUE-INVALID", "thor_profiles[0].thinking", "low"),
+        ({"profile": CHAT, "api": "speech"}, "THOR-VALUE-INVALID", "thor_profiles[0].api", "embedding"),
+        ({"profile": CHAT, "tools": "yes"}, "THOR-TYPE-INVALID", "thor_profiles[0].tools", "boolean"),
+        (
+            {"profile": CHAT, "speculative": {"method": "guess"}},
+            "THOR-VALUE-INVALID",
+            "thor_profiles[0].speculative.method",
+            "eagle3",
+        ),
+        (
+            {"profile": CHAT, "speculative": {"method": "draft", "model": "ggu"}},
+            "THOR-MODEL-UNKNOWN",
+            "thor_profiles[0].speculative.model",
+            "'gguf'",
+        ),
+        (
+            {"profile": CHAT, "loras": [{"name": "a", "model": "ggu"}]},
+            "THOR-MODEL-UNKNOWN",
+            "thor_profiles[0].loras[0].model",
+            "'gguf'",
+        ),
+        (
+            {"profile": CHAT, "loras": [{"name": "a"}]},
+            "THOR-KEY-MISSING",
+            "thor_profiles[0].loras[0].model",
+            "required",
+        ),
+    ],
+)
+def test_what_an_entry_without_a_profile_may_get_wrong(
+    entry: dict[str, Any], code: str, variable: str, words: str
+) -> None:
+    problem = run(entry, extra=INLINE).problems[0]
+    assert (problem.code, problem.variable) == (code, variable)
+    assert words in problem.text()
+
+
+def test_a_refused_model_is_not_reported_again_where_it_is_named() -> None:
+    wrong = {"models": {"mine": {"hugingface": "a/b"}}}
+    assert codes(run({"model": "mine", "engine": "vllm"}, extra=wrong)) == ["THOR-KEY-UNKNOWN"]
+
+
+def test_an_entry_that_is_wrong_has_no_conclusions_drawn_from_it() -> None:
+    result = run({"profile": CHAT, "memory_gib": "much"})
+    assert result.services[0].unclear == ("memory_gib",)
+    assert codes(result) == ["THOR-TYPE-INVALID"]

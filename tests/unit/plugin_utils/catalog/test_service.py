@@ -9,8 +9,14 @@ import json
 
 import pytest
 import resolved
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service, UrlArtifact
-from real_catalog import BUILT_IN
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    HubArtifact,
+    LocalArtifact,
+    Lora,
+    Service,
+    UrlArtifact,
+)
+from real_catalog import BUILT_IN, run
 
 
 @pytest.mark.parametrize("profile", sorted(BUILT_IN.profiles))
@@ -45,3 +51,29 @@ def test_a_service_with_a_missing_or_an_unknown_key_is_not_read() -> None:
         Service.from_facts({key: value for key, value in facts.items() if key != "argv"})
     with pytest.raises(TypeError):
         Service.from_facts({**facts, "status": {"state": "works", "reason": "", "more": 1}})
+
+
+def test_a_draft_model_adapters_and_a_local_model_survive_it_too() -> None:
+    models = {
+        "mine": {"local": "/models/mine", "file": "x.gguf", "bytes": 5},
+        "draft": {"huggingface": "a/draft", "modelscope": "a/draft", "file": "d.gguf"},
+        "adapter": {"url": "https://example.org/a.gguf", "path": "adapters", "file": "a.gguf"},
+    }
+    entry = {
+        "model": "mine",
+        "engine": "llama.cpp",
+        "speculative": {"method": "draft", "model": "draft", "tokens": 8},
+        "loras": [{"name": "poet", "model": "adapter"}],
+        "tools": True,
+        "memory_gib": 4,
+    }
+    (service,) = run(entry, extra={"models": models}).services
+    assert isinstance(service.model, LocalArtifact)
+    assert service.speculative is not None and isinstance(service.speculative.model, HubArtifact)
+    assert [one.hub for one in service.speculative.model.sources] == ["modelscope", "huggingface"]
+    assert service.loras == (Lora(name="poet", key="adapter", path="/models/adapters/a.gguf"),)
+    # What is beside the model is fetched and observed as everything else.
+    assert [one.key for one in service.files] == ["draft", "adapter"]
+    facts = json.loads(json.dumps(service.to_facts(), allow_nan=False))
+    assert Service.from_facts(facts) == service
+    assert Service.from_facts({**facts, "speculative": {**facts["speculative"], "model": None}}).speculative is not None

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Vision
-from real_catalog import CHAT, only, run
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Vision
+from real_catalog import CHAT, codes, only, run
 
 EYES = "qwen3-vl-30b-a3b-llama-cpp"
 
@@ -89,3 +89,18 @@ def test_fetching_images_is_refused_where_it_cannot_be_switched_off(
     assert (problem.code, problem.variable) == ("THOR-MEDIA-FIXED", "thor_profiles[0].remote_media")
     assert words in problem.reason
     assert remedy in problem.remedy
+
+
+def test_a_models_projector_is_named_by_itself_and_can_be_switched_off() -> None:
+    models = {"eyes": {"huggingface": "a/b", "file": "x.gguf", "projector": "mmproj.gguf"}}
+    entry = {"model": "eyes", "engine": "llama.cpp", "memory_gib": 4}
+    (service,) = run(entry, extra={"models": models}).services
+    assert service.argv[-2:] == ("--mmproj", "/models/a/b/mmproj.gguf")
+    assert service.vision is not None
+    assert isinstance(service.model, HubArtifact) and service.model.include == ("x.gguf", "mmproj.gguf")
+    off = run({**entry, "options": {"no-mmproj": True}}, extra={"models": models})
+    assert off.problems == []
+    assert "--mmproj" not in off.services[0].argv and "--no-mmproj" in off.services[0].argv
+    assert off.services[0].vision is None
+    own = run({**entry, "options": {"mmproj": "{path}/other.gguf"}}, extra={"models": models})
+    assert codes(own) == ["THOR-PROJECTOR-MISSING"]

@@ -111,3 +111,57 @@ def test_only_the_bytes_that_are_missing_count() -> None:
     there = {"/models/a/b": {**HELD, "files": ["x.gguf", "y.gguf"]}, "/models/templates": held}
     assert missing(pair, there) == []
     assert [(one.bytes, one.reason) for one in missing(pair, there, everything=True)] == [(0, "verify checksums")] * 2
+
+
+def test_a_model_of_unknown_size_is_fetched_and_says_so() -> None:
+    other = MODEL | {"key": "n", "include": ["y.gguf"], "bytes": None}
+    (fetch,) = missing([service("one", MODEL), service("two", other)], {})
+    assert fetch.bytes is None
+    (fetch,) = missing([service("one", MODEL), service("two", other)], {"/models/a/b": HELD})
+    assert (fetch.bytes, fetch.reason) == (None, "more files wanted")
+
+
+@pytest.mark.parametrize("source", [SOURCE, {**SOURCE, "hub": "huggingface", "id": "A/B", "revision": "main"}])
+def test_a_model_from_either_of_its_hubs_is_the_same(source: dict[str, str]) -> None:
+    both = MODEL | {"sources": [SOURCE, {**SOURCE, "hub": "huggingface", "id": "A/B", "revision": "main"}]}
+    held = {**HELD, **source, "source": "hub"}
+    assert absence(both, held) == ""
+    assert absence(both, {**held, "revision": "v9"}).startswith("another revision: ")
+    # A directory of an earlier version of this collection.
+    assert absence(both, HELD) == ""
+
+
+def test_files_that_were_left_out_and_are_wanted_now_are_missing() -> None:
+    held = HELD | {"include": ["*"], "exclude": ["*.bin"]}
+    everything = MODEL | {"include": ["*"]}
+    assert absence(everything, held) == "more files wanted"
+    assert absence(everything | {"exclude": ["*.bin", "*.pth"]}, held) == ""
+    artifacts, _problems = merge(
+        [
+            service("one", everything | {"exclude": ["*.bin", "*.pth"]}),
+            service("two", everything | {"exclude": ["*.bin"]}),
+        ]
+    )
+    assert artifacts[0]["exclude"] == ["*.bin"]
+
+
+LOCAL: dict[str, Any] = {
+    "key": "l",
+    "source": "local",
+    "path": "/data/m",
+    "file": None,
+    "projector": None,
+    "bytes": None,
+}
+
+
+def test_a_local_model_is_looked_at_once_and_belongs_to_somebody_else() -> None:
+    (fetch,) = missing([service("one", LOCAL)], {})
+    assert fetch.reason == "not checked yet"
+    there = {"source": "local", "intact": True, "include": [], "files": []}
+    assert missing([service("one", LOCAL)], {"/data/m": there}) == []
+    # Whoever fetched it: its files are what counts.
+    assert absence(LOCAL, HELD) == ""
+    assert absence(LOCAL, there | {"intact": False}) == "changed on disk"
+    two = [service("one", LOCAL | {"file": "a.gguf"}), service("two", LOCAL | {"file": "b.gguf"})]
+    assert [one["file"] for one in merge(two)[0]] == ["a.gguf", "b.gguf"]

@@ -273,3 +273,20 @@ def test_a_clock_that_is_synchronised_or_not_needed_is_not_a_problem() -> None:
     assert judge([service()], host(clock=clock(1800, False)), SETTINGS) == []
     assert judge([service()], host(clock={"time": 0.0, "synchronized": False}), SETTINGS) == [], "nobody has compared"
     assert judge([service()], built(clock=clock(427 * DAY, False)), SETTINGS) == [], "nothing is to be fetched"
+
+
+def test_a_service_of_unknown_memory_is_refused_once_the_host_is_known() -> None:
+    unknown = service(memory_gib=None)
+    problem = only(judge([unknown], built(), SETTINGS))
+    assert (problem.code, problem.variable) == ("THOR-MEMORY-UNKNOWN", "thor_services['chat'].memory_gib")
+    assert "memory_gib" in problem.remedy
+    # One that is unknown because what was written is refused has been reported.
+    assert judge([{**unknown, "unclear": ["memory_gib"]}], built(), SETTINGS) == []
+
+
+def test_a_model_of_unknown_size_is_not_held_against_the_disk() -> None:
+    small = host(builds=made())
+    small["disks"]["/models"].update(free_bytes=10 * GIB)
+    unknown = service(model={**ARTIFACT, "bytes": None})
+    assert judge([unknown], small, SETTINGS) == []
+    assert only(judge([service()], small, SETTINGS)).code == "THOR-DISK-FULL"

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What a model says of itself fills in what nobody has written, and what somebody has written goes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import api_of, described
+from real_catalog import codes, run
+
+GGUF = About(format="gguf", thinking="switchable", context=4096, precision="Q4_K_M", pooling=None)
+FOLDER = About(format="safetensors", thinking="never", vision=True, context=8192, pooling="last")
+
+
+def test_the_catalogs_word_goes_first() -> None:
+    model, places = described({"huggingface": "a/b", "thinking": "never", "vision": False}, GGUF)
+    assert (model["thinking"], model["vision"], model["context"], model["precision"]) == (
+        "never",
+        False,
+        4096,
+        "Q4_K_M",
+    )
+    assert set(places) == {"context", "precision"}
+    assert places["context"] == "the header of its GGUF file"
+
+
+def test_what_was_not_looked_at_stays_open() -> None:
+    assert described({"huggingface": "a/b"}, None) == ({"huggingface": "a/b"}, {})
+    model, places = described({"huggingface": "a/b", "projector": "p.gguf"}, None)
+    assert (model["vision"], places) == (True, {"vision": "its projector"})
+
+
+@pytest.mark.parametrize(
+    ("about", "api"),
+    [
+        (About(pooling="mean"), "embedding"),
+        (About(pooling="last"), "embedding"),
+        (About(pooling="rank"), "rerank"),
+        (About(rank_head=True), "rerank"),
+        (About(pooling="none"), None),
+        (About(rank_head=False), None),
+    ],
+)
+def test_the_api_by_how_a_model_pools(about: About, api: str | None) -> None:
+    assert api_of(about) == api
+
+
+def resolved(about: About | None, **entry: Any) -> Any:
+    """The service of a model of one's own, of which this is known."""
+    seen = {"mine": about.to_facts()} if about else {}
+    written = {"model": "mine", "engine": "vllm", **entry}
+    return run(written, extra={"models": {"mine": {"huggingface": "org/Name"}}}, about=seen)
+
+
+def test_a_service_of_a_model_of_ones_own() -> None:
+    (service,) = resolved(FOLDER).services
+    assert (service.name, service.profile, service.served_name) == ("mine", "mine-vllm", "Name")
+    assert (service.api, service.vision is not None, service.thinking) == ("embedding", True, None)
+    assert service.about == FOLDER.to_facts()
+    assert service.derived == {
+        "served_name": "the name of its model",
+        "vision": "its config.json",
+        "api": "its pooling",
+    }
+    (written,) = resolved(FOLDER, served_name="other", api="chat").services
+    assert (written.served_name, written.api) == ("other", "chat")
+    assert set(written.derived) == {"vision"}
+
+
+def test_what_is_refused_waits_until_somebody_has_looked() -> None:
+    assert codes(resolved(None, thinking=False)) == []
+    assert codes(resolved(FOLDER, thinking=False)) == ["THOR-THINKING-FIXED"]
+    assert codes(resolved(None, remote_media=False)) == []
+    assert codes(resolved(About(format="safetensors"), remote_media=False)) == ["THOR-MEDIA-FIXED"]
