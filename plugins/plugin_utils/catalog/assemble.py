@@ -12,10 +12,9 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API_PATHS
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import images, options, package_locks
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget, images, memory, options, package_locks
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, ROLES, role_of
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory import fraction_option, memory_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
     CudaCode,
     GenerationConfig,
@@ -26,6 +25,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
     Service,
     Source,
 )
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service_load import load_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.vision import (
     blocking_environment,
     remote_media_of,
@@ -81,11 +81,9 @@ def service_of(draft: Draft) -> Service:
         served_name=draft.served_name,
         address=draft.address,
         port=draft.port,
-        memory_gib=draft.setting("memory_gib"),
-        memory_parts=None,
-        memory=memory_of(draft),
-        context=None,
-        sequences=None,
+        memory_gib=memory.gibibytes_of(draft),
+        memory=memory.memory_of(draft),
+        **_memory(draft),
         generation_config=_generation_config(draft),
         thinking=draft.thinking,
         tools=draft.setting("tools"),
@@ -115,7 +113,7 @@ def argv_of(draft: Draft) -> tuple[str, ...]:
     engine = draft.engine
     named = {engine["served_name_option"]: draft.served_name} if engine.get("served_name_option") else {}
     listen = {engine["listen"]["address"]: draft.address, engine["listen"]["port"]: draft.port}
-    chosen = {**named, **listen, **fraction_option(draft), **draft.filled_options}
+    chosen = {**named, **listen, **memory.fraction_option(draft), **draft.filled_options}
     command = [draft.fill(word) for word in engine["command"]]
     return (*command, *options.render(chosen, draft.list_style, draft.flags, draft.accepts, draft.known_flags))
 
@@ -128,6 +126,18 @@ def environment_of(draft: Draft) -> Mapping[str, str]:
     merged.update(blocking_environment(draft))
     environment = {key: str(value) for key, value in merged.items()}
     return container_environment(environment) if draft.is_container else environment
+
+
+def _memory(draft: Draft) -> dict[str, Any]:
+    """The memory part by part, and what it is computed from; None of each where it is not computed."""
+    load = load_of(draft)
+    parts = budget.parts_of(load) if load else None
+    return {
+        "memory_parts": parts,
+        "memory_load": load.to_facts() if load and parts else None,
+        "context": budget.context_of(load) if load and parts else None,
+        "sequences": budget.sequences_of(load) if load and parts else None,
+    }
 
 
 def _of_kind(draft: Draft) -> Mapping[str, Any]:

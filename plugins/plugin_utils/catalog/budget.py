@@ -28,8 +28,13 @@ PARTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Way:
-    """How an engine uses memory: its longest sequence, its sequences at once, and its caches for sequences of a length."""
+    """How an engine uses memory: its longest sequence, its sequences at once, and its caches for sequences of a length.
 
+    ``length_option`` sets the length, and ``options`` are the options that these read.
+    """
+
+    length_option: str
+    options: tuple[str, ...]
     context: Callable[[Load], int | None]
     sequences: Callable[[Load], int]
     caches: Callable[[Load, int], Mapping[str, int]]
@@ -37,9 +42,27 @@ class Way:
 
 # By the catalog's `computed.like`. `weights`: the engine keeps no cache that grows with requests.
 WAYS: Mapping[str, Way | None] = {
-    "vllm": Way(vllm_memory.context, vllm_memory.sequences, vllm_memory.caches),
-    "sglang": Way(sglang_memory.context, sglang_memory.sequences, sglang_memory.caches),
-    "llama.cpp": Way(llama_cpp_memory.context, llama_cpp_memory.slots, llama_cpp_memory.caches),
+    "vllm": Way(
+        "max-model-len",
+        vllm_memory.OPTIONS,
+        vllm_memory.context,
+        vllm_memory.sequences,
+        vllm_memory.caches,
+    ),
+    "sglang": Way(
+        "context-length",
+        sglang_memory.OPTIONS,
+        sglang_memory.context,
+        sglang_memory.sequences,
+        sglang_memory.caches,
+    ),
+    "llama.cpp": Way(
+        "ctx-size",
+        llama_cpp_memory.OPTIONS,
+        llama_cpp_memory.context,
+        llama_cpp_memory.slots,
+        llama_cpp_memory.caches,
+    ),
     "weights": None,
 }
 

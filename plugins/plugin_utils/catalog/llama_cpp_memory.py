@@ -26,6 +26,21 @@ TYPES = {
     "q4_0": Fraction(18, 32),
     "iq4_nl": Fraction(18, 32),
 }
+# The options that decide it.
+OPTIONS = (
+    *(
+        "ctx-size",
+        "parallel",
+        "kv-unified",
+        "kv-unified-per-slot",
+        "cache-type-k",
+        "cache-type-v",
+        "swa-full",
+        "flash-attn",
+    ),
+    *("batch-size", "ubatch-size", "cache-ram", "ctx-checkpoints", "checkpoint-min-step"),
+    *("spec-draft-type-k", "spec-draft-type-v"),
+)
 PAD = 256  # cells of a cache come in multiples of this
 SLOTS = 4  # --parallel is automatic: four slots that share one cache
 UBATCH, BATCH = 512, 2048

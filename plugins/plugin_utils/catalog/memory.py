@@ -1,58 +1,114 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A service's memory budget as the engine's own fraction."""
+"""A service's memory: computed or given, what is wrong with it, and what it is as the engine's own fraction."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service_load import load_of
 
-GIB = 1024**3
+
+def parts_of(draft: Draft) -> Mapping[str, int] | None:
+    """The computed memory, part by part, in bytes; None while it is not known."""
+    load = load_of(draft)
+    return budget.parts_of(load) if load else None
+
+
+def gibibytes_of(draft: Draft) -> float | None:
+    """What is given (memory_gib), or else the computed sum in whole GiB; None while it is not known."""
+    given: float | None = draft.setting("memory_gib")
+    if given is not None:
+        return given
+    parts = parts_of(draft)
+    return budget.gibibytes(parts) if parts is not None else None
 
 
 def memory_of(draft: Draft) -> Memory | None:
-    """The budget of an engine that claims a share of the device's memory; None of any other engine, or while it is unknown."""
-    if draft.engine.get("memory") is None:
+    """The budget of an engine that claims a share of the device's memory; None of any other engine, and while it is not known."""
+    share = _share_gib(draft)
+    if share is None:
         return None
-    spec, budget = draft.engine["memory"], _budget_gib(draft)
-    if budget is None:
-        return None
-    return Memory(option=f"--{spec['option']}", of=spec["of"], budget_bytes=max(0, int(budget * GIB)))
+    spec = draft.engine["memory"]
+    return Memory(option=f"--{spec['option']}", of=spec["of"], budget_bytes=max(0, int(share * GIB)))
 
 
 def fraction_option(draft: Draft) -> dict[str, str]:
     """The engine's option with its share of the device's memory, where the engine has one and the budget fits."""
-    budget = None if draft.engine.get("memory") is None else _budget_gib(draft)
-    if budget is None or not 0 < (fraction := _fraction(budget, draft)) <= 1:
+    share = _share_gib(draft)
+    if share is None or not 0 < _fraction(draft, share) <= 1:
         return {}
-    return {draft.engine["memory"]["option"]: f"{fraction:.3f}"}
+    return {draft.engine["memory"]["option"]: f"{_fraction(draft, share):.3f}"}
 
 
 def budget_problems(draft: Draft) -> list[Problem]:
-    """A budget that is no valid share of the device's memory."""
-    spec, device = draft.engine.get("memory"), draft.inputs.device_memory_gib
-    if spec is None or (budget := _budget_gib(draft)) is None or fraction_option(draft):
+    """Memory that nobody knows, that does not hold the weights, or that is no valid share of the device's memory."""
+    return _unknown(draft) or _below_weights(draft) or _no_fraction(draft)
+
+
+def _unknown(draft: Draft) -> list[Problem]:
+    """Before the model has been looked at nothing is wrong with that; afterwards only a person can say it."""
+    key = draft.profile["model"]
+    looked_at = draft.inputs.about.get(key)
+    computable = draft.engine.get("computed") is not None
+    if gibibytes_of(draft) is not None or (computable and looked_at is None):
         return []
+    reason = f"How the memory of {draft.engine_name} is computed is not said (key computed of the engine)."
+    if computable and looked_at is not None:
+        fault = looked_at.get("geometry_fault") or looked_at.get("fault") or "its size or its geometry is not known"
+        reason = f"It cannot be computed for the model {key}: {fault}."
+    remedy = f"Give the service a memory_gib, or the model a geometry (thor_extra_models[{key!r}].geometry)."
+    return [Problem("THOR-MEMORY-UNKNOWN", f"{draft.place}.memory_gib", None, reason, remedy)]
+
+
+def _below_weights(draft: Draft) -> list[Problem]:
+    given, load = draft.setting("memory_gib"), load_of(draft)
+    if given is None or load is None or given * GIB >= load.files_bytes:
+        return []
+    files = load.files_bytes / GIB
+    reason = f"The files of the model alone take {files:.1f} GiB."
+    remedy = (
+        "Leave memory_gib out, and it is computed; what a context costs is shortened with the engine's option for it."
+    )
+    return [Problem("THOR-MEMORY-BELOW-WEIGHTS", draft.where("memory_gib"), given, reason, remedy)]
+
+
+def _no_fraction(draft: Draft) -> list[Problem]:
+    share = _share_gib(draft)
+    if share is None or fraction_option(draft):
+        return []
+    spec, device = draft.engine["memory"], draft.inputs.device_memory_gib
     overhead = spec["overhead_gib"]
     reason = (
-        f"{overhead:g} GiB of it are the engine's overhead, which leaves --{spec['option']} {budget:g} of the device's {device:.1f} GiB: "
-        f"a fraction of {_fraction(budget, draft):g}. It must be above 0 and at most 1."
+        f"{overhead:g} GiB of it are the engine's overhead, which leaves --{spec['option']} {share:g} of the device's {device:.1f} GiB: "
+        f"a fraction of {_fraction(draft, share):g}. It must be above 0 and at most 1."
     )
-    remedy = f"Choose a memory_gib between {overhead + device / 1000:.1f} and {device + overhead:.1f}."
-    return [Problem("THOR-MEMORY-FRACTION", draft.where("memory_gib"), draft.setting("memory_gib"), reason, remedy)]
+    if draft.setting("memory_gib") is None:
+        way = budget.WAYS[draft.engine["computed"]["like"]]
+        option = f" ({way.length_option})" if way else ""
+        remedy = f"Shorten the context{option}, or serve a smaller model: {gibibytes_of(draft):g} GiB are computed."
+    else:
+        remedy = f"Choose a memory_gib between {overhead + device / 1000:.1f} and {device + overhead:.1f}."
+    return [Problem("THOR-MEMORY-FRACTION", draft.where("memory_gib"), gibibytes_of(draft), reason, remedy)]
 
 
-def _budget_gib(draft: Draft) -> float | None:
-    """What is left for the engine's option once the engine's own overhead is taken off; None while the whole is unknown."""
-    whole = draft.setting("memory_gib")
-    return None if whole is None else whole - draft.engine["memory"]["overhead_gib"]
+def _share_gib(draft: Draft) -> float | None:
+    """What is left for the engine's option once the engine's own overhead is taken off; None where there is no option or no budget."""
+    spec, total = draft.engine.get("memory"), gibibytes_of(draft)
+    if spec is None or total is None:
+        return None
+    share: float = total - spec["overhead_gib"]
+    return share
 
 
-def _fraction(budget: float, draft: Draft) -> float:
-    """A budget in GiB as a share of the device's memory, rounded down."""
+def _fraction(draft: Draft, share: float) -> float:
+    """The budget as a share of the device's memory, rounded down."""
     device = draft.inputs.device_memory_gib
     # Floats such as 30.5 / 122 * 1000 fall a hair below what they mean.
-    return math.floor(budget / device * 1000 + 1e-9) / 1000 if device > 0 else 0
+    return math.floor(share / device * 1000 + 1e-9) / 1000 if device > 0 else 0

@@ -11,6 +11,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, option_names, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import HUBS
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.budget import WAYS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
 
 TEXT, PROSE = shapes.TEXT, shapes.PROSE
@@ -134,6 +135,14 @@ ENGINE = Field(
                 "option": needed(shapes.OPTION),
                 "of": Field((str,), required=True, choices=("total", "free")),
                 "overhead_gib": needed(shapes.number(0, 4096)),
+            },
+        ),
+        # How the memory of its services is computed (plugin_utils/catalog/budget.py), and what its process takes beside that.
+        "computed": Field(
+            (dict,),
+            keys={
+                "like": Field((str,), required=True, choices=tuple(WAYS)),
+                "process_gib": needed(shapes.number(0, 4096)),
             },
         ),
         # Options that take a secret, and the variable with the same effect; null where there is none.

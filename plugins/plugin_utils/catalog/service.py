@@ -276,10 +276,12 @@ class Service:
     address: str
     port: int | None
     memory_gib: float | None  # None where nothing says yet what it needs
-    memory_parts: Mapping[str, int] | None  # its bytes by part; None where memory_gib is not computed
-    memory: Memory | None  # None where the engine takes no share
-    context: int | None  # tokens that a request may have; None where nothing says it
-    sequences: int | None  # requests at once; None where nothing says it
+    memory: Memory | None  # None where the engine takes no share, or memory_gib is not known
+    memory_parts: Mapping[str, int] | None  # computed bytes by part (budget.PARTS); None while they are not known
+    # What they are computed from (memory_load.Load), to ask for another context or device.
+    memory_load: Mapping[str, Any] | None
+    context: int | None  # tokens of the longest sequence; of llama.cpp, what all slots share
+    sequences: int | None  # for how many of these there is room; of llama.cpp, how many slots share it
     generation_config: GenerationConfig | None
     thinking: bool | str | None  # a word is an effort, such as low; None where the model cannot switch
     tools: bool | None  # whether clients may have it call tools; None where nobody has said so

@@ -12,6 +12,11 @@ from __future__ import annotations
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES, Geometry
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import Load
 
+# The options that decide it.
+OPTIONS = (
+    *("context-length", "max-running-requests", "max-total-tokens", "kv-cache-dtype", "swa-full-tokens-ratio"),
+    *("max-mamba-cache-size", "disable-radix-cache", "mamba-full-memory-ratio", "mamba-ssm-dtype"),
+)
 SEQUENCES = 2  # of full length; the pool is shared
 SWA_RATIO = 0.8  # tokens in sliding layers for each token in full ones, where there are both
 STATE_RATIO = 0.9  # bytes of states for each byte of keys and values, unless their number is said

@@ -15,6 +15,11 @@ from dataclasses import dataclass, replace
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES, Attention, Geometry, State
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB, Load
 
+# The options that decide it.
+OPTIONS = (
+    *("max-model-len", "max-num-seqs", "max-num-batched-tokens", "block-size", "kv-cache-dtype", "enforce-eager"),
+    *("enable-prefix-caching", "async-scheduling", "mamba-cache-dtype", "mamba-ssm-cache-dtype"),
+)
 BLOCK = 16  # tokens of a page (CacheConfig.DEFAULT_BLOCK_SIZE)
 # Sequences of full length that fit at once. The pool is shared: many short ones fit instead.
 SEQUENCES = 2
@@ -149,14 +154,12 @@ def _state_page(load: Load, state: State) -> int:
 
 def _states(load: Load) -> int:
     """Pages of one sequence: with prefix caching (the default) one is kept while the next is written."""
-    caching = load.is_on("enable-prefix-caching", True) and not load.is_on("no-enable-prefix-caching")
-    return (2 if caching else 1) + load.draft_tokens
+    return (2 if load.is_on("enable-prefix-caching", True) else 1) + load.draft_tokens
 
 
 def _in_flight(load: Load) -> int:
     """Tokens that may be scheduled and not yet settled: two batches, because batches overlap (async scheduling)."""
-    overlaps = load.is_on("async-scheduling", True) and not load.is_on("no-async-scheduling")
-    return batch_tokens(load) * (2 if overlaps else 1)
+    return batch_tokens(load) * (2 if load.is_on("async-scheduling", True) else 1)
 
 
 def batch_tokens(load: Load) -> int:

@@ -49,7 +49,7 @@ def test_sliding_windows(device_gib: int, in_flight: int, expected: float) -> No
     assert round(one_sequence(load) / 1e9, 1) == expected
     said = of(configs.GEMMA_4_31B, {"max-num-batched-tokens": in_flight // 2}, device_bytes=122 * GIB)
     assert one_sequence(said) == one_sequence(load)
-    alone = of(configs.GEMMA_4_31B, {"max-num-batched-tokens": in_flight, "no-async-scheduling": True})
+    alone = of(configs.GEMMA_4_31B, {"max-num-batched-tokens": in_flight, "async-scheduling": False})
     assert one_sequence(alone) == one_sequence(load)
 
 
@@ -79,14 +79,13 @@ def test_states() -> None:
         vllm_memory.caches(of(configs.NEMOTRON_3_NANO, options), 262144)["state"]
         for options in (
             {},
-            {"no-enable-prefix-caching": True},
             {"enable-prefix-caching": False},
             {"mamba-ssm-cache-dtype": "float16"},
         )
     ]
-    assert states[1] == states[2] == states[0] // 2
+    assert states[1] == states[0] // 2
     # 1,085,440 bytes a layer in 1,072 tokens of 1,024 bytes; groups of six layers, two states, two sequences.
-    assert states[3] == 1072 * 1024 * 6 * 4 * 2 * 2
+    assert states[2] == 1072 * 1024 * 6 * 4 * 2 * 2
 
 
 def test_speculation() -> None:
