@@ -12,8 +12,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.preflight import over_memory
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options, memory
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
 DOCUMENTATION = r"""
@@ -128,7 +127,7 @@ def plan_text(
         *(f"{service['name']}: {note}" for service in services if (note := asked_options.text(service))),
         "",
         _disk(services, list(artifacts.values()), platform),
-        _memory(services, float(device_memory_gib), float(memory_reserve_gib)),
+        *memory.text(services, float(device_memory_gib), float(memory_reserve_gib)),
     ]
 
 
@@ -221,17 +220,6 @@ def _disk(services: Sequence[Mapping[str, Any]], artifacts: Sequence[Mapping[str
         + (f" and {unknown} more of unknown size" if unknown else "")
         + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else "")
         + (f", about {sum(trees.values()) / 1e9:.0f} GB of Python packages" if trees else "")
-    )
-
-
-def _memory(services: Sequence[Mapping[str, Any]], device: float, reserve: float) -> str:
-    budgets = ["unknown" if one["memory_gib"] is None else f"{one['memory_gib']:g}" for one in services]
-    wanted = sum(one["memory_gib"] or 0 for one in services)
-    left = device - reserve - wanted
-    verdict = "too much" if over_memory(services, device, reserve) else "still free"
-    return (
-        f"memory: {' + '.join(budgets)}{f' = {wanted:g}' if len(budgets) > 1 else ''} GiB of services and {reserve:g} GiB kept for the "
-        f"system, of {device:g} GiB: {round(abs(left), 3):g} GiB {verdict}"
     )
 
 

@@ -48,23 +48,8 @@ def fraction_option(draft: Draft) -> dict[str, str]:
 
 
 def budget_problems(draft: Draft) -> list[Problem]:
-    """Memory that nobody knows, that does not hold the weights, or that is no valid share of the device's memory."""
-    return _unknown(draft) or _below_weights(draft) or _no_fraction(draft)
-
-
-def _unknown(draft: Draft) -> list[Problem]:
-    """Before the model has been looked at nothing is wrong with that; afterwards only a person can say it."""
-    key = draft.profile["model"]
-    looked_at = draft.inputs.about.get(key)
-    computable = draft.engine.get("computed") is not None
-    if gibibytes_of(draft) is not None or (computable and looked_at is None):
-        return []
-    reason = f"How the memory of {draft.engine_name} is computed is not said (key computed of the engine)."
-    if computable and looked_at is not None:
-        fault = looked_at.get("geometry_fault") or looked_at.get("fault") or "its size or its geometry is not known"
-        reason = f"It cannot be computed for the model {key}: {fault}."
-    remedy = f"Give the service a memory_gib, or the model a geometry (thor_extra_models[{key!r}].geometry)."
-    return [Problem("THOR-MEMORY-UNKNOWN", f"{draft.place}.memory_gib", None, reason, remedy)]
+    """Memory that does not hold the weights, or that is no valid share of the device's memory."""
+    return _below_weights(draft) or _no_fraction(draft)
 
 
 def _below_weights(draft: Draft) -> list[Problem]:

@@ -26,7 +26,8 @@ SLOTS = 4  # states of one running request: three, and one in reserve
 def context(load: Load) -> int | None:
     """The longest sequence in tokens."""
     known = load.geometry.context if load.geometry else None
-    return load.count("context-length", known or 0) or None
+    length = load.count("context-length", known or 0)
+    return min(length, load.count("max-total-tokens", 0) or length) or None
 
 
 def sequences(load: Load) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, preflight, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, memory, preflight, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
 
@@ -71,9 +71,7 @@ def _problems(
         return preflight.judge(services, host, settings)
     return [
         *environments.wrong_arguments(services, settings.environments),
-        *preflight.over_memory(
-            services, settings.device_memory_gib, settings.memory_reserve_gib, "thor_device_memory_gib"
-        ),
+        *memory.over(services, settings.device_memory_gib, settings.memory_reserve_gib, "thor_device_memory_gib"),
     ]
 
 

@@ -20,6 +20,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     builds,
     environments,
     images,
+    memory,
     models,
     shares,
 )
@@ -195,39 +196,8 @@ def _memory(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], sett
         reason = "/proc/meminfo does not show how much memory the host has, so no budget can be checked."
         yield Problem("THOR-MEMORY-OVER", "thor_host.memory", None, reason, "Check it on the host: cat /proc/meminfo.")
         return
-    yield from unknown_memory(services)
-    yield from over_memory(services, host["memory"]["total_bytes"] / GIB, settings.memory_reserve_gib)
-
-
-def unknown_memory(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Services of which neither the catalog nor the model's own files say how much memory they need."""
-    reason = "Neither the catalog nor the model's own files say how much memory the service needs."
-    remedy = "Say it: memory_gib of the service, in GiB: the weights, the KV cache and about 2 GiB."
-    return [
-        Problem("THOR-MEMORY-UNKNOWN", f"thor_services[{one['name']!r}].memory_gib", None, reason, remedy)
-        for one in services
-        if one["memory_gib"] is None and "memory_gib" not in one["unclear"]
-    ]
-
-
-def over_memory(
-    services: Sequence[Mapping[str, Any]], device_gib: float, reserve_gib: float, source: str = ""
-) -> list[Problem]:
-    """Budgets that exceed, in total, the device's memory minus the reserve. ``source``: the variable with that memory."""
-    # A budget that could not be determined (None) is a problem of its own.
-    services = [service for service in services if service["memory_gib"] is not None]
-    wanted = sum(service["memory_gib"] for service in services)
-    over = wanted + reserve_gib - device_gib
-    if not services or over <= 0:
-        return []
-    largest = max(services, key=lambda service: service["memory_gib"])
-    reason = (
-        f"The services need {wanted:g} GiB and {reserve_gib:g} GiB are kept for the system "
-        f"(thor_memory_reserve_gib), but the device has {device_gib:.1f} GiB{f' ({source})' if source else ''}: {over:.1f} GiB too much. "
-        f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
-    )
-    remedy = "Serve less, or shorten a context and lower that service's memory_gib accordingly."
-    return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
+    yield from memory.unknown(services)
+    yield from memory.over(services, host["memory"]["total_bytes"] / GIB, settings.memory_reserve_gib)
 
 
 def _disk(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: Settings) -> Iterable[Problem]:

@@ -20,7 +20,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import preflight
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import memory, preflight
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from real_catalog import run
 
@@ -59,11 +59,17 @@ def test_the_command_of_each_service_is_shown_as_a_shell_would_take_it() -> None
     assert [line for line in shown if line.startswith("coder runs: ")]
 
 
+def memory_line(services: list[dict[str, Any]], device_gib: float) -> str:
+    """The line with the sum of memory."""
+    (line,) = [line for line in plan_text(services, device_gib, 8) if line.startswith("memory: ")]
+    return line
+
+
 def test_the_sum_of_budgets_is_compared_with_the_memory_minus_the_reserve() -> None:
-    assert plan_text(SERVICES, WANTED + 8.5, 8)[-1].endswith(
+    assert memory_line(SERVICES, WANTED + 8.5).endswith(
         f" = {WANTED:g} GiB of services and 8 GiB kept for the system, of {WANTED + 8.5:g} GiB: 0.5 GiB still free"
     )
-    assert plan_text(SERVICES, WANTED + 7, 8)[-1].endswith(": 1 GiB too much")
+    assert memory_line(SERVICES, WANTED + 7).endswith(": 1 GiB too much")
     assert plan_text([], 122, 8) == ["Nothing is served here: thor_profiles is empty."]
 
 
@@ -134,7 +140,7 @@ def test_what_an_installed_engine_holds_for_the_gpu_is_shown_once() -> None:
 
 
 def test_plan_and_preflight_use_one_function() -> None:
-    (planned,) = preflight.over_memory(SERVICES, 50, 8, "thor_device_memory_gib")
+    (planned,) = memory.over(SERVICES, 50, 8, "thor_device_memory_gib")
     settings = Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
     host = {"memory": {"total_bytes": 50 * 1024**3}}
     (observed,) = preflight._memory(SERVICES, host, settings)

@@ -34,9 +34,9 @@ def test_own_entries_are_checked_key_by_key(extra: dict[str, Any], code: str, va
 
 def test_overriding_an_entry_keeps_its_other_keys() -> None:
     service = run(
-        CHAT, extra={"profiles": {CHAT: {"memory_gib": 3}}, "engines": {"llama.cpp": {"port": 9000}}}
+        CHAT, extra={"profiles": {CHAT: {"memory_gib": 7}}, "engines": {"llama.cpp": {"port": 9000}}}
     ).services[0]
-    assert (service.memory_gib, service.port) == (3, 9000)
+    assert (service.memory_gib, service.port) == (7, 9000)
     assert service.model.path == "/models/Qwen/Qwen3-8B-GGUF"
 
 

@@ -1,11 +1,17 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A memory budget becomes the engine's own fraction."""
+"""A service's memory is computed, and becomes the engine's own fraction."""
 
 from __future__ import annotations
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory
-from real_catalog import CHAT, run
+from typing import Any
+
+import memory_loads
+import model_configs
+import pytest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory, Service
+from real_catalog import CHAT, codes, only, run
 
 
 def test_the_budget_becomes_the_engines_own_fraction_rounded_down() -> None:
@@ -18,3 +24,97 @@ def test_the_budget_becomes_the_engines_own_fraction_rounded_down() -> None:
     small = run({"profile": "qwen3-8b-sglang", "memory_gib": 33}, device_memory_gib=100.1).services[0]
     assert small.argv[small.argv.index("--mem-fraction-static") + 1] == "0.269"
     assert run(CHAT).services[0].memory is None
+
+
+MINE = {"mine": {"huggingface": "org/mine"}}
+
+
+def mine(about: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **entry: Any) -> Service:
+    """A model of one's own under vLLM 0.33.0, as far as it has been looked at."""
+    extra = {"models": {"mine": {**MINE["mine"], **(model or {})}}}
+    seen = {"mine": about} if about else {}
+    resolution = run({"model": "mine", "engine": "vllm", **entry}, extra=extra, about=seen)
+    assert resolution.problems == []
+    return resolution.services[0]
+
+
+def about(config: dict[str, Any], weights: int) -> dict[str, Any]:
+    """What a model says of itself, as facts."""
+    return {"format": "safetensors", "weights_bytes": weights, "geometry": memory_loads.geometry(config).to_facts()}
+
+
+def test_known_after_contact() -> None:
+    """Before a model has been looked at its service has no budget and no share; afterwards it has both, and the parts."""
+    before = mine()
+    assert (before.memory_gib, before.memory, before.memory_parts, before.context) == (None, None, None, None)
+    assert "--gpu-memory-utilization" not in before.argv
+    after = mine(about(model_configs.QWEN3_8B, 16 * GIB))
+    assert after.memory_parts == {
+        "weights": 16 * GIB,
+        "kv_cache": (2 * 40960 + 16) * 147456,
+        "graphs": GIB,
+        "overhead": 8 * GIB,
+    }
+    assert (after.memory_gib, after.context, after.sequences) == (37, 40960, 2)
+    assert after.argv[after.argv.index("--gpu-memory-utilization") + 1] == "0.254"  # (37 - 6) / 122
+
+
+def test_options_under_any_name_count() -> None:
+    """Dotted, with underscores, negated: what the engine understands is what is counted."""
+    seen = about(model_configs.QWEN3_8_27B, 20 * GIB)
+    plain = mine(seen).memory_parts
+    options = {"max_model_len": 8192, "disable-prefix-caching": True, "kv-cache-dtype": "fp8"}
+    other = mine(seen, options=options).memory_parts
+    drafting = mine(seen, options={"speculative_config.method": "mtp", "speculative_config.num_speculative_tokens": 3})
+    assert plain is not None and other is not None and drafting.memory_parts is not None
+    assert other["kv_cache"] < plain["kv_cache"] / 32
+    assert other["state"] < plain["state"]
+    assert "draft_cache" in drafting.memory_parts
+    assert drafting.memory_parts["state"] > 2 * plain["state"]
+
+
+def test_geometry_of_the_catalog() -> None:
+    """What the catalog says comes first; the bytes are those of the files as soon as they are known."""
+    geometry = memory_loads.geometry(model_configs.QWEN3_8B).to_facts()
+    said = mine(model={"geometry": geometry, "bytes": 16 * GIB, "estimated": True})
+    assert said.memory_gib == 37
+    seen = mine(about(model_configs.GPT_OSS_20B, 12 * GIB), model={"geometry": geometry, "bytes": 16 * GIB})
+    assert seen.memory_parts is not None
+    assert (seen.memory_parts["weights"], seen.context) == (12 * GIB, 40960)
+
+
+@pytest.mark.parametrize("method", ["eagle3", "draft"])
+def test_drafts_and_adapters(method: str) -> None:
+    """Their files are counted, and the cache of a draft."""
+    extra = {
+        "models": {
+            **MINE,
+            "head": {"huggingface": "org/head", "bytes": GIB},
+            "style": {"huggingface": "org/style", "bytes": GIB // 2},
+        }
+    }
+    seen = {"mine": about(model_configs.QWEN3_8B, 16 * GIB), "head": about(model_configs.QWEN3_8B, 2 * GIB)}
+    entry = {
+        "model": "mine",
+        "engine": "vllm",
+        "loras": [{"name": "style", "model": "style"}],
+        "speculative": {"method": method, "model": "head", "tokens": 3},
+    }
+    parts = run(entry, extra=extra, about=seen).services[0].memory_parts
+    assert parts is not None
+    assert (parts["draft"], parts["adapters"]) == (2 * GIB, GIB // 2)
+    assert parts["draft_cache"] == parts["kv_cache"]
+    unknown = run(
+        {**entry, "speculative": None, "loras": [{"name": "a", "model": "b"}]},
+        extra={"models": {**MINE, "b": MINE["mine"]}},
+    )
+    assert unknown.services[0].memory_parts is None, "an adapter of unknown size"
+
+
+def test_too_large_for_its_device() -> None:
+    """A sum that is no valid share says what to shorten."""
+    problem = only(run({"profile": "qwen3-8b-vllm"}, device_memory_gib=20))
+    assert problem.code == "THOR-MEMORY-FRACTION"
+    assert "max-model-len" in problem.remedy
+    assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.2})) == ["THOR-MEMORY-BELOW-WEIGHTS"]
+    assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.3})) == []

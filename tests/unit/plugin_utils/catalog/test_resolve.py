@@ -165,10 +165,16 @@ def test_an_engine_version_for_the_host_and_for_one_service() -> None:
             "not one of the service's files",
         ),
         (
-            {"profile": "qwen3-8b-vllm", "memory_gib": 2},
+            {"profile": "whisper-small-vllm", "memory_gib": 2},
             "THOR-MEMORY-FRACTION",
             "thor_profiles[0].memory_gib",
             "between 6.1 and 128.0",
+        ),
+        (
+            {"profile": "qwen3-8b-vllm", "memory_gib": 15},
+            "THOR-MEMORY-BELOW-WEIGHTS",
+            "thor_profiles[0].memory_gib",
+            "alone take 15.3 GiB",
         ),
         (
             {"profile": "qwen3-8b-sglang", "memory_gib": 129},

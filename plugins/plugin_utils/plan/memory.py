@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the services of a host fit its memory, and which context would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB, Load
+
+Services = Sequence[Mapping[str, Any]]
+# MemTotal of the modules, about.
+MODULES = {"T5000": 122.0, "T4000": 61.0}
+
+
+def unknown(services: Services) -> list[Problem]:
+    """Services of which neither the catalog nor the model's own files say how much memory they need."""
+    problems = []
+    for one in services:
+        if one["memory_gib"] is None and "memory_gib" not in one["unclear"]:
+            about = one.get("about") or {}
+            fault = about.get("geometry_fault") or about.get("fault") or "neither says the size or the layers"
+            reason = f"It cannot be computed from the catalog and the model's own files: {fault}."
+            remedy = (
+                "Say it: memory_gib of the service, in GiB: the weights, the KV cache and about 2 GiB. Or say the model's layers: "
+                f"thor_extra_models[{one['model']['key']!r}].geometry."
+            )
+            problems.append(
+                Problem("THOR-MEMORY-UNKNOWN", f"thor_services[{one['name']!r}].memory_gib", None, reason, remedy)
+            )
+    return problems
+
+
+def over(services: Services, device_gib: float, reserve_gib: float, source: str = "") -> list[Problem]:
+    """Budgets that exceed, in total, the device's memory minus the reserve. ``source``: the variable with that memory."""
+    # A budget that could not be determined (None) is a problem of its own.
+    services = [service for service in services if service["memory_gib"] is not None]
+    wanted = sum(service["memory_gib"] for service in services)
+    excess = wanted + reserve_gib - device_gib
+    if not services or excess <= 0:
+        return []
+    largest = max(services, key=lambda service: service["memory_gib"])
+    reason = (
+        f"The services need {wanted:g} GiB and {reserve_gib:g} GiB are kept for the system "
+        f"(thor_memory_reserve_gib), but the device has {device_gib:.1f} GiB{f' ({source})' if source else ''}: {excess:.1f} GiB too much. "
+        f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
+    )
+    remedy = contexts_that_fit(services, excess) or "Serve less, or a smaller model."
+    return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
+
+
+def contexts_that_fit(services: Services, excess_gib: float) -> str:
+    """The largest context of each service with which all would fit; empty where none is short enough."""
+    found = []
+    for service in services:
+        if service["memory_load"] is None or not is_computed(service):
+            continue
+        load = Load.from_facts(service["memory_load"])
+        way = budget.WAYS[load.like]
+        length = budget.largest_context(load, int((service["memory_gib"] - excess_gib) * GIB))
+        if way and length and length < (service["context"] or 0):
+            found.append(f"{service['name']} with {way.length_option}: {length} (now {service['context']})")
+    return f"Serve less, or shorten one context. It would fit: {'; or '.join(found)}." if found else ""
+
+
+def is_computed(service: Mapping[str, Any]) -> bool:
+    """Whether memory_gib is the computed sum, and not a number that somebody gave."""
+    parts = service["memory_parts"]
+    return parts is not None and budget.gibibytes(parts) == service["memory_gib"]
+
+
+def on_module(service: Mapping[str, Any], device_gib: float) -> float | None:
+    """What the service would take on a device with this memory; engines choose some sizes by that."""
+    if service["memory_load"] is None or not is_computed(service):
+        gibibytes: float | None = service["memory_gib"]
+        return gibibytes
+    load = replace(Load.from_facts(service["memory_load"]), device_bytes=int(device_gib * GIB))
+    parts = budget.parts_of(load)
+    return budget.gibibytes(parts) if parts is not None else None
+
+
+def text(services: Services, device_gib: float, reserve_gib: float) -> list[str]:
+    """Each service's parts, the sum against the device, and how the other module would do, for plan.yml."""
+    amounts = ["unknown" if one["memory_gib"] is None else f"{one['memory_gib']:g}" for one in services]
+    wanted = sum(one["memory_gib"] or 0 for one in services)
+    left = device_gib - reserve_gib - wanted
+    lines = [line for service in services for line in _parts(service)]
+    lines.append(
+        f"memory: {' + '.join(amounts)}{f' = {wanted:g}' if len(amounts) > 1 else ''} GiB of services and {reserve_gib:g} GiB kept for the "
+        f"system, of {device_gib:g} GiB: {round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
+    )
+    return [*lines, *_other_module(services, device_gib, reserve_gib)]
+
+
+def _parts(service: Mapping[str, Any]) -> list[str]:
+    name = service["name"]
+    if service["memory_gib"] is None:
+        return [f"memory of {name}: known after contact, once its model has been looked at"]
+    if not is_computed(service):
+        return [f"memory of {name}: {service['memory_gib']:g} GiB, as given (memory_gib)"]
+    words = [f"{size / GIB:.1f} {budget.PARTS[part]}" for part, size in service["memory_parts"].items()]
+    length = f" ({_length(service)})" if service["context"] and service["sequences"] else ""
+    return [f"memory of {name}: {' + '.join(words)} = {service['memory_gib']:g} GiB{length}"]
+
+
+def _length(service: Mapping[str, Any]) -> str:
+    number, context = service["sequences"], f"{service['context']:,} tokens"
+    if service["memory_load"]["like"] == "llama.cpp":
+        return f"{context}, shared by {number} slots" if number > 1 else context
+    return f"{number} sequences of {context}" if number > 1 else f"one sequence of {context}"
+
+
+def _other_module(services: Services, device_gib: float, reserve_gib: float) -> list[str]:
+    """The module of the two that this device is not."""
+    name = "T4000" if device_gib >= 96 else "T5000"
+    memory = MODULES[name]
+    amounts = [on_module(service, memory) for service in services]
+    if not amounts or None in amounts:
+        return []
+    wanted = sum(one or 0 for one in amounts)
+    left = memory - reserve_gib - wanted
+    verdict = f"{round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
+    return [f"on a {name} ({memory:g} GiB): {wanted:g} GiB of services, {verdict}"]
