@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import Geometry
 
 MIB, GIB = 1024**2, 1024**3
-# The suffixes of vLLM's numbers: 64k is 64,000 and 64Ki is 65,536 (vllm/utils/argparse_utils.py).
-_COUNT = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(i?)", re.IGNORECASE)
+# The suffixes of vLLM's numbers: 64k is 64,000 and 64K is 65,536 (vllm/utils/argparse_utils.py, human_readable_int).
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)([kmgtKMGT]?)")
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -72,7 +72,7 @@ def count(value: Any) -> int | None:
     found = _COUNT.fullmatch(str(value).strip())
     if not found:
         return None
-    base = 1024 if found[3] else 1000
+    base = 1024 if found[2].isupper() else 1000
     return int(float(found[1]) * base ** _POWERS[found[2].lower()])
 
 
