@@ -82,7 +82,15 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
         """Say nothing."""
 
+    def do_HEAD(self) -> None:
+        """Answer one request, without a body."""
+        self.respond()
+
     def do_GET(self) -> None:
+        """Answer one request."""
+        self.respond()
+
+    def respond(self) -> None:
         """Answer one request."""
         hub = self.hub
         hub.requests.append(self.path)
@@ -169,8 +177,8 @@ class Handler(BaseHTTPRequestHandler):
         body = {"Code": 200, "Data": data, "Message": "success", "RequestId": "x", "Success": True}
         self.answer(200, json.dumps(body).encode())
 
-    def file(self, name: str, content: bytes) -> None:
-        """The bytes of a file or of a range of it, with the requested fault."""
+    def file(self, name: str, content: bytes, headers: dict[str, str] | None = None) -> None:
+        """The bytes of a file or of a range of it, with the requested fault; ``headers`` are sent beside the usual ones."""
         hub = self.hub
         if hub.endless == "errors":
             self.pour(500)
@@ -181,7 +189,8 @@ class Handler(BaseHTTPRequestHandler):
         if hub.file_status != 200:
             self.answer(hub.file_status, b"out of order")
             return
-        etag = f'"{hashlib.md5(content).hexdigest()}"'
+        headers = dict(headers or {})
+        etag = headers.pop("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         if name in hub.corrupt:
             content = content[:-1] + bytes([content[-1] ^ 1])
         start = 0
@@ -197,7 +206,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if hub.etag:
             self.send_header("ETag", etag)
+        for key, value in headers.items():
+            self.send_header(key, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         transfer = Transfer(name, start)
         hub.transfers.append(transfer)
         hold = hub.hold.get(name)
@@ -229,7 +242,8 @@ class Handler(BaseHTTPRequestHandler):
         for key, value in (headers or {}).items():
             self.send_header(key, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 @contextlib.contextmanager

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import hub_server
+import huggingface_server
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import jobs
-from ansible_collections.jetson.thor.plugins.module_utils.models import fetch, parameters
+from ansible_collections.jetson.thor.plugins.module_utils.models import fetch, parameters, sources
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
 
 ID = "acme/small"
@@ -59,16 +60,16 @@ class Recorder:
 
 
 def model(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
-    """The specification of the small model's job."""
+    """The specification of the small model's job; ``changes`` of its one source or of the rest."""
+    name = "huggingface" if isinstance(hub, huggingface_server.HuggingFace) else "modelscope"
+    source = {"hub": name, "id": ID, "endpoint": hub.url, "client": sys.prefix}
+    source |= {key: changes.pop(key) for key in ("id", "revision", "endpoint", "token", "client") if key in changes}
     params: dict[str, Any] = {
-        "id": ID,
-        "revision": "master",
+        "sources": [source],
         "include": ["*"],
+        "exclude": [],
         "path": str(place),
-        "endpoint": hub.url,
-        "token": None,
         "sha256": {},
-        "client": sys.prefix,
         "staging": None,
         "verify_checksums": False,
         "retries": 1,
@@ -76,6 +77,12 @@ def model(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
         "timeout": 60,
     }
     return parameters.model_spec(params | changes)
+
+
+def source_of(spec: dict[str, Any]) -> dict[str, Any]:
+    """The specification of a job's only source."""
+    (source,) = spec["sources"]
+    return sources.of_source(spec, source)
 
 
 def url(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:

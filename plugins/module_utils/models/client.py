@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Transfer the files of a model with the hub's own client, ``modelscope-hub``, in a virtual environment of its own.
+"""Transfer the files of a model from a ModelScope hub with its own client, ``modelscope-hub``, in a virtual environment of its own.
 
 One process of it runs per round. Facts about its 0.5.1 that this file relies on (read in its ``_download.py``):
 
@@ -16,26 +16,22 @@ One process of it runs per round. Facts about its 0.5.1 that this file relies on
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import re
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ansible_collections.jetson.thor.plugins.module_utils.files import sync
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors
+from ansible_collections.jetson.thor.plugins.module_utils.models.arrival import WORKERS, accept, watched
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Reporter, hash_file, silent
-from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import PARTIAL, record_of, size_of, trust
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import PARTIAL, size_of
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging
 
 CLIENT = "/opt/thor/venv/modelscope"
-# Files of one model that are transferred in parallel.
-WORKERS = 4
 # One of these classes of modelscope-hub, requests, urllib3 and Python is at the root of every failure of a connection or server.
 TRANSIENT = {"HubError", "RequestException", "HTTPError", "HTTPException", "OSError", "_IncompleteBodyError"}
 # Runs in the hub client's environment. One JSON object on stdin; one JSON object per line on stdout. It dies with its
@@ -78,7 +74,7 @@ def transfer(stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[
     """Fetch the missing files into the staging tree; each is in the journal once it is verified and durable."""
     if not missing:
         return
-    with _watched(stage, plan, report) as moved:
+    with watched(stage, plan, report) as moved:
         while missing:
             before = moved()
             failures = _round(stage, spec, plan, missing, report)
@@ -92,54 +88,6 @@ def transfer(stage: Staging, spec: Mapping[str, Any], plan: Plan, missing: list[
             report.say(
                 f"The transfer was interrupted ({failures[0]['kinds'][0] if failures else 'no reason given'}), continuing."
             )
-
-
-@contextlib.contextmanager
-def _watched(stage: Staging, plan: Plan, report: Reporter) -> Iterator[Callable[[], int]]:
-    """Report progress from what is on disk, and make the disk write while data arrives.
-
-    Without the latter a fast connection leaves gigabytes in the page cache, and the end of every file waits for the disk.
-    """
-    ended = threading.Event()
-
-    def moved() -> int:
-        verified = stage.journal["verified"]
-        return sum(
-            plan.want[name].size
-            if name in verified
-            else size_of(stage.tree / name) or size_of(stage.tree / (name + PARTIAL))
-            for name in plan.fetch
-        )
-
-    def watch() -> None:
-        while not ended.wait(0.2):
-            report.progress(
-                moved(), plan.fetch_bytes, "B", f"{len(stage.journal['verified'])} of {len(plan.fetch)} files verified"
-            )
-            for name in plan.fetch:
-                if name not in stage.journal["verified"]:
-                    _write_out(stage.tree / (name + PARTIAL))
-
-    thread = threading.Thread(target=watch, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield moved
-    finally:
-        ended.set()
-        thread.join()
-        report.progress(
-            moved(), plan.fetch_bytes, "B", f"{len(stage.journal['verified'])} of {len(plan.fetch)} files verified"
-        )
-
-
-def _write_out(path: Path) -> None:
-    """Start the write-back of a file's dirty pages without waiting for it (sync_file_range, SYNC_FILE_RANGE_WRITE)."""
-    with contextlib.suppress(OSError, AttributeError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            ctypes.CDLL(None).sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(2))
-        finally:
-            os.close(descriptor)
 
 
 def _round(
@@ -170,7 +118,8 @@ def _round(
                     failures.append(event)
                     report.say(f"{event['path']}: {event['kinds'][0]}: {event['message']}")
                 elif "path" in event:
-                    _accept(stage, spec, plan, event["path"])
+                    name = event["path"]
+                    accept(stage, spec, plan, name, plan.want[name].sha256 or hash_file(stage.tree / name, silent))
             process.wait()
         finally:
             process.kill()
@@ -198,19 +147,6 @@ def _start_client(stage: Staging, spec: Mapping[str, Any], log: IO[str]) -> subp
         )
     except OSError as error:
         raise errors.bad_client(spec, f"{python} cannot be run: {error.strerror}.") from error
-
-
-def _accept(stage: Staging, spec: Mapping[str, Any], plan: Plan, name: str) -> None:
-    """A file has arrived and the client has compared its hash, if that is known: make it durable and record it."""
-    path, entry = stage.tree / name, plan.want[name]
-    digest = entry.sha256 or hash_file(path, silent)
-    path.chmod(0o644)
-    sync(path)
-    record = record_of(path, digest, trust(spec, name, entry))
-    if record["size"] != entry.size:
-        raise errors.bad_content(spec, name, f"{entry.size:,} bytes", f"{record['size']:,} bytes")
-    stage.journal["verified"][name] = record
-    stage.record()
 
 
 def _client_environment(stage: Staging, spec: Mapping[str, Any]) -> dict[str, str]:
@@ -273,12 +209,6 @@ def _stalled(
     if status:
         return errors.bad_answer(spec, f"HTTP {status} for {failures[0]['path']}, {spec['retries'] + 1} times.")
     if any(size_of(stage.tree / (name + PARTIAL)) for name in missing) or stage.journal["verified"]:
-        return errors.FetchError(
-            "THOR-TRANSFER-CUT",
-            "endpoint",
-            spec["endpoint"],
-            f"the transfer of {', '.join(missing[:5])} of {spec['id']} was interrupted again and again, the last "
-            f"{spec['retries'] + 1} times without a byte: {reason}.",
-            "Run the play again when the connection or the hub is better: it continues from there.",
-        )
+        what = f"the transfer of {', '.join(missing[:5])} of {spec['id']}"
+        return errors.cut("endpoint", spec["endpoint"], what, spec["retries"] + 1, reason)
     return errors.unreachable(spec["endpoint"], spec, reason)

@@ -22,13 +22,27 @@ class FetchError(Exception):
         super().__init__(self.problem.text())
 
 
+# What a person sets for each hub: name, token, mirror.
+HUBS = {
+    "modelscope": ("ModelScope", "thor_modelscope_token", "thor_modelscope_endpoint"),
+    "huggingface": ("Hugging Face", "thor_hf_token", "thor_hf_endpoint"),
+}
+
+
 def what(spec: Mapping[str, Any]) -> str:
     """The target, as a person calls it."""
-    return f"{spec['id']} at {spec['revision']}" if spec["source"] == "modelscope" else str(spec["url"])
+    if spec["source"] == "url":
+        return str(spec["url"])
+    sources = [spec] if "id" in spec else spec["sources"]
+    return " or ".join(dict.fromkeys(f"{one['id']} at {one['revision']}" for one in sources))
 
 
 def _place(spec: Mapping[str, Any]) -> tuple[str, str]:
-    return ("endpoint", spec["endpoint"]) if spec["source"] == "modelscope" else ("url", spec["url"])
+    return ("url", spec["url"]) if spec["source"] == "url" else ("endpoint", spec["endpoint"])
+
+
+def _mirror(spec: Mapping[str, Any]) -> str:
+    return HUBS[spec["hub"]][2] if spec["source"] == "hub" else "thor_modelscope_endpoint"
 
 
 def unreachable(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
@@ -37,7 +51,7 @@ def unreachable(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
         "THOR-HUB-UNREACHABLE",
         *_place(spec),
         f"no answer from {url} in {spec['retries'] + 1} attempts: {reason}.",
-        "Check address, name service, proxy and firewall of the host (thor_modelscope_endpoint names a mirror).",
+        f"Check address, name service, proxy and firewall of the host ({_mirror(spec)} names a mirror).",
     )
 
 
@@ -53,7 +67,7 @@ def refused_line(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
     if "certificate" in reason.lower():
         remedy = "Install the certificate of the server's authority on the host (update-ca-certificates), or check its clock."
     else:
-        remedy = "Check address and proxy of the host (thor_modelscope_endpoint names a mirror)."
+        remedy = f"Check address and proxy of the host ({_mirror(spec)} names a mirror)."
     return FetchError("THOR-HUB-UNREACHABLE", *_place(spec), f"cannot connect to {url}: {reason}.", remedy)
 
 
@@ -75,7 +89,8 @@ def bad_answer(spec: Mapping[str, Any], reason: str) -> FetchError:
         "THOR-HUB-ANSWER",
         *_place(spec),
         f"it answers, but not as requested: {reason}",
-        "Run the play again later; if the error stays, check that the address is a ModelScope hub or a mirror of one.",
+        "Run the play again later; if the error stays, check that the address is "
+        + (f"a {HUBS[spec['hub']][0]} hub or a mirror of one." if spec["source"] == "hub" else "right."),
     )
 
 
@@ -84,23 +99,93 @@ def not_found(spec: Mapping[str, Any], name: str = "") -> FetchError:
     if spec["source"] == "url":
         return FetchError("THOR-MODEL-NOT-FOUND", "url", spec["url"], "there is no such file.", "Check the address.")
     file = f"file {name} of " if name else ""
+    _hub, token, _endpoint = HUBS[spec["hub"]]
+    private = "" if spec["token"] else f" A private model looks the same without a token ({token}, in a vault)."
     return FetchError(
         "THOR-MODEL-NOT-FOUND",
         "id",
         spec["id"],
         f"{spec['endpoint']} has no {file}model {spec['id']} at revision {spec['revision']}, or no files there, or hides it.",
-        "Check id and revision on the hub's page of the model.",
+        f"Check id and revision on the hub's page of the model.{private}",
     )
 
 
-def denied(spec: Mapping[str, Any], status: int) -> FetchError:
-    """The target needs a login."""
-    remedy = (
-        "Set thor_modelscope_token (in a vault) to a token that may read it."
-        if spec["source"] == "modelscope"
-        else "Only files that need no login can be fetched."
+def no_revision(spec: Mapping[str, Any]) -> FetchError:
+    """The model exists, and not this revision of it."""
+    return FetchError(
+        "THOR-MODEL-REVISION",
+        "revision",
+        spec["revision"],
+        f"{spec['endpoint']} has {spec['id']}, and no branch, tag or commit of this name there.",
+        "Name a revision that the hub's page of the model lists, or none for its default branch.",
     )
-    return FetchError("THOR-MODEL-DENIED", *_place(spec), f"HTTP {status}: {what(spec)} is not public.", remedy)
+
+
+def denied(spec: Mapping[str, Any], status: int, said: str = "") -> FetchError:
+    """The target needs a login, or another one."""
+    if spec["source"] == "url":
+        remedy = "Only files that need no login can be fetched."
+    else:
+        remedy = f"Set {HUBS[spec['hub']][1]} (in a vault) to a token that may read it."
+    words = f" The hub says: {said[:200]}" if said else ""
+    return FetchError("THOR-MODEL-DENIED", *_place(spec), f"HTTP {status}: {what(spec)} is not public.{words}", remedy)
+
+
+def gated(spec: Mapping[str, Any], status: int) -> FetchError:
+    """A model whose owner grants access to whoever asks: nobody has asked with this token, or there is none."""
+    page, token = f"{spec['endpoint']}/{spec['id']}", HUBS[spec["hub"]][1]
+    if spec["token"]:
+        reason = f"HTTP {status}: it is gated, and the account of {token} has no access to it."
+        remedy = f"Ask for access at {page}, logged in with that account, and run the play again once it is granted."
+    else:
+        reason = f"HTTP {status}: it is gated, and there is no token."
+        remedy = f"Ask for access at {page}, then set {token} (in a vault) to a token of that account."
+    return FetchError("THOR-MODEL-GATED", "id", spec["id"], reason, remedy)
+
+
+def limited(spec: Mapping[str, Any], url: str, wait: float | None) -> FetchError:
+    """Too many requests, and no end of that soon."""
+    when = f"it asks to retry {network_errors.back_in(wait)}" if wait else "it does not say for how long"
+    token = f" A token ({HUBS[spec['hub']][1]}, in a vault) has a limit of its own." if spec["source"] == "hub" else ""
+    return FetchError(
+        "THOR-HUB-LIMIT",
+        *_place(spec),
+        f"{url} refuses, because it was asked too often: {when}.",
+        f"Run the play again then: it continues from there.{token} Hosts behind one address share one limit.",
+    )
+
+
+def pointer(spec: Mapping[str, Any], name: str, whose: str) -> FetchError:
+    """A pointer of Git LFS in place of the file."""
+    return FetchError(
+        "THOR-LFS-POINTER",
+        "file",
+        name,
+        f"{what(spec)} has the pointer of Git LFS in place of this file: {whose}. Nothing was given its final name.",
+        "Fetch it from the hub itself, or make the mirror with git-lfs installed.",
+    )
+
+
+def no_source(spec: Mapping[str, Any], failures: list[FetchError]) -> FetchError:
+    """No source of several can deliver the model."""
+    reasons = " ".join(
+        f"{HUBS[one['hub']][0]} ({one['id']}): {error.problem.code}, {error.problem.reason}"
+        for one, error in zip(spec["sources"], failures, strict=True)
+    )
+    remedies = dict.fromkeys(error.problem.remedy for error in failures)
+    names = [one["id"] for one in spec["sources"]]
+    return FetchError("THOR-MODEL-NO-SOURCE", "sources", names, f"no hub can deliver it. {reasons}", " ".join(remedies))
+
+
+def cut(variable: str, value: str, transfer: str, times: int, reason: str) -> FetchError:
+    """A connection that breaks again and again."""
+    return FetchError(
+        "THOR-TRANSFER-CUT",
+        variable,
+        value,
+        f"{transfer} was interrupted again and again, the last {times} times without a byte: {reason}.",
+        "Run the play again when the connection or the server is better: it continues from there.",
+    )
 
 
 def bad_content(spec: Mapping[str, Any], name: str, expected: str, got: str) -> FetchError:
@@ -120,7 +205,7 @@ def bad_client(spec: Mapping[str, Any], reason: str) -> FetchError:
         "THOR-HUB-CLIENT",
         "client",
         spec["client"],
-        f"the virtual environment of modelscope-hub does not work: {reason}",
+        f"the virtual environment of the client of {HUBS[spec['hub']][0]} does not work: {reason}",
         "Remove that directory and run the play again; the role model_store creates it again.",
     )
 

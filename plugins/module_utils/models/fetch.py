@@ -3,8 +3,10 @@
 """What the modules of the model store do: nothing, a prediction in check mode, or a job that makes one target present.
 
 A target is the directory of a model or the file of a URL. Its directory holds ``.thor-manifest.json`` (manifest.py). What is
-missing arrives in a staging directory (staging.py) and takes its final name in one rename (install.py). The bytes of a model
-come through the hub's own client (model.py, plan.py, hub.py, client.py), those of a plain URL over HTTP (url.py, download.py).
+missing arrives in a staging directory (staging.py) and takes its final name in one rename (install.py). A model (model.py, plan.py)
+comes from the first of its hubs that can deliver it (sources.py): ModelScope's own client fetches its files (hub.py, client.py),
+Hugging Face's own client lists them (huggingface.py, huggingface_client.py) and we fetch them (hub_files.py, receive.py). A plain URL
+is fetched over HTTP (url.py, download.py, receive.py).
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def settled(spec: Mapping[str, Any], check_mode: bool) -> dict[str, Any] | None:
     """The module's result if there is nothing to do, found without network and without hashing; else None."""
     if spec["verify_checksums"]:
         return None
-    is_model = spec["source"] == "modelscope"
+    is_model = spec["source"] == "hub"
     found = _kind(spec).complete(spec)
     if found is None:
         return None
@@ -63,12 +65,12 @@ def settled(spec: Mapping[str, Any], check_mode: bool) -> dict[str, Any] | None:
 
 def _kind(spec: Mapping[str, Any]) -> ModuleType:
     """The file that knows this kind of target; both have ``complete``, ``result_of``, ``predict`` and ``fetch``."""
-    return model if spec["source"] == "modelscope" else url
+    return model if spec["source"] == "hub" else url
 
 
 def job_name(spec: Mapping[str, Any]) -> str:
     """The name of the job that fetches a target: ``fetch-qwen-qwen3-8b-gguf``."""
-    what = spec["id"] if spec["source"] == "modelscope" else spec["file"]
+    what = spec["sources"][0]["id"] if spec["source"] == "hub" else spec["file"]
     return f"fetch-{slug(what)[:100]}"
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry
 
 BLOCK = 4 * 1024 * 1024
 
@@ -41,6 +43,30 @@ class Meter:
 
 def silent(_done: int) -> None:
     """Progress of what is too short to report."""
+
+
+def git_blob(size: int) -> Any:
+    """A hash that becomes git's blob id of a file of this size (git hash-object)."""
+    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+
+
+def fresh_hashes(entry: Entry) -> dict[str, Any]:
+    """The hashes that a file's content is fed to: sha256 for the manifest, git's blob id where the hub states that alone."""
+    return {"sha256": hashlib.sha256()} | ({"blob": git_blob(entry.size)} if entry.blob else {})
+
+
+def content_hashes(path: Path, entry: Entry, update: Callable[[int], None]) -> dict[str, str]:
+    """The hashes of a file in hex, those of ``fresh_hashes``; ``update`` is called with the bytes read so far."""
+    digests = fresh_hashes(entry)
+    buffer = memoryview(bytearray(BLOCK))
+    done = 0
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            for digest in digests.values():
+                digest.update(buffer[:count])
+            done += count
+            update(done)
+    return {kind: digest.hexdigest() for kind, digest in digests.items()}
 
 
 def hash_file(path: Path, update: Callable[[int], None], kind: str = "sha256") -> str:

@@ -9,14 +9,13 @@ import itertools
 import re
 import time
 import urllib.error
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors, listing, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry
-from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
 
 # The SDK's own DEFAULT_ENDPOINT.
 ENDPOINT = "https://modelscope.cn"
@@ -37,33 +36,22 @@ NOT_PUBLIC = (10010200001,)  # private without a token, or gated
 _DATABASE = re.compile(r"Error \d{4}\b")
 
 
-def list_files(spec: Mapping[str, Any]) -> dict[str, Entry]:
+def list_files(spec: Mapping[str, Any], say: Callable[[str], None] = lambda _line: None) -> dict[str, Entry]:
     """The files of a model at a revision: one GET, or more for a model of 3000 files.
 
     The whole listing is checked before any of it is used.
     Raises FetchError: THOR-HUB-UNREACHABLE, THOR-HUB-ANSWER, THOR-CLOCK-WRONG, THOR-MODEL-NOT-FOUND, THOR-MODEL-DENIED.
     """
-    files: dict[str, Entry] = {}
-    for item in _blobs(spec, "", itertools.count(1)):
-        try:
-            name, entry = listing.entry_of(item)
-            if name in files:
-                raise listing.Unusable(f"holds the path {name!r} twice")
-        except listing.Unusable as error:
-            raise errors.bad_answer(spec, f"the listing {error}.") from error
-        files[name] = entry
-        if len(files) > listing.MAX_FILES:
-            raise errors.bad_answer(spec, f"the listing has more than {listing.MAX_FILES:,} files.")
     try:
-        listing.check(files)
+        return listing.files_of(listing.entry_of(item) for item in _blobs(spec, "", itertools.count(1), say))
     except listing.Unusable as error:
         raise errors.bad_answer(spec, f"the listing {error}.") from error
-    files.pop(MANIFEST, None)
-    return files
 
 
-def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator[dict[str, Any]]:
-    entries = _list_page(spec, root, recursive=True)
+def _blobs(
+    spec: Mapping[str, Any], root: str, pages: Iterator[int], say: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    entries = _list_page(spec, root, True, say)
     if len(entries) < LISTING_LIMIT:
         yield from (entry for entry in entries if entry.get("Type") != "tree")
         return
@@ -71,7 +59,7 @@ def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator
         raise errors.bad_answer(
             spec, f"the listing has more than {MAX_FOLDERS} folders with {LISTING_LIMIT} entries or more."
         )
-    entries = _list_page(spec, root, recursive=False)
+    entries = _list_page(spec, root, False, say)
     if len(entries) >= LISTING_LIMIT:
         raise errors.bad_answer(
             spec, f"the directory {root or '/'} has {LISTING_LIMIT} entries or more, the hub lists no more."
@@ -86,17 +74,17 @@ def _blobs(spec: Mapping[str, Any], root: str, pages: Iterator[int]) -> Iterator
                 or not folder.startswith(f"{root}/" if root else "")
             ):
                 raise errors.bad_answer(spec, f"the listing of {root or '/'} holds the folder {folder!r}.")
-            yield from _blobs(spec, folder, pages)
+            yield from _blobs(spec, folder, pages, say)
         else:
             yield entry
 
 
-def _list_page(spec: Mapping[str, Any], root: str, recursive: bool) -> list[dict[str, Any]]:
+def _list_page(spec: Mapping[str, Any], root: str, recursive: bool, say: Callable[[str], None]) -> list[dict[str, Any]]:
     query = {"Revision": spec["revision"], "Recursive": str(recursive)} | ({"Root": root} if root else {})
     url = f"{spec['endpoint']}/api/v1/models/{spec['id']}/repo/files?{urlencode(query)}"
     # The hub's own way to authenticate (cookie m_session_id).
     headers = {"Cookie": f"m_session_id={spec['token']}"} if spec["token"] else {}
-    status, body = _get(spec, url, headers)
+    status, body = _get(spec, url, headers, say)
     try:
         answer = bounded.parse(body)
     except ValueError:
@@ -128,13 +116,15 @@ def _refuse(spec: Mapping[str, Any], url: str, status: int, answer: Any, body: b
     raise errors.bad_answer(spec, f"it refuses {url}: {_excerpt(body)}")
 
 
-def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+def _get(
+    spec: Mapping[str, Any], url: str, headers: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[int, bytes]:
     """Status and body of a GET, with bounded retries of transient failures (no answer, 429, 5xx)."""
-    reason = ""
+    reason, wait = "", None
     answer: tuple[int, bytes] | None = None
     for attempt in range(spec["retries"] + 1):
         if attempt:
-            time.sleep(min(2.0 ** (attempt - 1), 30))
+            time.sleep(web.pause(spec, answer[0] if answer else 0, wait, attempt, say))
         try:
             with web.open_url(spec, url, headers) as response:
                 return int(response.status), bounded.read(response, LISTING_BYTES, LISTING_SECONDS)
@@ -149,10 +139,12 @@ def _get(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> tuple
                 answer = (error.code, body)
                 if error.code != 429 and error.code < 500:
                     return answer
-                web.refuse_limit(spec, error)
+                wait = web.wait_of(error.headers or {})
         except web.TRANSPORT as error:
             web.refuse_lasting(spec, url, error)
-            answer, reason = None, web.why(error)
+            answer, reason, wait = None, web.why(error), None
+    if answer and answer[0] == 429:
+        raise errors.limited(spec, url, wait)
     if answer:
         return answer
     raise errors.unreachable(url, spec, reason)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -54,6 +54,20 @@ def entry_of(item: Mapping[str, Any]) -> tuple[str, Entry]:
     if digest is not None and (not isinstance(digest, str) or not SHA256.fullmatch(digest.lower())):
         raise Unusable(f"gives {name} the sha256 {_short(digest)}")
     return name, Entry(size, digest.lower() if digest else None)
+
+
+def files_of(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
+    """The files of a whole listing, without a manifest of ours that somebody uploaded. Raises Unusable."""
+    files: dict[str, Entry] = {}
+    for name, entry in entries:
+        if name in files:
+            raise Unusable(f"holds the path {name!r} twice")
+        files[name] = entry
+        if len(files) > MAX_FILES:
+            raise Unusable(f"has more than {MAX_FILES:,} files")
+    check(files)
+    files.pop(MANIFEST, None)
+    return files
 
 
 def check(files: Mapping[str, Entry]) -> None:

@@ -24,12 +24,15 @@ ASIDE = ".thor-old"
 # The hub client's suffix for a file that is still arriving.
 PARTIAL = ".incomplete"
 SCHEMA = 1
-FILES_SHAPE = {str: {"size": int, "mtime_ns": int, "sha256": str}}
+FILES_SHAPE = {str: {"size": int, "mtime_ns": int, "sha256": str, "blob?": str}}
 MANIFEST_SHAPE = {
     "source": str,
+    "hub?": str,
     "id": (str, type(None)),
     "revision": (str, type(None)),
+    "commit?": (str, type(None)),
     "include": [str],
+    "exclude?": [str],
     "lock?": str,
     "files": FILES_SHAPE,
 }
@@ -37,7 +40,10 @@ MANIFEST_SHAPE = {
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of a directory; None if it cannot be read, in which case its files count as somebody else's."""
-    return records.read(path / MANIFEST, MANIFEST_SHAPE)
+    manifest = records.read(path / MANIFEST, MANIFEST_SHAPE)
+    if manifest is not None and manifest["source"] == "modelscope":  # as it was called when there was one hub
+        return manifest | {"source": "hub", "hub": "modelscope", "commit": None, "exclude": []}
+    return manifest
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -60,19 +66,21 @@ def covers(manifest: Mapping[str, Any], pattern: str) -> bool:
 
 
 def is_same_model(manifest: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> bool:
-    """Whether the directory holds this model at this revision, whichever of its files."""
-    return manifest is not None and all(manifest.get(key) == spec[key] for key in ("source", "id", "revision"))
+    """Whether the directory holds this model at this revision, from any of its sources, whichever of its files."""
+    keys = ("hub", "id", "revision")
+    return manifest is not None and any(all(manifest.get(key) == one[key] for key in keys) for one in spec["sources"])
 
 
-def record_of(path: Path, sha256: str | None, trusted: str) -> dict[str, Any]:
-    """The manifest's record of a file that was verified."""
+def record_of(path: Path, sha256: str | None, trusted: str, blob: str | None = None) -> dict[str, Any]:
+    """The manifest's record of a file that was verified; ``blob`` is git's id of its content, where the hub states it."""
     found = path.stat()
-    return {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": sha256, "trusted": trusted}
+    record = {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": sha256, "trusted": trusted}
+    return record | ({"blob": blob} if blob else {})
 
 
 def trust(spec: Mapping[str, Any], name: str, entry: Entry) -> str:
     """Who vouches for the sha256 of a file."""
-    return "lock" if name in spec["sha256"] else "hub" if entry.sha256 else "first use"
+    return "lock" if name in spec["sha256"] else "hub" if entry.stated else "first use"
 
 
 def lock_digest(sha256: Mapping[str, str]) -> str:
@@ -90,6 +98,11 @@ def url_pin(file: str, url: str, checksum: str | None) -> str:
 def matches(name: str, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns matches; ``*`` spans folders."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def is_wanted(name: str, spec: Mapping[str, Any]) -> bool:
+    """Whether a specification's patterns choose the file."""
+    return matches(name, spec["include"]) and not matches(name, spec["exclude"])
 
 
 def size_of(path: Path) -> int:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models.client import transfer
-from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
-from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Meter, Reporter, hash_file
+from ansible_collections.jetson.thor.plugins.module_utils.models import client, hub_files
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
+from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Meter, Reporter, content_hashes
 from ansible_collections.jetson.thor.plugins.module_utils.models.install import install, recover
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
@@ -19,8 +19,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
     covers,
     is_intact,
     is_same_model,
+    is_wanted,
     lock_digest,
-    matches,
     read_manifest,
     record_of,
     size_of,
@@ -28,6 +28,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
     write_manifest,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.plan import model_diff, plan_model
+from ansible_collections.jetson.thor.plugins.module_utils.models.sources import of_source
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full, reuse, target_of
 
 
@@ -42,12 +43,14 @@ def complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     if not all(covers(manifest, pattern) for pattern in spec["include"]):
         return None
+    if not set(manifest.get("exclude", [])) <= set(spec["exclude"]):
+        return None
     files = manifest["files"]
     for name, digest in spec["sha256"].items():
         if name in files:
             if files[name]["sha256"] != digest:
                 return None
-        elif matches(name, spec["include"]):
+        elif is_wanted(name, spec):
             return None
     return manifest if all(is_intact(path / name, record) for name, record in files.items()) else None
 
@@ -60,7 +63,10 @@ def result_of(spec: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     ]
     return {
         "path": spec["path"],
+        "hub": manifest["hub"],
+        "id": manifest["id"],
         "revision": manifest["revision"],
+        "commit": manifest.get("commit"),
         "bytes": sum(item["size"] for item in files),
         "files": files,
     }
@@ -79,7 +85,8 @@ def predict(spec: Mapping[str, Any]) -> dict[str, Any]:
         "fetched_bytes": plan.fetch_bytes,
         "warnings": plan.warnings,
         "path": spec["path"],
-        "revision": spec["revision"],
+        **{key: plan.source[key] for key in ("hub", "id", "revision")},
+        "commit": plan.commit,
         "bytes": sum(entry.size for entry in plan.want.values()),
         "files": [
             {"path": name, "size": entry.size, "sha256": entry.sha256, "trusted": trust(spec, name, entry)}
@@ -98,16 +105,16 @@ def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
         if manifest is not None and not spec["verify_checksums"]:
             stage.remove()
             return {"changed": False, "fetched_bytes": 0, "warnings": [], **result_of(spec, manifest)}
-        report.say(f"listing the files of {spec['id']} at {spec['revision']} on {spec['endpoint']}")
-        plan = plan_model(spec)
+        plan = plan_model(spec, stage.home, report.say)
         diff = model_diff(spec, plan)
         records = _verify_present(spec, stage, plan, target, report)
-        done = reuse(stage, spec, plan)
+        done = reuse(stage, plan)
         missing = [name for name in plan.fetch if name not in done]
         staged = sum(size_of(stage.tree / name) or size_of(stage.tree / (name + PARTIAL)) for name in missing)
         refuse_full(spec, stage.tree, sum(plan.want[name].size for name in missing) - staged)
         before = sum(plan.want[name].size for name in done) + staged
-        transfer(stage, spec, plan, missing, report)
+        transfer = client.transfer if plan.source["hub"] == "modelscope" else hub_files.transfer
+        transfer(stage, of_source(spec, plan.source), plan, missing, report)
         records |= stage.journal["verified"]
         manifest = _manifest(spec, plan, records)
         changed = manifest != read_manifest(target)
@@ -124,9 +131,10 @@ def _manifest(spec: Mapping[str, Any], plan: Plan, records: Mapping[str, Any]) -
     return {
         "schema": SCHEMA,
         "source": spec["source"],
-        "id": spec["id"],
-        "revision": spec["revision"],
+        **{key: plan.source[key] for key in ("hub", "id", "revision")},
+        "commit": plan.commit,
         "include": plan.include,
+        "exclude": plan.exclude,
         "lock": lock_digest(spec["sha256"]),
         "files": {name: records[name] for name in sorted(plan.want)},
     }
@@ -144,23 +152,19 @@ def _verify_present(
     present: dict[str, Any] = stage.journal.setdefault("present", {})
     meter = Meter(report, sum(plan.want[name].size for name in plan.check))
     for name in list(plan.check):
-        entry = plan.want[name]
-        expected = entry.sha256 or held[name]["sha256"]
+        # Of a file without any hash of the hub, what it was when it arrived.
+        entry = plan.want[name] if plan.want[name].stated else Entry(plan.want[name].size, held[name]["sha256"])
         earlier = present.get(name)
-        if (
-            earlier
-            and not spec["verify_checksums"]
-            and earlier["sha256"] == expected
-            and is_intact(target / name, earlier)
-        ):
+        if earlier and not spec["verify_checksums"] and entry.compare(earlier) and is_intact(target / name, earlier):
             records[name] = earlier
             continue
-        digest = hash_file(target / name, meter.start(entry.size, f"verify {name}"))
-        if digest == expected:
-            records[name] = present[name] = record_of(target / name, digest, trust(spec, name, entry))
+        hashes = content_hashes(target / name, entry, meter.start(entry.size, f"verify {name}"))
+        if entry.compare(hashes):
+            trusted = trust(spec, name, plan.want[name])
+            records[name] = present[name] = record_of(target / name, hashes["sha256"], trusted, entry.blob)
             stage.record()
             continue
-        report.say(f"{target / name}: sha256 is {digest}, expected {expected}: fetching it again")
+        report.say(f"{target / name}: its content is {hashes}, expected {entry.words}: fetching it again")
         plan.check.remove(name)
         plan.fetch.append(name)
         if name not in held:

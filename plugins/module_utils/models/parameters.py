@@ -9,9 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import client, huggingface_client
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import bad_argument
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
+from ansible_collections.jetson.thor.plugins.module_utils.models.sources import ENDPOINTS
 
+# The default branch of each hub, and where the role installs its client.
+REVISIONS = {"modelscope": "master", "huggingface": "main"}
+CLIENTS = {"modelscope": client.CLIENT, "huggingface": huggingface_client.CLIENT}
 # Settings of the play's environment for outgoing connections.
 INHERITED = {"http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "requests_ca_bundle"}
 # Options that both modules have.
@@ -26,22 +31,39 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def model_spec(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The job's specification from the parameters of modelscope_model. Raises FetchError THOR-FETCH-ARGUMENT."""
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", params["id"]):
-        raise bad_argument("id", params["id"], "Write it as owner/name.")
+    """The job's specification from the parameters of hub_model. Raises FetchError THOR-FETCH-ARGUMENT."""
+    if not params["sources"]:
+        raise bad_argument("sources", params["sources"], "Name at least one hub.")
     if not params["include"]:
         raise bad_argument("include", params["include"], "Name at least one file or pattern.")
     sha256 = {name: str(digest).lower() for name, digest in params["sha256"].items()}
     for name, digest in sha256.items():
         parse_checksum(f"sha256:{digest}", f"sha256[{name}]")
-    same = ("id", "revision", "token", "client")
     return {
-        "source": "modelscope",
+        "source": "hub",
+        "sources": [_source(one, f"sources[{number}]") for number, one in enumerate(params["sources"])],
         "include": sorted(set(params["include"])),
-        "endpoint": params["endpoint"].rstrip("/"),
+        "exclude": sorted(set(params["exclude"])),
         "sha256": sha256,
-        **{key: params[key] for key in same},
         **_common(params),
+    }
+
+
+def _source(given: Mapping[str, Any], variable: str) -> dict[str, Any]:
+    """One hub of a model, with what the parameters leave out."""
+    hub = given["hub"]
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", given["id"]):
+        raise bad_argument(f"{variable}.id", given["id"], "Write it as owner/name.")
+    revision = given.get("revision") or REVISIONS[hub]
+    if not revision.isprintable() or any(one.isspace() for one in revision):
+        raise bad_argument(f"{variable}.revision", revision, "Write a branch, a tag or a commit.")
+    return {
+        "hub": hub,
+        "id": given["id"],
+        "revision": revision,
+        "endpoint": (given.get("endpoint") or ENDPOINTS[hub]).rstrip("/"),
+        "token": given.get("token") or None,
+        "client": given.get("client") or CLIENTS[hub],
     }
 
 

@@ -5,28 +5,32 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
-from ansible_collections.jetson.thor.plugins.module_utils.models.hub import list_files
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
     diff_line,
     is_intact,
     is_same_model,
+    is_wanted,
     matches,
     read_manifest,
 )
+from ansible_collections.jetson.thor.plugins.module_utils.models.sources import list_files, of_source
 from ansible_collections.jetson.thor.plugins.module_utils.problems import nearest
 
 
-def plan_model(spec: Mapping[str, Any]) -> Plan:
-    """List the files on the hub and inspect the directory; hashes nothing, changes nothing.
+def plan_model(
+    spec: Mapping[str, Any], home: Path | None = None, say: Callable[[str], None] = lambda _line: None
+) -> Plan:
+    """List the files on a hub and inspect the directory; hashes nothing, changes nothing.
 
-    Raises FetchError: those of list_files, THOR-MODEL-EMPTY, THOR-LOCK-MISMATCH, THOR-STORE-PATH.
+    ``home`` is for the hub's client (sources.list_files). Raises FetchError: those of list_files, THOR-MODEL-EMPTY,
+    THOR-LOCK-MISMATCH, THOR-STORE-PATH.
     """
     path = Path(spec["path"])
     manifest = read_manifest(path)
@@ -36,15 +40,18 @@ def plan_model(spec: Mapping[str, Any]) -> Plan:
     held: dict[str, Any] = manifest["files"] if manifest else {}
     # Several services may want different files of one model, so what is there stays wanted.
     wanted = sorted({*spec["include"], *(manifest["include"] if manifest and same else [])})
-    listing = list_files(spec)
-    want, unmatched = select(listing, wanted)
-    plan = Plan(_with_lock(spec, listing, want), [pattern for pattern in wanted if pattern not in unmatched])
+    exclude = [one for one in spec["exclude"] if not (manifest and same) or one in manifest.get("exclude", [])]
+    found = list_files(spec, home, say)
+    spec, listing = of_source(spec, found.source), found.files
+    want, unmatched = select(listing, wanted, exclude)
+    patterns = [pattern for pattern in wanted if pattern not in unmatched]
+    plan = Plan(_with_lock(spec, listing, want), patterns, exclude, found.source, found.commit)
     _refuse_empty(spec, listing, want, unmatched, plan)
     _refuse_overlap(path, want)
     for name, entry in sorted(plan.want.items()):
         _classify(plan, path / name, name, entry, held.get(name), same, spec["verify_checksums"])
     plan.drop = [name for name, record in held.items() if name not in want and is_intact(path / name, record)]
-    moved = [name for name in plan.fetch if same and name in held and held[name]["sha256"] != want[name].sha256]
+    moved = [name for name in plan.fetch if same and name in held and want[name].compare(held[name]) is not True]
     if moved:
         plan.warnings.append(
             f"{spec['id']} at {spec['revision']} has changed on the hub since it was fetched: {', '.join(moved)}. "
@@ -57,11 +64,14 @@ def plan_model(spec: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def select(files: Mapping[str, Entry], include: Iterable[str]) -> tuple[dict[str, Entry], list[str]]:
-    """The files that the patterns match (``*`` spans folders, as in the SDK), and the patterns that match none."""
-    patterns = list(include)
-    unmatched = [pattern for pattern in patterns if not any(matches(name, [pattern]) for name in files)]
-    return {name: entry for name, entry in files.items() if matches(name, patterns)}, unmatched
+def select(
+    files: Mapping[str, Entry], include: Iterable[str], exclude: Iterable[str] = ()
+) -> tuple[dict[str, Entry], list[str]]:
+    """The files that the patterns choose (``*`` spans folders, as in the SDK), and those of ``include`` that match none."""
+    patterns, without = list(include), list(exclude)
+    left = {name: entry for name, entry in files.items() if not matches(name, without)}
+    unmatched = [pattern for pattern in patterns if not any(matches(name, [pattern]) for name in left)]
+    return {name: entry for name, entry in left.items() if matches(name, patterns)}, unmatched
 
 
 def _classify(
@@ -74,18 +84,19 @@ def _classify(
         plan.fetch.append(name)
         return
     intact = record is not None and is_intact(path, record)
-    digest = record["sha256"] if record is not None and intact else None
-    expected = entry.sha256 or (digest if same else None)
+    equal = entry.compare(record) if record is not None and intact else None
+    if equal is None and intact and same and not entry.stated:
+        equal = True  # all that can be known
     if (
         not stat.S_ISREG(found.st_mode)
         or found.st_size != entry.size
-        or expected is None
-        or digest not in (None, expected)
+        or equal is False
+        or not (equal or entry.stated)  # nothing to compare the content with
     ):
         plan.fetch.append(name)
         if record is None:
             plan.aside.append(name)
-    elif digest == expected and not verify:
+    elif equal and not verify:
         plan.keep.append(name)
     else:
         plan.check.append(name)
@@ -105,8 +116,8 @@ def _with_lock(spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapp
                     "changed there since it was locked.",
                     "Run script/lock to accept the new content, or name the revision that was locked.",
                 )
-            result[name] = Entry(want[name].size, digest)
-        elif name not in listing and matches(name, spec["include"]):
+            result[name] = Entry(want[name].size, digest, want[name].blob)
+        elif name not in listing and is_wanted(name, spec):
             raise errors.FetchError(
                 "THOR-LOCK-MISMATCH",
                 "sha256",
@@ -156,14 +167,14 @@ def model_diff(spec: Mapping[str, Any], plan: Plan) -> dict[str, str]:
         for name, entry in sorted(plan.want.items())
     ]
     summary = [
-        f"to fetch: {plan.fetch_bytes:,} bytes in {len(plan.fetch)} of {len(plan.want)} files from {spec['endpoint']}"
+        f"to fetch: {plan.fetch_bytes:,} bytes in {len(plan.fetch)} of {len(plan.want)} files from {plan.source['endpoint']}"
     ]
     if plan.check:
         size = sum(plan.want[name].size for name in plan.check)
         summary.append(f"to verify, as they are there already: {size:,} bytes in {len(plan.check)} files")
     return {
         "before_header": spec["path"],
-        "after_header": f"{spec['path']} ({spec['id']} at {spec['revision']})",
+        "after_header": f"{spec['path']} ({plan.source['id']} at {plan.source['revision']})",
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in [*after, *summary]),
     }

@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors
-from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Plan
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import FILES_SHAPE, PARTIAL, is_intact
 
 JOURNAL_SHAPE = {
@@ -47,6 +48,7 @@ class Staging:
         self._lock_path = self.root.with_name(f"{self.root.name}.lock")
         self.lock = -1
         self.journal: dict[str, Any] = {}
+        self.writing = threading.Lock()  # files are recorded by the thread that fetched them
 
     def __enter__(self) -> Staging:
         self.root.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +98,7 @@ class Staging:
 def target_of(spec: Mapping[str, Any]) -> Path:
     """What takes its final name in one rename: the directory of a model, or the file of a URL."""
     path = Path(os.path.realpath(spec["path"]))
-    return path if spec["source"] == "modelscope" else path / spec["file"]
+    return path / spec["file"] if spec["source"] == "url" else path
 
 
 def staging_folder(spec: Mapping[str, Any], target: Path) -> Path:
@@ -105,7 +107,7 @@ def staging_folder(spec: Mapping[str, Any], target: Path) -> Path:
     ``/models/.thor/staging/<slug>`` for ``/models/<owner>/<name>`` and ``/models/<directory>/<file>``; beside the target if
     a mount or a symbolic link lies between the two. Raises FetchError THOR-STORE-PATH.
     """
-    named = spec["source"] == "url" or str(target).endswith(f"/{spec['id']}")
+    named = spec["source"] == "url" or any(str(target).endswith(f"/{one['id']}") for one in spec["sources"])
     top = target.parents[1] if named and len(target.parents) > 1 else target.parent
     places = (
         [Path(spec["staging"])] if spec["staging"] else [top / ".thor" / "staging", target.parent / ".thor" / "staging"]
@@ -135,32 +137,37 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "x"
 
 
-def reuse(stage: Staging, spec: Mapping[str, Any], plan: Plan) -> set[str]:
+def reuse(stage: Staging, plan: Plan) -> set[str]:
     """Keep what an earlier attempt left and this one can use. Returns the names that are staged and verified."""
-    same = stage.journal.get("of") == [spec["id"], spec["revision"]]
+    of = [plan.source["hub"], plan.source["id"], plan.commit or plan.source["revision"]]
+    same = stage.journal.get("of") == of
     expected, verified = stage.journal.get("expected", {}), stage.journal.get("verified", {})
     done: set[str] = set()
     useful: set[str] = set()
     for name in plan.fetch:
         entry = plan.want[name]
-        known = expected.get(name) == [entry.size, entry.sha256] and (entry.sha256 is not None or same)
+        known = expected.get(name) == _expected(entry) and (entry.stated or same)
         if known and name in verified and is_intact(stage.tree / name, verified[name]):
             done.add(name)
             useful.add(name)
-        elif known and entry.sha256 is not None:
-            # The client resumes a partial file and hashes a whole one. Without a hash a wrong prefix would go unnoticed.
+        elif known and entry.stated:
+            # A partial file is resumed and a whole one hashed. Without a hash a wrong prefix would go unnoticed.
             useful |= {name, name + PARTIAL}
     for path in _walk(stage.tree):
         if str(path.relative_to(stage.tree)) not in useful:
             path.unlink()
     stage.journal = {
-        "of": [spec["id"], spec["revision"]],
-        "expected": {name: [plan.want[name].size, plan.want[name].sha256] for name in plan.fetch},
+        "of": of,
+        "expected": {name: _expected(plan.want[name]) for name in plan.fetch},
         "verified": {name: verified[name] for name in done},
         "present": stage.journal.get("present", {}),
     }
     stage.record()
     return done
+
+
+def _expected(entry: Entry) -> list[Any]:
+    return [entry.size, entry.sha256 or entry.blob]
 
 
 def _walk(root: Path) -> Iterator[Path]:

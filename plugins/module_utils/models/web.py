@@ -5,16 +5,24 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import urllib.error
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
 
 from ansible.module_utils import urls
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
-from ansible_collections.jetson.thor.plugins.module_utils.models.errors import bad_answer, refused_line
+from ansible_collections.jetson.thor.plugins.module_utils.models.errors import limited, refused_line
 
 TRANSPORT = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, TimeoutError, ConnectionError)
+# The Hugging Face hub counts requests in windows of 300 s (``RateLimit-Policy``, as in utils/_http.py of its client 2.4.0).
+LONGEST_WAIT = 330.0
+MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+# A rate limit that is used up, and the seconds until it is renewed: ``"api";r=0;t=55``.
+_USED_UP = re.compile(r'"\w+"\s*;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,9})')
 
 
 def open_url(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> Any:
@@ -37,6 +45,64 @@ def open_url(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> A
         raise urllib.error.URLError(str(error)) from error
 
 
+def open_hub(spec: Mapping[str, Any], url: str, headers: Mapping[str, str], method: str = "GET") -> Any:
+    """A request to a Hugging Face hub, following redirects; the caller closes the response.
+
+    The token goes to the hub's own origin and nowhere else: files lie at signed addresses of other hosts. Raises like open_url.
+    """
+    token = {"Authorization": f"Bearer {spec['token']}"} if spec["token"] else {}
+    for _hop in range(MAX_REDIRECTS + 1):
+        own = token if _origin(url) == _origin(spec["endpoint"]) else {}
+        try:
+            return urls.open_url(
+                url,
+                method=method,
+                headers={"Accept-Encoding": "identity", **headers, **own},
+                timeout=spec["idle_timeout"],
+                http_agent="jetson.thor",
+                decompress=False,
+                follow_redirects="none",
+                use_netrc=False,
+            )
+        except urllib.error.HTTPError as error:
+            place = error.headers.get("Location") if error.code in _REDIRECTS and error.headers else None
+            if place is None:
+                raise
+            error.close()
+            url = urljoin(url, place)
+        except (urls.ConnectionError, ValueError, OverflowError) as error:
+            raise urllib.error.URLError(str(error)) from error
+    raise urllib.error.URLError(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+class Headers(Protocol):
+    """Headers of an answer, looked up in any case of letters."""
+
+    def get(self, name: str, /) -> str | None:
+        """The value of a header."""
+
+
+def wait_of(headers: Headers) -> float | None:
+    """The seconds after which a server wants to be asked again, by its rate limit or ``Retry-After``; None if it does not say."""
+    used_up = _USED_UP.search(headers.get("RateLimit") or "")
+    return float(used_up[1]) if used_up else network_errors.retry_after(headers.get("Retry-After"))
+
+
+def pause(spec: Mapping[str, Any], status: int, wait: float | None, attempt: int, say: Callable[[str], None]) -> float:
+    """Seconds to wait before attempt number ``attempt`` + 1; a wait that the server asks for is said. Raises THOR-HUB-LIMIT."""
+    if wait is None:
+        return float(min(2.0 ** (attempt - 1), 30))
+    if wait > LONGEST_WAIT:
+        raise limited(spec, spec.get("endpoint") or spec["url"], wait)
+    say(f"HTTP {status}: the server asks to come back {network_errors.back_in(wait)}. Waiting.")
+    return wait + 1  # its clock may be ahead by a part of a second
+
+
 def why(error: BaseException) -> str:
     """Why a connection failed, in words."""
     reason = getattr(error, "reason", None) or error
@@ -47,12 +113,3 @@ def refuse_lasting(spec: Mapping[str, Any], url: str, error: BaseException) -> N
     """Raise for a connection failure that does not pass by itself, so that a retry would fail the same way."""
     if not network_errors.is_passing(error):
         raise refused_line(url, spec, why(error)) from error
-
-
-def refuse_limit(spec: Mapping[str, Any], error: urllib.error.HTTPError) -> None:
-    """Raise if the server says when to retry, and that is not soon."""
-    seconds = network_errors.retry_after(error.headers.get("Retry-After")) if error.headers else None
-    if seconds is not None and seconds > network_errors.LONGEST_WAIT:
-        raise bad_answer(
-            spec, f"HTTP {error.code} for {error.url}: it asks to retry {network_errors.back_in(seconds)}."
-        )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hub_server
+import huggingface_server
 import pytest
 from model_store import FILES, ID
 
@@ -18,6 +19,15 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_server.Hub]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with hub_server.running() as hub:
         hub.put(ID, dict(FILES))
+        yield hub
+
+
+@pytest.fixture
+def face(monkeypatch: pytest.MonkeyPatch) -> Iterator[huggingface_server.HuggingFace]:
+    """A Hugging Face hub with the same model."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with huggingface_server.running() as hub:
+        hub.push(ID, dict(FILES))
         yield hub
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import hub_server
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models import hub as hub_api
-from model_store import FILES, content, model, problem_of, run, staged
+from model_store import FILES, content, model, problem_of, run, source_of, staged
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from model_store import FILES, content, model, problem_of, run, staged
             {"listing_body": b'{"Code":10010205001,"Message":"record not found","Success":false}'},
             "THOR-MODEL-NOT-FOUND",
         ),
-        ({"listing_status": 429, "retry_after": "86400"}, "THOR-HUB-ANSWER"),
+        ({"listing_status": 429, "retry_after": "86400"}, "THOR-HUB-LIMIT"),
         ({"silent": True}, "THOR-HUB-UNREACHABLE"),
         ({"file_status": 500}, "THOR-HUB-ANSWER"),
         ({"file_status": 404}, "THOR-MODEL-NOT-FOUND"),
@@ -113,7 +113,7 @@ def test_an_interrupted_listing_is_requested_again(
 
     monkeypatch.setattr(hub_server.Handler, "answer", once)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    assert set(hub_api.list_files(model(hub, place))) == set(FILES)
+    assert set(hub_api.list_files(source_of(model(hub, place)))) == set(FILES)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_folders_that_lead_in_circles(hub: hub_server.Hub, place: Path, monkeypa
     monkeypatch.setattr(hub_api, "LISTING_LIMIT", 2)
     asked: list[str] = []
 
-    def page(_spec: Any, root: str, recursive: bool) -> list[dict[str, Any]]:
+    def page(_spec: Any, root: str, recursive: bool, _say: Any) -> list[dict[str, Any]]:
         asked.append(root)
         below = f"{root}/d".lstrip("/")
         return [{"Path": below, "Type": "tree"}] * (2 if recursive else 1)
@@ -183,7 +183,7 @@ def test_folders_that_lead_in_circles(hub: hub_server.Hub, place: Path, monkeypa
     monkeypatch.setattr(
         hub_api,
         "_list_page",
-        lambda _spec, _root, recursive: [{"Path": "d", "Type": "tree"}] * (2 if recursive else 1),
+        lambda _spec, _root, recursive, _say: [{"Path": "d", "Type": "tree"}] * (2 if recursive else 1),
     )
     assert "holds the folder" in problem_of(model(hub, place))["reason"]
 
@@ -194,7 +194,7 @@ def test_a_truncated_listing_is_requested_folder_by_folder(
     many = {f"d{number % 3}/f{number}": b"x" for number in range(12)}
     asked: list[tuple[str, bool]] = []
 
-    def page(_spec: Any, root: str, recursive: bool) -> list[dict[str, Any]]:
+    def page(_spec: Any, root: str, recursive: bool, _say: Any) -> list[dict[str, Any]]:
         asked.append((root, recursive))
         trees = [{"Path": f"d{number}", "Type": "tree"} for number in range(3)] if not root else []
         blobs = [{"Path": name, "Type": "blob", "Size": 1} for name in many if name.startswith(root)]
@@ -202,5 +202,5 @@ def test_a_truncated_listing_is_requested_folder_by_folder(
 
     monkeypatch.setattr(hub_api, "LISTING_LIMIT", 10)
     monkeypatch.setattr(hub_api, "_list_page", page)
-    assert set(hub_api.list_files(model(hub, place))) == set(many)
+    assert set(hub_api.list_files(source_of(model(hub, place)))) == set(many)
     assert asked == [("", True), ("", False), ("d0", True), ("d1", True), ("d2", True)]

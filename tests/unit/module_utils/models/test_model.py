@@ -41,7 +41,8 @@ def test_a_model_arrives_complete_and_the_next_run_needs_no_network(hub: hub_ser
 def test_the_manifest_has_what_the_observation_of_a_host_reads(hub: hub_server.Hub, place: Path) -> None:
     run(model(hub, place, include=["*.gguf", "config.json"]))
     data = manifest(place)
-    assert (data["schema"], data["source"], data["id"], data["revision"]) == (1, "modelscope", ID, "master")
+    assert (data["schema"], data["source"], data["hub"], data["id"]) == (1, "hub", "modelscope", ID)
+    assert (data["revision"], data["commit"]) == ("master", None), "ModelScope does not say which commit a branch is at"
     assert data["include"] == ["*.gguf", "config.json"]
     found = (place / "model.gguf").stat()
     assert data["files"]["model.gguf"] == {
