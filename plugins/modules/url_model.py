@@ -44,7 +44,7 @@ extends_documentation_fragment:
 notes:
   - Check mode opens the URL for its size, and reads no file's content, neither here nor there.
 seealso:
-  - module: jetson.thor.modelscope_model
+  - module: jetson.thor.hub_model
 """
 
 EXAMPLES = r"""

@@ -241,7 +241,7 @@ def test_packages_and_wheels_are_for_the_architecture(guest: Guest) -> None:
         == "1"
     )
     host = guest.fact()
-    assert host["hub_client"] and host["docker"]["running"] is False
+    assert host["hub_clients"]["modelscope"] and host["docker"]["running"] is False
     assert host["container_packages"]["nvidia-container-toolkit"].startswith("1.")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils.models.client import CLIENT
+from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, power
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 
@@ -33,6 +33,7 @@ PLACES = {
         "plugins/module_utils/builds/finished.py",  # a link
         "plugins/module_utils/environments/trees.py",
         "plugins/module_utils/model_trees.py",
+        "plugins/module_utils/models/hub_files.py",
         "plugins/module_utils/models/install.py",
         "plugins/module_utils/models/url.py",
         "plugins/module_utils/jobs.py",
@@ -113,7 +114,10 @@ def role_file(path: str) -> Any:
 
 def test_roles_and_modules_name_the_same_places() -> None:
     assert role_file("power/vars/main.yml")["__power_sysctl_file"] == power.SYSCTL_FILE
-    assert role_file("model_store/vars/main.yml")["__model_store_client"] == CLIENT
+    variables = role_file("model_store/vars/main.yml")
+    assert {name: one["client"] for name, one in variables["__model_store_hubs"].items()} == {
+        name: hub.client for name, hub in HUBS.items()
+    }
     (record,) = [task for task in role_file("container_runtime/tasks/cdi.yml") if "Record the versions" in task["name"]]
     assert record["ansible.builtin.copy"]["dest"] == str(docker_host.CDI_RECORD)
 

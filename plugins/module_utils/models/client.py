@@ -31,7 +31,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import 
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import PARTIAL, size_of
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging
 
-CLIENT = "/opt/thor/venv/modelscope"
 # One of these classes of modelscope-hub, requests, urllib3 and Python is at the root of every failure of a connection or server.
 TRANSIENT = {"HubError", "RequestException", "HTTPError", "HTTPException", "OSError", "_IncompleteBodyError"}
 # Runs in the hub client's environment. One JSON object on stdin; one JSON object per line on stdout. It dies with its

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
+from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 
@@ -20,13 +21,6 @@ class FetchError(Exception):
     def __init__(self, code: str, variable: str, value: Any, reason: str, remedy: str) -> None:
         self.problem = Problem(code, variable, value, reason, remedy)
         super().__init__(self.problem.text())
-
-
-# What a person sets for each hub: name, token, mirror.
-HUBS = {
-    "modelscope": ("ModelScope", "thor_modelscope_token", "thor_modelscope_endpoint"),
-    "huggingface": ("Hugging Face", "thor_hf_token", "thor_hf_endpoint"),
-}
 
 
 def what(spec: Mapping[str, Any]) -> str:
@@ -42,7 +36,7 @@ def _place(spec: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _mirror(spec: Mapping[str, Any]) -> str:
-    return HUBS[spec["hub"]][2] if spec["source"] == "hub" else "thor_modelscope_endpoint"
+    return HUBS[spec["hub"] if spec["source"] == "hub" else "modelscope"].endpoint_variable
 
 
 def unreachable(url: str, spec: Mapping[str, Any], reason: str) -> FetchError:
@@ -90,7 +84,7 @@ def bad_answer(spec: Mapping[str, Any], reason: str) -> FetchError:
         *_place(spec),
         f"it answers, but not as requested: {reason}",
         "Run the play again later; if the error stays, check that the address is "
-        + (f"a {HUBS[spec['hub']][0]} hub or a mirror of one." if spec["source"] == "hub" else "right."),
+        + (f"a {HUBS[spec['hub']].title} hub or a mirror of one." if spec["source"] == "hub" else "right."),
     )
 
 
@@ -99,7 +93,7 @@ def not_found(spec: Mapping[str, Any], name: str = "") -> FetchError:
     if spec["source"] == "url":
         return FetchError("THOR-MODEL-NOT-FOUND", "url", spec["url"], "there is no such file.", "Check the address.")
     file = f"file {name} of " if name else ""
-    _hub, token, _endpoint = HUBS[spec["hub"]]
+    token = HUBS[spec["hub"]].token_variable
     private = "" if spec["token"] else f" A private model looks the same without a token ({token}, in a vault)."
     return FetchError(
         "THOR-MODEL-NOT-FOUND",
@@ -126,14 +120,14 @@ def denied(spec: Mapping[str, Any], status: int, said: str = "") -> FetchError:
     if spec["source"] == "url":
         remedy = "Only files that need no login can be fetched."
     else:
-        remedy = f"Set {HUBS[spec['hub']][1]} (in a vault) to a token that may read it."
+        remedy = f"Set {HUBS[spec['hub']].token_variable} (in a vault) to a token that may read it."
     words = f" The hub says: {said[:200]}" if said else ""
     return FetchError("THOR-MODEL-DENIED", *_place(spec), f"HTTP {status}: {what(spec)} is not public.{words}", remedy)
 
 
 def gated(spec: Mapping[str, Any], status: int) -> FetchError:
     """A model whose owner grants access to whoever asks: nobody has asked with this token, or there is none."""
-    page, token = f"{spec['endpoint']}/{spec['id']}", HUBS[spec["hub"]][1]
+    page, token = f"{spec['endpoint']}/{spec['id']}", HUBS[spec["hub"]].token_variable
     if spec["token"]:
         reason = f"HTTP {status}: it is gated, and the account of {token} has no access to it."
         remedy = f"Ask for access at {page}, logged in with that account, and run the play again once it is granted."
@@ -146,7 +140,11 @@ def gated(spec: Mapping[str, Any], status: int) -> FetchError:
 def limited(spec: Mapping[str, Any], url: str, wait: float | None) -> FetchError:
     """Too many requests, and no end of that soon."""
     when = f"it asks to retry {network_errors.back_in(wait)}" if wait else "it does not say for how long"
-    token = f" A token ({HUBS[spec['hub']][1]}, in a vault) has a limit of its own." if spec["source"] == "hub" else ""
+    token = (
+        f" A token ({HUBS[spec['hub']].token_variable}, in a vault) has a limit of its own."
+        if spec["source"] == "hub"
+        else ""
+    )
     return FetchError(
         "THOR-HUB-LIMIT",
         *_place(spec),
@@ -169,7 +167,7 @@ def pointer(spec: Mapping[str, Any], name: str, whose: str) -> FetchError:
 def no_source(spec: Mapping[str, Any], failures: list[FetchError]) -> FetchError:
     """No source of several can deliver the model."""
     reasons = " ".join(
-        f"{HUBS[one['hub']][0]} ({one['id']}): {error.problem.code}, {error.problem.reason}"
+        f"{HUBS[one['hub']].title} ({one['id']}): {error.problem.code}, {error.problem.reason}"
         for one, error in zip(spec["sources"], failures, strict=True)
     )
     remedies = dict.fromkeys(error.problem.remedy for error in failures)
@@ -205,7 +203,7 @@ def bad_client(spec: Mapping[str, Any], reason: str) -> FetchError:
         "THOR-HUB-CLIENT",
         "client",
         spec["client"],
-        f"the virtual environment of the client of {HUBS[spec['hub']][0]} does not work: {reason}",
+        f"the virtual environment of the client of {HUBS[spec['hub']].title} does not work: {reason}",
         "Remove that directory and run the play again; the role model_store creates it again.",
     )
 

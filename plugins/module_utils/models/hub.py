@@ -17,8 +17,6 @@ from ansible_collections.jetson.thor.plugins.module_utils import bounded
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors, listing, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry
 
-# The SDK's own DEFAULT_ENDPOINT.
-ENDPOINT = "https://modelscope.cn"
 # The hub truncates a listing here without saying so (modelscope_hub.constants.REPO_FILES_TRUNCATION_LIMIT).
 LISTING_LIMIT = 3000
 # A full page of modelscope.cn is about 2 MB.

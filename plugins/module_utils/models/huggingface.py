@@ -35,8 +35,6 @@ from ansible_collections.jetson.thor.plugins.module_utils import bounded
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors, listing, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Listing
 
-# huggingface_hub.constants.ENDPOINT
-ENDPOINT = "https://huggingface.co"
 # A page of 1000 entries is about 0.3 MB.
 PAGE_BYTES = 16 * 1024 * 1024
 PAGE_SECONDS = 300.0

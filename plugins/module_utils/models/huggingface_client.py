@@ -28,8 +28,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models import errors, 
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Listing
 from ansible_collections.jetson.thor.plugins.module_utils.models.huggingface import Refusal, Refused
 
-CLIENT = "/opt/thor/venv/huggingface"
-LISTING_BYTES = 1 << 28
 # Runs in the client's environment: one JSON object on stdin, one on stdout.
 CLIENT_CODE = r"""
 import ctypes, json, os, resource, signal, sys

@@ -9,14 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import client, huggingface_client
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import bad_argument
+from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
-from ansible_collections.jetson.thor.plugins.module_utils.models.sources import ENDPOINTS
 
-# The default branch of each hub, and where the role installs its client.
-REVISIONS = {"modelscope": "master", "huggingface": "main"}
-CLIENTS = {"modelscope": client.CLIENT, "huggingface": huggingface_client.CLIENT}
 # Settings of the play's environment for outgoing connections.
 INHERITED = {"http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "requests_ca_bundle"}
 # Options that both modules have.
@@ -41,7 +37,10 @@ def model_spec(params: Mapping[str, Any]) -> dict[str, Any]:
         parse_checksum(f"sha256:{digest}", f"sha256[{name}]")
     return {
         "source": "hub",
-        "sources": [_source(one, f"sources[{number}]") for number, one in enumerate(params["sources"])],
+        "sources": [
+            _source(one, params["hubs"].get(one["hub"]) or {}, f"sources[{number}]")
+            for number, one in enumerate(params["sources"])
+        ],
         "include": sorted(set(params["include"])),
         "exclude": sorted(set(params["exclude"])),
         "sha256": sha256,
@@ -49,21 +48,21 @@ def model_spec(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _source(given: Mapping[str, Any], variable: str) -> dict[str, Any]:
-    """One hub of a model, with what the parameters leave out."""
-    hub = given["hub"]
+def _source(given: Mapping[str, Any], reached: Mapping[str, Any], variable: str) -> dict[str, Any]:
+    """One hub of a model, how it is ``reached``, and what the parameters leave out."""
+    hub = HUBS[given["hub"]]
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", given["id"]):
         raise bad_argument(f"{variable}.id", given["id"], "Write it as owner/name.")
-    revision = given.get("revision") or REVISIONS[hub]
+    revision = given.get("revision") or hub.branch
     if not revision.isprintable() or any(one.isspace() for one in revision):
         raise bad_argument(f"{variable}.revision", revision, "Write a branch, a tag or a commit.")
     return {
-        "hub": hub,
+        "hub": given["hub"],
         "id": given["id"],
         "revision": revision,
-        "endpoint": (given.get("endpoint") or ENDPOINTS[hub]).rstrip("/"),
-        "token": given.get("token") or None,
-        "client": given.get("client") or CLIENTS[hub],
+        "endpoint": (reached.get("endpoint") or hub.endpoint).rstrip("/"),
+        "token": reached.get("token") or None,
+        "client": reached.get("client") or hub.client,
     }
 
 

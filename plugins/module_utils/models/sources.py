@@ -13,7 +13,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models import errors, 
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Listing
 from ansible_collections.jetson.thor.plugins.module_utils.models.huggingface_client import list_with_client
 
-ENDPOINTS = {"modelscope": hub.ENDPOINT, "huggingface": huggingface.ENDPOINT}
 # Failures of one hub after which another one may still deliver the model.
 OTHERS_MAY = (
     "THOR-HUB-UNREACHABLE",

@@ -21,7 +21,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import commands, files
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
-from ansible_collections.jetson.thor.plugins.module_utils.models.client import CLIENT
+from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
     docker_host,
@@ -91,7 +91,7 @@ def observe(
         "device_nodes": _device_nodes(root),
         "groups": _groups(),
         "person_thor": _is_person("thor"),
-        "hub_client": _hub_client(),
+        "hub_clients": {name: hub.client_version() for name, hub in HUBS.items()},
         **docker,
         **record.observe(),
         **power.observe(root),
@@ -251,10 +251,3 @@ def _is_person(name: str) -> bool:
     except KeyError:
         return False
     return Path(shell).name not in {"nologin", "false"}
-
-
-def _hub_client() -> str | None:
-    """Version of modelscope-hub in its own virtual environment."""
-    for path in Path(CLIENT).glob("lib/python*/site-packages/modelscope_hub-*.dist-info"):
-        return path.name.removeprefix("modelscope_hub-").removesuffix(".dist-info")
-    return None

@@ -34,9 +34,12 @@ def _entry(folder: Path, manifest: dict[str, Any], keep: bool) -> dict[str, Any]
     is_whole = all(is_intact(folder / name, one) for name, one in files.items())
     return {
         "source": manifest.get("source"),
+        "hub": manifest.get("hub"),
         "id": manifest.get("id"),
         "revision": manifest.get("revision"),
+        "commit": manifest.get("commit"),
         "include": manifest.get("include"),
+        "exclude": manifest.get("exclude", []),
         "lock": manifest.get("lock"),
         "bytes": sum(one["size"] for one in files.values()),
         "intact": is_whole,

@@ -44,7 +44,7 @@ class Settings:
     require_gpu: bool = True
     prune_images: bool = False
     verify_checksums: bool = False
-    hub_client: str | None = None  # the version of the hub's client that is wanted
+    hub_clients: Mapping[str, str] = field(default_factory=dict)  # by hub, the version of its client that is wanted
     serving: ServingSettings | None = None
 
     @classmethod

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.environments import index
+from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.observe.power import SYSCTL_FILE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
@@ -129,14 +130,17 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
     by_source = {
         source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("hub", "url", "local")
     }
-    client = bool(by_source["hub"] and settings.hub_client) and host.get("hub_client") != settings.hub_client
-    steps = (
-        [Step(Kind.INSTALL, role, f"modelscope-hub {settings.hub_client}", "needed to fetch models")] if client else []
-    )
+    there = host.get("hub_clients", {})
+    asked = {one["hub"] for artifact in by_source["hub"] for one in artifact["sources"]}
+    clients = [hub for hub, version in settings.hub_clients.items() if hub in asked and there.get(hub) != version]
+    steps = [
+        Step(Kind.INSTALL, role, f"{HUBS[hub].package} {settings.hub_clients[hub]}", "needed to fetch models")
+        for hub in clients
+    ]
     for one in due:
         kind = Kind.CHECK if one.bytes == 0 or one.artifact["source"] == "local" else Kind.FETCH
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
-    section = {"client": client, "models": by_source["hub"], "files": by_source["url"], "local": by_source["local"]}
+    section = {"clients": clients, "models": by_source["hub"], "files": by_source["url"], "local": by_source["local"]}
     return Share(role, tuple(steps), section)
 
 

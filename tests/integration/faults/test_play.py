@@ -41,8 +41,9 @@ def _no_large(device: Device) -> Iterator[None]:
 
 def fetch(endpoint: str) -> list[str]:
     """The command that fetches the large model from a hub."""
-    arguments = f"id=sandbox/large-GGUF path={LARGE} endpoint={endpoint}"
-    return [str(BIN / "ansible"), HOST, "-i", INVENTORY, "-b", "-m", "jetson.thor.modelscope_model", "-a", arguments]
+    sources = [{"hub": "modelscope", "id": "sandbox/large-GGUF"}]
+    arguments = json.dumps({"sources": sources, "hubs": {"modelscope": {"endpoint": endpoint}}, "path": LARGE})
+    return [str(BIN / "ansible"), HOST, "-i", INVENTORY, "-b", "-m", "jetson.thor.hub_model", "-a", arguments]
 
 
 def kill_when_at_work(device: Device, command: list[str], job: str) -> None:

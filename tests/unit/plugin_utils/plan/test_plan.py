@@ -42,8 +42,8 @@ DEVICE: dict[str, Any] = {
     "zram": None,
     "sysctl": {"file": None, "values": {}, "writable": True},
 }
-OBSERVED = {**HOST, "power": DEVICE, "hub_client": None}
-ALL = replace(SETTINGS, power=POWER, hub_client="0.5.1")
+OBSERVED = {**HOST, "power": DEVICE, "hub_clients": {"modelscope": None, "huggingface": None}}
+ALL = replace(SETTINGS, power=POWER, hub_clients={"modelscope": "0.5.1", "huggingface": "2.4.0"})
 
 
 def steps(found: Plan) -> list[tuple[str, str, str]]:

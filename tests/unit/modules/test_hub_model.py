@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The module modelscope_model: check mode, diff mode, and a second run."""
+"""The module hub_model: check mode, diff mode, and a second run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ def test_it_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with hub_server.running() as hub:
         hub.put("acme/small", {"config.json": b"{}", "model.gguf": b"x" * 1000})
         arguments = {
-            "id": "acme/small",
+            "sources": [{"hub": "modelscope", "id": "acme/small"}],
+            "hubs": {"modelscope": {"endpoint": hub.url, "client": sys.prefix}},
             "path": str(place),
-            "endpoint": hub.url,
-            "client": sys.prefix,
             "retries": 1,
             "idle_timeout": 5,
             "timeout": 60,
         }
-        result = module_promises.keep("modelscope_model", arguments, tmp_path)
+        result = module_promises.keep("hub_model", arguments, tmp_path)
     assert (place / "model.gguf").stat().st_size == 1000
     assert result["fetched_bytes"] == 1002
     assert started == ["fetch-acme-small"], "neither check mode nor a second run starts a job"
