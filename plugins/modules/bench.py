@@ -83,6 +83,12 @@ options:
     description: Whether to run the engines' own tools (llama-bench) too, if there is enough memory.
     type: bool
     default: true
+  speculation:
+    description:
+      - Whether to measure services with C(speculative) without speculation, too. Each is restarted twice, through its own unit, and so
+        serves nobody for two starts. Afterwards it runs as before, also where the measurement fails or is killed.
+    type: bool
+    default: false
   request_timeout:
     description: Seconds allowed for each answer.
     type: float
@@ -106,7 +112,7 @@ attributes:
     details: In check mode nothing is measured.
   diff_mode:
     support: none
-    details: It changes nothing on the host, so there is nothing to show.
+    details: Afterwards the host is as it was, so there is nothing to show.
 seealso:
   - module: jetson.thor.bench_report
 """
@@ -152,6 +158,7 @@ ARGUMENTS: dict[str, Any] = {
     "documents": {"type": "int", "default": 16},
     "document_tokens": {"type": "int", "default": 256, "no_log": False},
     "tools": {"type": "bool", "default": True},
+    "speculation": {"type": "bool", "default": False},
     "request_timeout": {"type": "float", "default": 600},
     "timeout": {"type": "int", "default": 14400},
     "facts_root": {"type": "str", "default": ""},
@@ -181,10 +188,13 @@ def main() -> None:
             "timeout": given["request_timeout"],
             "timeout_all": given["timeout"],
             "tools": given["tools"],
+            "speculation": given["speculation"],
             "facts_root": given["facts_root"],
         },
         # The one that is at work then may come to its end.
         timeout=given["timeout"] + 3600,
+        # Also of a job that is killed: its service speculates again.
+        after="services.plain_run.restore()",
     )
 
 

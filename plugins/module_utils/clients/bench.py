@@ -27,8 +27,10 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import (
     speculation,
     transcription,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host, throttling
+from ansible_collections.jetson.thor.plugins.module_utils.services import plain_run
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
 Service = Mapping[str, Any]
 Method = Mapping[str, Any]
@@ -66,8 +68,10 @@ def wrong(method: Method) -> list[str]:
 
 def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """The job. ``spec``: ``services`` (resolved), ``method``, ``audio`` (base64 or None), ``audio_file``, ``timeout`` of a
-    request and ``timeout_all`` in seconds, ``tools`` (whether the engines' own tools are run, too) and ``facts_root``.
+    request and ``timeout_all`` in seconds, ``tools`` (whether the engines' own tools are run, too), ``speculation``
+    (whether services that speculate are measured without it, too) and ``facts_root``.
     """
+    plain_run.restore()  # what is left of a job that was killed, if even its end could not undo it
     services, begun = spec["services"], time.monotonic()
     keys.learn_keys(services)
     audio = base64.b64decode(spec["audio"]) if spec["audio"] else None
@@ -101,8 +105,20 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             else:
                 outcome = measure(service, {**spec, "method": method}, source, tell)
         tool = engine_tool.measure(service, method, tell) if spec["tools"] and outcome["state"] == "measured" else None
+        plain = None
+        if spec["speculation"] and service.get("plain_argv") and outcome["state"] == "measured":
+            plain = without_speculation(service, {**spec, "method": method}, source, tell)
+            if plain["state"] == "failed" and plain_run.RESTORE in plain["reason"]:
+                outcome = _failed(plain["reason"], outcome["loads"])
         measured.append(
-            {**named(service), **outcome, "memory_free_bytes": free, "slowed_by": watch.seen, "engine_tool": tool}
+            {
+                **named(service),
+                **outcome,
+                "memory_free_bytes": free,
+                "slowed_by": watch.seen,
+                "engine_tool": tool,
+                "without_speculation": plain,
+            }
         )
     report.progress(len(services), len(services), "services")
     return {
@@ -113,6 +129,17 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
 def _failed(reason: str, loads: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     return {"state": "failed", "reason": reason, "loads": list(loads)}
+
+
+def without_speculation(
+    service: Service, spec: Mapping[str, Any], source: random.Random, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """The same loads without speculation: like ``measure``. The service is restarted twice."""
+    try:
+        with plain_run.plainly(service, tell, Systemctl()):
+            return measure(service, spec, source, tell)
+    except (plain_run.Failed, JobFailed, OSError) as error:
+        return _failed(str(error))
 
 
 def runs_another(service: Service, units: Mapping[str, Any]) -> str | None:
@@ -130,12 +157,18 @@ def named(service: Service) -> dict[str, Any]:
     model = service["model"]
     return {
         **{key: service[key] for key in ("name", "profile", "engine", "version", "api", "thinking", "memory_gib")},
+        "speculative": _speculative(service),
         "model": {
             **{key: model.get(key) for key in ("key", "precision", "bytes", "active_bytes")},
             "id": model_origin.identity(model) or model.get("url"),
             "revision": model_origin.revision(model),
         },
     }
+
+
+def _speculative(service: Service) -> dict[str, Any] | None:
+    said = service.get("speculative")
+    return said and {"method": said["method"], "tokens": said["tokens"], "model": (said["model"] or {}).get("key")}
 
 
 def measure(

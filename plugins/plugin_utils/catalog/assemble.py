@@ -88,6 +88,7 @@ def service_of(draft: Draft) -> Service:
         thinking=draft.thinking,
         tools=draft.setting("tools"),
         speculative=draft.speculative,
+        plain_argv=_plain_argv(draft),
         loras=draft.loras,
         vision=vision_of(draft),
         remote_media=remote_media_of(draft),
@@ -116,6 +117,11 @@ def argv_of(draft: Draft) -> tuple[str, ...]:
     chosen = {**named, **listen, **memory.fraction_option(draft), **draft.filled_options}
     command = [draft.fill(word) for word in engine["command"]]
     return (*command, *options.render(chosen, draft.list_style, draft.flags, draft.accepts, draft.known_flags))
+
+
+def _plain_argv(draft: Draft) -> tuple[str, ...] | None:
+    """The command of the same service without speculation."""
+    return argv_of(replace(draft, entry={**draft.entry, "speculative": None})) if draft.speculative else None
 
 
 def environment_of(draft: Draft) -> Mapping[str, str]:

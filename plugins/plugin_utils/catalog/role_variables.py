@@ -89,6 +89,7 @@ VARIABLES: dict[str, Field] = {
     "bench_requests": whole(1, 10**5),
     "bench_results": TEXT,
     "bench_services": NAMES,
+    "bench_speculation": SWITCH,
     "bench_timeout": SECONDS,
     "bench_tools": SWITCH,
     "bench_warmups": whole(0, 1000),

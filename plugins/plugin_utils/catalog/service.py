@@ -286,6 +286,9 @@ class Service:
     thinking: bool | str | None  # a word is an effort, such as low; None where the model cannot switch
     tools: bool | None  # whether clients may have it call tools; None where nobody has said so
     speculative: Speculative | None
+    plain_argv: (
+        tuple[str, ...] | None
+    )  # the command without speculation, which bench compares with; None where there is none
     loras: tuple[Lora, ...]
     vision: Vision | None  # None where the model sees no images
     remote_media: bool | None  # whether the engine may fetch images that a client names; None where it sees none

@@ -55,6 +55,8 @@ LOAD = Field(
         ),
     },
 )
+LOADS = Field((list,), required=True, items=LOAD)
+STATE = Field((str,), required=True, choices=("measured", "failed"))
 SERVICE = Field(
     (dict,),
     keys={
@@ -63,7 +65,7 @@ SERVICE = Field(
         "engine": NAME,
         "version": NAME,
         "api": NAME,
-        "state": Field((str,), required=True, choices=("measured", "failed")),
+        "state": STATE,
         "reason": TEXT,
         "model": Field(
             (dict,),
@@ -77,7 +79,11 @@ SERVICE = Field(
                 "active_bytes": NUMBER,
             },
         ),
-        "loads": Field((list,), required=True, items=LOAD),
+        "loads": LOADS,
+        "speculative": Field(
+            (dict,), null=True, keys={"method": NAME, "tokens": Field((int,), null=True), "model": TEXT}
+        ),
+        "without_speculation": Field((dict,), null=True, keys={"state": STATE, "reason": TEXT, "loads": LOADS}),
         "memory_free_bytes": NUMBER,
         "slowed_by": Field((dict,), keys={"hot": TEXTS, "throttled": TEXTS}),
         "engine_tool": Field((dict,), null=True),

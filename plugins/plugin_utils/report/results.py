@@ -20,6 +20,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 BANDWIDTH = 273e9
 # The power mode that the reference table was measured in.
 REFERENCE_MODE = "MAXN"
+REFERENCE_MODULE = "T5000"
 # The key of a load that is the speed of a service, for APIs that do not answer token by token.
 THROUGHPUTS = {"transcription": "audio_s_per_s", "embedding": "documents_per_s", "rerank": "documents_per_s"}
 UNITS = {"transcription": "x real time", "embedding": "documents/s", "rerank": "documents/s"}
@@ -49,6 +50,17 @@ def figure(service: Mapping[str, Any]) -> float | None:
 def unit(api: str) -> str:
     """The unit of ``figure``."""
     return UNITS.get(api, "tok/s")
+
+
+def module_of(result: Mapping[str, Any]) -> str | None:
+    """The module of a device, T5000 or T4000; None if it is neither. NVIDIA calls the one of the developer kit T5000, too."""
+    model = str(result["device"].get("model") or "").upper()
+    return "T4000" if "T4000" in model else "T5000" if "T5000" in model or "THOR" in model else None
+
+
+def speculates(service: Mapping[str, Any]) -> bool:
+    """Whether a service drafts tokens: as the inventory says, or as its engine says of any load."""
+    return bool(service.get("speculative")) or any(load.get("speculation") for load in service["loads"])
 
 
 def bound(model: Mapping[str, Any]) -> float | None:
@@ -191,7 +203,7 @@ def _verdict(
         return Verdict("failed", value)
     own = [one for host, one in earlier if host == result["host"]]
     others, neighbours = ([one for host, one in group if host != result["host"]] for group in (earlier, beside))
-    table = reference_figure(service, reference)
+    table = reference_figure(service, reference) if module_of(result) == REFERENCE_MODULE else None
     mode = result["conditions"].get("power_mode")
     if own:
         baseline, basis = statistics.median(own), "own"
@@ -210,9 +222,9 @@ def _verdict(
 
 
 def reference_figure(service: Mapping[str, Any], reference: Mapping[str, Any]) -> float | None:
-    """The reference table's number for the model and engine of a service, which is for one client; None if there is none."""
+    """The reference table's number for the model and engine of a service: for one client, without speculation. None if there is none."""
     load = single_load(service)
-    if service["api"] != "chat" or load is None or load["concurrency"] != 1:
+    if service["api"] != "chat" or load is None or load["concurrency"] != 1 or speculates(service):
         return None
     for row in reference["table"]:
         if row["model"] == service["model"]["key"]:
@@ -254,7 +266,7 @@ def problems(entries: Iterable[Entry]) -> list[Problem]:
             against = {
                 "own": "this host had earlier",
                 "fleet": "the other hosts have",
-                "reference": f"the reference table has (one Jetson Thor, {REFERENCE_MODE})",
+                "reference": f"the reference table has (one Jetson Thor {REFERENCE_MODULE}, {REFERENCE_MODE})",
             }[verdict.basis]
             words = unit(service["api"])
             reason = (

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.report import facts, results, table
+from ansible_collections.jetson.thor.plugins.plugin_utils.report import drafts, facts, published, results, table
 
 # Smaller changes are within the noise of the measurement and are not listed.
 NOISE = 0.02
@@ -67,10 +67,14 @@ def _circumstances(entry: results.Entry) -> dict[str, Any]:
 def tables(fleet: results.Fleet, reference: facts.Reference, floor: float) -> list[table.Table]:
     """Every table of the report, in the order in which it is read."""
     others = _other_table(fleet, reference)
+    theirs = published.published_table(fleet, reference.get("rows") or ())
+    guessed = drafts.drafts_table(fleet)
     compared = any(entry.before is not None for entry in fleet.entries)
     return [
         _reference_table(fleet, reference),
         *([others] if others.rows else []),
+        *([theirs] if theirs.rows else []),
+        *([guessed] if guessed.rows else []),
         _marked_table(fleet, floor),
         _failed_table(fleet),
         _profile_change_table(fleet),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import threading
@@ -21,6 +22,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import (
 )
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host
+from ansible_collections.jetson.thor.plugins.module_utils.services import plain_run
 from ansible_collections.jetson.thor.plugins.plugin_utils.report import result_files
 from streaming_engine import METHOD, TOKEN_SECONDS, Engine, running
 
@@ -40,6 +42,7 @@ def spec(*services: dict[str, Any], **more: Any) -> dict[str, Any]:
         "timeout": 5,
         "timeout_all": 60,
         "tools": False,
+        "speculation": False,
         "facts_root": "",
     }
     return {"services": list(services), **values, **more}
@@ -190,3 +193,51 @@ def test_what_a_draft_was_worth_joins_each_load(engine: Engine, tmp_path: Path) 
     (found,) = run(tmp_path, engine.service(engine="vllm"))
     assert [load["speculation"] for load in found["loads"]] == [None, None]
     assert set(engine.looked) == {"/metrics"}
+
+
+DRAFT = {"method": "draft", "tokens": 4, "model": {"key": "small"}}
+
+
+def test_a_service_that_speculates_is_measured_without_it_too(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    @contextlib.contextmanager
+    def plainly(service: Any, tell: Any, systemctl: Any) -> Iterator[None]:
+        del tell, systemctl
+        told.append(f"without {service['name']}")
+        engine.timings = {}
+        yield
+        told.append("with")
+
+    monkeypatch.setattr(plain_run, "plainly", plainly)
+    engine.timings = {"draft_n": 12, "draft_n_accepted": 6}
+    guessing = engine.service(speculative=DRAFT, plain_argv=["x"])
+    found, plain = run(tmp_path, guessing, engine.service(name="plain"), speculation=True)
+    assert told == ["without chat", "with"]
+    assert found["speculative"] == {"method": "draft", "tokens": 4, "model": "small"}
+    assert found["loads"][0]["speculation"] and found["without_speculation"]["loads"][0]["speculation"] is None
+    assert found["without_speculation"]["state"] == "measured"
+    assert plain["without_speculation"] is None and plain["speculative"] is None
+    (found,) = run(tmp_path, guessing)
+    assert found["without_speculation"] is None and len(told) == 2, "only where it is asked for"
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [("Not measured without speculation: it did not start.", "measured"), ("THOR-BENCH-RESTORE: thor01: x", "failed")],
+)
+def test_a_service_that_cannot_do_without_keeps_its_figures(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, state: str
+) -> None:
+    @contextlib.contextmanager
+    def plainly(*_arguments: Any) -> Iterator[None]:
+        raise plain_run.Failed(words)
+        yield
+
+    monkeypatch.setattr(plain_run, "plainly", plainly)
+    (found,) = run(tmp_path, engine.service(speculative=DRAFT, plain_argv=["x"]), speculation=True)
+    assert (found["state"], len(found["loads"])) == (state, 2)
+    assert found["without_speculation"] == {"state": "failed", "reason": words, "loads": []}
+    assert found["reason"] == (words if state == "failed" else None)

@@ -74,6 +74,30 @@ def test_without_earlier_results_the_reference_table_is_the_baseline() -> None:
     assert "0.88 of the 37.4 tok/s" in problem.reason and "none visible" in problem.reason
 
 
+def test_the_reference_table_is_for_its_module_and_without_speculation() -> None:
+    other = result("thor01", 1, service(30.0))
+    other["device"]["model"] = "NVIDIA Jetson T4000"
+    assert verdict(fleet(other)["thor01 chat"]) == ("unknown", "", None)
+    other["device"]["model"] = None
+    assert verdict(fleet(other)["thor01 chat"])[1] == ""
+    draft = {"method": "mtp", "tokens": None, "model": None}
+    assert verdict(fleet(result("thor01", 1, service(30.0, speculative=draft)))["thor01 chat"])[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "module"),
+    [
+        ("NVIDIA Jetson AGX Thor Developer Kit", "T5000"),
+        ("NVIDIA Jetson T5000", "T5000"),
+        ("NVIDIA Jetson T4000", "T4000"),
+        ("NVIDIA Jetson AGX Orin", None),
+        (None, None),
+    ],
+)
+def test_the_module_of_a_device(model: str | None, module: str | None) -> None:
+    assert results.module_of({"device": {"model": model}}) == module
+
+
 def test_the_baseline_of_a_new_fleet_is_the_reference_and_not_itself() -> None:
     entries = fleet(*(result(f"thor0{number}", 1, service(20.0)) for number in range(1, 4)))
     assert {verdict(entry) for entry in entries.values()} == {("slow", "reference", 37.4)}
