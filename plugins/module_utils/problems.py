@@ -21,9 +21,10 @@ _CERTAIN = re.compile(
     r"(?:^|[-_])(?:api[-_]?keys?|(?:hf|hugging[-_]?face[-_]hub)[-_]token)$|(?:^|[-_])secret[-_](?:access[-_])?key",
     re.IGNORECASE,
 )
-# And these unless they count or switch something. "bucket-time-to-first-token" and "experts-per-token" do, and "allow-credentials".
+# And these unless they count or switch something. "bucket-time-to-first-token" and "experts-per-token" do, and "allow-credentials";
+# "classifier_from_token" of vLLM's hf-overrides names words.
 _SECRET = re.compile(
-    r"(?:^|(?<!per)(?<!first)(?<!allow)(?<!cors)[-_])(?:token|secrets?|passwd|pass|passphrases?|pat|credentials?|keys?)$|passwords?$",
+    r"(?:^|(?<!per)(?<!first)(?<!from)(?<!allow)(?<!cors)[-_])(?:token|secrets?|passwd|pass|passphrases?|pat|credentials?|keys?)$|passwords?$",
     re.IGNORECASE,
 )
 # The user's part of an address: a password, or a token alone.

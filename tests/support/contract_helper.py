@@ -73,7 +73,7 @@ def services(stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for name, profile in BUILT_IN.profiles.items():
             if profile["engine"] != stored["engine"] or not _is_for(profile, stored):
                 continue
-            for thinking in _ways_to_think(BUILT_IN.models[profile["model"]].get("thinking")):
+            for thinking in (True, False) if "options_not_thinking" in profile else (None,):
                 entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
                 inputs = Inputs([entry], engine_versions={stored["engine"]: version}, allow_broken=True)
                 resolution = resolve.resolve(inputs, BUILT_IN)
@@ -83,13 +83,6 @@ def services(stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 assert resolution.problems == [], (name, version)
                 found[f"{name}, {version}, thinking: {thinking}"] = service
     return found
-
-
-def _ways_to_think(model: Any) -> tuple[Any, ...]:
-    """What ``thinking`` of a service may be; None leaves it out."""
-    if isinstance(model, dict):
-        return (*model["efforts"], *((False,) if model.get("off") else ()))
-    return (True, False) if model == "switchable" else (None,)
 
 
 def _is_for(profile: dict[str, Any], stored: dict[str, Any]) -> bool:

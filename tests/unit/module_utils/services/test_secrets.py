@@ -220,6 +220,7 @@ def test_nor_does_one_that_speaks_of_what_the_secret_stands_in() -> None:
         ("GIT_BASE", "ssh://git@example.org/x", False),
         ("model-loader-extra-config", {"a": [{"aws_secret_access_key": TOKEN}]}, True),
         ("additional-config", f'{{"api_key": "{TOKEN}"}}', True),
+        ("hf-overrides", {"classifier_from_token": ["no", "yes"]}, False),
         ("hf-overrides", {"image_token": "<|image|>", "head_key": 5}, False),
         ("json-schema", '{"properties": {"token": {"type": "string"}}}', False),
         ("override-kv", "{not json", False),

@@ -231,7 +231,7 @@ def test_two_services_cannot_share_a_name_or_a_port() -> None:
 
 def test_every_profile_of_the_catalog_resolves() -> None:
     catalog, found = entries.build(files.files(str(FILES)), {})
-    assert not found and len(catalog.profiles) == 17
+    assert not found and len(catalog.profiles) == 35
     profiles = [{"profile": name, "port": 9000 + index} for index, name in enumerate(catalog.profiles)]
     resolution = run(*profiles, allow_broken=True)
     assert not resolution.problems
