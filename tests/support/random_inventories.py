@@ -164,14 +164,19 @@ def plausible_services(
         entry: dict[str, Any] = {"profile": profile, "name": f"s{index}", "version": chosen, "port": 8000 + index}
         entry["options"] = draw(chosen_options(engine, chosen))
         entry["environment"] = draw(ENVIRONMENT)
-        model = BUILT_IN.models[BUILT_IN.profiles[profile]["model"]]
+        key = BUILT_IN.profiles[profile]["model"]
+        model = BUILT_IN.models[key]
+        is_inline = draw(st.integers(0, 3)) == 0
+        if is_inline:  # the same model and engine, without the profile's options
+            del entry["profile"]
+            entry |= {"model": key, "engine": engine, "memory_gib": draw(st.floats(7, 40))}
         more: dict[str, st.SearchStrategy[Any]] = {
             "served_name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,9}", fullmatch=True),
             "memory_gib": st.floats(7, 40),
             "start_timeout": st.integers(1, 9999),
             "address": st.sampled_from(["127.0.0.1", "::1", "10.0.0.7"]),
         }
-        if model.get("thinking") == "switchable":
+        if model.get("thinking") == "switchable" and not is_inline:
             more["thinking"] = st.booleans()
         if model.get("vision"):
             more["remote_media"] = st.booleans()
