@@ -66,7 +66,9 @@ def bytes_of(draft: Draft, artifact: AnyArtifact) -> int | None:
 
 
 def _about(draft: Draft, key: str) -> Mapping[str, Any]:
-    """What a model says of itself; nothing while nobody has looked at it."""
+    """What a model says of itself, with the projector that the service uses; nothing while nobody has looked at it."""
+    if key == draft.artifact.key:
+        return draft.about.to_facts() if draft.about else {}
     return draft.inputs.about.get(key) or {}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import memory_loads
 import model_configs
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory, Service
 from real_catalog import CHAT, codes, only, run
@@ -40,7 +41,7 @@ def mine(about: dict[str, Any] | None = None, model: dict[str, Any] | None = Non
 
 def about(config: dict[str, Any], weights: int) -> dict[str, Any]:
     """What a model says of itself, as facts."""
-    return {"format": "safetensors", "weights_bytes": weights, "geometry": memory_loads.geometry(config).to_facts()}
+    return About(format="safetensors", weights_bytes=weights, geometry=memory_loads.geometry(config)).to_facts()
 
 
 def test_known_after_contact() -> None:
