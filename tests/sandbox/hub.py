@@ -283,6 +283,7 @@ def make_all(www: Path, scratch: Path) -> None:
     (tiny / "README.md").write_text("# A stand-in for tests\n")
     publish(www, "sandbox/tiny-GGUF", "master", tiny)
     publish(www, "sandbox/private-GGUF", "master", tiny)
+    publish(www, "gated/tiny-GGUF", "master", tiny)
     second = scratch / "second"
     second.mkdir()
     make_language_model(second / "tiny-q8_0.gguf", ANSWER_V2, seed=2)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Put a directory on a hub as a revision of a model: the files, and the documents with which ModelScope lists them.
+"""Put a directory on a hub as a revision of a model: the files, and the documents with which ModelScope and Hugging Face list them.
 
-It needs nothing but Python. Any file server can serve the folder, like nginx.conf beside this file.
+It needs nothing but Python. Any file server can serve the folder, like nginx.conf beside this file. The branch ``master`` of
+ModelScope is ``main`` on Hugging Face. Models of the owner ``gated`` are gated there.
 """
 
 from __future__ import annotations
@@ -62,6 +63,45 @@ def publish(www: Path, model: str, revision: str, source: Path, lies: dict[str, 
     _write(target.parent / "revisions.json", {"RevisionMap": {"Branches": branches, "Tags": []}})
     owner, name = model.split("/")
     _write(target.parent / "model.json", {"Path": owner, "Name": name, "Revision": "master"})
+    _publish_face(www, model, {"master": "main"}.get(revision, revision), files, entries)
+
+
+def _publish_face(www: Path, model: str, branch: str, files: Path, entries: list[dict[str, Any]]) -> None:
+    """Describe the same files as Hugging Face does: a commit, and its tree (huggingface_hub 2.4.0, hf_api.py)."""
+    home = www / "huggingface" / model
+    tree = [_face_entry(entry, files) for entry in entries]
+    commit = hashlib.sha1(json.dumps([branch, tree]).encode()).hexdigest()
+    info = {"id": model, "modelId": model, "sha": commit, "private": False}
+    info["gated"] = "auto" if model.startswith("gated/") else False
+    info["siblings"] = [{"rfilename": entry["path"]} for entry in tree if entry["type"] == "file"]
+    for folder in ("revision", "tree", "resolve"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    for name in (branch, commit):
+        _document(home / "revision" / f"{name}.json", info)
+        _document(home / "tree" / f"{name}.json", tree)
+    # A commit stays what it is, when its branch moves on.
+    if not (home / "resolve" / commit).exists():
+        shutil.copytree(files, home / "resolve" / commit, copy_function=link_or_copy, symlinks=True)
+    (home / "resolve" / branch).unlink(missing_ok=True)
+    (home / "resolve" / branch).symlink_to(commit)
+
+
+def _face_entry(entry: dict[str, Any], files: Path) -> dict[str, Any]:
+    """An entry of ModelScope's listing as Hugging Face writes it; files of more than 10 MB, or of weights, are stored with LFS."""
+    path, size = files / entry["Path"], entry["Size"]
+    common = {"path": entry["Path"], "size": size}
+    if entry["Type"] == "tree":
+        return {"type": "directory", "oid": hashlib.sha1(entry["Path"].encode()).hexdigest(), **common}
+    if size > 10_000_000 or path.suffix in {".gguf", ".safetensors", ".bin"}:
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{entry['Sha256']}\nsize {size}\n".encode()
+        lfs = {"oid": entry["Sha256"], "size": size, "pointerSize": len(pointer)}
+        return {"type": "file", "oid": _blob(pointer), **common, "lfs": lfs}
+    return {"type": "file", "oid": _blob(path.read_bytes()), **common}
+
+
+def _blob(content: bytes) -> str:
+    """Git's id of a file."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def link_or_copy(source: str, target: str) -> None:
@@ -73,7 +113,11 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps({"Code": 200, "Success": True, "Message": "success", "Data": data}, indent=1) + "\n")
+    _document(path, {"Code": 200, "Success": True, "Message": "success", "Data": data})
+
+
+def _document(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=1) + "\n")
 
 
 def main() -> None:
