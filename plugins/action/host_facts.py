@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The action of the module host_facts: compares clocks, and has the host look for the secrets that its services should have."""
+"""The action of the module host_facts: compares clocks, and has the host look for the secrets and local models of its services."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.services import secret_files
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.local_models import local_models
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 
 
@@ -24,7 +25,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the module returns."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = {**self._task.args, **self._digests(task_vars or {})}
+        arguments = {**self._task.args, **self._digests(task_vars or {}), **self._local_models(task_vars or {})}
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         clock = result.get("ansible_facts", {}).get("thor_host", {}).get("clock")
         if clock:
@@ -33,6 +34,13 @@ class ActionModule(ActionBase):
             # As group_by does: playbooks/preflight.yml waits on these hosts.
             result.update(add_group="thor_packages_busy", parent_groups=[])
         return result
+
+    def _local_models(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The argument ``local_models``. A mistake in the inventory is left to the action resolve, which explains it."""
+        try:
+            return {"local_models": local_models(self._templar.template(variables.get("thor_extra_models")) or {})}
+        except (AnsibleError, TypeError, ValueError, AttributeError, KeyError):
+            return {}
 
     def _digests(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments ``secrets`` and ``secrets_key``. A mistake in the profiles is left to the action resolve, which explains it."""

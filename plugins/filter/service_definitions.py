@@ -13,7 +13,7 @@ author:
 description:
   - Makes the arguments of M(jetson.thor.services) from the facts C(thor_services) and C(thor_host) - the unit and the configuration of
     each service, and the files and units that all services share.
-positional: _input, host, settings, secret_tags
+positional: _input, host, settings, secret_tags, update
 options:
   _input:
     description: The fact C(thor_services).
@@ -32,6 +32,10 @@ options:
     description: By name of the service, the tag of the file that holds its secrets, as M(jetson.thor.service_secrets) returns it.
     type: dict
     default: {}
+  update:
+    description: Whether newer revisions that were fetched with C(thor_update_models) are wanted.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -43,8 +47,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The arguments C(files), C(units) and C(services) of M(jetson.thor.services), and C(unpinned), the images whose digest is recorded
-      neither on the host nor in the lock.
+    - The arguments C(files), C(units), C(services) and C(models) of M(jetson.thor.services), and C(unpinned), the images whose digest is
+      recorded neither on the host nor in the lock.
   type: dict
 """
 
@@ -53,6 +57,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import exchanges
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.serving import unpinned
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import definitions
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
@@ -63,15 +68,21 @@ def service_definitions(
     host: Mapping[str, Any],
     settings: Mapping[str, Any] | None = None,
     secret_tags: Mapping[str, str] | None = None,
+    update: bool = False,
 ) -> dict[str, Any]:
     """The arguments of the module ``services``, and the images that are not pinned."""
+    given = list(services)
+    models = exchanges(given, host.get("models") or {}, update)
     try:
-        resolved = [Service.from_facts(one) for one in services]
-        wanted = definitions.wanted(resolved, host, Settings.from_variables(settings or {}), secret_tags or {})
+        resolved = [Service.from_facts(one) for one in given]
+        wanted = definitions.wanted(resolved, host, Settings.from_variables(settings or {}), secret_tags or {}, models)
     except ValueError as error:
         raise AnsibleFilterError(f"service_definitions: {error}") from error
     spec = wanted.spec()
-    return {**{key: spec[key] for key in ("files", "units", "services")}, "unpinned": unpinned(resolved, host)}
+    return {
+        **{key: spec[key] for key in ("files", "units", "services", "models")},
+        "unpinned": unpinned(resolved, host),
+    }
 
 
 class FilterModule:

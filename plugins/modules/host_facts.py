@@ -35,13 +35,34 @@ options:
     description: By name of the service, the digest of its secrets. The action sets it.
     type: dict
     default: {}
+  local_models:
+    description: Models that persons have put on the device, in which the module looks for what no engine could start with. The action
+      sets it from C(thor_extra_models).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      place:
+        description: The folder, or the file that is meant.
+        type: str
+        required: true
+      path:
+        description: The folder.
+        type: str
+        required: true
+      names:
+        description: The files in it that are meant; without any, all.
+        type: list
+        elements: str
+        default: []
 extends_documentation_fragment:
   - jetson.thor.attributes.reads
   - jetson.thor.attributes.action
   - jetson.thor.attributes.facts
 attributes:
   action:
-    description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets).
+    description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets) and
+      O(local_models).
 notes:
   - Reads what a model says of itself once, and keeps it in C(/var/lib/thor/about). Check mode does not write there.
   - Needs root to see which process listens on a port.
@@ -85,11 +106,22 @@ def main() -> None:
             "facts_root": {"type": "str", "default": ""},
             "secrets_key": {"type": "str", "default": "", "no_log": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "local_models": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "place": {"type": "str", "required": True},
+                    "path": {"type": "str", "required": True},
+                    "names": {"type": "list", "elements": "str", "default": []},
+                },
+            },
         },
         supports_check_mode=True,
     )
     keep = not module.check_mode
-    found = observe(module.params["facts_root"], module.params["secrets_key"], module.params["secrets"], keep=keep)
+    asked = module.params
+    found = observe(asked["facts_root"], asked["secrets_key"], asked["secrets"], keep, asked["local_models"])
     records.tell(module)
     module.exit_json(changed=False, ansible_facts={"thor_host": found})
 

@@ -56,10 +56,14 @@ def read_record(place: str) -> dict[str, Any] | None:
     return records.read(record_path(place), SHAPE)
 
 
-def known(place: str) -> list[dict[str, Any]]:
-    """The records of all local models, or of one."""
-    paths = [record_path(place)] if place else sorted(RECORDS.glob("*.json"))
-    return [record for path in paths if (record := records.read(path, SHAPE))]
+def known() -> list[dict[str, Any]]:
+    """The records of all local models."""
+    return [record for path in sorted(RECORDS.glob("*.json")) if (record := records.read(path, SHAPE))]
+
+
+def observe(models: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The faults of local models (``place``, ``path``, ``names``), by place."""
+    return {one["place"]: look(one["place"], one["path"], one["names"]) for one in models}
 
 
 def is_unchanged(record: Mapping[str, Any], found: Mapping[str, Path] | None = None) -> bool:

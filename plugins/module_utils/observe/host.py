@@ -21,6 +21,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import commands, files
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.models import local
 from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
@@ -49,11 +50,16 @@ JETPACKS = {"38.2": "7.0", "38.4": "7.1", "39.2": "7.2"}
 
 
 def observe(
-    facts_root: str = "", secrets_key: str = "", secrets: Mapping[str, str] | None = None, keep: bool = False
+    facts_root: str = "",
+    secrets_key: str = "",
+    secrets: Mapping[str, str] | None = None,
+    keep: bool = False,
+    local_models: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Everything that plan and roles want to know about this host.
 
-    ``secrets``: see SecretFiles.observe. ``keep``: write down what models say of themselves; otherwise nothing is written.
+    ``secrets``: see SecretFiles.observe. ``local_models``: see models/local.py. ``keep``: write down what models say of themselves;
+    otherwise nothing is written.
     """
     root = Path(facts_root) if facts_root else None
     disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
@@ -82,6 +88,7 @@ def observe(
         "environments": environments.environments(ENGINES),
         "python": environments.python(),
         "flags": kept_flags.observe(record.digests(record.read_record())),
+        "local_faults": local.observe(local_models),
         "models": models.observe(MODELS, keep),
         "units": _units(serving.units),
         "serving": serving.facts(),

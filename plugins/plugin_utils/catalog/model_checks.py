@@ -21,9 +21,9 @@ def source_problems(draft: Draft) -> list[Problem]:
                 reason = f"The model {one.key} is on {' and '.join(named)}, which thor_hubs leaves out."
                 remedy = "Add that hub to thor_hubs, or name the model's id on another one (thor_extra_models)."
                 problems.append(Problem("THOR-HUB-EXCLUDED", draft.place, one.key, reason, remedy))
-        elif isinstance(one, LocalArtifact) and is_hidden(one.path, draft.is_container):
-            reason = "The service cannot see this folder: a container sees only /models, and a unit no home folders."
-            remedy = "Move it below /models."
+        elif isinstance(one, LocalArtifact) and is_hidden(one.path, in_container=False):
+            reason = "The service cannot see this folder: its unit hides home folders, /tmp and /var/tmp."
+            remedy = "Move it below /models, or to any other place."
             where = f"thor_extra_models[{one.key!r}].local"
             problems.append(Problem("THOR-MODEL-HIDDEN", where, one.path, reason, remedy))
     return problems

@@ -99,10 +99,12 @@ def _wrong(path: str, option: str, draft: Draft) -> str:
         )
         return reason if is_path else ""
     found = posixpath.normpath(path)
-    if is_hidden(found, draft.is_container):
-        return "The service cannot see this path: a container sees only /models, and a unit no home folders."
+    if is_hidden(found, in_container=False):
+        return "The service cannot see this path: its unit hides home folders, /tmp and /var/tmp."
     if any(_brings(one, found) for one in (draft.artifact, *draft.files)):
         return ""
+    if is_hidden(found, draft.is_container):
+        return "The service cannot see this path: a container sees only /models and the folders of its models."
     if option not in OTHERS and not found.startswith(MODELS):
         return "It is not below /models, where the files of services are fetched, checked and kept."
     if found.startswith(MODELS):

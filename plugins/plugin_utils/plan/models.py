@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import covers, lock_digest, url_pin
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import local_models
+
+# A revision that is a commit cannot move.
+COMMIT = re.compile(r"[0-9a-f]{40}")
+LOOKED_UP = "its branch is looked up again"
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,7 @@ class Fetch:
     artifact: Mapping[str, Any]
     reason: str
     bytes: int | None  # None where nobody knows it before the hub is asked; 0: nothing has to be fetched
+    replaces: bool = False  # the directory has other files of this model, which services may be using
 
 
 def merge(services: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:
@@ -42,18 +49,63 @@ def merge(services: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], 
     return list(merged.values()), problems
 
 
-def missing(services: Sequence[Mapping[str, Any]], held: Mapping[str, Any], everything: bool = False) -> list[Fetch]:
-    """What the host lacks; ``held`` is ``thor_host.models``. With ``everything``, also what is there, to verify its checksums."""
+def missing(
+    services: Sequence[Mapping[str, Any]], held: Mapping[str, Any], everything: bool = False, update: bool = False
+) -> list[Fetch]:
+    """What the host lacks; ``held`` is ``thor_host.models``. With ``everything``, also what is there, to verify its checksums.
+
+    With ``update`` (``thor_update_models``) also models of a branch: whether it has moved is looked up.
+    """
     sizes: dict[str, dict[str, int | None]] = {}
     for _name, artifact in _wanted(services):
         if absence(artifact, held.get(artifact["path"])):
             sizes.setdefault(_place(artifact), {})[artifact["key"]] = artifact["bytes"]
     found = []
     for artifact in merge(services)[0]:
-        reason = absence(artifact, held.get(artifact["path"])) or ("verify checksums" if everything else "")
+        there = held.get(artifact["path"])
+        reason = "" if _waiting(artifact, there) else absence(artifact, there)
+        replaces = bool(reason and there and artifact["source"] == there["source"] == "hub" and there["intact"])
+        if not reason and update and not is_pinned(artifact):
+            reason, replaces = LOOKED_UP, False
+        reason = reason or ("verify checksums" if everything else "")
         if reason:
-            found.append(Fetch(artifact, reason, _sum(sizes.get(_place(artifact), {}).values())))
+            found.append(Fetch(artifact, reason, _sum(sizes.get(_place(artifact), {}).values()), replaces))
     return found
+
+
+def is_pinned(artifact: Mapping[str, Any]) -> bool:
+    """Whether an artifact can only ever be the same: by a commit, by the lock, or because nobody fetches it."""
+    if artifact["source"] != "hub":
+        return True
+    return bool(artifact.get("sha256")) or all(COMMIT.fullmatch(one["revision"]) for one in artifact["sources"])
+
+
+def exchanges(
+    services: Sequence[Mapping[str, Any]], held: Mapping[str, Any], update: bool = False
+) -> list[dict[str, str]]:
+    """The trees that wait beside their directories and that the switch has to put in place, as the module ``services`` takes them."""
+    found = []
+    for artifact in merge(services)[0]:
+        there = held.get(artifact["path"])
+        tree = _waiting(artifact, there) or (_newer(artifact, there) if update else None)
+        if tree:
+            found.append({"path": str(artifact["path"]), "identity": str(tree["identity"])})
+    return found
+
+
+def _waiting(artifact: Mapping[str, Any], there: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The tree beside a directory that has what the directory lacks."""
+    if artifact["source"] != "hub" or there is None or not absence(artifact, there):
+        return None
+    return next((tree for tree in there.get("beside") or () if not absence(artifact, tree)), None)
+
+
+def _newer(artifact: Mapping[str, Any], there: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The tree beside a directory that was fetched because its branch has moved since."""
+    if artifact["source"] != "hub" or there is None or is_pinned(artifact):
+        return None
+    trees = [tree for tree in there.get("beside") or () if tree.get("supersedes") == there.get("identity")]
+    return next((tree for tree in trees if tree["supersedes"] and not absence(artifact, tree)), None)
 
 
 def _sum(sizes: Iterable[int | None]) -> int | None:
@@ -63,12 +115,12 @@ def _sum(sizes: Iterable[int | None]) -> int | None:
 
 def absence(artifact: Mapping[str, Any], held: Mapping[str, Any] | None) -> str:
     """Why an artifact must be fetched, by what ``thor_host.models`` says about its directory; an empty text if it is there."""
+    if artifact["source"] == "local":
+        return local_models.absence(artifact, held)
     if held is None:
-        return "not checked yet" if artifact["source"] == "local" else "absent"
+        return "absent"
     if not held["intact"]:
         return "changed on disk"
-    if artifact["source"] == "local":
-        return ""  # whose it is, and from where, is nobody's business here
     # Directories of earlier versions of this collection say modelscope.
     if {"modelscope": "hub"}.get(held["source"], held["source"]) != artifact["source"]:
         return "another source"
@@ -76,9 +128,9 @@ def absence(artifact: Mapping[str, Any], held: Mapping[str, Any] | None) -> str:
         pin = url_pin(artifact["file"], artifact["url"], artifact.get("checksum"))
         return "" if pin in (held["include"] or []) else "absent or another file"
     hub = held.get("hub") or "modelscope"
-    if (hub, held["id"], held["revision"]) not in [
-        (one["hub"], one["id"], one["revision"]) for one in artifact["sources"]
-    ]:
+    # The commit counts as well: whoever pins what a branch had has it already.
+    named = {(hub, held["id"], held["revision"]), (hub, held["id"], held.get("commit"))}
+    if named.isdisjoint((one["hub"], one["id"], one["revision"]) for one in artifact["sources"]):
         return f"another revision: {held['id']} at {held['revision']}"
     digest = lock_digest(artifact.get("sha256") or {})
     if digest and held.get("lock") != digest:
@@ -94,8 +146,9 @@ def _wanted(services: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Mappin
 
 
 def _place(artifact: Mapping[str, Any]) -> str:
-    is_file = artifact["source"] != "hub" and artifact["file"]
-    return f"{artifact['path']}/{artifact['file']}" if is_file else str(artifact["path"])
+    if artifact["source"] == "local":
+        return local_models.place_of(artifact)
+    return str(artifact["path"]) if artifact["source"] == "hub" else f"{artifact['path']}/{artifact['file']}"
 
 
 def _identity(artifact: Mapping[str, Any]) -> str:

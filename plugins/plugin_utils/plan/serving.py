@@ -44,10 +44,15 @@ def unpinned(services: Iterable[Service], host: Mapping[str, Any]) -> list[str]:
     return sorted(set(found) - recorded)
 
 
-def work(services: Sequence[Service], host: Mapping[str, Any], settings: Settings) -> ServingWork:
-    """What the role serving has to do for these services. ``host`` is ``thor_host``; the services have no problems."""
+def work(
+    services: Sequence[Service], host: Mapping[str, Any], settings: Settings, models: Sequence[Mapping[str, str]] = ()
+) -> ServingWork:
+    """What the role serving has to do for these services. ``host`` is ``thor_host``; the services have no problems.
+
+    ``models``: the trees that get their model's directory (plan/models.py).
+    """
     secrets = host["secrets"]
-    wanted = definitions.wanted(services, host, settings, secrets["tags"])
+    wanted = definitions.wanted(services, host, settings, secrets["tags"], models)
     return ServingWork(
         difference=compare(wanted, Observation.from_facts(host["serving"])),
         secrets=[service.name for service in services if service.secrets and service.name not in secrets["tags"]],

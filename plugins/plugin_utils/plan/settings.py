@@ -44,6 +44,7 @@ class Settings:
     require_gpu: bool = True
     prune_images: bool = False
     verify_checksums: bool = False
+    update_models: bool = False  # whether branches of models are looked up again
     hub_clients: Mapping[str, str] = field(default_factory=dict)  # by hub, the version of its client that is wanted
     serving: ServingSettings | None = None
 

@@ -10,12 +10,14 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.environments import index
 from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.observe.power import SYSCTL_FILE
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import ModelTree
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     builds,
     container_runtime,
     environments,
     images,
+    local_models,
     models,
     power,
     serving,
@@ -126,7 +128,7 @@ def of_images(services: Services, host: Host, settings: Settings, containers: Sh
 def of_models(services: Services, host: Host, settings: Settings) -> Share:
     """Models and files that services need on disk, and the client that fetches models from the hub."""
     role = "model_store"
-    due = models.missing(services, host["models"], settings.verify_checksums)
+    due = models.missing(services, host["models"], settings.verify_checksums, settings.update_models)
     by_source = {
         source: [one.artifact for one in due if one.artifact["source"] == source] for source in ("hub", "url", "local")
     }
@@ -141,6 +143,7 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
         kind = Kind.CHECK if one.bytes == 0 or one.artifact["source"] == "local" else Kind.FETCH
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
     section = {"clients": clients, "models": by_source["hub"], "files": by_source["url"], "local": by_source["local"]}
+    section["update"] = settings.update_models
     return Share(role, tuple(steps), section)
 
 
@@ -152,11 +155,15 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
         return Share(role, tuple(Step(Kind.START, role, name, "new") for name in names))
     if settings.serving is None or "serving" not in host:
         return Share(role)
-    work = serving.work([Service.from_facts(service) for service in services], host, settings.serving)
+    waiting = models.exchanges(services, host["models"], settings.update_models)
+    work = serving.work([Service.from_facts(service) for service in services], host, settings.serving, waiting)
     found, there = work.difference, host["serving"]["services"]
     steps_before = [step for share in before for step in share.steps]
     renewed = [one["name"] for one in services if any(_renews_engine(step, one, host) for step in steps_before)]
-    stopped = _stopped(services, settings, before)
+    remade = [
+        one["name"] for one in services if local_models.changed(one, host["models"]) and one["name"] not in renewed
+    ]
+    stopped, moving = _stopped(services, settings, before), _moving(services, host, settings)
     steps = [
         (found.pending, Kind.CONFIGURE, "interrupted switch", "must be rolled back"),
         (work.account, Kind.CONFIGURE, "account thor", "services share its group"),
@@ -167,15 +174,43 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
         *((True, Kind.START, unit, "is not running correctly") for unit in found.units),
     ]
     for name in names:
-        if name in found.switched or name in renewed:
-            reason = "its engine changes" if name in renewed else "its definition has changed"
+        if name in found.switched or name in renewed or name in remade or moving.get(name):
+            new_model = name in remade or moving.get(name) or any(_uses(services, name, tree) for tree in found.models)
+            reasons = {bool(new_model): "its model changes", name in renewed: "its engine changes"}
+            reason = reasons.get(True, "its definition has changed")
             steps.append((True, *((Kind.SWITCH, name, reason) if name in there else (Kind.START, name, "new"))))
         elif name in found.started:
             steps.append((True, Kind.START, name, "not running, or not enabled"))
         elif name in stopped:
             steps.append((True, Kind.START, name, stopped[name]))
+        elif name in moving:
+            steps.append((True, Kind.CHECK, name, "restarts if the branch of its model has moved"))
+    steps += [
+        (True, Kind.REMOVE, f"old files of {path}", "neither a service nor a rollback needs them")
+        for path in found.pruned
+    ]
     steps += [(True, Kind.CHECK, text, "not managed by this collection; remove it yourself") for text in found.drift]
-    return Share(role, _due(role, steps), {**found.result(), "renewed": renewed})
+    return Share(role, _due(role, steps), {**found.result(), "renewed": [*renewed, *remade]})
+
+
+def _moving(services: Services, host: Host, settings: Settings) -> dict[str, bool]:
+    """The services whose models are fetched in place of others: True, or False where that is known only after looking."""
+    places: dict[str, bool] = {}
+    for one in models.missing(services, host["models"], update=settings.update_models):
+        if one.replaces or (one.reason == models.LOOKED_UP):
+            places[one.artifact["path"]] = one.replaces
+    found: dict[str, bool] = {}
+    for service in services:
+        for artifact in (service["model"], *service["files"]):
+            if artifact["source"] == "hub" and artifact["path"] in places:
+                found[service["name"]] = found.get(service["name"], False) or places[artifact["path"]]
+    return found
+
+
+def _uses(services: Services, name: str, tree: ModelTree) -> bool:
+    """Whether a service uses the model of a tree."""
+    [service] = [one for one in services if one["name"] == name]
+    return any(artifact["path"] == tree.path for artifact in (service["model"], *service["files"]))
 
 
 def _stopped(services: Services, settings: Settings, before: Sequence[Share]) -> dict[str, str]:

@@ -102,10 +102,17 @@ def _options(service: Service, settings: Settings) -> list[str]:
 
 def _mounts(service: Service) -> Iterable[str]:
     yield "type=bind,source=/models,target=/models,readonly"
+    for folder in sorted({one.path for one in (service.model, *service.files) if not is_in_models(one.path)}):
+        yield f"type=bind,source={folder},target={folder},readonly"
     yield f"type=volume,source=thor-{service.name}-cache,target={environment.CACHE}"
     if service.generation_config:
         source, target = written_generation_config(service), service.generation_config.path
         yield f"type=bind,source={source},target={target},readonly"
+
+
+def is_in_models(folder: str) -> bool:
+    """Whether a folder is in /models, which every container has; a person's own may be elsewhere."""
+    return f"{folder}/".startswith("/models/")
 
 
 def _by_name(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import SUPPORT_UNITS, Wanted
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import ServiceFiles
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import ModelTree, ServiceFiles
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import configuration, unit
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
@@ -16,9 +16,15 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files 
 
 
 def wanted(
-    services: Iterable[Service], host: Mapping[str, Any], settings: Settings, secret_tags: Mapping[str, str]
+    services: Iterable[Service],
+    host: Mapping[str, Any],
+    settings: Settings,
+    secret_tags: Mapping[str, str],
+    models: Iterable[Mapping[str, str]] = (),
 ) -> Wanted:
     """What should be on a host. ``host`` is ``thor_host``; ``secret_tags`` names the file of each service's secrets.
+
+    ``models``: the trees that get their model's directory, as ``path`` and ``identity``.
 
     Raises ValueError for a text that no unit can hold; the catalog refuses those before.
     """
@@ -33,4 +39,5 @@ def wanted(
             )
             for service in services
         ],
+        models=[ModelTree(**one) for one in models],
     )

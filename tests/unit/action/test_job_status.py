@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.action import job_status
 
 ROOT = Path(__file__).resolve().parents[3]
-STARTS_A_JOB = re.compile(r"\bjobs\.start\(|\bfetch\.run_module\(")
+STARTS_A_JOB = re.compile(r"\bjobs\.start\(|\b(fetch|local)\.run_module\(")
 ROUTING = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
 LONG = sorted(
     path.stem

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import absence, merge, missing
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import absence, exchanges, merge, missing
 
 SOURCE = {"hub": "modelscope", "id": "a/b", "revision": "master"}
 MODEL: dict[str, Any] = {
@@ -158,10 +158,73 @@ LOCAL: dict[str, Any] = {
 def test_a_local_model_is_looked_at_once_and_belongs_to_somebody_else() -> None:
     (fetch,) = missing([service("one", LOCAL)], {})
     assert fetch.reason == "not checked yet"
-    there = {"source": "local", "intact": True, "include": [], "files": []}
+    there: dict[str, Any] = {"source": "local", "local": {"/data/m": True}}
     assert missing([service("one", LOCAL)], {"/data/m": there}) == []
     # Whoever fetched it: its files are what counts.
     assert absence(LOCAL, HELD) == ""
-    assert absence(LOCAL, there | {"intact": False}) == "changed on disk"
+    assert absence(LOCAL, there | {"local": {"/data/m": False}}) == "changed on disk"
     two = [service("one", LOCAL | {"file": "a.gguf"}), service("two", LOCAL | {"file": "b.gguf"})]
     assert [one["file"] for one in merge(two)[0]] == ["a.gguf", "b.gguf"]
+
+
+A, B, MAIN = "a" * 40, "b" * 40, {"hub": "huggingface", "id": "o/n", "revision": "main"}
+BRANCH = MODEL | {"sources": [MAIN], "include": ["*"], "path": "/models/o/n"}
+
+
+def tree(commit: str, identity: str, **changes: Any) -> dict[str, Any]:
+    """A directory, or what waits beside it, as ``thor_host.models`` tells it."""
+    origin = {"source": "hub", "hub": "huggingface", "id": "o/n", "revision": "main", "commit": commit}
+    return {**origin, "include": ["*"], "intact": True, "files": [], "identity": identity, "beside": [], **changes}
+
+
+def test_a_model_of_either_of_its_hubs_is_there() -> None:
+    both = BRANCH | {"sources": [{"hub": "modelscope", "id": "o/m", "revision": "master"}, MAIN]}
+    assert absence(both, tree(A, "1")) == ""
+    assert absence(both, tree(A, "1", hub="modelscope", id="o/m", revision="master")) == ""
+    assert (
+        absence(both, tree(A, "1", hub="modelscope", id="o/n", revision="master")) == "another revision: o/n at master"
+    )
+
+
+def test_whoever_pins_what_the_branch_had_has_it_already() -> None:
+    pinned = BRANCH | {"sources": [{**MAIN, "revision": A}]}
+    assert absence(pinned, tree(A, "1")) == ""
+    assert absence(pinned, tree(B, "1")) == "another revision: o/n at main"
+
+
+def test_a_branch_is_looked_up_again_only_when_somebody_asks_for_it() -> None:
+    held = {"/models/o/n": tree(A, "1")}
+    assert missing([service("chat", BRANCH)], held) == []
+    [one] = missing([service("chat", BRANCH)], held, update=True)
+    assert (one.reason, one.bytes, one.replaces) == ("its branch is looked up again", 0, False)
+    pinned: list[dict[str, Any]] = [{"sources": [{**MAIN, "revision": A}]}, {"sha256": {"x": "1"}}]
+    for pin in pinned:
+        there = {"/models/o/n": tree(A, "1", lock=lock_digest(pin.get("sha256") or {}))}
+        assert missing([service("chat", BRANCH | pin)], there, update=True) == []
+
+
+def test_another_revision_replaces_files_that_services_may_be_using() -> None:
+    wanted = BRANCH | {"sources": [{**MAIN, "revision": B}]}
+    [one] = missing([service("chat", wanted)], {"/models/o/n": tree(A, "1")})
+    assert one.replaces
+    assert not missing([service("chat", wanted)], {})[0].replaces
+
+
+def test_what_waits_beside_is_exchanged_and_not_fetched() -> None:
+    wanted = [service("chat", BRANCH | {"sources": [{**MAIN, "revision": B}]})]
+    held = {"/models/o/n": tree(A, "1", beside=[tree("c" * 40, "3"), tree(B, "2")])}
+    assert missing(wanted, held) == []
+    assert exchanges(wanted, held) == [{"path": "/models/o/n", "identity": "2"}]
+    damaged = {"/models/o/n": tree(A, "1", beside=[tree(B, "2", intact=False)])}
+    assert exchanges(wanted, damaged) == []
+    assert len(missing(wanted, damaged)) == 1
+    assert exchanges([service("chat", BRANCH)], held) == [], "what is there is wanted"
+
+
+def test_after_an_update_the_newer_one_is_exchanged_and_the_older_one_is_not() -> None:
+    services = [service("chat", BRANCH)]
+    newer = {"/models/o/n": tree(A, "1", beside=[tree(B, "2", supersedes="1")])}
+    assert exchanges(services, newer, update=True) == [{"path": "/models/o/n", "identity": "2"}]
+    assert exchanges(services, newer) == [], "without asking for it the commit that was fetched first is kept"
+    switched = {"/models/o/n": tree(B, "2", supersedes="1", beside=[tree(A, "1")])}
+    assert exchanges(services, switched, update=True) == []

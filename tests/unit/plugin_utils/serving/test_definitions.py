@@ -61,8 +61,8 @@ def test_the_filter_hands_over_the_arguments_of_the_module() -> None:
     assert spec.pop("unpinned") == []
     # Which engines are renewed only a plan knows.
     wanted = definitions.wanted([service], BARE, Settings(stop_timeout=45), {"chat": "0a"})
-    assert {**spec, "renewed": []} == wanted.spec()
-    assert set(spec) == {"files", "units", "services"}
+    assert {**spec, "renewed": [], "prune": True} == wanted.spec()
+    assert set(spec) == {"files", "units", "services", "models"}
 
 
 def test_a_text_that_no_unit_can_hold_is_an_error() -> None:
