@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import hubs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
     AnyArtifact,
     HubArtifact,
@@ -21,7 +22,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
 
 MODELS_ROOT = "/models"
 # The hubs, each with the branch that it calls its own where nobody names a revision.
-HUBS: Mapping[str, str] = {"modelscope": "master", "huggingface": "main"}
+HUBS: Mapping[str, str] = {name: hub.branch for name, hub in hubs.HUBS.items()}
 # The keys that say where a model comes from.
 SOURCES = (*HUBS, "local", "url")
 # Local paths that are one file; any other is a folder.
@@ -30,10 +31,10 @@ FILE_SUFFIXES = (".gguf", ".bin", ".safetensors", ".jinja", ".pt")
 _PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 
 
-def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], hubs: Sequence[str]) -> AnyArtifact:
+def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], asked: Sequence[str]) -> AnyArtifact:
     """The files of one model. Revision, sizes and checksums come from the lock where it knows them.
 
-    ``hubs`` are those that may be asked, in their order (``thor_hubs``).
+    ``asked`` are the hubs that may be asked, in their order (``thor_hubs``).
     """
     common: dict[str, Any] = {name: model.get(name) for name in ("file", "projector", "precision", "active_bytes")}
     common["key"] = key
@@ -41,7 +42,7 @@ def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], hub
         return _local(model, common)
     if model.get("url"):
         return _url(key, model, common, lock)
-    return _hub(key, model, common, lock, hubs)
+    return _hub(key, model, common, lock, asked)
 
 
 def file_of(model: Mapping[str, Any]) -> str | None:
@@ -78,7 +79,7 @@ def _url(key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Ma
 
 
 def _hub(
-    key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Mapping[str, Any], hubs: Sequence[str]
+    key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Mapping[str, Any], asked: Sequence[str]
 ) -> HubArtifact:
     locked: Mapping[str, Any] = (lock.get("models") or {}).get(key) or {}
     if locked and model.get(locked.get("hub", "modelscope")) != locked.get("id"):
@@ -93,7 +94,7 @@ def _hub(
     return HubArtifact(
         **common,
         source="hub",
-        sources=sources_of(model, locked, hubs),
+        sources=sources_of(model, locked, asked),
         include=include,
         exclude=exclude,
         path=f"{MODELS_ROOT}/{folder_of(model)}",
@@ -103,14 +104,14 @@ def _hub(
     )
 
 
-def sources_of(model: Mapping[str, Any], locked: Mapping[str, Any], hubs: Sequence[str]) -> tuple[HubSource, ...]:
-    """The hubs of a model in the order of ``hubs``; all of its own where none of them may be asked, which is refused."""
-    named = [hub for hub in hubs if model.get(hub)] or [hub for hub in HUBS if model.get(hub)]
+def sources_of(model: Mapping[str, Any], locked: Mapping[str, Any], asked: Sequence[str]) -> tuple[HubSource, ...]:
+    """The hubs of a model in the order in which they are asked; all of its own where none of them may be asked, which is refused."""
+    named = [hub for hub in asked if model.get(hub)] or [hub for hub in HUBS if model.get(hub)]
     revision = model.get("revision")
-    asked = revision if isinstance(revision, Mapping) else dict.fromkeys(HUBS, revision)
+    wanted = revision if isinstance(revision, Mapping) else dict.fromkeys(HUBS, revision)
     pinned = {locked.get("hub", "modelscope"): locked.get("revision")} if locked else {}
     return tuple(
-        HubSource(hub=hub, id=model[hub], revision=pinned.get(hub) or asked.get(hub) or HUBS[hub]) for hub in named
+        HubSource(hub=hub, id=model[hub], revision=pinned.get(hub) or wanted.get(hub) or HUBS[hub]) for hub in named
     )
 
 

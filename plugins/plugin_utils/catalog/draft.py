@@ -216,7 +216,8 @@ class Draft:
         )
 
     def _artifact(self, key: str) -> AnyArtifact:
-        return artifact_of(key, self.catalog.models[key], self.catalog.lock, self.inputs.hubs)
+        model, _read = described(self.catalog.models[key], about_of(key, self.catalog, self.inputs))
+        return artifact_of(key, model, self.catalog.lock, self.inputs.hubs)
 
     @property
     def address(self) -> str:
@@ -269,8 +270,7 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
     profile_name = entry.get("profile") or inline_name(entry)
     profile = catalog.profiles[profile_name] if "profile" in entry else {key: entry[key] for key in ("engine", "model")}
     own = catalog.models[profile["model"]]
-    said = inputs.about.get(profile["model"])
-    about = About.from_facts(said).with_projector(own.get("projector")) if said else None
+    about = about_of(profile["model"], catalog, inputs)
     model, read = described(own, about)
     name = profile["engine"]
     engine = catalog.engines[name]
@@ -300,3 +300,9 @@ def draft(entry: Mapping[str, Any], place: str, unclear: frozenset[str], inputs:
 def inline_name(entry: Mapping[str, Any]) -> str:
     """What takes the place of the profile's name where an entry names a model and an engine: MODEL-ENGINE."""
     return f"{entry['model']}-{entry['engine']}".replace(".", "-")
+
+
+def about_of(key: str, catalog: Catalog, inputs: Inputs) -> About | None:
+    """What a model says of itself, with the projector that the catalog names for it; None while nobody has looked."""
+    said = inputs.about.get(key)
+    return About.from_facts(said).with_projector(catalog.models[key].get("projector")) if said else None
