@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
@@ -24,19 +25,42 @@ HEAD = [
 
 def rows(folder: Path) -> list[str]:
     """One row for each profile of the catalog in this folder."""
+    catalog = _catalog(folder)
+    return [*HEAD, *(_row(name, _service(name, catalog), catalog) for name in catalog.profiles)]
+
+
+def memory(folder: Path) -> dict[str, str]:
+    """GiB that each profile of the catalog in this folder needs, or that nobody knows yet."""
+    catalog = _catalog(folder)
+    return {name: _memory(_service(name, catalog)) for name in catalog.profiles}
+
+
+def _catalog(folder: Path) -> Catalog:
     catalog, problems = entries.build(files.files(str(folder)), {})
-    if problems:
-        raise ValueError("\n".join(problem.text() for problem in problems))
+    _stop_at(problems)
     catalog.flags = files.flags(str(folder))
     catalog.locks = files.locks(str(folder))
-    return [*HEAD, *(_row(name, catalog) for name in catalog.profiles)]
+    return catalog
 
 
-def _row(name: str, catalog: Catalog) -> str:
+def _service(name: str, catalog: Catalog) -> Service:
     resolution = resolve(Inputs([name], allow_broken=True), catalog)
-    if resolution.problems:
-        raise ValueError("\n".join(problem.text() for problem in resolution.problems))
+    _stop_at(resolution.problems)
     (service,) = resolution.services
+    return service
+
+
+def _stop_at(problems: Sequence[Problem]) -> None:
+    """The catalog is the collection's own: an error in it is a defect."""
+    if problems:
+        raise ValueError("\n".join(problem.text() for problem in problems))
+
+
+def _memory(service: Service) -> str:
+    return "unknown" if service.memory_gib is None else f"{service.memory_gib:g}"
+
+
+def _row(name: str, service: Service, catalog: Catalog) -> str:
     profile = catalog.profiles[name]
     model = catalog.models[profile["model"]]
     engine = catalog.engines[service.engine]["title"].partition(" (")[0]
@@ -45,7 +69,7 @@ def _row(name: str, catalog: Catalog) -> str:
         model.get("huggingface") or model.get("modelscope") or model["file"],
         f"{engine} {_version(service)}",
         _size(service.model.bytes),
-        "unknown" if service.memory_gib is None else f"{service.memory_gib:g}",
+        _memory(service),
         ", ".join(_abilities(service, model)),
         _speed(service, profile),
         service.status.state,
