@@ -12,6 +12,11 @@ A speech model (Whisper) accepts recordings at /v1/audio/transcriptions, and ref
 vLLM does. A vision model (Qwen2.5-VL) accepts images: by http, where the process may fetch them (proxies of the environment count,
 ``--allowed-media-domains`` too), and by file:// below ``--allowed-local-media-path``.
 
+A pooling model (``--runner pooling``, ``--convert``, ``--task`` of older versions, or its architecture) has no chat, but vectors or scores:
+vLLM registers the paths of the tasks that a model has, and answers 404 to others. They are bags of words, so related texts are nearer to
+each other. A chat that offers tools gets a call with the first choice of each argument, by the rules of each engine about its tool parser.
+With speculation every step yields accepted tokens too, and is counted as vLLM and SGLang count it.
+
 At SIGTERM it finishes running answers. SGLang does so; vLLM drops them (0.10.2, and 0.20.1 without its
 ``--shutdown-timeout``): in this the stand-in is kinder.
 
@@ -26,19 +31,23 @@ of an engine without a GPU).
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import email
 import email.policy
 import importlib
 import json
+import math
 import os
 import re
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -78,6 +87,11 @@ class BadRequest(Exception):
         super().__init__(message)
         self.status = status
         self.kind = kind
+
+
+def words_of(text: str) -> list[str]:
+    """Words in small letters."""
+    return re.findall(r"\w+", text.lower())
 
 
 # --- the command line ---------------------------------------------------------------------------------------------
@@ -144,11 +158,33 @@ def parse_vllm(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
         name, equals, value = word.partition("=")
         return name.replace("_", "-") + equals + value if name.startswith("--") else word
 
-    options = head.parse_args([dashed(word) for word in argv])
+    options = head.parse_args(undotted([dashed(word) for word in argv]))
     options.path = options.model_tag or getattr(options, "model", None)
     if not options.path:
         raise Refusal("no model: the stand-in has none to fall back to")
     return options
+
+
+def undotted(argv: list[str]) -> list[str]:
+    """``--name.key value`` as ``--name JSON``, one for all keys of a name (vLLM 0.33.0: utils/argparse_utils.py)."""
+    rest: list[str] = []
+    mappings: dict[str, dict[str, Any]] = {}
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not re.fullmatch(r"--[\w-]+(\.[\w-]+)+", name):
+            rest.append(word)
+            continue
+        text = value if equals else next(words, "")
+        option, *keys = name.split(".")
+        target = mappings.setdefault(option, {})
+        for key in keys[:-1]:
+            target = target.setdefault(key.replace("-", "_"), {})
+        try:
+            target[keys[-1].replace("-", "_")] = json.loads(text)
+        except ValueError:
+            target[keys[-1].replace("-", "_")] = text
+    return [*rest, *(word for name, mapping in mappings.items() for word in (name, json.dumps(mapping)))]
 
 
 def parse_sglang(flags: dict[str, Any], argv: list[str]) -> argparse.Namespace:
@@ -187,6 +223,7 @@ class Engine:
         self.prompt_tokens = 0
         self.generation_tokens = 0
         self.finished = 0
+        self.steps = self.drafted = self.accepted = 0
         self.compiled = ""
         config = self.read("config.json")
         length = self.option("max_model_len") or self.option("context_length")
@@ -194,7 +231,11 @@ class Engine:
             length if isinstance(length, int) and length > 0 else int(config.get("max_position_embeddings", 4096))
         )
         self.check(config)
-        self.architecture: str = config["architectures"][0]
+        overrides = json.loads(self.option("hf_overrides") or "{}")
+        self.architecture: str = (overrides.get("architectures") or config["architectures"])[0]
+        self.dimension = int(config.get("hidden_size", 64))
+        self.adapters = self.lora_modules()
+        self.drafts = self.drafted_tokens()
         self.thinks = not self.template_blocks_thinking()
         self.chat_defaults, self.generate_defaults = self.sampling_defaults()
 
@@ -279,6 +320,44 @@ class Engine:
     def from_model(config: dict[str, Any]) -> dict[str, Any]:
         """The sampling values in a generation config."""
         return {key: config[key] for key in FROM_GENERATION_CONFIG if config.get(key) is not None}
+
+    def task(self) -> str:
+        """What the model is for: generate, embed or classify (vLLM 0.33.0: config/model.py, runner and convert)."""
+        convert, said = self.option("convert"), self.option("task")
+        if convert == "classify" or said in ("classify", "score") or "ForSequenceClassification" in self.architecture:
+            return "classify"
+        is_embedder = (
+            convert == "embed" or said == "embed" or re.search(r"(Embedding|Bert|Roberta)\w*Model$", self.architecture)
+        )
+        return "embed" if is_embedder or self.option("runner") == "pooling" else "generate"
+
+    def lora_modules(self) -> dict[str, str]:
+        """Adapters by name, with their paths: NAME=PATH, or JSON (vLLM 0.33.0: entrypoints/openai/cli_args.py)."""
+        found: dict[str, str] = {}
+        for one in (self.option("lora_modules") or []) if self.option("enable_lora") else []:
+            said = (
+                json.loads(one) if one.startswith("{") else dict(zip(("name", "path"), one.split("=", 1), strict=True))
+            )
+            if not Path(said["path"]).exists():
+                raise Refusal(f"Loading lora {said['name']} failed: No adapter found for {said['path']}")
+            found[said["name"]] = said["path"]
+        return found
+
+    def drafted_tokens(self) -> int:
+        """How many tokens one step drafts; 0 without speculation."""
+        if self.kind == "sglang":
+            # The first of them is the model's own (speculative_num_draft_tokens in server_args.py).
+            return (
+                int(self.option("speculative_num_draft_tokens") or 4) - 1 if self.option("speculative_algorithm") else 0
+            )
+        said = self.option("speculative_config") or {}
+        if self.option("spec_tokens"):
+            return int(self.option("spec_tokens"))
+        if said and not said.get("num_speculative_tokens"):
+            raise Refusal(
+                "num_speculative_tokens must be provided with speculative model unless the draft model config has it."
+            )
+        return int(said.get("num_speculative_tokens") or 0)
 
     def facts(self) -> dict[str, Any]:
         """The settings in effect, for tests."""
@@ -389,12 +468,24 @@ class Engine:
         """The tokens of a text, one by one at the engine's pace; ``for_ever`` continues until the limit."""
         pieces = re.findall(r"\s*\S+", text)
         for number in range(limit if for_ever else min(limit, len(pieces))):
-            time.sleep(self.token_seconds)
+            if self.begins_step(number):
+                time.sleep(self.token_seconds)
             while self.fault == "hang":
                 time.sleep(0.05)
             with self.lock:
                 self.generation_tokens += 1
             yield pieces[number] if number < len(pieces) else pieces[-1 - (number % 2)]
+
+    def begins_step(self, number: int) -> bool:
+        """Whether this token of an answer needs a step of its own; the draft of a step is right for every second of its tokens."""
+        accepted = self.drafts - self.drafts // 2 if self.drafts else 0
+        if number % (1 + accepted):
+            return False
+        with self.lock:
+            self.steps += 1
+            self.drafted += self.drafts
+            self.accepted += accepted
+        return True
 
     def metrics(self) -> str:
         """Prometheus' text, in the engine's own names."""
@@ -408,6 +499,13 @@ class Engine:
                 "generation_tokens_total": ("counter", self.generation_tokens),
                 "request_success_total": ("counter", self.finished),
             }
+            if self.drafts:  # v1/spec_decode/metrics.py registers them only then
+                rows |= {
+                    "spec_decode_num_drafts_total": ("counter", self.steps),
+                    "spec_decode_num_draft_tokens_total": ("counter", self.drafted),
+                    "spec_decode_num_accepted_tokens_total": ("counter", self.accepted),
+                    "spec_decode_num_accepted_tokens_created": ("gauge", 1_760_000_000),
+                }
         else:
             label, prefix = f'{{model_name="{self.names[0]}"}}', "sglang:"
             rows = {
@@ -430,6 +528,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     engine: Engine
+    called: tuple[str, str] | None = None
 
     def log_message(self, *args: Any) -> None:
         """One line per request, like uvicorn; ``args`` are http.server's format, request, status, size."""
@@ -481,11 +580,19 @@ class Handler(BaseHTTPRequestHandler):
         if vllm and engine.architecture == LISTENS:
             answers["POST", "/v1/audio/transcriptions"] = lambda: self.transcription(body)
             answers["POST", "/v1/chat/completions"] = self.no_chat
+        if vllm and (task := engine.task()) != "generate":
+            for path in ("/v1/chat/completions", "/v1/completions"):
+                del answers["POST", path]
+            if task == "embed":
+                answers["POST", "/v1/embeddings"] = lambda: self.embeddings(body)
+            else:
+                answers["POST", "/rerank"] = answers["POST", "/v1/rerank"] = lambda: self.rerank(body)
         if vllm:
             answers["GET", "/version"] = lambda: self.reply(200, {"version": engine.version})
         else:
             answers["GET", "/health_generate"] = self.health_generate
             answers["GET", "/get_model_info"] = self.model_info
+            answers["GET", "/get_server_info"] = self.server_info
             answers["POST", "/generate"] = lambda: self.native(body)
         if vllm or engine.option("enable_metrics"):
             answers["GET", "/metrics"] = lambda: self.send(200, engine.metrics().encode(), "text/plain; version=0.0.4")
@@ -532,6 +639,8 @@ class Handler(BaseHTTPRequestHandler):
         engine = self.engine
         entry = {"object": "model", "created": int(time.time()), "owned_by": engine.kind, "root": str(engine.path)}
         cards = [{"id": name, **entry, "parent": None, "max_model_len": engine.max_len} for name in engine.names]
+        of_adapters = {"parent": engine.names[0], "max_model_len": None}
+        cards += [{**entry, "id": name, "root": path, **of_adapters} for name, path in engine.adapters.items()]
         self.reply(200, {"object": "list", "data": cards})
 
     def model_info(self) -> None:
@@ -543,6 +652,94 @@ class Handler(BaseHTTPRequestHandler):
             {"model_path": path, "tokenizer_path": path, "is_generation": True, "preferred_sampling_params": preferred},
         )
 
+    def server_info(self) -> None:
+        """SGLang's settings and counters; the accepted length is a mean since the start, and only there with speculation."""
+        engine = self.engine
+        state: dict[str, Any] = {"last_gen_throughput": 0.0}
+        if engine.drafts and engine.steps:
+            state["avg_spec_accept_length"] = 1 + engine.accepted / engine.steps
+        self.reply(200, {"model_path": str(engine.path), "version": engine.version, "internal_states": [state]})
+
+    def served(self, body: dict[str, Any]) -> str:
+        """The model that a request names, which vLLM checks."""
+        engine = self.engine
+        name = body.get("model") or engine.names[0]
+        if engine.kind == "vllm" and name not in (*engine.names, *engine.adapters):
+            raise BadRequest(404, f"The model `{name}` does not exist.", "NotFoundError")
+        return str(name) if name in engine.adapters else engine.names[0]
+
+    def embeddings(self, body: dict[str, Any]) -> None:
+        """The OpenAI embedding interface (vLLM 0.33.0: entrypoints/pooling/embed)."""
+        engine, model = self.engine, self.served(body)
+        given = body.get("input")
+        texts = [given] if isinstance(given, str) else given
+        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+            raise BadRequest(400, "[{'type': 'missing', 'loc': ('body', 'input'), 'msg': 'Field required'}]")
+        tokens = sum(len(text.split()) + 1 for text in texts)
+        with engine.request(tokens):
+            time.sleep(engine.token_seconds)
+            data = [
+                {"index": index, "object": "embedding", "embedding": self.vector(text, body.get("encoding_format"))}
+                for index, text in enumerate(texts)
+            ]
+        head = {"id": f"embd-{uuid.uuid4().hex}", "object": "list", "created": int(time.time()), "model": model}
+        self.reply(200, {**head, "data": data, "usage": self.usage(tokens, 0)})
+
+    def vector(self, text: str, encoding: str | None) -> list[float] | str:
+        """A bag of words of length 1."""
+        counts = [0.0] * self.engine.dimension
+        for word in words_of(text):
+            counts[zlib.crc32(word.encode()) % len(counts)] += 1
+        length = math.hypot(*counts) or 1.0
+        vector = [count / length for count in counts]
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if encoding == "base64" else vector
+
+    def rerank(self, body: dict[str, Any]) -> None:
+        """Jina's rerank interface, the best first (vLLM 0.33.0: entrypoints/pooling/scoring)."""
+        engine, model = self.engine, self.served(body)
+        query, documents = body.get("query"), body.get("documents")
+        if not isinstance(query, str) or not isinstance(documents, list) or not documents:
+            raise BadRequest(400, "[{'type': 'missing', 'loc': ('body', 'query'), 'msg': 'Field required'}]")
+        wanted = set(words_of(query))
+        tokens = sum(len(text.split()) + len(wanted) for text in documents)
+        with engine.request(tokens):
+            time.sleep(engine.token_seconds)
+        results: list[dict[str, Any]] = [
+            {
+                "index": index,
+                "document": {"text": text, "multi_modal": None},
+                "relevance_score": (1 + len(wanted & set(words_of(text)))) / (2 + len(wanted)),
+            }
+            for index, text in enumerate(documents)
+        ]
+        results.sort(key=lambda one: one["relevance_score"], reverse=True)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        count = body.get("top_n") or len(results)
+        self.reply(
+            200, {"id": f"rerank-{uuid.uuid4().hex}", "model": model, "usage": usage, "results": results[:count]}
+        )
+
+    def tool_call(self, body: dict[str, Any]) -> tuple[str, str] | None:
+        """The name and the arguments of the call that the answer is; None for an answer in words."""
+        engine, tools = self.engine, body.get("tools")
+        choice = body.get("tool_choice", "auto" if tools else "none")
+        if not tools or choice == "none":
+            return None
+        parser = engine.option("tool_call_parser")
+        if engine.kind == "vllm" and choice == "auto" and not (parser and engine.option("enable_auto_tool_choice")):
+            # vLLM 0.11.0, entrypoints/openai/serving_chat.py
+            raise BadRequest(
+                400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+            )
+        named = choice["function"]["name"] if isinstance(choice, dict) else tools[0]["function"]["name"]
+        function = next((one["function"] for one in tools if one["function"]["name"] == named), None)
+        if function is None:
+            raise BadRequest(400, f"The tool {named} is not in the tools.")
+        wanted = (function.get("parameters") or {}).get("properties") or {}
+        arguments = json.dumps({name: (schema.get("enum") or ["x"])[0] for name, schema in wanted.items()})
+        # SGLang finds no call without a parser: the model's markup stays in the text.
+        return (named, arguments) if parser or engine.kind == "vllm" else None
+
     def chat(self, body: dict[str, Any]) -> None:
         """The OpenAI chat interface."""
         engine = self.engine
@@ -553,6 +750,7 @@ class Handler(BaseHTTPRequestHandler):
         asked = " ".join(str(one.get("content")) for one in messages)
         wish = (body.get("chat_template_kwargs") or {}).get("enable_thinking", "/no_think" not in asked)
         thinks = engine.thinks and wish
+        self.called = self.tool_call(body)
         answer = ANSWER.format(engine=engine.kind, version=engine.version)
         text = f"<think>\n{THOUGHT}\n</think>\n\n{answer}" if thinks else answer
         self.respond(body, text, len(asked.split()) + 9 + 64 * images, chat=True, thinks=thinks)
@@ -634,9 +832,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def respond(self, body: dict[str, Any], text: str, prompt_tokens: int, *, chat: bool, thinks: bool) -> None:
         """Answer a request of either OpenAI interface, whole or as a stream."""
-        engine = self.engine
-        if engine.kind == "vllm" and body.get("model") not in (None, *engine.names):
-            raise BadRequest(404, f"The model `{body['model']}` does not exist.", "NotFoundError")
+        engine, model = self.engine, self.served(body)
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise BadRequest(400, f"max_tokens must be at least 1, got {limit}.")
@@ -651,7 +847,7 @@ class Handler(BaseHTTPRequestHandler):
             "id": f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}",
             "object": kind,
             "created": int(time.time()),
-            "model": engine.names[0],
+            "model": model,
         }
         with engine.request(prompt_tokens):
             tokens = engine.generate(text, limit, for_ever)
@@ -664,6 +860,12 @@ class Handler(BaseHTTPRequestHandler):
             choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finish}
             if chat:
                 choice["message"] = self.message("".join(written))
+                if self.called and finish == "stop":
+                    name, arguments = self.called
+                    function = {"name": name, "arguments": arguments}
+                    call = {"id": f"chatcmpl-tool-{uuid.uuid4().hex}", "type": "function", "function": function}
+                    choice["message"] |= {"content": None, "tool_calls": [call]}
+                    choice["finish_reason"] = "tool_calls"
             else:
                 choice["text"] = "".join(written)
             self.reply(200, {**head, "choices": [choice], "usage": usage, "standin": standin})

@@ -7,166 +7,24 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api, chat, smallest_request
+from ansible_collections.jetson.thor.plugins.module_utils.clients import answer_checks, api, chat
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import Evidence
+from standin_runs import LISTS, QUESTION, Engine, Start
 
 from tests.sandbox.engine import standin
 
 SANDBOX = Path(__file__).resolve().parents[2] / "sandbox"
-PROGRAM = SANDBOX / "engine" / "standin.py"
 FLAGS = SANDBOX.parents[1] / "roles" / "catalog" / "files" / "flags"
-QUESTION = {"messages": [{"role": "user", "content": "Who are you?"}]}
-
-
-def option(takes: str = "value", kind: str | None = None, **more: Any) -> dict[str, Any]:
-    """An option in the form of a stored list."""
-    return {"aliases": [], "takes": takes, "negation": None, "choices": None, "kind": kind, **more}
-
-
-LISTS: dict[str, dict[str, Any]] = {
-    "vllm": {
-        "engine": "vllm",
-        "version": "25.10",
-        "options": {
-            "--host": option(),
-            "--port": option(kind="whole"),
-            "--served-model-name": option("many"),
-            "--chat-template": option(),
-            "--override-generation-config": option(kind="json"),
-            "--generation-config": option(),
-            "--max-model-len": option(kind="whole"),
-            "--gpu-memory-utilization": option(kind="fraction"),
-            "--enforce-eager": option("none", negation="--no-enforce-eager"),
-            "--load-format": option(choices=["auto", "dummy"]),
-        },
-    },
-    "sglang": {
-        "engine": "sglang",
-        "version": "25.10",
-        "options": {
-            "--model-path": option(aliases=["--model"]),
-            "--host": option(),
-            "--port": option(kind="whole"),
-            "--served-model-name": option(),
-            "--chat-template": option(),
-            "--preferred-sampling-params": option(),
-            "--enable-metrics": option("none"),
-            "--sampling-defaults": option(choices=["openai", "model"]),
-        },
-    },
-}
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A model in the shape of a Qwen3."""
-    folder = tmp_path / "Qwen3-8B"
-    folder.mkdir()
-    (folder / "config.json").write_text('{"architectures": ["Qwen3ForCausalLM"], "max_position_embeddings": 40960}')
-    (folder / "generation_config.json").write_text(
-        '{"temperature": 0.6, "top_k": 20, "top_p": 0.95, "do_sample": true}'
-    )
-    (folder / "model.safetensors").write_bytes(b"x")
-    return folder
-
-
-class Engine:
-    """One started stand-in."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.port = port
-        self.service = {"api": "chat", "address": "127.0.0.1", "port": port, "served_name": "qwen3"}
-
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """Status and document of one request; plain text if it is not JSON."""
-        sent = None if body is None else json.dumps(body).encode()
-        status, content = api.request("127.0.0.1", self.port, path, content=sent, timeout=20)
-        try:
-            return status, json.loads(content)
-        except ValueError:
-            return status, content.decode()
-
-    def chat(self, **more: Any) -> Any:
-        """The document of one chat."""
-        status, answer = self.ask("/v1/chat/completions", {"model": "qwen3", **QUESTION, **more})
-        assert status == 200, answer
-        return answer
-
-    def wait(self) -> None:
-        """Wait until it can serve."""
-        for _ in range(200):
-            assert self.process.poll() is None, self.process.communicate()
-            with contextlib.suppress(api.ProbeError):
-                smallest_request.ready(self.service, 5)
-                return
-            time.sleep(0.05)
-        pytest.fail("it does not get ready")
-
-
-Start = Callable[..., Engine]
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Start]:
-    """Start a stand-in: launch(kind, argument...); stops all of them at the end."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(kind: str, *argv: str, **environment: str) -> Engine:
-        flags = tmp_path / f"{kind}.json"
-        flags.write_text(json.dumps(LISTS[kind]))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        base = {**os.environ, "STANDIN_FLAGS": str(flags), "STANDIN_CACHE": str(tmp_path / "cache")}
-        quick = {"STANDIN_LOAD_SECONDS": "0.1", "STANDIN_COMPILE_SECONDS": "0", "STANDIN_TOKEN_SECONDS": "0.001"}
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), kind, *argv, "--host", "127.0.0.1", "--port", str(port)],
-            env={**base, **quick, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return Engine(process, port)
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def vllm(launch: Start, model: Path) -> Engine:
-    """A vLLM that serves."""
-    values = '{"repetition_penalty": 1.2, "temperature": 0.8, "top_p": 0.95}'
-    engine = launch("vllm", "serve", str(model), "--served-model-name", "qwen3", "--override-generation-config", values)
-    engine.wait()
-    return engine
-
-
-@pytest.fixture
-def sglang(launch: Start, model: Path) -> Engine:
-    """An SGLang that serves."""
-    values = '{"repetition_penalty": 1.2, "temperature": 0.7}'
-    argv = ["--model-path", str(model), "--served-model-name", "qwen3", "--preferred-sampling-params", values]
-    engine = launch("sglang", *argv)
-    engine.wait()
-    return engine
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,14 @@ def test_ready_comes_with_the_answer_and_a_stop_is_not_a_failure(run: Run, notif
     assert "serving stand-in on 127.0.0.1:" in journal
 
 
+@pytest.mark.parametrize(("api", "path"), [("embedding", "/v1/embeddings"), ("rerank", "/v1/rerank")])
+def test_an_embedder_and_a_reranker_are_ready_when_they_answer(
+    run: Run, notified: list[str], api: str, path: str
+) -> None:
+    status, _journal = run("ok", stop=True, api=api, api_path=path)
+    assert status == 0 and "READY=1" in notified
+
+
 @pytest.mark.parametrize(
     ("mode", "settings", "code", "text"),
     [
@@ -33,6 +41,8 @@ def test_ready_comes_with_the_answer_and_a_stop_is_not_a_failure(run: Run, notif
         ("silent", {"start_timeout": 3}, "THOR-START-TIMEOUT", "within 3 s"),
         ("ok", {"gpu": GPU, "require_gpu": True}, "THOR-GPU-UNUSED", "fallen back to the CPU"),
         ("ok", {"api": "telepathy"}, "THOR-ENGINE-REFUSED", "telepathy"),
+        # The stand-in answers there as a chat does.
+        ("ok", {"api": "rerank", "api_path": "/rank", "start_timeout": 3}, "THOR-START-TIMEOUT", "not a ranking"),
     ],
 )
 def test_a_failed_start_says_why(
