@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, package_locks, role_variables
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs, checked
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import abouts
 
 ARGUMENTS: dict[str, Any] = {
     "catalog": {"type": "path", "required": True},
@@ -22,7 +24,8 @@ ARGUMENTS: dict[str, Any] = {
     "extra_profiles": {"type": "raw"},
     # Their types are checked together with their ranges, so that both get an error code.
     **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in HOST},
-    "about": {"type": "dict", "default": {}},
+    "held": {"type": "dict", "default": {}},
+    "seen": {"type": "dict", "default": {}},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -37,7 +40,7 @@ class ActionModule(ActionBase):
         """Return the facts thor_services and thor_problems; fail with all problems unless they are left to preflight."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        resolution = self._resolve(args, task_vars or {})
+        resolution, looks = self._resolve(args, task_vars or {})
         result["changed"] = False
         if resolution.problems and args["refuse"]:
             host = (task_vars or {}).get("inventory_hostname", "")
@@ -46,11 +49,17 @@ class ActionModule(ActionBase):
             result["ansible_facts"] = {
                 "thor_services": resolution.facts,
                 "thor_problems": [problem.as_dict() for problem in resolution.problems],
+                "thor_looks": looks,
             }
         return result
 
-    def _resolve(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> Resolution:
-        """The services, and the problems with names of variables, with entries, with values of variables and with services."""
+    def _resolve(
+        self, args: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> tuple[Resolution, list[dict[str, Any]]]:
+        """The services, and the problems with names of variables, with entries, with values of variables and with services.
+
+        Beside them the models that have to be looked at before it is known what the services need.
+        """
         unknown = files.unknown_variables(variables)
         in_doubt = frozenset(name.removeprefix("thor_") for name in unknown.meant)
         extra = {noun: args[f"extra_{noun}"] for noun in NOUNS}
@@ -61,7 +70,10 @@ class ActionModule(ActionBase):
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
         merged.locks = files.locks(args["catalog"], own)
-        resolution = resolve(Inputs(args["profiles"], **given, about=args["about"], in_doubt=in_doubt), merged)
+        inputs = Inputs(args["profiles"], **given, in_doubt=in_doubt)
+        said = abouts.known(merged, checked(inputs, merged).inputs.hubs, args["held"], args["seen"])
+        merged.models = {key: abouts.with_bytes(model, said.get(key)) for key, model in merged.models.items()}
+        resolution = resolve(replace(inputs, about={key: one["about"] for key, one in said.items()}), merged)
         found = [
             *unknown.problems,
             *of_entries,
@@ -70,4 +82,6 @@ class ActionModule(ActionBase):
             # A variable that is missing because its name was misspelled is one problem, not two.
             *(problem for problem in resolution.problems if problem.variable not in unknown.meant),
         ]
-        return Resolution(resolution.services, found)
+        unknown_models = abouts.looks(resolution.services, merged, {**said, **args["seen"]}) if not found else []
+        found += abouts.problems(resolution.services, args["seen"])
+        return Resolution(resolution.services, found), unknown_models

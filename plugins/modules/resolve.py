@@ -16,7 +16,8 @@ author:
 description:
   - Merges the catalog with the entries of the inventory, resolves the profiles of a host into services, and checks everything that can be
     checked without a connection to the host.
-  - Returns the facts C(thor_services) and C(thor_problems).
+  - What neither the catalog nor the inventory says about a model is taken from what the model says of itself.
+  - Returns the facts C(thor_services), C(thor_problems) and C(thor_looks).
 options:
   catalog:
     description: Folder with the catalog's files.
@@ -70,8 +71,12 @@ options:
     elements: str
     choices: [modelscope, huggingface]
     default: [modelscope, huggingface]
-  about:
-    description: What models say of themselves, by their names in the catalog, where that has been looked up.
+  held:
+    description: The models on the host, as the fact C(thor_host) has them.
+    type: dict
+    default: {}
+  seen:
+    description: What models say of themselves that are not on the host yet, as M(jetson.thor.model_look) returns it.
     type: dict
     default: {}
   device_memory_gib:
@@ -114,6 +119,11 @@ ansible_facts:
     thor_problems:
       description:
         - What is wrong with the profiles, each problem with C(code), C(variable), C(value), C(reason) and C(remedy).
+      type: list
+      elements: dict
+      returned: always
+    thor_looks:
+      description: Models that have to be looked at before it is known what the services need, as M(jetson.thor.model_look) takes them.
       type: list
       elements: dict
       returned: always

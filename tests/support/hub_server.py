@@ -193,17 +193,20 @@ class Handler(BaseHTTPRequestHandler):
         etag = headers.pop("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         if name in hub.corrupt:
             content = content[:-1] + bytes([content[-1] ^ 1])
-        start = 0
+        start, length = 0, len(content)
         requested = self.headers.get("Range", "") if hub.ranges else ""
         if requested and self.headers.get("If-Range", etag) == etag:
-            start = int(requested.removeprefix("bytes=").split("-")[0])
+            begin, _dash, last = requested.removeprefix("bytes=").partition("-")
+            start = int(begin)
+            length = min(length, int(last) + 1) if last else length
         if start and start >= len(content):
             self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
             return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        is_part = bool(start) or length < len(content)
+        self.send_response(206 if is_part else 200)
+        self.send_header("Content-Length", str(length - start))
+        if is_part:
+            self.send_header("Content-Range", f"bytes {start}-{length - 1}/{len(content)}")
         if hub.etag:
             self.send_header("ETag", etag)
         for key, value in headers.items():
@@ -214,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
         transfer = Transfer(name, start)
         hub.transfers.append(transfer)
         hold = hub.hold.get(name)
-        end = len(content) if hub.cut_after is None else min(len(content), start + hub.cut_after)
+        end = length if hub.cut_after is None else min(length, start + hub.cut_after)
         while start + transfer.sent < end:
             here = start + transfer.sent
             stop = end

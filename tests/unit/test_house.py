@@ -167,7 +167,13 @@ def test_documentation_names_no_variable_that_nothing_reads() -> None:
 
 
 # Arguments that roles pass to each other, and those that plugin_utils/catalog/resolve.py checks under the inventory's names.
-PASSED_ON = {"cmake_build_builds", "cmake_build_tools", "catalog_refuse", *(f"catalog_{key}" for key in schema.HOST)}
+PASSED_ON = {
+    "cmake_build_builds",
+    "cmake_build_tools",
+    "catalog_refuse",
+    "catalog_seen",
+    *(f"catalog_{key}" for key in schema.HOST),
+}
 PASSED_ON |= {"serving_profiles", "serving_extra_profiles"}
 PASSED_ON |= {f"catalog_{noun}" for noun in ("profiles", "extra_engines", "extra_models", "extra_profiles")}
 TYPES = {"bool": bool, "int": int, "float": float, "list": list, "dict": dict, "str": str, "path": str, "raw": list}

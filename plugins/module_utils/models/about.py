@@ -135,6 +135,12 @@ def is_projector(name: str) -> bool:
     return name.endswith(".gguf") and "mmproj" in name.rpartition("/")[2].lower()
 
 
+def start_of_parts(name: str) -> str | None:
+    """What the names of all parts of a split GGUF file begin with; None for a file that is no part."""
+    part = _PART.fullmatch(name)
+    return part["start"] if part else None
+
+
 def on_disk(folder: Path, sizes: Mapping[str, int]) -> Files:
     """The files of a folder, of which ``sizes`` tells those that belong to the model."""
 
@@ -237,7 +243,8 @@ def _with_config(said: About, config: Mapping[str, Any], files: Files) -> About:
     geometry, fault = geometry_of_config(config)
     tokens = model_config.vocabulary(config)
     ranks = model_config.ranks(config)
-    other = files.content("hf_quant_config.json", LONGEST["hf_quant_config.json"])
+    name = "hf_quant_config.json"
+    other = None if config.get("quantization_config") else files.content(name, LONGEST[name])
     return replace(
         said,
         architectures=architectures,

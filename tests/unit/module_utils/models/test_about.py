@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import random
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,34 +13,7 @@ from typing import Any
 import pytest
 import tiny_gguf
 from ansible_collections.jetson.thor.plugins.module_utils.models import about, safetensors
-
-CONFIG: dict[str, Any] = {
-    "architectures": ["Qwen3ForCausalLM"],
-    "model_type": "qwen3",
-    "hidden_size": 4096,
-    "num_hidden_layers": 36,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "vocab_size": 151936,
-    "max_position_embeddings": 40960,
-    "torch_dtype": "bfloat16",
-}
-SWITCH = b"{% if enable_thinking is defined and enable_thinking is false %}x{% endif %}"
-
-
-def weights(size: int = 1000) -> bytes:
-    """The beginning of a safetensors file."""
-    header = json.dumps({"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
-    return (struct.pack("<Q", len(header)) + header).ljust(size, b"\0")
-
-
-FOLDER: dict[str, bytes] = {
-    "config.json": json.dumps(CONFIG).encode(),
-    "generation_config.json": b'{"temperature": 0.6, "top_k": 20, "top_p": true, "eos_token_id": [1]}',
-    "tokenizer_config.json": json.dumps({"chat_template": SWITCH.decode()}).encode(),
-    "model.safetensors": weights(),
-}
+from tiny_folder import CONFIG, FOLDER, weights
 
 
 def read(files: Mapping[str, bytes], file: str | None = None, whole: bool = True) -> about.About:

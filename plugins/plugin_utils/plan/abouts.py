@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What models say of themselves: from the host's disk, or from a look at them before they are fetched (module model_look). Pure.
+
+Only a model whose geometry or size the catalog does not have needs it. For such a model it is the same before and after the fetch, so
+that the second run of a playbook changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact, Service
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import models
+
+# What identifies the files of a model.
+_IDENTITY = ("source", "sources", "include", "exclude", "path", "file", "projector", "url", "checksum")
+_LOOK = ("key", "source", "sources", "include", "exclude", "path", "file", "projector", "url")
+
+
+def known(
+    catalog: Catalog, hubs: Iterable[str], held: Mapping[str, Any], seen: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """By key of a model that needs it: ``about``, as facts, and ``bytes`` of its files.
+
+    ``held`` is ``thor_host.models``, ``seen`` what model_look returned.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for key, model in catalog.models.items():
+        artifact = artifact_of(key, model, catalog.lock, list(hubs))
+        if is_needed(model, artifact):
+            one = _on_disk(artifact, held) or _seen(artifact, seen)
+            if one:
+                about = About.from_facts(one["about"]).as_far_as(_is_whole(model))
+                found[key] = {**one, "about": about.with_projector(artifact.projector).to_facts()}
+    return found
+
+
+def is_needed(model: Mapping[str, Any], artifact: AnyArtifact) -> bool:
+    """Whether something must be read from the model itself."""
+    if artifact.file and not artifact.file.endswith(".gguf"):
+        return artifact.bytes is None
+    return not model.get("geometry") or artifact.bytes is None
+
+
+def with_bytes(model: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The model with the size of its files where nobody has written it."""
+    return {**model, "bytes": found["bytes"]} if found and model.get("bytes") is None else dict(model)
+
+
+def problems(services: Iterable[Service], seen: Mapping[str, Any]) -> list[Problem]:
+    """Models of these services that could not be looked at."""
+    found: dict[str, Problem] = {}
+    for service in services:
+        for artifact in models_of(service):
+            one = seen.get(artifact.key) or {}
+            if one.get("problem") and one["identity"] == _identity(artifact):
+                problem = Problem(**one["problem"])
+                where = f"thor_services[{service.name!r}] ({artifact.key}) {problem.variable}"
+                found.setdefault(artifact.key, replace(problem, variable=where))
+    return list(found.values())
+
+
+def models_of(service: Service) -> list[AnyArtifact]:
+    """The models of a service: its own, the one that drafts for it, its adapters."""
+    drafts = {service.speculative.model.key} if service.speculative and service.speculative.model else set()
+    keys = drafts | {lora.key for lora in service.loras}
+    return [service.model, *(one for one in service.files if one.key in keys)]
+
+
+def looks(services: Iterable[Service], catalog: Catalog, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The models that have to be looked at before it can be said what these services need, as model_look takes them."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for service in services:
+        for artifact in models_of(service):
+            model = catalog.models[artifact.key]
+            if artifact.key not in found and is_needed(model, artifact):
+                facts = asdict(artifact)
+                given = {key: facts[key] for key in _LOOK if facts.get(key) is not None}
+                wanted[artifact.key] = {**given, "identity": _identity(artifact), "whole": _is_whole(model)}
+    return list(wanted.values())
+
+
+def _is_whole(model: Mapping[str, Any]) -> bool:
+    """Whether the whole header of a GGUF file is wanted, and not only the keys that give its geometry."""
+    return not model.get("geometry")
+
+
+def _on_disk(artifact: AnyArtifact, held: Mapping[str, Any]) -> dict[str, Any] | None:
+    entry = held.get(artifact.path)
+    if entry is None or "about" not in entry or models.absence(asdict(artifact), entry):
+        return None
+    about = entry["about"].get(artifact.file or "")
+    if about is None:  # files of no format that is read
+        about = About(weights_bytes=entry["bytes"]).to_facts()
+    return {"about": about, "bytes": entry["bytes"]}
+
+
+def _seen(artifact: AnyArtifact, seen: Mapping[str, Any]) -> dict[str, Any] | None:
+    one = seen.get(artifact.key)
+    if one is None or "about" not in one or one["identity"] != _identity(artifact):
+        return None
+    return {"about": one["about"], "bytes": one["bytes"]}
+
+
+def _identity(artifact: AnyArtifact) -> str:
+    facts = asdict(artifact)
+    return json.dumps([facts.get(key) for key in _IDENTITY])

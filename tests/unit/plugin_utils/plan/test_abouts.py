@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What models say reaches the services, the same before and after they are fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
+from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import Attention, Geometry
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import abouts
+from real_catalog import load
+
+HUBS = ("modelscope", "huggingface")
+GEOMETRY = Geometry(attention=(Attention(layers=36, kv_heads=8, key_dim=128, value_dim=128),), layers=36, hidden=4096)
+GGUF = About(
+    format="gguf",
+    architectures=("qwen3",),
+    geometry=GEOMETRY,
+    weights_bytes=100,
+    context=40960,
+    thinking="switchable",
+    rank_head=False,
+    vocabulary={"size": 151936, "digest": "ab"},
+    projectors={"mmproj.gguf": 7},
+)
+MINE = {"huggingface": "acme/mine", "file": "m.gguf", "projector": "mmproj.gguf"}
+
+
+def made(**model: Any) -> Any:
+    """The catalog with a model of one's own."""
+    found, problems = load({"models": {"mine": {**MINE, **model}}})
+    assert problems == []
+    return found
+
+
+def resolved(found: Any, held: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[Resolution, list[dict[str, Any]]]:
+    """What the action resolve does."""
+    said = abouts.known(found, HUBS, held, seen)
+    found.models = {key: abouts.with_bytes(model, said.get(key)) for key, model in found.models.items()}
+    inputs = Inputs([{"model": "mine", "engine": "llama.cpp"}], about={key: one["about"] for key, one in said.items()})
+    resolution = resolve(inputs, found)
+    return resolution, abouts.looks(resolution.services, found, {**said, **seen})
+
+
+def held(about: About) -> dict[str, Any]:
+    """The model on disk, as thor_host.models has it."""
+    entry = {"source": "hub", "hub": "huggingface", "id": "acme/mine", "revision": "main", "exclude": [], "lock": ""}
+    entry |= {"include": ["m.gguf", "mmproj.gguf"], "bytes": 107, "intact": True, "files": ["m.gguf", "mmproj.gguf"]}
+    return {"/models/acme/mine": {**entry, "about": {"m.gguf": about.to_facts()}}}
+
+
+def test_an_unknown_model_is_looked_at_and_then_the_same_before_and_after_the_fetch() -> None:
+    first, looks = resolved(made(), {}, {})
+    assert [(one["key"], one["file"], one["whole"]) for one in looks] == [("mine", "m.gguf", True)]
+    assert looks[0]["sources"] == ({"hub": "huggingface", "id": "acme/mine", "revision": "main"},)
+    assert first.services[0].about is None
+    seen = {"mine": {"identity": looks[0]["identity"], "about": GGUF.to_facts(), "bytes": 107}}
+    second, none = resolved(made(), {}, seen)
+    assert none == []
+    third, none = resolved(made(), held(GGUF), {})
+    assert none == []
+    assert second.facts == third.facts
+    service = third.services[0]
+    assert service.about == replace(GGUF, vision=True, projector_bytes=7).to_facts()
+    assert service.model.bytes == 107
+
+
+def test_a_model_whose_geometry_is_written_needs_its_size_only() -> None:
+    written = made(geometry=GEOMETRY.to_facts())
+    _first, looks = resolved(written, {}, {})
+    assert [one["whole"] for one in looks] == [False]
+    third, none = resolved(made(geometry=GEOMETRY.to_facts()), held(GGUF), {})
+    assert none == []
+    about = third.services[0].about or {}
+    assert (about["thinking"], about["vocabulary"]) == (None, {"size": 151936, "digest": None})
+    complete = made(geometry=GEOMETRY.to_facts(), bytes=5)
+    again, none = resolved(complete, held(GGUF), {})
+    assert (none, again.services[0].about) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "acme/other"},
+        {"revision": "dev"},
+        {"include": ["m.gguf"], "files": []},
+        {"intact": False},
+        {"source": "url"},
+    ],
+)
+def test_what_is_there_but_is_not_the_model_does_not_count(change: dict[str, Any]) -> None:
+    there = held(GGUF)
+    there["/models/acme/mine"] |= change
+    assert len(resolved(made(), there, {})[1]) == 1
+
+
+def test_what_was_seen_of_another_revision_does_not_count() -> None:
+    _first, looks = resolved(made(), {}, {})
+    seen = {"mine": {"identity": looks[0]["identity"], "about": GGUF.to_facts(), "bytes": 1}}
+    assert abouts.known(made(revision="dev"), HUBS, {}, seen).get("mine") is None
+
+
+def test_a_model_that_could_not_be_looked_at_is_a_problem_of_its_service() -> None:
+    first, looks = resolved(made(), {}, {})
+    problem = {"code": "THOR-MODEL-GATED", "variable": "id", "value": "acme/mine", "reason": "r.", "remedy": "m."}
+    seen = {"mine": {"identity": looks[0]["identity"], "problem": problem}}
+    (found,) = abouts.problems(first.services, seen)
+    assert (found.code, found.variable) == ("THOR-MODEL-GATED", "thor_services['mine'] (mine) id")
+    seen["mine"]["identity"] = "another"
+    assert abouts.problems(first.services, seen) == []
+    assert asdict(found)["reason"] == "r."
