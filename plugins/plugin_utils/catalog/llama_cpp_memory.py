@@ -164,6 +164,15 @@ def _checkpoints(load: Load, geometry: Geometry, length: int) -> int:
 
 
 def _compute(load: Load, geometry: Geometry, length: int) -> int:
-    """Buffers for computing one batch: its scores over the vocabulary, its activations, and the mask over the cache."""
-    row = 4 * ((geometry.vocabulary or 0) + 8 * geometry.hidden) + 2 * cells(load, length)
-    return _ubatch(load) * row
+    """Buffers for computing one batch: its scores over the vocabulary, its activations, and a mask over each cache.
+
+    Without flash attention there are also the scores of all heads over the cache. A draft has buffers of its own.
+    """
+    full = cells(load, length)
+    windows = {group.window for group in geometry.attention if group.window}
+    masks = full + sum(full if load.is_on("swa-full") else _window_cells(load, window, full) for window in windows)
+    row = 4 * ((geometry.vocabulary or 0) + 8 * geometry.hidden) + 2 * masks
+    if load.options.get("flash-attn") in ("off", False) and geometry.attention:
+        row += 4 * full * max(1, geometry.hidden // geometry.attention[0].key_dim)
+    drafts = load.draft_geometry is not None or load.method == "mtp"
+    return _ubatch(load) * row * (2 if drafts else 1)
