@@ -75,12 +75,22 @@ def _no_fraction(draft: Draft) -> list[Problem]:
         f"a fraction of {_fraction(draft, share):g}. It must be above 0 and at most 1."
     )
     if draft.setting("memory_gib") is None:
-        way = budget.WAYS[draft.engine["computed"]["like"]]
-        option = f" ({way.length_option})" if way else ""
-        remedy = f"Shorten the context{option}, or serve a smaller model: {gibibytes_of(draft):g} GiB are computed."
+        remedy = _shorter(draft)
     else:
         remedy = f"Choose a memory_gib between {overhead + device / 1000:.1f} and {device + overhead:.1f}."
     return [Problem("THOR-MEMORY-FRACTION", draft.where("memory_gib"), gibibytes_of(draft), reason, remedy)]
+
+
+def _shorter(draft: Draft) -> str:
+    """What to do about a computed sum that is larger than the device: the largest context that its memory would hold."""
+    load = load_of(draft)
+    length = budget.largest_context(load, int(draft.inputs.device_memory_gib * GIB)) if load else None
+    way = budget.WAYS[load.like] if load else None
+    if way and length:
+        return (
+            f"{gibibytes_of(draft):g} GiB are computed. Shorten the context: {way.length_option} of at most {length}."
+        )
+    return f"{gibibytes_of(draft):g} GiB are computed. Serve a smaller model."
 
 
 def _share_gib(draft: Draft) -> float | None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import memory_loads
@@ -114,8 +115,12 @@ def test_drafts_and_adapters(method: str) -> None:
 
 def test_too_large_for_its_device() -> None:
     """A sum that is no valid share says what to shorten."""
-    problem = only(run({"profile": "qwen3-8b-vllm"}, device_memory_gib=20))
+    problem = only(run({"profile": "qwen3-8b-vllm"}, device_memory_gib=29))
     assert problem.code == "THOR-MEMORY-FRACTION"
-    assert "max-model-len" in problem.remedy
+    length = int(re.findall(r"max-model-len of at most (\d+)", problem.remedy)[0])
+    for shorter, found in ((length, 29), (length + 256, 30)):
+        fits = run({"profile": "qwen3-8b-vllm", "options": {"max-model-len": shorter}})
+        assert fits.services[0].memory_gib == found
+    assert "smaller model" in only(run({"profile": "qwen3-8b-vllm"}, device_memory_gib=20)).remedy
     assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.2})) == ["THOR-MEMORY-BELOW-WEIGHTS"]
     assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.3})) == []
