@@ -76,7 +76,7 @@ def service_of(draft: Draft) -> Service:
         files=draft.files,
         derived=_derived(draft),
         about=draft.inputs.about.get(draft.profile["model"]),
-        api=_api(draft),
+        api=draft.api,
         api_path=_api_path(draft),
         served_name=draft.served_name,
         address=draft.address,
@@ -172,21 +172,9 @@ def _cuda_code(spec: Mapping[str, Any]) -> CudaCode | None:
     return CudaCode(required=tuple(code.get("required") or ()), lost=code.get("lost") or {}) if code else None
 
 
-def _api(draft: Draft) -> str:
-    api: str = draft.setting("api") or draft.model.get("api") or draft.engine["api"]
-    return api
-
-
-def _derived(draft: Draft) -> Mapping[str, str]:
-    """Where the properties of a service come from that neither a person nor the catalog has written."""
-    found = {} if draft.setting("served_name") else {"served_name": "the name of its model"}
-    used = {"thinking": draft.thinking is not None, "vision": draft.sees, "api": not draft.setting("api")}
-    return {**found, **{key: place for key, place in draft.read.items() if used.get(key)}}
-
-
 def _api_path(draft: Draft) -> str:
     """Where requests go. Options of the engine may say so, one after the other (whisper-server: a prefix, and the rest)."""
-    path: str = draft.engine.get("api_path") or API_PATHS[_api(draft)]
+    path: str = draft.engine.get("api_path") or API_PATHS[draft.api]
     parts = [draft.option(option) for option in draft.engine.get("api_path_options") or []]
     if not any(parts):
         return path
@@ -210,7 +198,7 @@ def _python_packages(draft: Draft) -> tuple[str, ...]:
     if not draft.is_container:
         return ()
     packages = {**(_of_kind(draft).get("python_packages") or {}), **(draft.known.get("python_packages") or {})}
-    return tuple(packages.get(_api(draft)) or ())
+    return tuple(packages.get(draft.api) or ())
 
 
 def _gpu(spec: Mapping[str, Any] | None, argv: Sequence[str], environment: Mapping[str, str]) -> Gpu | None:

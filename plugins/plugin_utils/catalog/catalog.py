@@ -49,8 +49,12 @@ class Catalog:
             name = version
         return self.flags.get((engine, str(name)))
 
+    def lists_of(self, engine: str) -> dict[str, dict[str, Any]]:
+        """The stored lists of an engine's options by version, from the oldest to the newest."""
+        versions = [version for name, version in self.flags if name == engine]
+        ordered = sorted(versions, key=lambda version: [int(digits) for digits in re.findall(r"\d+", version)])
+        return {version: self.flags[engine, version] for version in ordered}
+
     def some_flags_of(self, engine: str) -> dict[str, Any]:
         """The options of the newest version of an engine of which a list is stored; empty where there is none."""
-        versions = [version for name, version in self.flags if name == engine]
-        newest = max(versions, key=lambda version: [int(digits) for digits in re.findall(r"\d+", version)], default="")
-        return self.flags.get((engine, newest), {})
+        return next(reversed(self.lists_of(engine).values()), {})

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    choice_checks,
     exposure,
     flag_checks,
     memory,
@@ -43,7 +44,7 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         *_locks(draft, service),
         *model_checks.source_problems(draft),
         *model_checks.served_name_problems(draft),
-        *_thinking(draft),
+        *choice_checks.choice_problems(draft),
         *_address(draft),
         *keys["port"],
         *_status(draft, service),
@@ -112,19 +113,6 @@ def _locks(draft: Draft, service: Service) -> list[Problem]:
     reason = f"{draft.engine_name} {draft.version} is made of Python packages, and there is no list of their hashes for any platform."
     remedy = f"Make one on the controller: {again}. A folder of your own is named by thor_package_locks."
     return [Problem("THOR-LOCK-MISSING", draft.place, draft.profile_name, reason, remedy)]
-
-
-def _thinking(draft: Draft) -> list[Problem]:
-    if draft.setting("thinking") is None or draft.thinking is not None or draft.is_unread("thinking"):
-        return []
-    reason = (
-        f"The profile {draft.profile_name} does not say how thinking is switched off (options_not_thinking)."
-        if draft.model.get("thinking") == "switchable"
-        else f"Thinking cannot be switched in the model {draft.profile['model']}."
-    )
-    return [
-        Problem("THOR-THINKING-FIXED", draft.where("thinking"), draft.setting("thinking"), reason, "Leave the key out.")
-    ]
 
 
 def _address(draft: Draft) -> list[Problem]:

@@ -6,13 +6,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, option_names
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    adapters,
+    engine_version,
+    option_names,
+    speculation,
+    thinking,
+    tools,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of, name_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import described
@@ -80,14 +87,44 @@ class Draft:
     @property
     def thinking(self) -> bool | str | None:
         """Whether the service thinks, or its effort; None where that cannot be switched, or not to what is wanted."""
-        said, wanted = self.model.get("thinking"), self.setting("thinking", True)
-        if isinstance(said, Mapping):
-            if wanted is False:
-                return None if said.get("off") is None else False
-            return said.get("default", True) if wanted is True else wanted if wanted in said["efforts"] else None
-        if said != "switchable" or not isinstance(wanted, bool):
-            return None
-        return wanted if wanted or self.profile.get("options_not_thinking") else None
+        own_way = bool(self.profile.get("options_not_thinking"))
+        return thinking.chosen(self.model.get("thinking"), self.setting("thinking"), self._takes_arguments, own_way)
+
+    @property
+    def _takes_arguments(self) -> bool:
+        """Whether this version has an option for default arguments of the chat template; a version without a list is asked."""
+        option = thinking.OPTIONS.get(self.dialect or "")
+        if self.has_no_template:
+            return False
+        return option is not None and (self.flags is None or option_names.find(self.flags, option) is not None)
+
+    @property
+    def has_no_template(self) -> bool:
+        """Whether the engine builds this model's prompts without its chat template."""
+        parsers = (self.model.get("parsers") or {}).get("tools") or {}
+        return parsers.get(self.dialect) in thinking.WITHOUT_TEMPLATE.get(self.dialect or "", ())
+
+    @property
+    def dialect(self) -> str | None:
+        """The engine whose options and names this one understands: vllm, sglang or llama.cpp; None of others."""
+        return self.engine.get("dialect")
+
+    @property
+    def label(self) -> str:
+        """The engine and its version, for people."""
+        return f"{self.engine_name} {self.version}"
+
+    @property
+    def api(self) -> str:
+        """What clients ask of the service: chat, transcription, embedding or rerank."""
+        api: str = self.setting("api") or self.model.get("api") or self.engine["api"]
+        return api
+
+    @property
+    def methods(self) -> Collection[str] | None:
+        """The methods of speculative decoding of this version; None where no list says them, or there are none."""
+        option = speculation.OPTIONS.get(self.dialect or "")
+        return speculation.known_in(self.flags, option) if option and self.flags is not None else None
 
     @cached_property
     def status(self) -> Status:
@@ -109,12 +146,31 @@ class Draft:
     def inherited_options(self) -> Mapping[str, Any]:
         """The engine's, its version's and the profile's options, and the model's projector where the engine takes one."""
         chosen: dict[str, Any] = self._projector_option
-        for layer in (self.engine, self.known, self.profile):
-            chosen = option_names.lay_over(chosen, layer.get("options") or {}, self.known_flags, self.accepts)
+        parsers = tools.options(self.dialect, self.model.get("parsers") or {}, self.setting("tools"))
+        for layer in (
+            self.engine.get("options"),
+            self.known.get("options"),
+            parsers if self.api == "chat" else None,
+            self.profile.get("options"),
+        ):
+            chosen = option_names.lay_over(chosen, layer or {}, self.known_flags, self.accepts)
         if self.thinking is not None:
             more = self.profile.get("options_thinking" if self.thinking else "options_not_thinking") or {}
             chosen = option_names.lay_over(chosen, more, self.known_flags, self.accepts)
-        return chosen
+        return option_names.lay_over(chosen, self._choices, self.known_flags, self.accepts)
+
+    @property
+    def _choices(self) -> dict[str, Any]:
+        """The options for what the service asks of its model: speculation, adapters, thinking."""
+        found: dict[str, Any] = {}
+        if self.speculative and self.dialect:
+            found.update(speculation.options(self.dialect, self.speculative, self.methods))
+        found.update(adapters.options(self.dialect, self.loras))
+        own_way = self.profile.get("options_thinking") or self.profile.get("options_not_thinking")
+        if self.setting("thinking") is not None and self.thinking is not None and self._takes_arguments and not own_way:
+            arguments = thinking.arguments(self.model.get("thinking"), self.setting("thinking"))
+            found.update({thinking.OPTIONS[self.dialect or ""]: arguments} if arguments else {})
+        return found
 
     @cached_property
     def options(self) -> Mapping[str, Any]:

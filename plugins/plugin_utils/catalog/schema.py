@@ -9,7 +9,13 @@ from dataclasses import replace
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import engine_version, kinds, option_names, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    engine_version,
+    kinds,
+    option_names,
+    shapes,
+    thinking,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import HUBS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.budget import WAYS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import Field, needed, nullable
@@ -76,6 +82,8 @@ ENGINE = Field(
         "served_name_option": nullable(shapes.OPTION),
         "profile_options": Field((list,), items=shapes.OPTION),
         "list_style": Field((str,), choices=("space", "comma", "repeat")),
+        # Whose options and names of parsers it understands.
+        "dialect": Field((str,), choices=tuple(thinking.OPTIONS)),
         # What its parser accepts beside the names in its list (option_names.py), and what replaces options of earlier versions.
         "option_names": Field((list,), items=Field((str,), choices=(option_names.UNDERSCORES, option_names.DOTTED))),
         # Options that name the model or its place, each with what a person sets instead.
