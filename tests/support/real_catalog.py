@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
 FILES = Path(__file__).resolve().parents[2] / "roles" / "catalog" / "files"
 CODER = "qwen3-coder-30b-a3b-q5-k-m-llama-cpp"
@@ -47,3 +48,9 @@ def only(resolution: Resolution) -> Problem:
     """Its only problem."""
     assert len(resolution.problems) == 1, resolution.problems
     return resolution.problems[0]
+
+
+def argument(service: Service, option: str) -> str | None:
+    """The argument after an option of a service's command; None where it is not there."""
+    words = dict(zip(service.argv, [*service.argv[1:], ""], strict=True))
+    return words.get(f"--{option}")

@@ -25,7 +25,12 @@ def choice_problems(draft: Draft) -> list[Problem]:
 
 def _thinking(draft: Draft) -> list[Problem]:
     wanted, said = draft.setting("thinking"), draft.model.get("thinking")
-    if wanted is None or draft.thinking is not None or draft.is_unread("thinking") or (said == "always" and wanted is True):
+    if (
+        wanted is None
+        or draft.thinking is not None
+        or draft.is_unread("thinking")
+        or (said == "always" and wanted is True)
+    ):
         return []
     model, can = draft.profile["model"], _thoughts(said)
     if wanted not in can:

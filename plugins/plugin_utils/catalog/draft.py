@@ -144,12 +144,13 @@ class Draft:
 
     @cached_property
     def inherited_options(self) -> Mapping[str, Any]:
-        """The engine's, its version's and the profile's options, and the model's projector where the engine takes one."""
+        """The engine's, its version's and the profile's options, those of its API, and the model's projector and parsers."""
         chosen: dict[str, Any] = self._projector_option
         parsers = tools.options(self.dialect, self.model.get("parsers") or {}, self.setting("tools"))
         for layer in (
             self.engine.get("options"),
             self.known.get("options"),
+            (self.engine.get("api_options") or {}).get(self.api),
             parsers if self.api == "chat" else None,
             self.profile.get("options"),
         ):

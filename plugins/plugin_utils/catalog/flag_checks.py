@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names, options, own_entries
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import memory, option_names, options, own_entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
@@ -33,6 +33,8 @@ def flag_problems(draft: Draft) -> list[Problem]:
     """Options that the engine's version does not know, or that the collection sets."""
     written = draft.entry.get("options") or {}
     ours = set_by_us(draft.engine)
+    if memory.writes_share(draft):
+        del ours[draft.engine["memory"]["option"]]
     # Only a profile can say which of the engine's own names for models stands for its model.
     fixed = {**ours, **dict.fromkeys(draft.engine.get("profile_options") or (), "another profile")}
     if draft.flags is None:

@@ -21,10 +21,32 @@ def parts_of(draft: Draft) -> Mapping[str, int] | None:
     return budget.parts_of(load) if load else None
 
 
+def writes_share(draft: Draft) -> bool:
+    """Whether an entry without a profile writes the engine's own share, as the commands of model cards do, in place of memory_gib."""
+    spec = draft.engine.get("memory")
+    is_free = draft.is_inline and draft.setting("memory_gib") is None
+    return is_free and spec is not None and draft.option(spec["option"]) is not None
+
+
+def given_gib(draft: Draft) -> float | None:
+    """The memory that somebody has given: as memory_gib, or as the engine's own share of the device; None where nobody has."""
+    if not writes_share(draft):
+        given: float | None = draft.setting("memory_gib")
+        return given
+    spec = draft.engine["memory"]
+    try:
+        share = float(draft.option(spec["option"]))
+    except (TypeError, ValueError):
+        return None  # reported by options.check
+    is_share = not isinstance(draft.option(spec["option"]), bool) and 0 < share <= 1
+    overhead: float = spec["overhead_gib"]
+    return round(share * draft.inputs.device_memory_gib + overhead, 3) if is_share else None
+
+
 def gibibytes_of(draft: Draft) -> float | None:
-    """What is given (memory_gib), or else the computed sum in whole GiB; None while it is not known."""
-    given: float | None = draft.setting("memory_gib")
-    if given is not None:
+    """What is given, or else the computed sum in whole GiB; None while it is not known."""
+    given = given_gib(draft)
+    if given is not None or writes_share(draft):
         return given
     parts = parts_of(draft)
     return budget.gibibytes(parts) if parts is not None else None
@@ -42,7 +64,7 @@ def memory_of(draft: Draft) -> Memory | None:
 def fraction_option(draft: Draft) -> dict[str, str]:
     """The engine's option with its share of the device's memory, where the engine has one and the budget fits."""
     share = _share_gib(draft)
-    if share is None or not 0 < _fraction(draft, share) <= 1:
+    if share is None or writes_share(draft) or not 0 < _fraction(draft, share) <= 1:
         return {}
     return {draft.engine["memory"]["option"]: f"{_fraction(draft, share):.3f}"}
 
@@ -53,7 +75,7 @@ def budget_problems(draft: Draft) -> list[Problem]:
 
 
 def _below_weights(draft: Draft) -> list[Problem]:
-    given, load = draft.setting("memory_gib"), load_of(draft)
+    given, load = given_gib(draft), load_of(draft)
     if given is None or load is None or given * GIB >= load.files_bytes:
         return []
     files = load.files_bytes / GIB
@@ -61,12 +83,15 @@ def _below_weights(draft: Draft) -> list[Problem]:
     remedy = (
         "Leave memory_gib out, and it is computed; what a context costs is shortened with the engine's option for it."
     )
-    return [Problem("THOR-MEMORY-BELOW-WEIGHTS", draft.where("memory_gib"), given, reason, remedy)]
+    where = (
+        draft.where("options", draft.engine["memory"]["option"]) if writes_share(draft) else draft.where("memory_gib")
+    )
+    return [Problem("THOR-MEMORY-BELOW-WEIGHTS", where, given, reason, remedy)]
 
 
 def _no_fraction(draft: Draft) -> list[Problem]:
     share = _share_gib(draft)
-    if share is None or fraction_option(draft):
+    if share is None or writes_share(draft) or fraction_option(draft):
         return []
     spec, device = draft.engine["memory"], draft.inputs.device_memory_gib
     overhead = spec["overhead_gib"]

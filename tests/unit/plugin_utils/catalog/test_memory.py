@@ -124,3 +124,26 @@ def test_too_large_for_its_device() -> None:
     assert "smaller model" in only(run({"profile": "qwen3-8b-vllm"}, device_memory_gib=20)).remedy
     assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.2})) == ["THOR-MEMORY-BELOW-WEIGHTS"]
     assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.3})) == []
+
+
+def test_an_entry_without_a_profile_may_write_the_engines_own_share() -> None:
+    extra = {"models": {"mine": {"huggingface": "org/Name"}}}
+    entry: dict[str, Any] = {"model": "mine", "engine": "vllm", "options": {"gpu_memory_utilization": 0.7}}
+    result = run(entry, extra=extra, device_memory_gib=122)
+    (service,) = result.services
+    assert not result.problems
+    assert service.argv[-2:] == ("--gpu_memory_utilization", "0.7") and "--gpu-memory-utilization" not in service.argv
+    assert service.memory_gib == 91.4  # 0.7 x 122, and 6 of overhead
+    assert service.memory is not None and service.memory.budget_bytes / 2**30 == pytest.approx(85.4)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"options": {"gpu-memory-utilization": 7}}, "THOR-FLAG-VALUE"),
+        ({"options": {"gpu-memory-utilization": 0.7}, "memory_gib": 90}, "THOR-FLAG-RESERVED"),
+    ],
+)
+def test_a_share_is_given_once_and_at_most_one(more: dict[str, Any], code: str) -> None:
+    extra = {"models": {"mine": {"huggingface": "org/Name"}}}
+    assert only(run({"model": "mine", "engine": "vllm", **more}, extra=extra)).code == code

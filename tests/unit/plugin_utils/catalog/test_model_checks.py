@@ -24,7 +24,7 @@ def test_a_model_on_no_hub_that_may_be_asked() -> None:
     assert run(entry(), extra={"models": OURS}, hubs=["huggingface"]).problems == []
     assert codes(run(CHAT, hubs=[])) == ["THOR-HUB-EXCLUDED"]
     # What is beside the model counts as well.
-    draft = entry(speculative={"method": "draft", "model": "qwen3-8b"})
+    draft = entry(speculative={"method": "draft", "model": "qwen3-8b", "tokens": 3})
     assert only(run(draft, extra={"models": OURS}, hubs=["huggingface"])).value == "qwen3-8b"
 
 
