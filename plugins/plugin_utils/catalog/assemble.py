@@ -172,6 +172,13 @@ def _cuda_code(spec: Mapping[str, Any]) -> CudaCode | None:
     return CudaCode(required=tuple(code.get("required") or ()), lost=code.get("lost") or {}) if code else None
 
 
+def _derived(draft: Draft) -> Mapping[str, str]:
+    """Where the properties of a service come from that neither a person nor the catalog has written."""
+    found = {} if draft.setting("served_name") else {"served_name": "the name of its model"}
+    used = {"thinking": draft.thinking is not None, "vision": draft.sees, "api": not draft.setting("api")}
+    return {**found, **{key: place for key, place in draft.read.items() if used.get(key)}}
+
+
 def _api_path(draft: Draft) -> str:
     """Where requests go. Options of the engine may say so, one after the other (whisper-server: a prefix, and the rest)."""
     path: str = draft.engine.get("api_path") or API_PATHS[draft.api]

@@ -46,8 +46,8 @@ def test_vllm_gets_one_json(asked: dict[str, Any], rendered: dict[str, Any]) -> 
     (one,) = result.services
     assert json.loads(argument(one, "speculative-config") or "") == rendered
     assert [file.key for file in one.files] == ([asked["model"]] if "model" in asked else [])
-    assert "--speculative-config" not in one.speculative.plain_argv
-    assert len(one.speculative.plain_argv) == len(one.argv) - 2
+    assert "--speculative-config" not in one.plain_argv
+    assert len(one.plain_argv) == len(one.argv) - 2
 
 
 @pytest.mark.parametrize(
