@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to fetch one large file through the model store, compared with the ``modelscope`` command alone.
+"""What it costs to fetch one large file through the model store, compared with each hub's own command alone.
 
-nginx serves the file on loopback as a ModelScope hub would. Both move the bytes with modelscope-hub and compare the
-SHA-256; the model store also makes them durable, keeps a journal, writes the manifest and renames. The two take turns,
-and the ratio is the median over neighbouring runs, which share the same background load. Prints JSON; the targets are a ratio
-of at most 1.2, and at most 0.5 s of work for the module in the run after.
+nginx serves the file on loopback as a ModelScope hub and as a Hugging Face hub would. ``modelscope download`` compares the SHA-256,
+``hf download`` the size alone. The model store compares the SHA-256, makes the file durable, keeps a journal, writes the manifest and
+renames. Command and store take turns, and the ratio is the median over neighbouring runs, which share the same background load. Prints
+JSON; the targets are a ratio of at most 1.2, and at most 0.5 s of work for the module in the run after.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models import fetch, p
 ROOT = Path(__file__).resolve().parents[2]
 ID = "bench/large"
 NAME = "model.gguf"
+COMMIT = "c" * 40
 CONFIGURATION = """
 daemon off;
 worker_processes 1;
@@ -48,6 +49,12 @@ http {{
         root {folder}/hub;
         location ~ ^/api/v1/models/[^/]+/[^/]+/repo/files$ {{ try_files /listing.json =404; }}
         location ~ ^/api/v1/models/[^/]+/[^/]+/repo$ {{ try_files /$arg_FilePath =404; }}
+        location ~ ^/api/models/[^/]+/[^/]+/revision/ {{ try_files /revision.json =404; }}
+        location ~ ^/api/models/[^/]+/[^/]+/tree/ {{ try_files /tree.json =404; }}
+        location ~ ^/[^/]+/[^/]+/resolve/(?<commit>[^/]+)/(?<file>.+)$ {{
+            add_header X-Repo-Commit $commit;
+            try_files /$file =404;
+        }}
     }}
 }}
 """
@@ -86,6 +93,12 @@ def served(folder: Path, size: int) -> Iterator[str]:
     }
     listing = {"Code": 200, "Success": True, "Data": {"Files": [entry]}}
     (folder / "hub" / "listing.json").write_text(json.dumps(listing))
+    # As huggingface_hub 2.4.0 reads them (hf_api.py).
+    info = {"id": ID, "sha": COMMIT, "private": False, "gated": False, "siblings": [{"rfilename": NAME}]}
+    (folder / "hub" / "revision.json").write_text(json.dumps(info))
+    lfs = {"oid": digest.hexdigest(), "size": size, "pointerSize": 135}
+    tree = [{"type": "file", "path": NAME, "size": size, "oid": "b" * 40, "lfs": lfs}]
+    (folder / "hub" / "tree.json").write_text(json.dumps(tree))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,10 +121,13 @@ def wait_for(port: int) -> None:
     sys.exit("nginx does not listen")
 
 
-def with_the_command(endpoint: str, folder: Path) -> float:
-    """Seconds of ``modelscope download`` into a fresh directory."""
-    command = [str(Path(sys.executable).parent / "modelscope"), "download", ID, "--local-dir", str(folder / "plain")]
-    environment = {**os.environ, "MODELSCOPE_ENDPOINT": endpoint, "HOME": str(folder / "home"), "no_proxy": "127.0.0.1"}
+def with_the_command(hub: str, endpoint: str, folder: Path) -> float:
+    """Seconds of the hub's own command into a fresh directory."""
+    program = {"modelscope": "modelscope", "huggingface": "hf"}[hub]
+    command = [str(Path(sys.executable).parent / program), "download", ID, "--local-dir", str(folder / "plain")]
+    own = {"MODELSCOPE_ENDPOINT": endpoint, "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    own |= {"HF_HUB_DISABLE_UPDATE_CHECK": "1", "HF_HUB_DISABLE_XET": "1"}
+    environment = {**os.environ, **own, "HOME": str(folder / "home"), "no_proxy": "127.0.0.1"}
     begun = time.monotonic()
     subprocess.run(command, env=environment, check=True, capture_output=True)
     seconds = time.monotonic() - begun
@@ -128,9 +144,9 @@ def with_the_store(spec: dict[str, Any]) -> float:
 
 def again(spec: dict[str, Any]) -> tuple[float, float]:
     """Wall and CPU seconds of the whole module (including Python's start and all imports) when there is nothing to do."""
-    module = ROOT / "plugins" / "modules" / "modelscope_model.py"
-    keys = ("id", "revision", "include", "path", "endpoint", "client")
-    arguments = {"ANSIBLE_MODULE_ARGS": {key: spec[key] for key in keys}}
+    module = ROOT / "plugins" / "modules" / "hub_model.py"
+    sources = [{key: one[key] for key in ("hub", "id", "revision")} for one in spec["sources"]]
+    arguments = {"ANSIBLE_MODULE_ARGS": {"sources": sources, "path": spec["path"]}}
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "collections")}
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -158,45 +174,41 @@ def main() -> None:
         fetch.run_job(json.loads(arguments.job), Quiet())
         return
     with tempfile.TemporaryDirectory() as name, served(Path(name), arguments.megabytes * 10**6) as endpoint:
-        folder = Path(name)
-        (folder / "home").mkdir()
+        (Path(name) / "home").mkdir()
         os.environ["no_proxy"] = "127.0.0.1"
-        given: dict[str, Any] = {
-            "id": ID,
-            "revision": "master",
-            "include": ["*"],
-            "path": str(folder / "models" / ID),
-            "endpoint": endpoint,
-            "token": None,
-            "sha256": {},
-            "client": sys.prefix,
-            "staging": None,
-            "verify_checksums": False,
-            "retries": 1,
-            "idle_timeout": 30,
-            "timeout": 3600,
-        }
-        spec = parameters.model_spec(given)
-        plain, store, after = [], [], []
-        for _ in range(arguments.rounds):
-            plain.append(with_the_command(endpoint, folder))
-            store.append(with_the_store(spec))
-            after.append(again(spec))
-            shutil.rmtree(folder / "models")
-    print(
-        json.dumps(
-            {
-                "bytes": arguments.megabytes * 10**6,
-                "modelscope_command_seconds": [round(value, 2) for value in plain],
-                "model_store_seconds": [round(value, 2) for value in store],
-                "ratio": round(statistics.median(ours / theirs for ours, theirs in zip(store, plain, strict=True)), 3),
-                "run_after_seconds": round(min(wall for wall, _cpu in after), 3),
-                "run_after_cpu_seconds": round(min(cpu for _wall, cpu in after), 3),
-                "rounds": arguments.rounds,
-            },
-            indent=2,
-        )
-    )
+        figures = {hub: measure(hub, endpoint, Path(name), arguments.rounds) for hub in ("modelscope", "huggingface")}
+    print(json.dumps({"bytes": arguments.megabytes * 10**6, "rounds": arguments.rounds, **figures}, indent=2))
+
+
+def measure(hub: str, endpoint: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """The figures of one hub."""
+    given: dict[str, Any] = {
+        "sources": [{"hub": hub, "id": ID}],
+        "hubs": {hub: {"endpoint": endpoint, "client": sys.prefix}},
+        "include": ["*"],
+        "exclude": [],
+        "path": str(folder / "models" / ID),
+        "sha256": {},
+        "staging": None,
+        "verify_checksums": False,
+        "retries": 1,
+        "idle_timeout": 30,
+        "timeout": 3600,
+    }
+    spec = parameters.model_spec(given)
+    plain, store, after = [], [], []
+    for _ in range(rounds):
+        plain.append(with_the_command(hub, endpoint, folder))
+        store.append(with_the_store(spec))
+        after.append(again(spec))
+        shutil.rmtree(folder / "models")
+    return {
+        "command_seconds": [round(value, 2) for value in plain],
+        "model_store_seconds": [round(value, 2) for value in store],
+        "ratio": round(statistics.median(ours / theirs for ours, theirs in zip(store, plain, strict=True)), 3),
+        "run_after_seconds": round(min(wall for wall, _cpu in after), 3),
+        "run_after_cpu_seconds": round(min(cpu for _wall, cpu in after), 3),
+    }
 
 
 if __name__ == "__main__":

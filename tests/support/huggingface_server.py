@@ -36,6 +36,7 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)
     private: bool = False
     gated: str | bool = False  # False, "auto" or "manual"
+    closed: bool = False  # a gated model that only its readers may list, as the example of GatedRepoError in errors.py
     readers: set[str] = field(default_factory=set)  # tokens that may read a private or gated model
 
 
@@ -137,6 +138,19 @@ class Handler(hub_server.Handler):
         self.error(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return None
 
+    def granted(self, model: str, repository: Repository) -> bool:
+        """Whether the token may read the model, if it is gated; after a refusal, if not."""
+        if not repository.gated or self.token() in repository.readers:
+            return True
+        start = f"Access to model {model} is restricted"
+        if self.token():
+            page = f"https://huggingface.co/{model}"
+            message = f"{start} and you are not in the authorized list. Visit {page} to ask for access."
+            self.error(403, "GatedRepo", message)
+        else:
+            self.error(401, "GatedRepo", f"{start}. You must have access to it and be authenticated to access it.")
+        return False
+
     def model(self, model: str, rest: list[str], query: dict[str, str]) -> None:
         """What the hub says of a model, or a page of its files."""
         hub = self.hub
@@ -147,7 +161,7 @@ class Handler(hub_server.Handler):
             self.pour()
             return
         repository = self.readable(model)
-        if repository is None:
+        if repository is None or (repository.closed and not self.granted(model, repository)):
             return
         commit = self.commit(repository, unquote(rest[1]) if len(rest) > 1 else "main")
         if commit is None:
@@ -203,14 +217,7 @@ class Handler(hub_server.Handler):
         hub, repository = self.hub, self.readable(model)
         if repository is None:
             return
-        page = f"https://huggingface.co/{model}"
-        if repository.gated and not self.token():
-            message = f"Access to model {model} is restricted. You must have access to it and be authenticated to access it. Please log in."
-            self.error(401, "GatedRepo", message)
-            return
-        if repository.gated and self.token() not in repository.readers:
-            message = f"Access to model {model} is restricted and you are not in the authorized list. Visit {page} to ask for access."
-            self.error(403, "GatedRepo", message)
+        if not self.granted(model, repository):
             return
         commit = self.commit(repository, revision)
         if commit is None:

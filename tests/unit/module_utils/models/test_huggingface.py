@@ -74,6 +74,8 @@ def test_a_revision_with_a_slash_and_a_commit(
         ({"private": True}, "hf_wrong", "THOR-MODEL-DENIED", "Invalid credentials"),
         ({"gated": "auto"}, None, "THOR-MODEL-GATED", "thor_hf_token"),
         ({"gated": "manual"}, "hf_nobody", "THOR-MODEL-GATED", "Ask for access at http://127.0.0.1"),
+        ({"gated": "auto", "closed": True}, None, "THOR-MODEL-GATED", "thor_hf_token"),
+        ({"gated": "auto", "closed": True}, "hf_nobody", "THOR-MODEL-GATED", "Ask for access"),
     ],
 )
 def test_who_may_not_read_is_told_where_to_ask(
