@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact
 
 # Where each key is read, by the format of the model.
 PLACES: Mapping[str, Mapping[str, str]] = {
@@ -42,6 +43,13 @@ def described(model: Mapping[str, Any], about: About | None) -> tuple[Mapping[st
     added = {key: one for key, one in found.items() if one is not None and model.get(key) is None}
     estimated = {"estimated": True} if "bytes" in added else {}
     return {**model, **added, **estimated}, {key: places.get(key, "its own files") for key in added}
+
+
+def is_needed(model: Mapping[str, Any], artifact: AnyArtifact) -> bool:
+    """Whether the catalog leaves something open about a model that only its own files say."""
+    if artifact.file and not artifact.file.endswith(".gguf"):
+        return artifact.bytes is None
+    return not model.get("geometry") or model.get("thinking") is None or artifact.bytes is None
 
 
 def api_of(about: About) -> str | None:

@@ -22,7 +22,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
 )
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of, name_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import described
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import described, is_needed
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import IMAGE, PACKAGES, kind_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
@@ -301,8 +301,8 @@ class Draft:
         return port
 
     def is_unread(self, key: str) -> bool:
-        """Whether nothing is known of the model yet: neither the catalog says it, nor has anybody looked at its own files."""
-        return self.about is None and self.is_inline and self.model.get(key) is None
+        """Whether only the model's own files say this about it, and nobody has looked at them yet."""
+        return self.about is None and self.model.get(key) is None and is_needed(self.model, self.artifact)
 
     def setting(self, key: str, default: Any = None) -> Any:
         """A key of the entry, or else of the profile."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import api_of, described
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import HUBS, artifact_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import api_of, described, is_needed
 from real_catalog import codes, run
 
 GGUF = About(format="gguf", thinking="switchable", context=4096, precision="Q4_K_M", pooling=None)
@@ -68,6 +69,23 @@ def test_a_service_of_a_model_of_ones_own() -> None:
     (written,) = resolved(FOLDER, served_name="other", api="chat").services
     assert (written.served_name, written.api) == ("other", "chat")
     assert set(written.derived) == {"vision"}
+
+
+@pytest.mark.parametrize(
+    ("model", "needed"),
+    [
+        ({"huggingface": "a/b"}, True),
+        ({"huggingface": "a/b", "bytes": 5, "geometry": {"layers": 1}}, True),
+        ({"huggingface": "a/b", "bytes": 5, "thinking": "never"}, True),
+        ({"huggingface": "a/b", "geometry": {"layers": 1}, "thinking": "never"}, True),
+        ({"huggingface": "a/b", "bytes": 5, "geometry": {"layers": 1}, "thinking": "never"}, False),
+        # A file that no engine computes with.
+        ({"url": "https://h/t", "path": "p", "file": "t.jinja"}, True),
+        ({"url": "https://h/t", "path": "p", "file": "t.jinja", "bytes": 5}, False),
+    ],
+)
+def test_a_model_is_looked_at_where_something_is_left_open(model: dict[str, Any], needed: bool) -> None:
+    assert is_needed(model, artifact_of("m", model, {}, list(HUBS))) is needed
 
 
 def test_what_is_refused_waits_until_somebody_has_looked() -> None:

@@ -37,7 +37,8 @@ def test_an_invalid_list_of_hubs_is_one_problem() -> None:
 @pytest.mark.parametrize(
     ("engine", "version", "path", "hidden"),
     [
-        ("vllm", "25.10", "/data/model", True),
+        ("vllm", "25.10", "/data/model", False),  # mounted into its container
+        ("vllm", "25.10", "/root/model", True),
         ("vllm", "25.10", "/models/model", False),
         ("vllm", "0.33.0", "/data/model", False),
         ("vllm", "0.33.0", "/root/model", True),
