@@ -33,8 +33,8 @@ def ask(service: Mapping[str, Any], *, forced: bool, max_tokens: int, timeout: f
     """Ask for a call of TOOL; raise ProbeError.
 
     Without ``forced`` the model decides, and the engine's parser has to find the call in its text: what clients do. ``forced``
-    makes the engine let the model write nothing but a call (``tool_choice: required``: llama.cpp by a grammar, vLLM and SGLang by
-    structured output), for a model that knows no language.
+    makes the engine demand a call (``tool_choice: required``), for a model that knows no language: vLLM and SGLang by structured output,
+    llama.cpp by a grammar, which does allow other text before the call (common/chat-auto-parser-generator.cpp).
     """
     more = {"tools": [TOOL], "tool_choice": "required" if forced else "auto"}
     return chat.ask(service, PROMPT, max_tokens=max_tokens, timeout=timeout, more=more)

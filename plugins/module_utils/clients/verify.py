@@ -185,7 +185,8 @@ def _tool_call(service: Service, questions: Questions) -> Result:
         )
     except api.ProbeError as error:
         code = "THOR-TOOL-WRONG" if error.kind in ("shape", "status") else "THOR-ANSWER-MISSING"
-        return verdicts.result(service, what, [verdicts.problem(code, service, True, f"{what}: {error}.")])
+        value = True if code == "THOR-TOOL-WRONG" else None
+        return verdicts.result(service, what, [verdicts.problem(code, service, value, f"{what}: {error}.")])
     reason = tool_calls.wrong_call(answer) or api.wrong_model(answer.model, service["served_name"])
     wrong = [verdicts.problem("THOR-TOOL-WRONG", service, True, f"{what}: {reason}.")] if reason else []
     return _answered(service, what, answer, wrong, tool_calls.shown(answer))
