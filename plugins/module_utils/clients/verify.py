@@ -33,6 +33,8 @@ BLOCKED_SECONDS = 5.0  # to wait for a forbidden fetch
 # The factor by which a thinking service gets more tokens, because a truncated thought is no proof of an answer. Qwen3-8B thinks
 # a few hundred tokens about a greeting, which even the slowest device manages within verify_timeout.
 THINKING_TIMES = 6
+# Families whose embedders have no layer behind the pooling: Qwen3-Embedding; bge-m3 and multilingual E5.
+UNPROJECTED = ("qwen3", "xlm-roberta")
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,15 @@ def _rerank(service: Service, questions: Questions) -> Result:
 
 
 def dimension_of(service: Service) -> int | None:
-    """How many numbers a vector of an embedder has, as far as its model says so."""
+    """How many numbers a vector of an embedder has, as far as its model says so.
+
+    That is the width of the model, unless a further layer of the embedder changes it, of which nothing is known here.
+    """
     about = service.get("about") or {}
-    return api.count((about.get("geometry") or {}).get("hidden"))
+    # config.json names the family, a GGUF file its architecture.
+    families = {str(one).replace("_", "-") for one in [about.get("model_type"), *(about.get("architectures") or ())]}
+    is_plain = not families.isdisjoint(UNPROJECTED)
+    return api.count((about.get("geometry") or {}).get("hidden")) if is_plain else None
 
 
 def _computed(

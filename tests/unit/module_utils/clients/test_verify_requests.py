@@ -58,7 +58,12 @@ def test_an_embedder_is_asked_for_related_and_unrelated_sentences(server: Server
     embedder = {"api": "embedding", "api_path": "/v1/embeddings"}
     assert verified(server, **embedder) == [("embedding", "2 numbers", "")]
     assert len(server.asked[0][1]["input"]) == 3
-    known = {"about": {"geometry": {"hidden": 1024}}}
+    known = {"about": {"model_type": "qwen3", "geometry": {"hidden": 1024}}}
+    # A layer of its own may give it any length (EmbeddingGemma and others have one).
+    other = {"about": {"model_type": "gemma3_text", "geometry": {"hidden": 1024}}}
+    assert verified(server, **embedder, **other)[0][2] == ""
+    of_gguf = {"about": {"model_type": None, "architectures": ["qwen3"], "geometry": {"hidden": 2}}}
+    assert verified(server, **embedder, **of_gguf)[0][2] == ""
     assert "THOR-EMBEDDING-WRONG embedding: the vectors have 2 numbers" in verified(server, **embedder, **known)[0][2]
     server.content = vectors(VECTORS[0], VECTORS[2], VECTORS[1])
     assert "related sentences are as far" in verified(server, **embedder)[0][2]

@@ -117,3 +117,16 @@ def test_a_model_of_random_weights_is_marked() -> None:
     extra = {"models": {"qwen3-8b-q5-k-m": {"untrained": True}}}
     assert run(CHAT, extra=extra).services[0].trained is False
     assert run(CHAT).services[0].trained is True
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [("qwen3-8b-q5-k-m-llama-cpp", "--spec-type"), ("qwen3-8b-fp8-sglang", "--speculative-algorithm")],
+)
+def test_the_plain_command_is_that_of_the_service_without_speculation(profile: str, words: str) -> None:
+    more = {} if "llama" in profile else {"version": "0.5.23"}
+    plain = run({"profile": profile, **more}).services[0]
+    assert plain.plain_argv is None
+    drafting = run({"profile": profile, **more, "speculative": {"method": "ngram", "tokens": 3}}).services[0]
+    assert any(word.startswith(words) for word in drafting.argv)
+    assert drafting.plain_argv == plain.argv
