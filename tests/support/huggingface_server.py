@@ -52,6 +52,7 @@ class HuggingFace(hub_server.Hub):
     pointers: set[str] = field(default_factory=set)  # files that are delivered as pointers of LFS
     gone: set[str] = field(default_factory=set)  # files that are listed and not delivered
     no_blobs: bool = False  # a mirror that lists no hashes
+    foreign_pages: bool = False  # the next page of a listing is on the other host
     expired: int = 0  # so many signed addresses have run out when they are used
     move: dict[str, bytes] | None = None  # new files of the branch main, pushed right after it was listed
     storage: str = ""  # the other host
@@ -99,10 +100,10 @@ class Handler(hub_server.Handler):
             return
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        if self.is_storage:
+        parts = url.path.strip("/").split("/")
+        if self.is_storage and parts[0] != "api":
             self.stored(url.path, query)
             return
-        parts = url.path.strip("/").split("/")
         if parts[:2] == ["api", "models"] and len(parts) >= 4:
             self.model(f"{parts[2]}/{parts[3]}", parts[4:], query)
         elif len(parts) >= 5 and parts[2] == "resolve":
@@ -206,9 +207,8 @@ class Handler(hub_server.Handler):
             entries.append(entry)
         headers = {"Content-Type": "application/json"}
         if begin + hub.page < len(entries):
-            following = (
-                f"{hub.url}/api/models/{model}/tree/{commit}?recursive=true&expand=false&cursor={begin + hub.page}"
-            )
+            host = hub.storage if hub.foreign_pages else hub.url
+            following = f"{host}/api/models/{model}/tree/{commit}?recursive=true&expand=false&cursor={begin + hub.page}"
             headers["Link"] = f'<{following}>; rel="next"'
         self.answer(200, json.dumps(entries[begin : begin + hub.page]).encode(), headers)
 

@@ -9,7 +9,8 @@ It lists and does nothing else. Facts about its 2.4.0 that this file relies on:
 - model_info and list_repo_tree ask for the commit, and then for the files of this commit (as _snapshot_download.py does).
 - list_repo_tree waits for as long as a rate limit says, 5 times, without a bound (utils/_http.py, _http_backoff_base), and without a
   timeout. So a refusal leaves at once by a hook of its HTTP client, and SIGALRM ends a request without an answer.
-- The token is given on stdin. ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` keeps it from looking for others.
+- The token is given on stdin. ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` keeps it from looking for others. It would send the token to whatever
+  address the header ``Link`` names as the next page (utils/_pagination.py), so the hook takes it off for other hosts.
 """
 
 from __future__ import annotations
@@ -41,8 +42,16 @@ from huggingface_hub import HfApi, set_client_factory
 from huggingface_hub.hf_api import RepoFile
 class Answered(Exception):
     pass
+def origin(url):
+    return url.scheme, url.host, url.port
+own, requests = origin(httpx2.URL(work["endpoint"])), []
 def asked(request):
     signal.alarm(work["idle_timeout"])
+    requests.append(request.url.path)
+    if len(requests) > work["most_requests"]:
+        raise ValueError("it has more than %d pages" % work["most_requests"])
+    if origin(request.url) != own:
+        request.headers.pop("authorization", None)
 def answered(response):
     signal.alarm(work["page_seconds"])
     if response.status_code >= 400:
@@ -86,6 +95,7 @@ def _once(at: Mapping[str, Any], home: Path) -> dict[str, Any]:
         "parent": os.getpid(),
         "revision": at.get("commit") or at["revision"],
         "page_seconds": int(huggingface.PAGE_SECONDS),
+        "most_requests": huggingface.MAX_PAGES,
         **{key: at[key] for key in ("id", "endpoint", "token", "idle_timeout")},
     }
     try:

@@ -61,9 +61,17 @@ def _source(given: Mapping[str, Any], reached: Mapping[str, Any], variable: str)
         "id": given["id"],
         "revision": revision,
         "endpoint": (reached.get("endpoint") or hub.endpoint).rstrip("/"),
-        "token": reached.get("token") or None,
+        "token": _token(reached.get("token"), f"hubs.{given['hub']}.token"),
         "client": reached.get("client") or hub.client,
     }
+
+
+def _token(given: str | None, variable: str) -> str | None:
+    """A token as it fits into a header. What is not one is not shown, and no library may put it into a message."""
+    token = (given or "").strip()  # a file or a vault ends with a line feed
+    if not re.fullmatch(r"[!-~]*", token):
+        raise bad_argument(variable, None, "A token has no blanks, line breaks or letters beyond ASCII.")
+    return token or None
 
 
 def url_spec(params: Mapping[str, Any]) -> dict[str, Any]:

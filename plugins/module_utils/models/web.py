@@ -70,6 +70,8 @@ def open_hub(spec: Mapping[str, Any], url: str, headers: Mapping[str, str], meth
                 raise
             error.close()
             url = urljoin(url, place)
+            if not url.startswith(("http://", "https://")):  # such as file:
+                raise urllib.error.URLError("it redirects to an address that is not HTTP") from error
         except (urls.ConnectionError, ValueError, OverflowError) as error:
             raise urllib.error.URLError(str(error)) from error
     raise urllib.error.URLError(f"more than {MAX_REDIRECTS} redirects")

@@ -53,6 +53,36 @@ def test_pages_are_followed(face: huggingface_server.HuggingFace, place: Path, l
     assert len(face.requests) == 1 + 3
 
 
+def test_a_page_on_another_host_is_asked_for_without_the_token(
+    face: huggingface_server.HuggingFace, place: Path, listed: Lister
+) -> None:
+    face.page, face.foreign_pages = 2, True
+    assert set(listed(source_of(model(face, place, token="hf_reader")), lambda _line: None).files) == set(FILES)
+    host = face.storage.removeprefix("http://")
+    assert {token for what, token in face.seen if what.startswith(host)} == {None}
+    assert {token for what, token in face.seen if not what.startswith(host)} == {"Bearer hf_reader"}
+
+
+def test_pages_without_an_end(
+    face: huggingface_server.HuggingFace, place: Path, listed: Lister, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface, "MAX_PAGES", 3)
+    face.page = 1
+    problem = problem_of(listed, source_of(model(face, place)))
+    assert problem["code"] == "THOR-HUB-ANSWER" and "pages" in problem["reason"]
+
+
+def test_a_redirect_to_a_file_of_this_host_is_refused(
+    face: huggingface_server.HuggingFace, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lead_astray(self: huggingface_server.Handler, *_what: Any) -> None:
+        self.answer(302, b"", {"Location": "file:///etc/hostname"})
+
+    monkeypatch.setattr(huggingface_server.Handler, "model", lead_astray)
+    with pytest.raises(FetchError, match="not HTTP"):
+        huggingface.list_over_http(source_of(model(face, place, retries=0)))
+
+
 def test_a_revision_with_a_slash_and_a_commit(
     face: huggingface_server.HuggingFace, place: Path, listed: Lister
 ) -> None:

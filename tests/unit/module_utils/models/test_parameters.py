@@ -20,3 +20,12 @@ def test_invalid_arguments(hub: hub_server.Hub, place: Path, changes: dict[str, 
     with pytest.raises(FetchError) as caught:
         model(hub, place, **changes)
     assert caught.value.problem.code == "THOR-FETCH-ARGUMENT"
+
+
+@pytest.mark.parametrize("token", ["hf_\u00e9t\u00e9", "hf_a\r\nX-Evil: yes", "hf a"])
+def test_a_token_that_fits_in_no_header_is_refused_and_not_shown(hub: hub_server.Hub, place: Path, token: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        model(hub, place, token=token)
+    assert caught.value.problem.code == "THOR-FETCH-ARGUMENT"
+    assert token not in str(caught.value) and token not in str(caught.value.problem.as_dict())
+    assert model(hub, place, token="hf_a\n")["sources"][0]["token"] == "hf_a", "a vault's line feed"

@@ -83,6 +83,17 @@ def test_everything_that_a_bare_device_needs_in_the_order_of_the_roles() -> None
     assert found.notes == ("Lock the clocks at their maximum: there is no jetson_clocks on this device.",)
 
 
+def test_the_client_of_each_hub_that_may_be_asked_is_installed() -> None:
+    both = [{"hub": hub, "id": "a/b", "revision": "main"} for hub in ("huggingface", "modelscope")]
+    there = {**OBSERVED, "hub_clients": {"modelscope": "0.5.1", "huggingface": "2.3.0"}}
+    for sources, clients in ((both, ["huggingface"]), (both[1:], [])):
+        service = {**SERVICE, "model": {**SERVICE["model"], "sources": sources}}
+        found = plan("thor01", [service], there, ALL)
+        assert found.as_dict()["model_store"]["clients"] == clients
+        installs = [subject for kind, _role, subject in steps(found) if kind == "install"]
+        assert installs == [f"{hub}-hub 2.4.0" for hub in clients], "one of another version is replaced"
+
+
 def test_a_host_that_has_everything_has_nothing_to_do() -> None:
     found = plan("thor01", [SERVICE], settled(), ALL)
     assert (found.steps, found.due, found.problems) == ((), (), ())
