@@ -73,7 +73,8 @@ def services(stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for name, profile in BUILT_IN.profiles.items():
             if profile["engine"] != stored["engine"] or not _is_for(profile, stored):
                 continue
-            for thinking in (True, False) if "options_not_thinking" in profile else (None,):
+            switchable = BUILT_IN.models[profile["model"]].get("thinking") == "switchable"
+            for thinking in (True, False) if switchable else (None,):
                 entry = {"profile": name, **({} if thinking is None else {"thinking": thinking})}
                 inputs = Inputs([entry], engine_versions={stored["engine"]: version}, allow_broken=True)
                 resolution = resolve.resolve(inputs, BUILT_IN)

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import real_catalog
+import resolved
 import yaml
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import Geometry
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
@@ -145,6 +147,7 @@ def test_a_profile_has_the_options_of_its_source(name: str) -> None:
         options.pop(option)
     assert options == wanted
     assert profile.get("speculative") == known.get("speculative", [None])[0]
+    assert profile.get("thinking") == known.get("thinking", [None])[0]
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -164,6 +167,24 @@ def test_parsers_and_tools_are_used_where_the_model_has_them(name: str) -> None:
     chat = model.get("api", "chat") == "chat"
     has_tools = "tools" in model.get("parsers", {}) or profile["engine"] == "llama.cpp"
     assert profile.get("tools", False) == (chat and has_tools)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_parsers_and_drafts_reach_the_engine(name: str) -> None:
+    service, profile = resolved.service(name), CATALOG.profiles[name]
+    words = list(service.argv)
+    for key, option in (("reasoning", "--reasoning-parser"), ("tools", "--tool-call-parser")):
+        parser = CATALOG.models[profile["model"]].get("parsers", {}).get(key, {}).get(service.engine)
+        assert (words[words.index(option) + 1] if option in words else None) == parser
+    draft = (profile.get("speculative") or {}).get("model")
+    if draft:
+        assert draft in [one.key for one in service.files], "it is fetched and mounted"
+        assert any(f"/models/{CATALOG.models[draft]['huggingface']}" in word for word in words)
+    off = {"switchable": {"enable_thinking": False}}.get(str(CATALOG.models[profile["model"]].get("thinking")))
+    if off:
+        option = {"vllm": "--default-chat-template-kwargs", "llama.cpp": "--chat-template-kwargs"}[service.engine]
+        quiet = list(resolved.service(name, thinking=False).argv)
+        assert json.loads(quiet[quiet.index(option) + 1]) == off
 
 
 @pytest.mark.parametrize("name", [name for name, one in PROFILES.items() if "speed" in one])
