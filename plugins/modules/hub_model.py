@@ -24,7 +24,7 @@ description:
   - A manifest in the directory (C(.thor-manifest.json)) reduces the next run to one C(stat) per file. While the manifest is valid, no hub
     is asked, so a branch that moves on the hub changes nothing here.
   - Several sets of files of one model and revision may share a directory. Files that somebody else put there stay. A correct file is not
-    fetched again, no matter who put it there.
+    fetched again, no matter who put it there. What another revision or another model in the store has is linked, not fetched.
   - The transfer runs under a transient systemd unit that outlives the connection, and shows its progress.
   - Rate limits of a hub are waited for up to 330 seconds; the log says so.
 options:
@@ -97,6 +97,20 @@ options:
     description: Expected SHA-256 by file name, as recorded in a lock file.
     type: dict
     default: {}
+  update:
+    description:
+      - Whether to look a branch or tag up again. Without it, the commit that was fetched first is kept, also where files have to be
+        repaired or added.
+      - Only a commit that has moved is fetched. A model with O(sha256), or whose revisions are all commits, is not looked up.
+    type: bool
+    default: false
+  beside:
+    description:
+      - Whether a revision that would replace or remove files in O(path) is left beside it, in C(.thor/beside), complete and with hard links
+        for equal files. M(jetson.thor.services) exchanges the two when it switches the services that use the model.
+      - Without it, the new revision takes its place at once.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - jetson.thor.model_files
   - jetson.thor.attributes
@@ -215,6 +229,8 @@ def main() -> None:
             "include": {"type": "list", "elements": "str", "default": ["*"]},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "sha256": {"type": "dict", "default": {}},
+            "update": {"type": "bool", "default": False},
+            "beside": {"type": "bool", "default": False},
             **parameters.ARGUMENTS,
         },
         supports_check_mode=True,

@@ -70,6 +70,8 @@ def model(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
         "hubs": {name: reached},
         "include": ["*"],
         "exclude": [],
+        "update": False,
+        "beside": False,
         "path": str(place),
         "sha256": {},
         "staging": None,

@@ -59,7 +59,7 @@ def settled(spec: Mapping[str, Any], check_mode: bool) -> dict[str, Any] | None:
     if is_model and not check_mode and found["lock"] != lock_digest(spec["sha256"]):
         # Only a note for the next observation: the files are those of the new lock.
         found = found | {"lock": lock_digest(spec["sha256"])}
-        write_manifest(Path(spec["path"]), found)
+        write_manifest(model.where(spec) or Path(spec["path"]), found)
     return {"changed": False, "fetched_bytes": 0, "warnings": [], **_kind(spec).result_of(spec, found)}
 
 

@@ -26,10 +26,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.staging import 
 
 def install(stage: Staging, target: Path, plan: Plan, manifest: Mapping[str, Any]) -> None:
     """Rename the staged tree to its final name, after linking what stays of the old directory into it."""
-    _link_remaining(target, stage.tree, plan)
-    write_manifest(stage.tree, manifest)
-    for folder, _folders, _names in os.walk(stage.tree):
-        sync(Path(folder))
+    make_whole(stage, target, plan, manifest)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         old = stage.tree if exchange(stage.tree, target) else _rename_twice(stage, target)
@@ -39,6 +36,14 @@ def install(stage: Staging, target: Path, plan: Plan, manifest: Mapping[str, Any
         stage.tree.rename(target)
     sync(target.parent)
     sync(stage.root)
+
+
+def make_whole(stage: Staging, target: Path, plan: Plan, manifest: Mapping[str, Any]) -> None:
+    """Make a directory of the staged tree, with what stays of the old one; durable."""
+    _link_remaining(target, stage.tree, plan)
+    write_manifest(stage.tree, manifest)
+    for folder, _folders, _names in os.walk(stage.tree):
+        sync(Path(folder))
 
 
 def _link_remaining(source: Path, tree: Path, plan: Plan) -> None:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import model_trees, records
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry
 
-MANIFEST = ".thor-manifest.json"
+MANIFEST = model_trees.MANIFEST
 # Suffix for a file that somebody put where a different file of the model belongs.
 ASIDE = ".thor-old"
 # The hub client's suffix for a file that is still arriving.
@@ -34,6 +34,8 @@ MANIFEST_SHAPE = {
     "include": [str],
     "exclude?": [str],
     "lock?": str,
+    # The identity (model_trees.py) of the tree that was there when this one was fetched to take its place.
+    "supersedes?": (str, type(None)),
     "files": FILES_SHAPE,
 }
 
@@ -67,8 +69,14 @@ def covers(manifest: Mapping[str, Any], pattern: str) -> bool:
 
 def is_same_model(manifest: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> bool:
     """Whether the directory holds this model at this revision, from any of its sources, whichever of its files."""
-    keys = ("hub", "id", "revision")
-    return manifest is not None and any(all(manifest.get(key) == one[key] for key in keys) for one in spec["sources"])
+    return manifest is not None and source_in(manifest, spec["sources"]) is not None
+
+
+def source_in(manifest: Mapping[str, Any], sources: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The source that a directory came from, by the revision that was asked for or by the commit that was fetched."""
+    has = (manifest.get("revision"), manifest.get("commit"))
+    named = (one for one in sources if all(manifest.get(key) == one[key] for key in ("hub", "id")))
+    return next((one for one in named if one["revision"] in has), None)
 
 
 def record_of(path: Path, sha256: str | None, trusted: str, blob: str | None = None) -> dict[str, Any]:

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees, identity
 from ansible_collections.jetson.thor.plugins.module_utils.models import client, hub_files
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Meter, Reporter, content_hashes
-from ansible_collections.jetson.thor.plugins.module_utils.models.install import install, recover
+from ansible_collections.jetson.thor.plugins.module_utils.models.install import install, make_whole, recover
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
     PARTIAL,
@@ -28,16 +30,39 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
     write_manifest,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.plan import model_diff, plan_model
+from ansible_collections.jetson.thor.plugins.module_utils.models.reuse import link, on_disk
 from ansible_collections.jetson.thor.plugins.module_utils.models.sources import of_source
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full, reuse, target_of
+
+# A revision that is a commit cannot move.
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest if everything is there, by one stat per file; None otherwise.
 
-    A branch that has moved on the hub does not matter: a fleet does not upgrade silently.
+    A branch that has moved on the hub does not matter, unless ``update`` asks for it: a fleet does not upgrade silently.
     """
-    path = Path(spec["path"])
+    found = where(spec)
+    return None if found is None else read_manifest(found)
+
+
+def where(spec: Mapping[str, Any]) -> Path | None:
+    """The directory if everything is there, or with ``beside`` the tree that waits beside it and has everything."""
+    if spec["update"] and not is_pinned(spec):
+        return None
+    place = Path(spec["path"])
+    trees = Trees().waiting(spec["path"]).values() if spec["beside"] else ()
+    return next((one for one in (place, *trees) if complete_at(one, spec)), None)
+
+
+def is_pinned(spec: Mapping[str, Any]) -> bool:
+    """Whether a model can only ever be the same: by commits, or by a lock."""
+    return bool(spec["sha256"]) or all(COMMIT.fullmatch(one["revision"]) for one in spec["sources"])
+
+
+def complete_at(path: Path, spec: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of a directory if it has the model."""
     manifest = read_manifest(path)
     if manifest is None or not is_same_model(manifest, spec):
         return None
@@ -76,13 +101,14 @@ def predict(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The module's result in check mode, with the diff: one request, nothing changed. Raises FetchError."""
     plan = plan_model(spec)
     path = Path(spec["path"])
-    refuse_full(spec, path, plan.fetch_bytes)
+    here = sum(plan.want[name].size for name in on_disk(spec, plan))
+    refuse_full(spec, path, plan.fetch_bytes - here)
     manifest = read_manifest(path)
     held = manifest["files"] if manifest else {}
     records = {name: held[name] if name in held and is_intact(path / name, held[name]) else {} for name in plan.want}
     result = {
-        "changed": _manifest(spec, plan, records) != manifest,
-        "fetched_bytes": plan.fetch_bytes,
+        "changed": _manifest(spec, plan, records, manifest) != manifest,
+        "fetched_bytes": plan.fetch_bytes - here,
         "warnings": plan.warnings,
         "path": spec["path"],
         **{key: plan.source[key] for key in ("hub", "id", "revision")},
@@ -109,6 +135,7 @@ def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
         diff = model_diff(spec, plan)
         records = _verify_present(spec, stage, plan, target, report)
         done = reuse(stage, plan)
+        done |= link(stage, spec, plan, [name for name in plan.fetch if name not in done])
         missing = [name for name in plan.fetch if name not in done]
         staged = sum(size_of(stage.tree / name) or size_of(stage.tree / (name + PARTIAL)) for name in missing)
         refuse_full(spec, stage.tree, sum(plan.want[name].size for name in missing) - staged)
@@ -116,9 +143,14 @@ def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
         transfer = client.transfer if plan.source["hub"] == "modelscope" else hub_files.transfer
         transfer(stage, of_source(spec, plan.source), plan, missing, report)
         records |= stage.journal["verified"]
-        manifest = _manifest(spec, plan, records)
-        changed = manifest != read_manifest(target)
-        if plan.fetch or plan.drop:
+        held = read_manifest(target)
+        manifest = _manifest(spec, plan, records, held)
+        changed = manifest != held
+        if spec["beside"] and held is not None and _replaces(plan, manifest, held):
+            manifest["supersedes"] = identity(target)
+            make_whole(stage, target, plan, manifest)
+            changed = leave_beside(stage, spec)
+        elif plan.fetch or plan.drop:
             install(stage, target, plan, manifest)
         elif changed:
             write_manifest(target, manifest)
@@ -127,8 +159,28 @@ def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
     return result | result_of(spec, manifest) | ({"diff": diff} if changed else {})
 
 
-def _manifest(spec: Mapping[str, Any], plan: Plan, records: Mapping[str, Any]) -> dict[str, Any]:
+def _replaces(plan: Plan, manifest: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    """Whether a file that may be in use would get another content, or go."""
+    before, after = held["files"], manifest["files"]
+    return bool(plan.drop) or any(
+        name in before and before[name]["sha256"] != after[name]["sha256"] for name in plan.fetch
+    )
+
+
+def leave_beside(stage: Staging, spec: Mapping[str, Any]) -> bool:
+    """Leave the whole staged tree beside the directory, for the switch (module services). Returns whether it is new there."""
+    trees = Trees()
+    known = identity(stage.tree) in trees.waiting(spec["path"])
+    trees.put(stage.tree, spec["path"])
+    return not known
+
+
+def _manifest(
+    spec: Mapping[str, Any], plan: Plan, records: Mapping[str, Any], held: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    kept = {"supersedes": held["supersedes"]} if held and held.get("supersedes") else {}
     return {
+        **kept,
         "schema": SCHEMA,
         "source": spec["source"],
         **{key: plan.source[key] for key in ("hub", "id", "revision")},

@@ -44,6 +44,8 @@ def model_spec(params: Mapping[str, Any]) -> dict[str, Any]:
         "include": sorted(set(params["include"])),
         "exclude": sorted(set(params["exclude"])),
         "sha256": sha256,
+        "update": params["update"],
+        "beside": params["beside"],
         **_common(params),
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors
-from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
+from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Listing, Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
     diff_line,
@@ -19,6 +19,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
     is_wanted,
     matches,
     read_manifest,
+    source_in,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.sources import list_files, of_source
 from ansible_collections.jetson.thor.plugins.module_utils.problems import nearest
@@ -41,7 +42,7 @@ def plan_model(
     # Several services may want different files of one model, so what is there stays wanted.
     wanted = sorted({*spec["include"], *(manifest["include"] if manifest and same else [])})
     exclude = [one for one in spec["exclude"] if not (manifest and same) or one in manifest.get("exclude", [])]
-    found = list_files(spec, home, say)
+    found = _listed({**spec, "sources": kept_commit(manifest, spec)}, home, say)
     spec, listing = of_source(spec, found.source), found.files
     want, unmatched = select(listing, wanted, exclude)
     patterns = [pattern for pattern in wanted if pattern not in unmatched]
@@ -51,7 +52,11 @@ def plan_model(
     for name, entry in sorted(plan.want.items()):
         _classify(plan, path / name, name, entry, held.get(name), same, spec["verify_checksums"])
     plan.drop = [name for name, record in held.items() if name not in want and is_intact(path / name, record)]
-    moved = [name for name in plan.fetch if same and name in held and want[name].compare(held[name]) is not True]
+    moved = [
+        name
+        for name in plan.fetch
+        if same and not spec["update"] and name in held and want[name].compare(held[name]) is not True
+    ]
     if moved:
         plan.warnings.append(
             f"{spec['id']} at {spec['revision']} has changed on the hub since it was fetched: {', '.join(moved)}. "
@@ -62,6 +67,33 @@ def plan_model(
         for name in plan.aside
     ]
     return plan
+
+
+def kept_commit(manifest: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The sources, with the commit that a directory has first: a branch that moves is followed only with ``update``."""
+    sources = list(spec["sources"])
+    source = source_in(manifest, sources) if manifest is not None and not spec["update"] else None
+    if manifest is None or source is None or not manifest.get("commit"):
+        return sources
+    return [{**source, "commit": manifest["commit"]}, *(one for one in sources if one is not source)]
+
+
+def _listed(spec: Mapping[str, Any], home: Path | None, say: Callable[[str], None]) -> Listing:
+    """The listing; for a commit that the hub no longer has, an error that says what was looked for."""
+    try:
+        return list_files(spec, home, say)
+    except errors.FetchError as error:
+        commit = spec["sources"][0].get("commit")
+        if commit is None or error.problem.code not in ("THOR-MODEL-REVISION", "THOR-MODEL-NOT-FOUND"):
+            raise
+        source = spec["sources"][0]
+        raise errors.FetchError(
+            "THOR-MODEL-REVISION",
+            "revision",
+            source["revision"],
+            f"{source['endpoint']} no longer has commit {commit} of {source['id']}, which this directory has and which is kept.",
+            "Fetch what the branch has now: -e thor_update_models=true.",
+        ) from error
 
 
 def select(

@@ -177,7 +177,7 @@ def _staged_bytes() -> int:
     """Bytes of interrupted downloads, which need neither be fetched nor find room again."""
     return sum(
         path.stat().st_blocks * 512
-        for path in (MODELS / ".thor").rglob("*")
+        for path in (MODELS / ".thor" / "staging").rglob("*")
         if path.is_file() and path.stat().st_nlink == 1
     )
 

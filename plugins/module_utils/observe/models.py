@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees
 from ansible_collections.jetson.thor.plugins.module_utils.models import kept_about, local
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
 
@@ -21,10 +22,13 @@ def observe(root: Path = MODELS, keep: bool = False) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for pattern in (f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
-        for path in root.glob(pattern):
-            manifest = read_manifest(path.parent)
+        for place in root.glob(pattern):
+            manifest = read_manifest(place.parent)
             if manifest is not None:
-                found[str(path.parent)] = _entry(path.parent, manifest, keep)
+                found[str(place.parent)] = _entry(place.parent, manifest, keep)
+    for path in Trees().paths():
+        if path in found:
+            found[path] |= _beside(path)
     for folder, records in _local().items():
         found[folder] = {**(found.get(folder) or _folder(folder, records, keep)), "local": _states(folder, records)}
     if keep:
@@ -62,7 +66,8 @@ def _folder(path: str, records: list[dict[str, Any]], keep: bool) -> dict[str, A
     }
 
 
-def _entry(folder: Path, manifest: dict[str, Any], keep: bool) -> dict[str, Any]:
+def _entry(folder: Path, manifest: dict[str, Any], keep: bool | None) -> dict[str, Any]:
+    """What a manifest says; with None for ``keep``, nothing is read beside it."""
     files: dict[str, Any] = manifest["files"]
     is_whole = all(is_intact(folder / name, one) for name, one in files.items())
     return {
@@ -77,5 +82,28 @@ def _entry(folder: Path, manifest: dict[str, Any], keep: bool) -> dict[str, Any]
         "bytes": sum(one["size"] for one in files.values()),
         "intact": is_whole,
         "files": sorted(files)[:50],
-        "about": kept_about.observe(folder, files, keep) if is_whole else {},
+        "about": kept_about.observe(folder, files, keep) if is_whole and keep is not None else {},
+        "code": _code(folder, files),
     }
+
+
+def _beside(path: str) -> dict[str, Any]:
+    """The trees that wait beside a directory (model_trees.py), each with the keys of an entry."""
+    trees = Trees()
+    waiting = [
+        {**_entry(tree, manifest, keep=None), "identity": identity, "supersedes": manifest.get("supersedes")}
+        for identity, tree in sorted(trees.waiting(path).items())
+        if (manifest := read_manifest(tree)) is not None
+    ]
+    return {"identity": trees.current(path), "beside": waiting} if waiting else {}
+
+
+def _code(folder: Path, files: dict[str, Any]) -> dict[str, Any]:
+    """The Python files of a model: how many the manifest has hashed, and those that somebody has added.
+
+    A folder without any in its manifest is not searched: its configuration names none, so an engine loads none.
+    """
+    hashed = {name for name in files if name.endswith(".py")}
+    found = (path for path in folder.rglob("*.py")) if hashed else ()
+    unlisted = sorted(str(path.relative_to(folder)) for path in found if str(path.relative_to(folder)) not in hashed)
+    return {"files": len(hashed), "unlisted": unlisted[:10]}
