@@ -24,7 +24,7 @@ import numpy
 import numpy.typing
 import yaml
 
-from tests.sandbox import bag_of_words, speech, vision
+from tests.sandbox import bag_of_words, speech, tool_calls, vision
 from tests.sandbox.publish import link_or_copy, publish, sha256
 
 Matrix = numpy.typing.NDArray[numpy.float32]
@@ -87,7 +87,7 @@ def pieces(text: str, used: set[str]) -> list[str]:
     return cut
 
 
-def make_language_model(path: Path, answer: str, seed: int, layers: int = LAYERS) -> None:
+def make_language_model(path: Path, answer: str, seed: int, layers: int = LAYERS, template: str = TEMPLATE) -> None:
     """Write a GGUF file of about 6 MB (Q8_0) that says `answer`, after `THOUGHT` if the template lets it think."""
     alphabet = byte_alphabet()
 
@@ -137,7 +137,7 @@ def make_language_model(path: Path, answer: str, seed: int, layers: int = LAYERS
     writer.add_eos_token_id(number["<|im_end|>"])
     writer.add_pad_token_id(number["<|endoftext|>"])
     writer.add_add_bos_token(False)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(template)
 
     def matrix(name: str, values: Matrix) -> None:
         kind = gguf.GGMLQuantizationType.Q8_0
@@ -300,6 +300,10 @@ def make_all(www: Path, scratch: Path) -> None:
     draft.mkdir()
     make_language_model(draft / "tiny-draft-q8_0.gguf", ANSWER, seed=4, layers=1)
     publish(www, "sandbox/tiny-draft-GGUF", "master", draft)
+    caller = scratch / "caller"
+    caller.mkdir()
+    make_language_model(caller / "tiny-q8_0.gguf", tool_calls.CALL, seed=5, template=tool_calls.TEMPLATE)
+    publish(www, "sandbox/tiny-tools-GGUF", "master", caller)
     for name, rerank in (("embedding", False), ("reranker", True)):
         folder = scratch / name
         folder.mkdir()
