@@ -245,7 +245,7 @@ class Draft:
     @cached_property
     def files(self) -> tuple[AnyArtifact, ...]:
         """Files that the service needs beside its model: those of the profile, the model that guesses, and adapters."""
-        keys = list(self.profile.get("files") or [])
+        keys = [*(self.profile.get("files") or ()), *(self.entry.get("files") or ())]
         if self.thinking is False:
             keys += self.profile.get("files_not_thinking") or []
         if self.speculative and self.speculative.model:

@@ -56,7 +56,7 @@ def template_problems(draft: Draft) -> list[Problem]:
         )
         if not is_fetched:
             reason = "Nothing fetches this file: it is not one of the service's files and not in its model's folder."
-            remedy = "Add it to thor_extra_models (url, path, file) and name that entry in the profile's files (thor_extra_profiles)."
+            remedy = "Add it to thor_extra_models (url, path, file) and name that entry in files, of the service or of its profile."
             problems.append(Problem("THOR-TEMPLATE-MISSING", draft.where("options", option), value, reason, remedy))
     return problems
 
@@ -64,7 +64,7 @@ def template_problems(draft: Draft) -> list[Problem]:
 def adapter_problems(draft: Draft) -> list[Problem]:
     """Paths of adapters, second models and the like that nothing fetches to where the engine looks for them."""
     remedy = (
-        "Add it to thor_extra_models, name that entry in the profile's files (thor_extra_profiles), and write the path "
+        "Add it to thor_extra_models, name that entry in files, of the service or of its profile, and write the path "
         "below /models that it gets."
     )
     problems: list[Problem] = []
@@ -108,7 +108,7 @@ def _wrong(path: str, option: str, draft: Draft) -> str:
     if option not in OTHERS and not found.startswith(MODELS):
         return "It is not below /models, where the files of services are fetched, checked and kept."
     if found.startswith(MODELS):
-        return "Nothing fetches it: it is neither one of the model's files nor of the profile's files."
+        return "Nothing fetches it: it is neither one of the model's files nor named in files."
     return ""
 
 

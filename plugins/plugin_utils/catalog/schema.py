@@ -353,6 +353,7 @@ SERVICE = Field(
         "address": TEXT,
         "port": PORT,
         "options": OPTIONS,
+        "files": NAMES,
         "environment": ENVIRONMENT,
         "secrets": SECRETS,
         "remote_media": SWITCH,

@@ -74,3 +74,17 @@ def test_an_adapter_is_fetched_or_refused(profile: str, options: dict[str, Any],
     problem = only(result)
     assert (problem.code, problem.value) == ("THOR-ADAPTER-MISSING", culprit)
     assert f"options['{list(options)[-1]}']" in problem.variable and "thor_extra_models" in problem.remedy
+
+
+def test_a_service_names_files_of_its_own() -> None:
+    models = {
+        "mine": {"huggingface": "a/b"},
+        "template": {"url": "https://h/t", "path": "templates", "file": "t.jinja"},
+    }
+    entry = {"model": "mine", "engine": "vllm", "options": {"chat-template": "/models/templates/t.jinja"}}
+    problem = only(run(entry, extra={"models": models}))
+    assert problem.code == "THOR-TEMPLATE-MISSING" and "files, of the service" in problem.remedy
+    (service,) = run({**entry, "files": ["template"]}, extra={"models": models}).services
+    assert [one.key for one in service.files] == ["template"]
+    wrong = run({**entry, "files": ["templat"]}, extra={"models": models}).problems[0]
+    assert (wrong.code, wrong.variable) == ("THOR-MODEL-UNKNOWN", "thor_profiles[0].files")
