@@ -28,7 +28,9 @@ from model_store import (
     model,
     problem_of,
     run,
+    run_out_of_space,
     sha,
+    small_disk,
     staged,
     wait_for,
 )
@@ -286,6 +288,33 @@ def test_checksums_are_verified_with_either_hash(face: huggingface_server.Huggin
     assert run(model(face, place, verify_checksums=True))["changed"] is True
     assert content(place) == FILES
     assert run(model(face, place, verify_checksums=True))["changed"] is False
+
+
+def test_a_disk_that_fills_up_during_the_transfer(face: huggingface_server.HuggingFace, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2_000_000) as limit:
+        place = tmp_path / "disk" / "models" / "acme" / "small"
+        problem = run_out_of_space(model(face, place, retries=0), limit)
+        assert (problem["code"], problem["value"]) == ("THOR-DISK-FULL", str(place))
+        assert not place.exists()
+
+
+def test_a_file_that_fails_ends_the_others(face: huggingface_server.HuggingFace, place: Path) -> None:
+    """The slow one would take minutes, and one that waits for a rate limit as well."""
+    face.push(ID, {"a.gguf": BIG, "b.gguf": BIG[::-1]})
+    face.corrupt = {"a.gguf"}
+    normal = huggingface_server.Handler.file
+
+    def slowly(self: huggingface_server.Handler, name: str, *rest: Any) -> None:
+        if name == "b.gguf":
+            self.answer(429, b"{}", {"Retry-After": "60"})
+        else:
+            normal(self, name, *rest)
+
+    begin = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(huggingface_server.Handler, "file", slowly)
+        assert problem_of(model(face, place))["code"] == "THOR-CHECKSUM"
+    assert time.monotonic() - begin < 20
 
 
 def test_a_lock_with_another_hash_is_refused(face: huggingface_server.HuggingFace, place: Path) -> None:
