@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import huggingface_server
 import pytest
 import scripts
 import yaml
@@ -395,6 +396,38 @@ def test_a_digest_that_contradicts_the_catalog(folder: Path, hub: Hub, capsys: p
     change(folder, "engines", "boxed", versions={"25.10": {"image": "a:1", "digest": "sha256:" + "c" * 64}})
     assert run(folder, hub, "--digest", f"boxed:25.10={DIGEST}") == 2
     assert "engines.yml pins another digest" in capsys.readouterr().err
+
+
+def test_a_model_on_hugging_face_is_pinned_to_its_commit(
+    folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    weights = b"w" * 20_000
+    with huggingface_server.running() as face:
+        monkeypatch.setenv("HF_ENDPOINT", face.url)
+        commit = face.push("Owner/Name", {"config.json": b"{}", "model.gguf": weights, "other.gguf": weights})
+        change(folder, "models", "model", modelscope=None, huggingface="Owner/Name")
+        assert run(folder, hub) == 0
+        entry = written(folder)["models"]["model"]
+        assert entry == {
+            "id": "Owner/Name",
+            "hub": "huggingface",
+            "branch": "main",
+            "revision": commit,
+            "files": {
+                "config.json": {"size": 2, "blob": huggingface_server.blob_id(b"{}")},
+                "model.gguf": {"size": 20_000, "sha256": hashlib.sha256(weights).hexdigest()},
+            },
+        }
+        face.requests.clear()
+        assert run(folder, hub, "--offline", "--check") == 0 and face.requests == []
+        change(folder, "models", "model", revision="v2")
+        assert run(folder, hub) == 2 and "THOR-MODEL-REVISION" in capsys.readouterr().err
+        assert run(folder, hub, "--offline") == 0 and "unpinned" in written(folder)["models"]["model"]
+        change(folder, "models", "model", revision="main")
+        face.repositories["Owner/Name"].gated = "auto"
+        assert run(folder, hub) == 0
+        assert "it is gated" in written(folder)["models"]["model"]["unpinned"]
 
 
 def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ def test_a_rate_limit_is_waited_for_and_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(huggingface.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     face.limited, face.rate_limit = 1, headers
     said: list[str] = []
     assert set(listed(source_of(model(face, place)), said.append).files) == set(FILES)
