@@ -19,6 +19,7 @@ description:
   - A model in safetensors files costs at most 2 MB and 10 requests. A GGUF file costs 1 MB, or at most 32 MB if its vocabulary, its
     template and its tensors have to be looked at.
   - A model that cannot be looked at does not make the module fail. What is wrong is returned beside the others.
+  - After a hub that did not answer, no further request is repeated.
 options:
   models:
     description: The models, as the fact C(thor_looks) has them.
@@ -183,6 +184,8 @@ def main() -> None:
             seen[model["key"]] |= look(model, settings)
         except FetchError as error:
             seen[model["key"]]["problem"] = error.problem.as_dict()
+            if error.problem.code == "THOR-HUB-UNREACHABLE":
+                settings["retries"] = 0  # somebody waits, and the next model probably comes from there, too
     module.exit_json(changed=False, ansible_facts={"thor_seen": seen})
 
 

@@ -25,14 +25,17 @@ def write(
     tensors: Iterable[str] = ("token_embd.weight",),
     architecture: str = "qwen3",
     first: Mapping[str, Any] | None = None,
+    last: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Write a file and return its bytes. ``keys``: of the architecture; ``first``: whole names, before the tokenizer's."""
+    """Write a file and return its bytes. ``keys``: of the architecture; ``first`` and ``last``: whole names, around the tokens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(path, architecture)
     for name, value in {**(first or {}), **{f"{architecture}.{key}": value for key, value in keys.items()}}.items():
         _add(writer, name, value)
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(list(tokens if tokens is not None else (f"t{index}" for index in range(1000))))
+    for name, value in (last or {}).items():
+        _add(writer, name, value)
     if template is not None:
         writer.add_chat_template(template)
     for name in tensors:

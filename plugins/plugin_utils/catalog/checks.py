@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    about_checks,
     choice_checks,
     exposure,
     flag_checks,
@@ -45,6 +46,7 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         *model_checks.source_problems(draft),
         *model_checks.served_name_problems(draft),
         *choice_checks.choice_problems(draft),
+        *about_checks.problems(draft, service),
         *_address(draft),
         *keys["port"],
         *_status(draft, service),

@@ -53,7 +53,10 @@ def model(hub: str = "huggingface", **more: Any) -> dict[str, Any]:
 def large() -> dict[str, bytes]:
     """A repository of 60 files, as those of the largest models: 40 parts, a long index, everything that is read."""
     parts = {f"model-{number:05}-of-00040.safetensors": weights(20_000) for number in range(1, 41)}
-    index = {"metadata": {"total_size": 1}, "weight_map": {f"layer.{name}.weight": name for name in parts}}
+    index: dict[str, dict[str, Any]] = {
+        "metadata": {"total_size": 1},
+        "weight_map": {f"layer.{name}.weight": name for name in parts},
+    }
     index["weight_map"] |= {
         f"model.layers.{number}.mlp.experts.weight_scale": next(iter(parts)) for number in range(9000)
     }

@@ -50,7 +50,14 @@ def resolved(found: Any, held: Mapping[str, Any], seen: Mapping[str, Any]) -> tu
 
 def held(about: About) -> dict[str, Any]:
     """The model on disk, as thor_host.models has it."""
-    entry = {"source": "hub", "hub": "huggingface", "id": "acme/mine", "revision": "main", "exclude": [], "lock": ""}
+    entry: dict[str, Any] = {
+        "source": "hub",
+        "hub": "huggingface",
+        "id": "acme/mine",
+        "revision": "main",
+        "exclude": [],
+        "lock": "",
+    }
     entry |= {"include": ["m.gguf", "mmproj.gguf"], "bytes": 107, "intact": True, "files": ["m.gguf", "mmproj.gguf"]}
     return {"/models/acme/mine": {**entry, "about": {"m.gguf": about.to_facts()}}}
 
