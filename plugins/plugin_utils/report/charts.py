@@ -57,7 +57,7 @@ def _profile_picture(key: str, profile: str, entries: Sequence[results.Entry], r
     notes = [_spread(measured, unit, facts.best_share(entries)), *([f"Failed on {missing}."] if failed else [])]
     lines, hidden = _profile_lines([*measured, *((entry, 0.0) for entry in failed)])
     notes += [f"{facts.many(hidden, 'more mark')} without a name: {TABLES_HAVE_THEM}"] if hidden else []
-    table = next((one for entry in entries if (one := results.reference_figure(entry.service, reference))), None)
+    table = next((one for entry in entries if (one := results.reference_of(entry, reference))), None)
     loads = _throughput(entries)
     spoken = [
         *notes,
@@ -168,7 +168,7 @@ def devices(fleet: results.Fleet, reference: facts.Reference) -> list[Picture]:
         for entry in entries:
             profile = str(entry.service["profile"])
             marks = {
-                "reference": results.reference_figure(entry.service, reference),
+                "reference": results.reference_of(entry, reference),
                 "bound": facts.bound([entry]),
                 "median of the fleet": medians.get(profile),
             }
@@ -188,7 +188,7 @@ def _scales(fleet: results.Fleet, reference: facts.Reference) -> dict[str, float
     """The length of each profile's scale: the largest of its speeds and marks."""
     scales = {}
     for profile, entries in fleet.by_profile().items():
-        marks = [results.reference_figure(entry.service, reference) for entry in entries]
+        marks = [results.reference_of(entry, reference) for entry in entries]
         marks += [facts.bound(entries), *(speed for _entry, speed in facts.measured(entries))]
         scales[profile] = max(one or 0.0 for one in marks) or 1.0
     return scales

@@ -101,7 +101,7 @@ def _escaped(text: str) -> str:
 
 def _tied(text: str) -> str:
     """Text in which numbers stay on the same line as their unit."""
-    return re.sub(r"(?<=\d) (?=%|tok/s|x real|ms\b|GB/s)", "\N{NO-BREAK SPACE}", text)
+    return re.sub(r"(?<=\d) (?=%|tok/s|documents/s|x real|ms\b|GB/s)", "\N{NO-BREAK SPACE}", text)
 
 
 def _breakable(text: str) -> Markup:

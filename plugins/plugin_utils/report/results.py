@@ -63,6 +63,11 @@ def speculates(service: Mapping[str, Any]) -> bool:
     return bool(service.get("speculative")) or any(load.get("speculation") for load in service["loads"])
 
 
+def is_like_reference(result: Mapping[str, Any], service: Mapping[str, Any]) -> bool:
+    """Whether a service may be compared with the reference table: a chat on the same module, without speculation."""
+    return service["api"] == "chat" and module_of(result) == REFERENCE_MODULE and not speculates(service)
+
+
 def bound(model: Mapping[str, Any]) -> float | None:
     """Tokens per second that the memory bandwidth allows one client: each token reads the active weights once."""
     active = model.get("active_bytes")
@@ -203,7 +208,7 @@ def _verdict(
         return Verdict("failed", value)
     own = [one for host, one in earlier if host == result["host"]]
     others, neighbours = ([one for host, one in group if host != result["host"]] for group in (earlier, beside))
-    table = reference_figure(service, reference) if module_of(result) == REFERENCE_MODULE else None
+    table = reference_figure(service, reference) if is_like_reference(result, service) else None
     mode = result["conditions"].get("power_mode")
     if own:
         baseline, basis = statistics.median(own), "own"
@@ -222,15 +227,20 @@ def _verdict(
 
 
 def reference_figure(service: Mapping[str, Any], reference: Mapping[str, Any]) -> float | None:
-    """The reference table's number for the model and engine of a service: for one client, without speculation. None if there is none."""
+    """The reference table's number for the model and engine of a service, which is for one client; None if there is none."""
     load = single_load(service)
-    if service["api"] != "chat" or load is None or load["concurrency"] != 1 or speculates(service):
+    if service["api"] != "chat" or load is None or load["concurrency"] != 1:
         return None
     for row in reference["table"]:
         if row["model"] == service["model"]["key"]:
             value = row.get(service["engine"])
             return float(value) if isinstance(value, int | float) else None
     return None
+
+
+def reference_of(entry: Entry, reference: Mapping[str, Any]) -> float | None:
+    """The reference table's number for an entry; None if there is none, or it may not be compared."""
+    return reference_figure(entry.service, reference) if is_like_reference(entry.result, entry.service) else None
 
 
 def _with_outliers(entries: Sequence[Entry], floor: float) -> list[Entry]:

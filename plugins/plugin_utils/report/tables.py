@@ -98,7 +98,7 @@ def _reference_table(fleet: results.Fleet, reference: facts.Reference) -> table.
     titles = [f"{facts.ENGINES.get(one, one)}/{whose}:number" for one in engines for whose in ("post", "fleet")]
     rows = []
     for row in reference["table"]:
-        chats = [one for one in fleet.entries if one.service["api"] == "chat"]
+        chats = [one for one in fleet.entries if results.is_like_reference(one.result, one.service)]
         of_model = [one for one in chats if one.service["model"]["key"] == row["model"]]
         bound = facts.bound(of_model) or bounds.get(row["model"])
         numbers = [float(row[one]) for one in engines if isinstance(row.get(one), int | float)]
@@ -117,7 +117,8 @@ def _reference_table(fleet: results.Fleet, reference: facts.Reference) -> table.
         )
     lead = (
         "Tokens per second of a single request. Post: the reference post of November 2025, one Jetson Thor in MAXN. "
-        "Fleet: the median of these hosts. Bound: what the memory bandwidth allows. Reached: the fastest, as a share of that."
+        "Fleet: the median of these hosts, of the same module and without speculation. "
+        "Bound: what the memory bandwidth allows. Reached: the fastest, as a share of that."
     )
     columns = ", ".join(["model:word", *titles, "bound:number", "reached/post:number", "reached/fleet:number"])
     return table.build("reference", "Against the reference", columns, rows, lead, "The reference table is empty.")
@@ -129,7 +130,7 @@ def _other_table(fleet: results.Fleet, reference: facts.Reference) -> table.Tabl
     groups: dict[tuple[str, ...], list[results.Entry]] = {}
     for entry in fleet.entries:
         kind = (str(entry.service["model"]["key"]), str(entry.service["engine"]), str(entry.service["api"]))
-        if kind not in known:
+        if kind not in known or not results.is_like_reference(entry.result, entry.service):
             groups.setdefault(kind, []).append(entry)
     rows = []
     for (key, engine, api), entries in sorted(groups.items()):
@@ -153,7 +154,7 @@ def _other_table(fleet: results.Fleet, reference: facts.Reference) -> table.Tabl
         "bound:number?, reached:number?"
     )
     lead = "For one client: the median, the slowest and the fastest of the measured hosts."
-    return table.build("other", "Models not in the reference", columns, rows, lead)
+    return table.build("other", "Not in the reference", columns, rows, lead)
 
 
 def _marked_table(fleet: results.Fleet, floor: float) -> table.Table:

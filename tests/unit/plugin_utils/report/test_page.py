@@ -559,3 +559,16 @@ def test_settings_of_matplotlib_are_restored_and_ignored() -> None:
         assert matplotlib.rcParams["font.size"] == 17.0
     assert page(SLOW).text == first, "what this machine sets has no part in the page"
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_the_reference_is_compared_like_with_like() -> None:
+    like = result("thor01", [service(FP4, 30.0)])
+    smaller = result("thor02", [service(FP4, 20.0)], device={"model": "NVIDIA Jetson T4000"})
+    draft = {"method": "eagle3", "tokens": 3, "model": "d"}
+    guessing = result("thor03", [service(FP4, 60.0, speculative=draft)])
+    fleet = results.fleet([like, smaller, guessing], REFERENCE, FLOOR)
+    shown = {table.key: table for table in tables.tables(fleet, REFERENCE, FLOOR)}
+    (row,) = [one for one in shown["reference"].rows if one.cells[0].text == "Qwen3-8B-FP4"]
+    assert "30.0 (1 host)" in [str(cell) for cell in row.cells]
+    assert [str(cell) for cell in shown["other"].rows[0].cells][2:6] == ["2", "40.0", "20.0", "60.0"]
+    assert [str(cell) for cell in shown["drafts"].rows[0].cells][:3] == ["thor03", FP4, "eagle3 (3 tokens)"]
