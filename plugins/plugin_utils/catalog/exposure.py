@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names, options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code, option_names, options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
@@ -64,7 +64,8 @@ def unsafe_problems(draft: Draft, service: Service) -> list[Problem]:
     """Options and variables that let a client run or read things on the device, and that nobody has allowed by name."""
     problems: list[Problem] = []
     for name, unsafe in (draft.engine.get("unsafe_options") or {}).items():
-        if name in draft.inputs.allow_unsafe_options:
+        loose = model_code.loose(draft.artifact, *draft.files) if unsafe.get("code_of_model") else None
+        if name in draft.inputs.allow_unsafe_options or (unsafe.get("code_of_model") and loose is None):
             continue
         for part, key, value in _given(draft, service, name, unsafe):
             # vLLM takes --compilation-config.backend for the key of its JSON.
@@ -72,6 +73,8 @@ def unsafe_problems(draft: Draft, service: Service) -> list[Problem]:
             if _is_unsafe({inner[0]: value} if inner else value, unsafe):
                 reason = f"{unsafe['reason']} ({unsafe['source']})."
                 remedy = f"Leave it out, or add {name} to thor_allow_unsafe_options if you trust everybody who reaches the service."
+                if loose:
+                    reason, remedy = f"{unsafe['reason']} ({unsafe['source']}), and {loose}.", model_code.remedy(name)
                 problems.append(Problem("THOR-OPTION-UNSAFE", draft.where(part, key), value, reason, remedy))
     return problems
 

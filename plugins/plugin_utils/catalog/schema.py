@@ -170,6 +170,7 @@ ENGINE = Field(
                     "keys": WORDS,
                     "match": shapes.REGEX,
                     "below": shapes.PATH,
+                    "code_of_model": Field((bool,)),
                 },
             ),
         ),

@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import covers, lock_digest, url_pin
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.model_code import COMMIT
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import local_models
 
-# A revision that is a commit cannot move.
-COMMIT = re.compile(r"[0-9a-f]{40}")
 LOOKED_UP = "its branch is looked up again"
 
 

@@ -15,6 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import c
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     asked_options,
     builds,
@@ -47,6 +48,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_clock(services, host, settings),
         *_mounts(services, host),
         *local_models.problems(services, host),
+        *model_code.problems(services, host),
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
         *environments.problems(services, host, settings.environments),
