@@ -37,12 +37,9 @@ def described(model: Mapping[str, Any], about: About | None) -> tuple[Mapping[st
             "context": about.context,
             "precision": about.precision,
             "geometry": about.geometry.to_facts() if about.geometry else None,
-            # The weights, and little else: good enough for the disk until the hub's listing is compared with it.
-            "bytes": about.weights_bytes + (about.projector_bytes or 0) or None,
         }
     added = {key: one for key, one in found.items() if one is not None and model.get(key) is None}
-    estimated = {"estimated": True} if "bytes" in added else {}
-    return {**model, **added, **estimated}, {key: places.get(key, "its own files") for key in added}
+    return {**model, **added}, {key: places.get(key, "its own files") for key in added}
 
 
 def is_needed(model: Mapping[str, Any], artifact: AnyArtifact) -> bool:

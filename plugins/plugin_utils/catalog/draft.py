@@ -273,8 +273,7 @@ class Draft:
         )
 
     def _artifact(self, key: str) -> AnyArtifact:
-        model, _read = described(self.catalog.models[key], about_of(key, self.catalog, self.inputs))
-        return artifact_of(key, model, self.catalog.lock, self.inputs.hubs)
+        return artifact_of(key, self.catalog.models[key], self.catalog.lock, self.inputs.hubs)
 
     @property
     def address(self) -> str:

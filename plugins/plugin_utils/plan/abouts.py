@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What models say of themselves: from the host's disk, or from a look at them before they are fetched (module model_look). Pure.
 
-Only a model whose geometry or size the catalog does not have needs it. For such a model it is the same before and after the fetch, so
-that the second run of a playbook changes nothing.
+Only a model of which the catalog leaves something open (catalog/described.py) needs it. For such a model it is the same before and after
+the fetch, so that the second run of a playbook changes nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.about import Ab
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import is_needed
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact, Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import models
 
@@ -41,13 +42,6 @@ def known(
                 about = About.from_facts(one["about"]).as_far_as(_is_whole(model))
                 found[key] = {**one, "about": about.with_projector(artifact.projector).to_facts()}
     return found
-
-
-def is_needed(model: Mapping[str, Any], artifact: AnyArtifact) -> bool:
-    """Whether something must be read from the model itself."""
-    if artifact.file and not artifact.file.endswith(".gguf"):
-        return artifact.bytes is None
-    return not model.get("geometry") or artifact.bytes is None
 
 
 def with_bytes(model: Mapping[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -90,7 +84,7 @@ def looks(services: Iterable[Service], catalog: Catalog, found: Mapping[str, Any
 
 def _is_whole(model: Mapping[str, Any]) -> bool:
     """Whether the whole header of a GGUF file is wanted, and not only the keys that give its geometry."""
-    return not model.get("geometry")
+    return not model.get("geometry") or model.get("thinking") is None
 
 
 def _on_disk(artifact: AnyArtifact, held: Mapping[str, Any]) -> dict[str, Any] | None:

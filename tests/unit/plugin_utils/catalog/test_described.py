@@ -93,21 +93,3 @@ def test_what_is_refused_waits_until_somebody_has_looked() -> None:
     assert codes(resolved(FOLDER, thinking=False)) == ["THOR-THINKING-FIXED"]
     assert codes(resolved(None, remote_media=False)) == []
     assert codes(resolved(About(format="safetensors"), remote_media=False)) == ["THOR-MEDIA-FIXED"]
-
-
-def test_the_size_of_its_weights_is_an_estimate_of_what_is_fetched() -> None:
-    (service,) = resolved(About(format="safetensors", weights_bytes=5_000)).services
-    assert (service.model.bytes, service.model.estimated) == (5_000, True)
-    models = {
-        "mine": {"huggingface": "a/b", "file": "x.gguf", "projector": "mmproj.gguf"},
-        "draft": {"huggingface": "a/d"},
-    }
-    seen = {
-        "mine": About(format="gguf", weights_bytes=5_000, projectors={"mmproj.gguf": 7}).to_facts(),
-        "draft": About(format="safetensors", weights_bytes=40).to_facts(),
-    }
-    entry = {"model": "mine", "engine": "llama.cpp", "loras": [{"name": "a", "model": "draft"}], "memory_gib": 4}
-    (service,) = run(entry, extra={"models": models}, about=seen).services
-    assert (service.model.bytes, [one.bytes for one in service.files]) == (5_007, [40])
-    said, _places = described({"huggingface": "a/b", "bytes": 3}, About(weights_bytes=5_000))
-    assert said == {"huggingface": "a/b", "bytes": 3}

@@ -79,16 +79,19 @@ def test_an_unknown_model_is_looked_at_and_then_the_same_before_and_after_the_fe
 
 
 def test_a_model_whose_geometry_is_written_needs_its_size_only() -> None:
-    written = made(geometry=GEOMETRY.to_facts())
+    written = made(geometry=GEOMETRY.to_facts(), thinking="never")
     _first, looks = resolved(written, {}, {})
     assert [one["whole"] for one in looks] == [False]
-    third, none = resolved(made(geometry=GEOMETRY.to_facts()), held(GGUF), {})
+    third, none = resolved(written, held(GGUF), {})
     assert none == []
     about = third.services[0].about or {}
     assert (about["thinking"], about["vocabulary"]) == (None, {"size": 151936, "digest": None})
-    complete = made(geometry=GEOMETRY.to_facts(), bytes=5)
+    complete = made(geometry=GEOMETRY.to_facts(), thinking="never", bytes=5)
     again, none = resolved(complete, held(GGUF), {})
     assert (none, again.services[0].about) == ([], None)
+    # Whether it thinks is in the last part of its header.
+    _first, looks = resolved(made(geometry=GEOMETRY.to_facts(), bytes=5), {}, {})
+    assert [one["whole"] for one in looks] == [True]
 
 
 @pytest.mark.parametrize(
