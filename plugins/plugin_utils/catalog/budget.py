@@ -68,13 +68,13 @@ WAYS: Mapping[str, Way | None] = {
 
 
 def parts_of(load: Load, context: int | None = None) -> dict[str, int] | None:
-    """Bytes by part, for the service's own context or another one; None where the geometry or the context is not known."""
+    """Bytes by part, for the service's own context or another one; None where a geometry or the context is not known."""
     files = {"weights": load.weights, "projector": load.projector, "draft": load.draft, "adapters": load.adapters}
     way = WAYS[load.like]
     caches: Mapping[str, int] = {}
     if way is not None:
         length = context or way.context(load)
-        if load.geometry is None or length is None:
+        if load.geometry is None or length is None or (load.draft and load.draft_geometry is None):
             return None
         caches = way.caches(load, length)
     overhead = load.overhead_bytes + caches.get("overhead", 0)

@@ -22,17 +22,26 @@ def unknown(services: Services) -> list[Problem]:
     problems = []
     for one in services:
         if one["memory_gib"] is None and "memory_gib" not in one["unclear"]:
-            about = one.get("about") or {}
-            fault = about.get("geometry_fault") or about.get("fault") or "neither says the size or the layers"
+            key, fault = _fault(one)
             reason = f"It cannot be computed from the catalog and the model's own files: {fault}."
             remedy = (
                 "Say it: memory_gib of the service, in GiB: the weights, the KV cache and about 2 GiB. Or say the model's layers: "
-                f"thor_extra_models[{one['model']['key']!r}].geometry."
+                f"thor_extra_models[{key!r}].geometry."
             )
             problems.append(
                 Problem("THOR-MEMORY-UNKNOWN", f"thor_services[{one['name']!r}].memory_gib", None, reason, remedy)
             )
     return problems
+
+
+def _fault(service: Mapping[str, Any]) -> tuple[str, str]:
+    """The model that makes the memory unknown, and why: the service's own, or the one that drafts for it."""
+    about = service.get("about") or {}
+    fault = about.get("geometry_fault") or about.get("fault")
+    drafting = (service.get("speculative") or {}).get("model")
+    if drafting and not fault:
+        return drafting["key"], f"the size or the layers of its draft model {drafting['key']} are not known"
+    return service["model"]["key"], fault or "neither says the size or the layers"
 
 
 def over(services: Services, device_gib: float, reserve_gib: float, source: str = "") -> list[Problem]:

@@ -26,7 +26,7 @@ def test_parts() -> None:
     assert parts["kv_cache"] == 5760 * MIB
     assert GIB < parts["overhead"] < 1.5 * GIB, "the process, and buffers for 512 tokens and 151,936 scores each"
     assert budget.gibibytes(parts) == 21
-    more = budget.parts_of(replace(QWEN, projector=3, draft=4, adapters=5))
+    more = budget.parts_of(replace(QWEN, projector=3, draft=4, adapters=5, draft_geometry=QWEN.geometry))
     assert more is not None
     assert [more[one] for one in ("projector", "draft", "adapters")] == [3, 4, 5]
 
@@ -41,6 +41,8 @@ def test_unknown(like: str) -> None:
     assert budget.parts_of(replace(load, geometry=endless)) is None
     assert budget.parts_of(replace(load, geometry=endless), 4096) is not None
     assert budget.context_of(replace(load, geometry=None)) is None
+    assert budget.parts_of(replace(load, draft=GIB)) is None, "a draft of unknown layers"
+    assert budget.parts_of(replace(load, draft=GIB, draft_geometry=load.geometry)) is not None
 
 
 def test_weights_only() -> None:

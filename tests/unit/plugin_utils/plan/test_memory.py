@@ -90,3 +90,7 @@ def test_unknown_after_contact() -> None:
     assert "memory_gib" in problem.remedy
     assert "thor_extra_models['qwen3-8b-q5-k-m'].geometry" in problem.remedy
     assert memory.unknown([service(name="chat")]) == []
+    drafting = {**one, "about": {"geometry_fault": ""}, "speculative": {"model": {"key": "small"}}}
+    (problem,) = memory.unknown([drafting])
+    assert "its draft model small" in problem.reason
+    assert "thor_extra_models['small'].geometry" in problem.remedy
