@@ -87,8 +87,19 @@ class Draft:
     @property
     def thinking(self) -> bool | str | None:
         """Whether the service thinks, or its effort; None where that cannot be switched, or not to what is wanted."""
+        if self.api != "chat":
+            return None
         own_way = bool(self.profile.get("options_not_thinking"))
-        return thinking.chosen(self.model.get("thinking"), self.setting("thinking"), self._takes_arguments, own_way)
+        return thinking.chosen(self.model.get("thinking"), self._wanted_thinking, self._takes_arguments, own_way)
+
+    @property
+    def _wanted_thinking(self) -> Any:
+        """What the entry or the profile wants, by the key or by the template's argument itself; None where neither says it."""
+        option, wanted = thinking.OPTIONS.get(self.dialect or "", ""), self.setting("thinking")
+        for layer in (self.entry, self.profile) if wanted is None else ():
+            written = option_names.value_of(layer.get("options") or {}, option, self.known_flags, self.accepts)
+            wanted = thinking.written(written) if wanted is None else wanted
+        return wanted
 
     @property
     def _takes_arguments(self) -> bool:
@@ -168,8 +179,8 @@ class Draft:
             found.update(speculation.options(self.dialect, self.speculative, self.methods))
         found.update(adapters.options(self.dialect, self.loras))
         own_way = self.profile.get("options_thinking") or self.profile.get("options_not_thinking")
-        if self.setting("thinking") is not None and self.thinking is not None and self._takes_arguments and not own_way:
-            arguments = thinking.arguments(self.model.get("thinking"), self.setting("thinking"))
+        if self.thinking is not None and self._takes_arguments and not own_way:
+            arguments = thinking.arguments(self.model.get("thinking"), self.setting("thinking"), self._wanted_thinking)
             found.update({thinking.OPTIONS[self.dialect or ""]: arguments} if arguments else {})
         return found
 

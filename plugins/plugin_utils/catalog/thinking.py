@@ -8,6 +8,7 @@ mapping with the argument for efforts, the efforts, and the arguments that switc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,13 +49,31 @@ def off_of(said: Mapping[Any, Any]) -> Mapping[str, Any] | None:
     return off
 
 
-def arguments(said: Any, wanted: Any) -> dict[str, Any]:
-    """The arguments of the template for what a service wants, which the model must be able to do."""
+def written(value: Any) -> bool | None:
+    """Whether the default arguments that somebody has written switch thinking on or off; None where they do not say it."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None  # reported by options.check
+    switch = value.get(SWITCH) if isinstance(value, Mapping) else None
+    return switch if isinstance(switch, bool) else None
+
+
+def arguments(said: Any, asked: Any, wanted: Any) -> dict[str, Any]:
+    """The arguments of the template for a service. ``asked`` is its key, ``wanted`` also what its options say (``written``).
+
+    A template that switches is always told: some think unless they are told not to, and others (Gemma 4) the other way round.
+    """
     if not isinstance(said, Mapping):
-        return {SWITCH: wanted} if said == "switchable" and isinstance(wanted, bool) else {}
+        if said != "switchable" or (asked is None and wanted is not None):
+            return {}
+        return {SWITCH: asked is not False}
+    if asked is None:
+        return {}
     off = off_of(said) or {}
-    if wanted is False:
+    if asked is False:
         return dict(off)
     on = {name: not value for name, value in off.items() if isinstance(value, bool)}
-    word = said.get("default") if wanted is True else wanted
+    word = said.get("default") if asked is True else asked
     return {**on, said["argument"]: word} if isinstance(word, str) else on

@@ -60,7 +60,7 @@ def test_what_can_be_chosen(said: Any, wanted: Any, can: bool, own_way: bool, ch
     ],
 )
 def test_what_the_template_is_told(said: Any, wanted: Any, arguments: dict[str, Any]) -> None:
-    assert thinking.arguments(said, wanted) == arguments
+    assert thinking.arguments(said, wanted, wanted) == arguments
 
 
 def extra(said: Any, **more: Any) -> dict[str, Any]:
@@ -106,9 +106,21 @@ def test_each_engine_is_told_by_its_own_option(entry: dict[str, Any], option: st
     assert result.services[0].thinking == entry["thinking"]
 
 
-def test_nobody_is_told_anything_unasked() -> None:
+def test_a_template_that_switches_is_told_in_any_case() -> None:
     (service,) = run({"model": "mine", "engine": "vllm"}, extra=extra("switchable")).services
-    assert service.thinking is True and "--default-chat-template-kwargs" not in service.argv
+    assert service.thinking is True and argument(service, "default-chat-template-kwargs") == '{"enable_thinking":true}'
+    # Its own effort is a template's default; an older engine has no option; an embedder does not think.
+    for said, more in ((EFFORTS, {}), ("switchable", {"version": "25.10"}), ("switchable", {"api": "embedding"})):
+        (service,) = run({"model": "mine", "engine": "vllm", **more}, extra=extra(said)).services
+        assert "--default-chat-template-kwargs" not in service.argv
+
+
+@pytest.mark.parametrize("value", [{"enable_thinking": False}, '{"enable_thinking": false}'])
+def test_what_the_options_say_is_what_counts(value: Any) -> None:
+    entry = {"model": "mine", "engine": "vllm", "options": {"default-chat-template-kwargs": value}}
+    (service,) = run(entry, extra=extra("switchable")).services
+    assert service.thinking is False
+    assert (argument(service, "default-chat-template-kwargs") or "").replace(" ", "") == '{"enable_thinking":false}'
 
 
 @pytest.mark.parametrize(
