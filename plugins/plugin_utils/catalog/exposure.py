@@ -97,6 +97,8 @@ def _is_option(draft: Draft, key: str, canonical: str) -> bool:
         return _option(draft, key) == canonical
     word = f"--{key.lstrip('-').partition('.')[0]}".replace("_", "-")
     # argparse, behind the engines that take lists with spaces, accepts the beginning of a name.
+    if option_names.find(draft.known_flags, key, draft.accepts):  # an option of its own, in another version
+        return _option(draft, key) == canonical
     is_beginning = draft.list_style == "space" and canonical.startswith(word)
     return is_beginning or canonical in (word, _option(draft, key))
 

@@ -31,6 +31,8 @@ ADAPTERS = (
 )
 # Second models and the like. They may also be names that an engine looks up elsewhere, of which nothing is known here.
 SECOND_MODELS = ("spec-draft-model", "model-draft", "speculative-draft-model-path", "speculative-config", "vad-model")
+# Folders of what an image or a package brings along, which may be such a model: nobody fetches or checks it.
+INSTALLED = ("/opt/", "/usr/")
 # What may also be elsewhere on the device of a native engine, of which nothing is known here, or be a name on a hub.
 OTHERS = ("mmproj", "grammar-file", "json-schema-file", "tokenizer", "tokenizer-path")
 # Keys of JSON that hold a path.
@@ -102,6 +104,8 @@ def _wrong(path: str, option: str, draft: Draft) -> str:
     if is_hidden(found, in_container=False):
         return "The service cannot see this path: its unit hides home folders, /tmp and /var/tmp."
     if any(_brings(one, found) for one in (draft.artifact, *draft.files)):
+        return ""
+    if option in SECOND_MODELS and found.startswith(INSTALLED):
         return ""
     if is_hidden(found, draft.is_container):
         return "The service cannot see this path: a container sees only /models and the folders of its models."

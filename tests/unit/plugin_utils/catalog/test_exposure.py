@@ -177,3 +177,8 @@ def test_every_unsafe_option_is_in_a_stored_list() -> None:
         ]
         names = {name[2:] for name in known if name}
         assert {name for name in entry["unsafe_options"] if not name.isupper()} - names == set(), engine
+
+
+def test_without_a_list_an_option_of_its_own_is_not_the_beginning_of_another() -> None:
+    options = {"reasoning-parser": "qwen3"}  # not --reasoning-parser-plugin
+    assert not run({"profile": "qwen3-8b-vllm", "version": "26.03", "options": options}).problems

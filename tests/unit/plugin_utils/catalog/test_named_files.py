@@ -60,6 +60,9 @@ def test_templates_in_the_model_folder_or_as_text_are_accepted() -> None:
         ),
         ("qwen3-8b-vllm", {"default-mm-loras": {"audio": "/models/no"}}, "/models/no"),
         ("qwen3-8b-vllm", {"speculative-config": {"model": "/models/no", "num_speculative_tokens": 2}}, "/models/no"),
+        # A model that the image or a package brings along.
+        ("qwen3-8b-vllm", {"speculative-config": {"model": "/opt/mtp", "num_speculative_tokens": 2}}, None),
+        ("qwen3-8b-vllm", {"speculative-config": {"model": "/srv/mtp", "num_speculative_tokens": 2}}, "/srv/mtp"),
         ("qwen3-8b-vllm", {"speculative-config": {"method": "ngram", "num_speculative_tokens": 2}}, None),
         ("qwen3-8b-sglang", {"lora-paths": ["sql=/models/me/lora", "/models/no"]}, "/models/no"),
         ("whisper-large-v3-turbo-whisper-cpp", {"vad": True, "vad-model": "/models/no.bin"}, "/models/no.bin"),

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Every command of NVIDIA's model cards can be said with a model and options, and its flags arrive as they were written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
+from model_cards import CARDS, COMMANDS, KEYS, SOURCES, flags_of, resolved
+from real_catalog import BUILT_IN
+
+
+def is_same(written: str | None, arrived: str) -> bool:
+    """Whether a value arrived: word for word, or as the same JSON."""
+    if written is None or written == arrived:
+        return True
+    try:
+        return bool(json.loads(written) == json.loads(arrived)) and written[:1] in "{["
+    except ValueError:
+        return False
+
+
+def test_there_are_61_commands_and_what_their_cards_say_beside() -> None:
+    ours = [(engine, card) for engine, card in COMMANDS if ", " not in card and card != "nemotron-nano-30b-a3b"]
+    assert len(ours) == 61
+    assert (
+        len({card for _engine, card in ours}) == 51
+    )  # the other cards of 57 have no command for these engines on a Thor
+
+
+@pytest.mark.parametrize("in_yaml", [True, False], ids=["yaml", "quoted"])
+@pytest.mark.parametrize(("engine", "card"), COMMANDS, ids=[f"{engine}-{card}" for engine, card in COMMANDS])
+def test_a_command_can_be_said_and_its_flags_arrive_as_written(engine: str, card: str, in_yaml: bool) -> None:
+    command = CARDS[engine][card]
+    result = resolved(engine, command, in_yaml)
+    assert result.problems == []
+    (service,) = result.services
+    known, accepts = BUILT_IN.some_flags_of(engine), BUILT_IN.engines[engine].get("option_names") or ()
+    options = [option_names.identity(word.partition("=")[0], known, accepts) for word in service.argv]
+    for flag, value in flags_of(command):
+        name = flag.lstrip("-")
+        if name in SOURCES:
+            continue
+        identity = option_names.identity(flag, known, accepts)
+        assert options.count(identity) == 1, flag  # under whatever name
+        if name not in KEYS:
+            index = service.argv.index(flag)
+            assert value is None or is_same(value, service.argv[index + 1]), (flag, service.argv[index + 1])
+    if service.kind != "build" or "version" not in command:
+        assert service.flags_checked or "image" in command
+
+
+@pytest.mark.parametrize("in_yaml", [True, False])
+def test_keys_stand_for_what_the_cards_write_as_flags(in_yaml: bool) -> None:
+    (service,) = resolved("llama.cpp", CARDS["llama.cpp"]["muse-glimmer-30b"], in_yaml).services
+    assert (service.address, service.port) == ("0.0.0.0", 8080)
+    assert service.argv[2] == "/models/meta-models/Muse-Glimmer-30B-GGUF/muse-glimmer-30B-kquant-17gb.gguf"
+    (service,) = resolved("vllm", CARDS["vllm"]["nemotron3-5-lightning"], in_yaml).services
+    assert service.served_name == "nemotron35"
+    assert service.memory_gib == pytest.approx(0.7 * 122 + 6)
