@@ -67,6 +67,7 @@ class ActionModule(ActionBase):
             files.files(args["catalog"]), extra, {noun for noun in NOUNS if f"extra_{noun}" in in_doubt}
         )
         merged.flags = files.flags(args["catalog"])
+        merged.architectures = files.architectures(args["catalog"])
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
         merged.locks = files.locks(args["catalog"], own)

@@ -24,6 +24,7 @@ def load(extra: Mapping[str, Any] | None = None) -> tuple[Catalog, list[Problem]
     """The catalog with an inventory's entries, and what is wrong with them."""
     catalog, problems = entries.build(files.files(str(FILES)), extra or {})
     catalog.flags = files.flags(str(FILES))
+    catalog.architectures = files.architectures(str(FILES))
     catalog.locks = files.locks(str(FILES))
     return catalog, problems
 

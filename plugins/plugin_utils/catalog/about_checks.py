@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import architectures
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
 from ansible_collections.jetson.thor.plugins.module_utils.models.gguf import LAST_COMPARED
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -27,7 +28,12 @@ def problems(draft: Draft, service: Service) -> list[Problem]:
     unreadable = list(_unreadable(draft, service))
     if unreadable:
         return unreadable
-    return [*_no_rank_head(draft, service), *_no_images(draft), *_vocabularies(draft, service)]
+    return [
+        *_unknown_architecture(draft),
+        *_no_rank_head(draft, service),
+        *_no_images(draft),
+        *_vocabularies(draft, service),
+    ]
 
 
 def _unreadable(draft: Draft, service: Service) -> Iterable[Problem]:
@@ -39,6 +45,34 @@ def _unreadable(draft: Draft, service: Service) -> Iterable[Problem]:
                 "Correct what names the model (id, revision, file, include), or choose a copy of it that is complete."
             )
             yield Problem("THOR-MODEL-UNREADABLE", f"{draft.place} model", key, said.fault, remedy)
+
+
+def _unknown_architecture(draft: Draft) -> Iterable[Problem]:
+    """A model that the engine's version does not know, by its stored list. A model with its own code is left to the engine."""
+    said, known = draft.about, draft.catalog.architectures_of(draft.engine_name, draft.version)
+    if said is None or known is None or said.code or draft.option("model-impl") == "transformers":
+        return
+    overridden = draft.option("hf-overrides") or draft.option("json-model-override-args")
+    names = _architectures_in(overridden) or said.architectures
+    if not names or architectures.has(draft.engine_name, known, names):
+        return
+    reason = f"{draft.engine_name} {draft.version} does not know the architecture {' or '.join(names)} of the model."
+    remedy = "Choose a version that knows it."
+    if "--model-impl" in (draft.flags or {}):
+        remedy += " If its Transformers can run the model, say so: options: {model-impl: transformers}."
+    yield Problem("THOR-MODEL-ARCHITECTURE", f"{draft.place} model", draft.profile["model"], reason, remedy)
+
+
+def _architectures_in(overrides: Any) -> tuple[str, ...]:
+    """What options name in place of the model's own architectures."""
+    found = overrides
+    if isinstance(overrides, str):
+        try:
+            found = json.loads(overrides)
+        except ValueError:
+            return ()
+    names = found.get("architectures") if isinstance(found, Mapping) else None
+    return tuple(str(one) for one in names) if isinstance(names, list) else ()
 
 
 def _no_rank_head(draft: Draft, service: Service) -> Iterable[Problem]:

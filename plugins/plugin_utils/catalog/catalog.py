@@ -14,8 +14,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.package_locks 
 
 @dataclass
 class Catalog:
-    """The merged catalog. ``flags`` maps an engine and its own version to the options that this version has. ``locks`` are the lock
-    files of Python packages: those of the inventory's own folder, and those of the collection.
+    """The merged catalog. ``flags`` maps an engine and its own version to the options that this version has, ``architectures`` to the
+    models that it knows. ``locks`` are the lock files of Python packages: those of the inventory's own folder, and the collection's.
 
     ``refused`` are entries (noun, name) with a problem that has been reported, ``refused_nouns`` nouns whose entries of the inventory
     are all refused. ``foreign`` are versions (engine, version) that the inventory added or changed: nobody has tried those.
@@ -27,6 +27,7 @@ class Catalog:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     lock: dict[str, Any] = field(default_factory=dict)
     flags: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    architectures: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     locks: tuple[LockFile, ...] = ()
     refused_nouns: set[str] = field(default_factory=set)
     refused: set[tuple[str, str]] = field(default_factory=set)
@@ -43,11 +44,18 @@ class Catalog:
         A list is stored by the engine's own version, which one version of the catalog may call by another name (``flags`` where it is
         only known about). The name of a version says so itself only where the version is built.
         """
+        return self.flags.get((engine, self._listed_as(engine, version)))
+
+    def architectures_of(self, engine: str, version: str) -> frozenset[str] | None:
+        """The architectures that a version of the catalog knows; None where no list is stored."""
+        return self.architectures.get((engine, self._listed_as(engine, version)))
+
+    def _listed_as(self, engine: str, version: str) -> str:
         known = self.engines[engine]["versions"].get(version) or {}
         name = known.get("flags") or known.get("engine_version")
         if name is None and BUILD in kinds_of(known):
             name = version
-        return self.flags.get((engine, str(name)))
+        return str(name)
 
     def lists_of(self, engine: str) -> dict[str, dict[str, Any]]:
         """The stored lists of an engine's options by version, from the oldest to the newest."""

@@ -43,6 +43,16 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
     return lists
 
 
+def architectures(folder: str) -> dict[tuple[str, str], frozenset[str]]:
+    """The architectures of models that engines have, by the engine and its own version, where a list is stored."""
+    lists: dict[tuple[str, str], frozenset[str]] = {}
+    for path in sorted(Path(folder, "flags").glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("architectures"):
+            lists[content["engine"], content["version"]] = frozenset(content["architectures"])
+    return lists
+
+
 def locks(folder: str, own: str = "") -> tuple[LockFile, ...]:
     """The lock files of Python packages: those in the inventory's ``own`` folder before the collection's."""
     return (*(package_locks.read(own) if own else ()), *package_locks.read(str(Path(folder, "packages"))))

@@ -24,7 +24,13 @@ MODELS = {
 def refused(entry: dict[str, Any], **said: About) -> list[str]:
     """The codes of a service's problems, after a look at its models."""
     about = {key: one.to_facts() for key, one in said.items()}
-    known = {"THOR-MODEL-UNREADABLE", "THOR-MODEL-NO-RANK", "THOR-MODEL-NO-VISION", "THOR-DRAFT-VOCABULARY"}
+    known = {
+        "THOR-MODEL-ARCHITECTURE",
+        "THOR-MODEL-UNREADABLE",
+        "THOR-MODEL-NO-RANK",
+        "THOR-MODEL-NO-VISION",
+        "THOR-DRAFT-VOCABULARY",
+    }
     return [code for code in codes(run(entry, extra={"models": MODELS}, about=about)) if code in known]
 
 
@@ -86,3 +92,34 @@ def test_vllm_wants_as_many_tokens_and_other_methods_do_not_care() -> None:
     assert refused(entry, mine=FOLDER, tiny=FOLDER) == []
     eagle = {**entry, "speculative": {"method": "eagle3", "model": "tiny", "tokens": 4}}
     assert refused(eagle, mine=FOLDER, tiny=tiny) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "architecture", "is_refused"),
+    [
+        ({"model": "mine", "engine": "vllm"}, "NewForCausalLM", True),
+        ({"model": "mine", "engine": "vllm"}, "Qwen3_5MoeForConditionalGeneration", False),
+        ({"model": "mine", "engine": "vllm", "version": "25.10"}, "Qwen3_5MoeForConditionalGeneration", True),
+        ({"model": "mine", "engine": "vllm"}, "Qwen3ForRewardModeling", False),  # a Qwen3, used in another way
+        ({"model": "mine", "engine": "vllm", "options": {"model-impl": "transformers"}}, "NewForCausalLM", False),
+        (
+            {"model": "mine", "engine": "vllm", "options": {"hf-overrides": {"architectures": ["Qwen3ForCausalLM"]}}},
+            "NewForCausalLM",
+            False,
+        ),
+        ({"model": "mine", "engine": "sglang"}, "NewForCausalLM", True),
+        ({"model": "mine", "engine": "sglang"}, "Qwen3ForCausalLM", False),
+    ],
+)
+def test_the_engines_version_has_to_know_the_architecture(
+    entry: dict[str, Any], architecture: str, is_refused: bool
+) -> None:
+    said = replace(FOLDER, architectures=(architecture,))
+    assert refused(entry, mine=said) == (["THOR-MODEL-ARCHITECTURE"] if is_refused else [])
+    assert refused(entry, mine=replace(said, code=True)) == []
+
+
+def test_llama_cpp_has_to_know_the_architecture_of_the_file() -> None:
+    entry = {"model": "file", "engine": "llama.cpp"}
+    assert refused(entry, file=replace(GGUF, architectures=("qwen9",))) == ["THOR-MODEL-ARCHITECTURE"]
+    assert refused(entry, file=GGUF) == []
