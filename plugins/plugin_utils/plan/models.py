@@ -56,7 +56,7 @@ def missing(
     """
     sizes: dict[str, dict[str, int | None]] = {}
     for _name, artifact in _wanted(services):
-        if absence(artifact, held.get(artifact["path"])):
+        if artifact["source"] != "local" and absence(artifact, held.get(artifact["path"])):
             sizes.setdefault(_place(artifact), {})[artifact["key"]] = artifact["bytes"]
     found = []
     for artifact in merge(services)[0]:

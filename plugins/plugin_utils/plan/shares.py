@@ -190,7 +190,12 @@ def of_serving(services: Services, host: Host, settings: Settings, before: Seque
         for path in found.pruned
     ]
     steps += [(True, Kind.CHECK, text, "not managed by this collection; remove it yourself") for text in found.drift]
-    return Share(role, _due(role, steps), {**found.result(), "renewed": [*renewed, *remade]})
+    section = {
+        **found.result(),
+        "renewed": [*renewed, *remade],
+        "moving": [name for name in names if moving.get(name) and name in there],
+    }
+    return Share(role, _due(role, steps), section)
 
 
 def _moving(services: Services, host: Host, settings: Settings) -> dict[str, bool]:

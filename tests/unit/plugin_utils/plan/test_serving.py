@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import resolved
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import SUPPORT_UNITS, Wanted
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import observe
@@ -200,13 +201,26 @@ def test_an_engine_that_is_built_or_pulled_is_started_anew(served: Served) -> No
 
 
 @pytest.mark.parametrize(
-    ("facts", "renewed"),
-    [({"thor_plan": {"serving": {"renewed": ["chat"]}}}, ["chat"]), ({"thor_plan": {"due": []}}, []), ({}, [])],
+    ("facts", "check", "renewed"),
+    [
+        ({"thor_plan": {"serving": {"renewed": ["chat"], "moving": ["ear"]}}}, False, ["chat"]),
+        # What would be exchanged is not there before the fetch.
+        ({"thor_plan": {"serving": {"renewed": ["chat"], "moving": ["ear"]}}}, True, ["chat", "ear"]),
+        ({"thor_plan": {"due": []}}, True, []),
+        ({}, False, []),
+    ],
 )
-def test_the_role_hands_the_renewed_services_to_the_module(facts: dict[str, Any], renewed: list[str]) -> None:
+def test_the_role_hands_the_renewed_services_to_the_module(
+    facts: dict[str, Any], check: bool, renewed: list[str]
+) -> None:
     tasks = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
-    (given,) = [task["jetson.thor.services"] for task in tasks if "jetson.thor.services" in task]
-    handed_over: Any = NativeEnvironment().from_string(given["renewed"]).render(ansible_facts=facts)
+    (task,) = [task for task in tasks if "jetson.thor.services" in task]
+    known = {"ansible_facts": facts, "ansible_check_mode": check}
+
+    def render(text: str, **more: Any) -> Any:
+        return NativeEnvironment().from_string(text).render(**known, **more)
+
+    handed_over = render(task["jetson.thor.services"]["renewed"], __serving_plan=render(task["vars"]["__serving_plan"]))
     assert handed_over == renewed
 
 
@@ -250,3 +264,60 @@ def test_secrets_the_account_and_an_interrupted_switch_are_work_too(served: Serv
 
 def test_without_a_look_at_the_host_every_service_is_new() -> None:
     assert steps({}) == ["start chat", "start ear"]
+
+
+def model_of(name: str) -> dict[str, Any]:
+    """The model of a service, as ``thor_services`` tells it."""
+    (service,) = [one.to_facts() for one in SERVICES if one.name == name]
+    model: dict[str, Any] = service["model"]
+    return model
+
+
+def present(model: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """What ``thor_host.models`` tells of a model that is there."""
+    (source, *_others) = model["sources"]
+    origin = {"source": "hub", **source, "commit": None, "include": list(model["include"]), "exclude": []}
+    return {**origin, "lock": lock_digest(model["sha256"]), "intact": True, "files": [], **changes}
+
+
+def told(facts: dict[str, Any], **settings: Any) -> list[tuple[str, str, str]]:
+    """The steps of the role serving: kind, subject and reason."""
+    services = [one.to_facts() for one in SERVICES]
+    chosen = replace(PLAN, serving=Settings(), **settings)
+    return [
+        (str(one.kind), one.subject, one.reason)
+        for one in shares.of_serving(services, {**facts, "units": {}}, chosen, []).steps
+    ]
+
+
+def test_a_service_whose_model_changes_is_replaced_and_says_so(served: Served) -> None:
+    model = model_of("chat")
+    facts = served.facts()
+    assert told({**facts, "models": {model["path"]: present(model)}}) == []
+    assert told({**facts, "models": {model["path"]: present(model, revision="older")}}) == [
+        ("switch", "chat", "its model changes")
+    ]
+
+
+def test_a_revision_that_waits_is_exchanged_and_one_that_nobody_needs_is_removed(served: Served) -> None:
+    model = model_of("chat")
+    path, old, new = model["path"], "0" * 64, "1" * 64
+    state = {"current": old, "waiting": [new], "before": None}
+    facts = served.facts()
+    facts["serving"]["models"] = {path: state}
+    beside = [present(model, identity=new, supersedes=old)]
+    waits = {path: present(model, revision="older", identity=old, beside=beside)}
+    assert told({**facts, "models": waits}) == [("switch", "chat", "its model changes")]
+    unneeded = {path: present(model, identity=old, beside=[present(model, revision="older", identity=new)])}
+    assert told({**facts, "models": unneeded}) == [
+        ("remove", f"old files of {path}", "neither a service nor a rollback needs them")
+    ]
+    facts["serving"]["models"] = {path: {**state, "before": new}}
+    assert told({**facts, "models": unneeded}) == [], "a rollback would bring it back"
+
+
+def test_a_branch_that_is_looked_up_again_may_restart_its_service(served: Served) -> None:
+    model = model_of("chat")
+    facts = {**served.facts(), "models": {model["path"]: present(model)}}
+    found = told(facts, update_models=True)
+    assert found == ([] if model["sha256"] else [("check", "chat", "restarts if the branch of its model has moved")])
