@@ -23,6 +23,15 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import
 )
 
 Config = Mapping[str, Any]
+# Drafts in the format of the library speculators have their layers' configuration inside; vLLM gives them these architectures
+# (transformers_utils/configs/speculators/algos.py).
+SPECULATORS: Mapping[str, str] = {
+    "eagle3": "Eagle3LlamaForCausalLM",
+    "peagle": "Eagle3LlamaForCausalLM",
+    "dflash": "DFlashDraftModel",
+    "dflash2": "DFlash2DraftModel",
+    "dspark": "Qwen3DSparkModel",
+}
 # Where the configurations of models that also see or hear keep that of their language model.
 NESTED = (("text_config",), ("llm_config",), ("thinker_config", "text_config"), ("language_config",))
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length")
@@ -32,6 +41,9 @@ SCALED_ALREADY = ("default", "su", "longrope", "llama3", "yarn", "deepseek_yarn"
 
 def geometry_of_config(config: Config) -> tuple[Geometry | None, str]:
     """The geometry that a config.json describes, or None and the reason why it cannot be read from it."""
+    layers = config.get("transformer_layer_config")
+    if config.get("speculators_model_type") in SPECULATORS and isinstance(layers, Mapping):
+        config = {**layers, "architectures": [SPECULATORS[config["speculators_model_type"]]]}
     named = config.get("architectures")
     architectures = [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
     reader = next((READERS[one] for one in architectures if one in READERS), None)

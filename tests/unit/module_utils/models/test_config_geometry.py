@@ -105,6 +105,20 @@ def test_latent() -> None:
     assert "index" in geometry_of_config({**config, "index_topk": 2048})[1]
 
 
+def test_drafts() -> None:
+    """A head of its own, with the layers beside or inside its configuration."""
+    layer = {**configs.QWEN3_8B, "num_hidden_layers": 1}
+    for architecture in ("LlamaForCausalLMEagle3", "DFlashDraftModel", "Qwen3DSparkModel"):
+        assert read({**layer, "architectures": [architecture]}).attention == (group(1, 8, 128),)
+    inside = {
+        "speculators_model_type": "eagle3",
+        "transformer_layer_config": layer,
+        "architectures": ["Eagle3Speculator"],
+    }
+    assert read(inside).attention == (group(1, 8, 128),)
+    assert geometry_of_config({**inside, "speculators_model_type": "new"})[0] is None
+
+
 def test_encoder_and_decoder() -> None:
     own, seen = read(configs.WHISPER_SMALL).attention
     assert own == group(12, 12, 64)
