@@ -77,11 +77,10 @@ def test_a_missing_projector_is_refused_before_anything_is_changed(device: Devic
     output = refused("site.yml", thor_profiles=[{**EYES, "options": {"mmproj": None}}])
     assert "THOR-PROJECTOR-MISSING: thor_profiles[0].options['mmproj']" in output
     # A projector that the model names but the hub lacks: the listing shows it.
-    models = {"tiny-vision-q8-0": {"include": ["tiny-q8_0.gguf", "mmproj-none.gguf"]}}
+    models = {"tiny-vision-q8-0": {"projector": "mmproj-none.gguf"}}
     extra = json.loads(finish([str(BIN / "ansible-inventory"), "-i", INVENTORY, "--host", HOST]))["thor_extra_models"]
     models = {**extra, "tiny-vision-q8-0": {**extra["tiny-vision-q8-0"], **models["tiny-vision-q8-0"]}}
-    options = {"mmproj": "{path}/mmproj-none.gguf"}
-    output = refused("site.yml", thor_profiles=[{**EYES, "options": options}], thor_extra_models=models)
+    output = refused("site.yml", thor_profiles=[EYES], thor_extra_models=models)
     assert "THOR-MODEL-EMPTY" in output and "mmproj-none.gguf" in output
     assert device.engine("eyes") == before, "the previous service serves"
 
