@@ -52,6 +52,7 @@ class HuggingFace(hub_server.Hub):
     pointers: set[str] = field(default_factory=set)  # files that are delivered as pointers of LFS
     gone: set[str] = field(default_factory=set)  # files that are listed and not delivered
     no_blobs: bool = False  # a mirror that lists no hashes
+    relative: bool = False  # small files are redirected to another address of the hub itself
     foreign_pages: bool = False  # the next page of a listing is on the other host
     expired: int = 0  # so many signed addresses have run out when they are used
     move: dict[str, bytes] | None = None  # new files of the branch main, pushed right after it was listed
@@ -106,6 +107,8 @@ class Handler(hub_server.Handler):
             return
         if parts[:2] == ["api", "models"] and len(parts) >= 4:
             self.model(f"{parts[2]}/{parts[3]}", parts[4:], query)
+        elif parts[:3] == ["api", "resolve-cache", "models"]:
+            self.resolve(f"{parts[3]}/{parts[4]}", unquote(parts[5]), unquote("/".join(parts[6:])), moved=True)
         elif len(parts) >= 5 and parts[2] == "resolve":
             self.resolve(f"{parts[0]}/{parts[1]}", unquote(parts[3]), unquote("/".join(parts[4:])))
         else:
@@ -212,7 +215,7 @@ class Handler(hub_server.Handler):
             headers["Link"] = f'<{following}>; rel="next"'
         self.answer(200, json.dumps(entries[begin : begin + hub.page]).encode(), headers)
 
-    def resolve(self, model: str, revision: str, name: str) -> None:
+    def resolve(self, model: str, revision: str, name: str, moved: bool = False) -> None:
         """A file, or the redirect to it."""
         hub, repository = self.hub, self.readable(model)
         if repository is None:
@@ -227,6 +230,9 @@ class Handler(hub_server.Handler):
             self.error(404, "EntryNotFound", "Entry not found")
         elif name in hub.pointers:
             self.file(name, pointer(content), {"X-Repo-Commit": commit, "ETag": f'"{blob_id(pointer(content))}"'})
+        elif hub.relative and not moved:
+            place = f"/api/resolve-cache/models/{model}/{commit}/{quote(name)}"
+            self.answer(307, b"", {"Location": place, "X-Repo-Commit": commit})
         elif len(content) > LFS_BYTES:
             digest = hashlib.sha256(content).hexdigest()
             place = f"{hub.storage}/{digest}?file={quote(name)}&commit={commit}&model={model}&signature=s3cr3t"

@@ -94,13 +94,13 @@ def not_found(spec: Mapping[str, Any], name: str = "") -> FetchError:
         return FetchError("THOR-MODEL-NOT-FOUND", "url", spec["url"], "there is no such file.", "Check the address.")
     file = f"file {name} of " if name else ""
     token = HUBS[spec["hub"]].token_variable
-    private = "" if spec["token"] else f" A private model looks the same without a token ({token}, in a vault)."
+    who = f"to a token that may not read it ({token})" if spec["token"] else f"without a token ({token}, in a vault)"
     return FetchError(
         "THOR-MODEL-NOT-FOUND",
         "id",
         spec["id"],
         f"{spec['endpoint']} has no {file}model {spec['id']} at revision {spec['revision']}, or no files there, or hides it.",
-        f"Check id and revision on the hub's page of the model.{private}",
+        f"Check id and revision on the hub's page of the model. A private model looks the same {who}.",
     )
 
 

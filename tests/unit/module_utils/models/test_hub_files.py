@@ -109,6 +109,17 @@ def test_the_token_goes_to_the_hub_only(
     assert "s3cr3t" not in str(recorder.lines), "nor the signature of an address"
 
 
+def test_a_redirect_within_the_hub_keeps_the_token(face: huggingface_server.HuggingFace, place: Path) -> None:
+    face.relative = True
+    face.repositories[ID].private = True
+    face.repositories[ID].readers = {"hf_reader"}
+    run(model(face, place, token="hf_reader"))
+    assert content(place) == FILES
+    assert sum("resolve-cache" in what for what, _token in face.seen) == len(FILES) - 1, (
+        "the empty one needs no request"
+    )
+
+
 def test_the_clients_command_line_and_environment_hold_no_token(
     face: huggingface_server.HuggingFace, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
