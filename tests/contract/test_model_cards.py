@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of NVIDIA's model cards, and what the keys of a service become, against the real parser of the newest stored vLLM."""
+"""The commands of NVIDIA's model cards, and what the keys of a service become, against the newest real parsers."""
 
 from __future__ import annotations
 
@@ -95,3 +95,39 @@ def test_the_keys_of_a_service_arrive(answers: list[dict[str, Any]]) -> None:
     )
     assert values["speculative_config"]["method"] == "dspark"
     assert values["enable_lora"] is True and "/models/org/Draft" in str(values["lora_modules"])
+
+
+SPECULATION: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"method": "mtp"}, {"algorithm": "NEXTN"}),
+    ({"method": "mtp", "model": "draft"}, {"algorithm": "FROZEN_KV_MTP", "draft_model_path": "/models/org/Draft"}),
+    (
+        {"method": "eagle3", "model": "draft", "tokens": 3},
+        {"algorithm": "EAGLE3", "num_steps": 3, "num_draft_tokens": 4},
+    ),
+    ({"method": "dflash", "model": "draft", "tokens": 8}, {"algorithm": "DFLASH", "num_draft_tokens": 8}),
+    ({"method": "dspark", "model": "draft"}, {"algorithm": "DSPARK"}),
+    ({"method": "draft", "model": "draft", "tokens": 3}, {"algorithm": "STANDALONE", "eagle_topk": 1}),
+    ({"method": "ngram", "tokens": 8}, {"algorithm": "NGRAM", "num_draft_tokens": 8}),
+]
+
+
+def test_sglang_understands_the_keys_of_a_service() -> None:
+    newest = list(BUILT_IN.lists_of("sglang"))[-1]
+    stored = next(one for one in REAL.values() if (one["engine"], one["version"]) == ("sglang", newest))
+    parsers = {"reasoning": {"sglang": "qwen3"}, "tools": {"sglang": "qwen3_coder"}}
+    models = {**MODELS, "mine": {**MODELS["mine"], "parsers": parsers}}
+    argvs = []
+    for asked, _wanted in SPECULATION:
+        entry: dict[str, Any] = {"model": "mine", "engine": "sglang", "thinking": False, "tools": True}
+        entry.update(speculative=asked, loras=[{"name": "one", "model": "draft"}])
+        result = resolve(entry, extra={"models": models}, allow_unsafe_options=["enable-lora"])
+        assert not result.problems
+        argvs.append(list(result.services[0].argv))
+    said = run(stored["package"], REAL_PARSER, "parse", "sglang", text=json.dumps(argvs))["answers"]
+    for (asked, wanted), one in zip(SPECULATION, said, strict=True):
+        assert one["error"] is None, asked
+        values = one["values"]
+        assert {key: values[f"speculative_{key}"] for key in wanted} == wanted
+        assert values["default_chat_template_kwargs"] == {"enable_thinking": False}
+        assert (values["reasoning_parser"], values["tool_call_parser"]) == ("qwen3", "qwen3_coder")
+        assert values["lora_paths"] == ["one=/models/org/Draft"]
