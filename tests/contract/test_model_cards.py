@@ -14,7 +14,7 @@ from real_catalog import BUILT_IN
 from real_catalog import run as resolve
 
 NEWEST = list(BUILT_IN.lists_of("vllm"))[-1]
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "mine": {
         "huggingface": "org/Name",
         "thinking": "switchable",

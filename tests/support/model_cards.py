@@ -65,7 +65,9 @@ def resolved(engine: str, card: dict[str, Any], in_yaml: bool) -> Resolution:
     """A command, resolved."""
     entry, model = said(engine, card, in_yaml)
     engines = {"vllm": {"versions": {"card": {"image": card["image"]}}}} if "image" in card else {}
-    allowed = {"trust-remote-code", "reasoning-parser-plugin"} & set(entry["options"])
+    # Code beside the weights runs where a commit pins it; a local folder has none.
+    unsafe = {"reasoning-parser-plugin", *(["trust-remote-code"] if "local" in model else [])}
+    allowed = unsafe & set(entry["options"])
     return run(
         entry,
         extra={"models": {"mine": model}, "engines": engines},
