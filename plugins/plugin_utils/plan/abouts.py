@@ -83,7 +83,7 @@ def looks(services: Iterable[Service], catalog: Catalog, found: Mapping[str, Any
 
 
 def _is_whole(model: Mapping[str, Any]) -> bool:
-    """Whether the whole header of a GGUF file is wanted, and not only the keys that give its geometry."""
+    """Whether the whole header of a GGUF file is wanted, which has the template, and not only what gives its geometry."""
     return not model.get("geometry") or model.get("thinking") is None
 
 
