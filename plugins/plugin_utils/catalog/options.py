@@ -28,8 +28,8 @@ OPTION_WORD = re.compile(r"(--[A-Za-z0-9][^=]*|-[A-Za-z][A-Za-z0-9-]*)(?:=(.*))?
 # What a parser reads as the next option rather than as the value of this one.
 OPTION_LIKE = re.compile(r"-[-A-Za-z].*", re.DOTALL)
 WHOLE = re.compile(r"[+-]?\d+")
-# vLLM accepts 64k and 64Ki where it counts tokens.
-COUNT = re.compile(r"\d+(?:\.\d+)?[kKmMgGtT]i?")
+# vLLM accepts 64k (64,000), 1.5k and 64K (65,536) where it counts tokens (human_readable_int, the same in 0.10.2 and 0.33.0).
+COUNT = re.compile(r"\d+(?:\.\d+)?[kmgt]|\d+[KMGT]")
 
 
 def words(argv: Iterable[str]) -> list[tuple[str, Any]]:
