@@ -107,6 +107,7 @@ def plausible_option(flag: Mapping[str, Any], style: str) -> st.SearchStrategy[A
             st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False, width=32), texts()
         )
         return st.dictionaries(texts(), st.one_of(inner, st.lists(inner, max_size=2)), max_size=3)
+    choices = choices or flag.get("methods")
     if choices:
         one: st.SearchStrategy[Any] = st.sampled_from(choices)
     elif kind == "count":

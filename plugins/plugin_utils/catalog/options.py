@@ -147,12 +147,34 @@ def check(
             problems.append(Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no {shown(name)}.", remedy))
         elif found.option in reserved:
             problems.append(reserved_option(str(name), value, reserved[found.option], where))
+        elif unknown := _unknown_method(value, found.path, flags[found.option].get("methods")):
+            remedy = nearest(unknown, flags[found.option]["methods"])
+            reason = f"{engine} has no such method of speculative decoding: {unknown}."
+            problems.append(Problem("THOR-SPECULATIVE-UNKNOWN", where, value, reason, remedy))
         elif value is None or value is False or found.path or (value is True and says_on_or_off(flags[found.option])):
             continue
         elif wrong := _value(value, flags[found.option], list_style):
             code, reason, remedy = wrong
             problems.append(Problem(code, where, value, f"{found.word} of {engine} {reason}.", remedy))
     return problems
+
+
+def _unknown_method(value: Any, path: tuple[str, ...], methods: Collection[str] | None) -> str:
+    """The method of speculative decoding in an option's value that its version does not know; empty where there is none.
+
+    It is the value itself, or several with commas (llama.cpp), in capitals or not (SGLang); or a key of JSON (vLLM).
+    """
+    if not methods or (path and path != ("method",)):
+        return ""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return ""  # reported below
+    named = value.get("method") if isinstance(value, Mapping) else value
+    words = named.split(",") if isinstance(named, str) else []
+    known = {method.casefold() for method in methods}
+    return next((word for word in words if word.strip("[]").casefold() not in known), "")
 
 
 def shown(name: str) -> str:

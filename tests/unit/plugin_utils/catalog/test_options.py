@@ -112,3 +112,24 @@ def test_a_value_outside_the_choices_is_refused() -> None:
     assert problem.code == "THOR-FLAG-VALUE" and "'on'" in problem.remedy
     for value in ("on", True, False, "auto"):
         assert not options.check({"flash-attn": value, "n-gpu-layers": 3}, FLAGS, {}, "llama.cpp", "here")
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "json",
+            [{"method": "mtp"}, '{"method": "ngram"}', {"model": "x"}, "{"],
+            [{"method": "dspark"}, '{"method":"x"}'],
+        ),
+        ("json.method", ["mtp"], ["dspark"]),
+        ("json.model", ["dspark"], []),
+        ("plain", ["mtp", "MTP", "mtp,ngram"], ["dspark", "mtp,dspark"]),
+    ],
+)
+def test_a_method_of_speculation_that_the_version_lacks_is_refused(name: str, good: list[Any], bad: list[Any]) -> None:
+    methods = ["mtp", "ngram"]
+    flags = {"--json": entry(kind="json", methods=methods), "--plain": entry(methods=methods)}
+    for value in [*good, *bad]:
+        found = options.check({name: value}, flags, {}, "vllm", "here", "space", ("dotted",))
+        assert ("THOR-SPECULATIVE-UNKNOWN" in [problem.code for problem in found]) == (value in bad), value
