@@ -51,7 +51,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     run = play("playbooks/plan.yml", "-l", "thor08", "-e", extra, inventory=INVENTORY)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     plan = json.loads(file.read_text(encoding="utf-8"))
-    return {one["name"]: one for one in plan["hosts"]["thor08"]["services"]}
+    return {one["name"]: one for one in plan["thor08"]["services"]}
 
 
 def test_a_model_of_hugging_face_is_complete_and_pinned_by_its_commit(host: Any) -> None:

@@ -34,7 +34,7 @@ QUICK = {
 def command(host: Any) -> str:
     """The command that the unit's main process runs; empty if it does not run."""
     process = host.check_output("systemctl show --property=MainPID --value %s", UNIT)
-    return str(host.run("tr '\\0' ' ' </proc/%s/cmdline", int(process)).stdout) if process != "0" else ""
+    return str(host.run("tr '\\0' ' ' </proc/%s/cmdline", process).stdout) if process != "0" else ""
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 120) -> None:
