@@ -143,7 +143,7 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
         kind = Kind.CHECK if one.bytes == 0 or one.artifact["source"] == "local" else Kind.FETCH
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
     section = {"clients": clients, "models": by_source["hub"], "files": by_source["url"], "local": by_source["local"]}
-    section["update"] = settings.update_models
+    section["update_models"] = settings.update_models
     return Share(role, tuple(steps), section)
 
 

@@ -220,6 +220,12 @@ def test_the_role_hands_the_renewed_services_to_the_module(
     def render(text: str, **more: Any) -> Any:
         return NativeEnvironment().from_string(text).render(**known, **more)
 
+    # As a dictionary's method "update" would be found for a missing key of this name.
+    assert render(task["vars"]["__serving_update"]) is False
+    planned = {"thor_plan": {**facts.get("thor_plan", {}), "model_store": {"update_models": True}}}
+    known["ansible_facts"] = planned
+    assert render(task["vars"]["__serving_update"]) is True
+    known["ansible_facts"] = facts
     handed_over = render(task["jetson.thor.services"]["renewed"], __serving_plan=render(task["vars"]["__serving_plan"]))
     assert handed_over == renewed
 

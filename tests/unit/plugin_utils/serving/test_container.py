@@ -8,7 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import resolved
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Entrypoint, GenerationConfig
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    Entrypoint,
+    GenerationConfig,
+    LocalArtifact,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
@@ -108,3 +112,14 @@ def test_a_generation_config_is_mounted_over_the_models() -> None:
     words = options(run(replace(SERVICE, generation_config=settings)))
     source = "/var/cache/thor/chat/generation_config.json"
     assert f"--mount=type=bind,source={source},target=/models/Q/generation_config.json,readonly" in words
+
+
+def test_a_persons_own_folder_outside_models_is_mounted_read_only() -> None:
+    common = {"key": "own", "source": "local", "projector": None, "bytes": None, "estimated": False}
+    own = LocalArtifact(**common, path="/data/own", file=None, precision=None, active_bytes=None)
+    words = options(run(replace(SERVICE, model=own, files=(replace(own, path="/models/own"),))))
+    mounts = [word for word in words if word.startswith("--mount=type=bind")]
+    assert mounts == [
+        "--mount=type=bind,source=/models,target=/models,readonly",
+        "--mount=type=bind,source=/data/own,target=/data/own,readonly",
+    ]
