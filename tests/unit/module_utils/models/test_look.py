@@ -11,10 +11,12 @@ from typing import Any
 
 import hub_server
 import huggingface_server
+import model_store
 import pytest
 import tiny_gguf
-from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, safetensors
+from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, kept_about, safetensors
 from ansible_collections.jetson.thor.plugins.module_utils.models.look import look
+from ansible_collections.jetson.thor.plugins.module_utils.observe import models
 from tiny_folder import CONFIG, FOLDER, weights
 
 ID = "acme/small"
@@ -158,6 +160,27 @@ def test_a_local_folder_and_a_local_file(tmp_path: Path) -> None:
 
 def _local(folder: Path, **more: Any) -> dict[str, Any]:
     return model(source="local", path=str(folder), sources=[], **more)
+
+
+@pytest.mark.parametrize("hub", ["huggingface", "modelscope"])
+def test_what_was_seen_is_what_the_host_observes_after_the_fetch(
+    face: huggingface_server.HuggingFace,
+    scope: hub_server.Hub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hub: str,
+) -> None:
+    monkeypatch.setattr(kept_about, "KEPT", tmp_path / "kept")
+    files = {**FOLDER, "m.gguf": tiny_gguf.write(tmp_path / "a.gguf"), "modeling.py": b"x", "notes.txt": b"y"}
+    server = face if hub == "huggingface" else scope
+    (face.push if hub == "huggingface" else scope.put)(model_store.ID, files)
+    place = tmp_path / "models" / model_store.ID
+    model_store.run(model_store.model(server, place, exclude=["*.txt"]))
+    held = models.observe(tmp_path / "models")[str(place)]
+    for file in (None, "m.gguf"):
+        seen = look(model(hub, file=file, exclude=["*.txt"]), settings(face, scope))
+        assert held["about"][file or ""] == seen["about"]
+        assert held["bytes"] == seen["bytes"]
 
 
 def test_a_second_hub_is_asked_where_the_first_does_not_answer(scope: hub_server.Hub) -> None:
