@@ -11,6 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, package_locks, role_variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import with_geometry
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs, checked
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS
@@ -67,6 +68,7 @@ class ActionModule(ActionBase):
             files.files(args["catalog"]), extra, {noun for noun in NOUNS if f"extra_{noun}" in in_doubt}
         )
         merged.flags = files.flags(args["catalog"])
+        merged.models = {key: with_geometry(key, one, merged.lock) for key, one in merged.models.items()}
         merged.architectures = files.architectures(args["catalog"])
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused

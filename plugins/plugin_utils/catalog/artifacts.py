@@ -45,6 +45,18 @@ def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], ask
     return _hub(key, model, common, lock, asked)
 
 
+def with_geometry(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
+    """A model with the geometry that script/lock has read, where nobody has written one."""
+    geometry = _locked(key, model, lock).get("geometry")
+    return {**model, "geometry": geometry} if geometry and not model.get("geometry") else dict(model)
+
+
+def _locked(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the lock has of a model from a hub; nothing for an inventory's own source under a name of the catalog."""
+    locked: Mapping[str, Any] = (lock.get("models") or {}).get(key) or {}
+    return locked if locked and model.get(locked.get("hub", "modelscope")) == locked.get("id") else {}
+
+
 def file_of(model: Mapping[str, Any]) -> str | None:
     """The one file with which an engine is started; None where the model does not name it."""
     local, file = model.get("local"), model.get("file")
@@ -81,9 +93,7 @@ def _url(key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Ma
 def _hub(
     key: str, model: Mapping[str, Any], common: Mapping[str, Any], lock: Mapping[str, Any], asked: Sequence[str]
 ) -> HubArtifact:
-    locked: Mapping[str, Any] = (lock.get("models") or {}).get(key) or {}
-    if locked and model.get(locked.get("hub", "modelscope")) != locked.get("id"):
-        locked = {}
+    locked = _locked(key, model, lock)
     include, exclude = included(model), tuple(model.get("exclude") or ())
     files = {
         path: one

@@ -17,7 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 import huggingface_server
 import pytest
 import scripts
+import tiny_folder
 import yaml
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import with_geometry
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = b"{{ messages }}" * 1000
@@ -233,7 +235,8 @@ def test_offline_drops_entries_that_no_longer_fit_the_catalog(folder: Path, hub:
 def test_the_token_goes_to_the_hub_only(folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "secret")
     assert run(folder, hub) == 0
-    assert sorted(hub.cookies, key=str) == [None, "m_session_id=secret"]
+    assert sorted({*hub.cookies}, key=str) == [None, "m_session_id=secret"]
+    assert hub.cookies.count(None) == 1  # the plain file
     assert "secret" not in (folder / "lock.yml").read_text()
 
 
@@ -428,6 +431,31 @@ def test_a_model_on_hugging_face_is_pinned_to_its_commit(
         face.repositories["Owner/Name"].gated = "auto"
         assert run(folder, hub) == 0
         assert "it is gated" in written(folder)["models"]["model"]["unpinned"]
+
+
+def test_the_geometry_of_a_model_is_read_where_the_catalog_has_none(
+    folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with huggingface_server.running() as face:
+        monkeypatch.setenv("HF_ENDPOINT", face.url)
+        face.push("Owner/Name", tiny_folder.FOLDER)
+        change(folder, "models", "model", modelscope=None, huggingface="Owner/Name", include=["*"], file=None)
+        assert run(folder, hub) == 0
+        entry = written(folder)["models"]["model"]
+        assert (entry["geometry"]["layers"], entry["geometry"]["attention"][0]["kv_heads"]) == (36, 8)
+        read = sum(one.sent for one in face.transfers)
+        assert run(folder, hub, "--offline", "--check") == 0
+        assert sum(one.sent for one in face.transfers) == read < 2_000_000
+        model = {"huggingface": "Owner/Name"}
+        assert with_geometry("model", model, written(folder))["geometry"] == entry["geometry"]
+        assert with_geometry("model", {"huggingface": "another/one"}, written(folder)) == {"huggingface": "another/one"}
+        assert with_geometry("model", {**model, "geometry": {"layers": 1}}, written(folder))["geometry"] == {
+            "layers": 1
+        }
+        change(folder, "models", "model", geometry={"layers": 1})
+        assert run(folder, hub) == 0
+        assert "geometry" not in written(folder)["models"]["model"]
 
 
 def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:
