@@ -57,8 +57,7 @@ def main() -> None:
     own = json.loads(subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     model = {
         **own["thor_extra_models"]["tiny-q8-0"],
-        "id": ID,
-        "include": ["slow-q8_0.gguf"],
+        "modelscope": ID,
         "file": "slow-q8_0.gguf",
         "bytes": size,
     }

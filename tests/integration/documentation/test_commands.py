@@ -48,9 +48,7 @@ CONFIG = """Host *
 """
 # The profile of the example, with a model that a machine without a GPU can serve.
 SMALL = {
-    "id": "sandbox/tiny-GGUF",
-    "revision": "master",
-    "include": ["tiny-q8_0.gguf"],
+    "modelscope": "sandbox/tiny-GGUF",
     "file": "tiny-q8_0.gguf",
     "bytes": 5922016,
 }
