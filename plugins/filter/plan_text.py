@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options, memory
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options, memory, own_fetches
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
 DOCUMENTATION = r"""
@@ -125,6 +125,7 @@ def plan_text(
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
         *(f"{service['name']}: {text}" for service in services if (text := _derived(service))),
         *model_code.lines(services, host or {}),
+        *own_fetches.lines(services),
         *_cuda_code(services, host or {}),
         *(f"{service['name']}: {note}" for service in services if (note := asked_options.text(service))),
         "",

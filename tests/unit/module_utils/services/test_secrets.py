@@ -123,12 +123,12 @@ def test_a_key_of_digits_is_a_key(profile: str, change: dict[str, Any]) -> None:
     [
         (
             "models",
-            {"source": "url", "url": f"https://me:{TOKEN}@example.org/x.gguf", "path": "a", "file": "x.gguf"},
+            {"url": f"https://me:{TOKEN}@example.org/x.gguf", "path": "a", "file": "x.gguf"},
             "url",
         ),
         (
             "models",
-            {"source": "url", "url": f"https://{TOKEN}@example.org/x.gguf", "path": "a", "file": "x.gguf"},
+            {"url": f"https://{TOKEN}@example.org/x.gguf", "path": "a", "file": "x.gguf"},
             "url",
         ),
         ("engines", {"source": {"git": f"https://me:{TOKEN}@example.org/x.git", "commit": "0c1e570"}}, "source.git"),
