@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,13 @@ def test_published_speeds_name_the_models_that_they_are_about() -> None:
     about = {row.model for row in files.published_speeds() if row.model}
     told = {one["model"] for name, one in CATALOG.profiles.items() if "speed" in PROFILES.get(name, {})}
     assert told | {"nemotron-3-5-lightning-nvfp4"} == about - {"qwen3-8b", "qwen3-8b-fp8", "qwen3-8b-fp4"}
+
+
+def test_code_of_a_repository_runs_only_at_a_pinned_commit() -> None:
+    trusting = {name for name in PROFILES if CATALOG.profiles[name].get("options", {}).get("trust-remote-code")}
+    assert trusting == {"nemotron-3-nano-omni-nvfp4-vllm"}
+    for name in trusting:
+        assert re.fullmatch(r"[0-9a-f]{40}", CATALOG.models[CATALOG.profiles[name]["model"]]["revision"])
 
 
 def test_known_trouble_stands_as_a_default_or_a_status() -> None:
