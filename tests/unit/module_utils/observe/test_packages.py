@@ -120,9 +120,10 @@ def test_the_wait_is_bounded_and_ends_with_a_refusal() -> None:
 
 def test_the_wait_and_the_simulation_come_before_the_first_change() -> None:
     plays = yaml.safe_load((ROOT / "playbooks/preflight.yml").read_text(encoding="utf-8"))
-    roles = [task["ansible.builtin.import_role"] for play in plays for task in play["tasks"]]
+    tasks = [task for play in plays for task in play["tasks"]]
+    roles = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
     order = [role.get("tasks_from") or role["name"].rpartition(".")[2] for role in roles]
-    assert order == ["observe", "catalog", "wait", "refuse", "simulate"]
+    assert order == ["observe", "catalog", "look", "wait", "refuse", "simulate"]
     waiting = yaml.safe_load((ROOT / "roles/preflight/tasks/wait.yml").read_text(encoding="utf-8"))
     assert "jetson.thor.package_work" in waiting[0]
     assert waiting[1]["ansible.builtin.include_tasks"] == "observe.yml", "the host has changed meanwhile"
