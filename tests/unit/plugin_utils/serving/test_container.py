@@ -115,7 +115,7 @@ def test_a_generation_config_is_mounted_over_the_models() -> None:
 
 
 def test_a_persons_own_folder_outside_models_is_mounted_read_only() -> None:
-    common = {"key": "own", "source": "local", "projector": None, "bytes": None, "estimated": False}
+    common: dict[str, Any] = {"key": "own", "source": "local", "projector": None, "bytes": None, "estimated": False}
     own = LocalArtifact(**common, path="/data/own", file=None, precision=None, active_bytes=None)
     words = options(run(replace(SERVICE, model=own, files=(replace(own, path="/models/own"),))))
     mounts = [word for word in words if word.startswith("--mount=type=bind")]
