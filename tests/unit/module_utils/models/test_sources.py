@@ -86,6 +86,6 @@ def test_what_one_hub_began_another_continues(
         wait_for(lambda: partial.stat().st_size >= 1_200_000 - BUFFER)
     face.repositories.clear()
     face.resume.set()
-    result = run(both(hub, face, place, "huggingface", "modelscope"))
+    result = run(both(hub, face, place, "huggingface", "modelscope", idle_timeout=30))
     assert (result["hub"], content(place)) == ("modelscope", FILES)
     assert hub.fetched("model.gguf") <= len(BIG) - 1_200_000 + BUFFER
