@@ -11,19 +11,13 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import kinds, model_entries, own_entries, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import file_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.option_names import merge
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import NOUNS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Source
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import check, check_name, described, shown
 
 UNKNOWN = {"engines": "THOR-ENGINE-UNKNOWN", "models": "THOR-MODEL-UNKNOWN"}
-
-
-def merge(base: Any, extra: Any) -> Any:
-    """``extra`` laid over ``base``: mappings are merged key by key, anything else is replaced."""
-    if isinstance(base, Mapping) and isinstance(extra, Mapping):
-        return {**base, **{key: merge(base.get(key), value) for key, value in extra.items()}}
-    return extra
 
 
 def _with_needed_packages(entry: Any, base: Mapping[str, Any] | None) -> Any:
