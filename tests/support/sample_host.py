@@ -46,7 +46,7 @@ HOST: dict[str, Any] = {
     "units": {},
     "listening": [],
 }
-ARTIFACT = {
+ARTIFACT: dict[str, Any] = {
     "key": "m",
     "source": "hub",
     "sources": [{"hub": "modelscope", "id": "a/b", "revision": "master"}],

@@ -9,8 +9,7 @@ import re
 from typing import Any
 
 import pytest
-
-from tests.support.playbook_run import play
+from playbook_run import play
 
 INVENTORY = "inventories/sandbox"
 PORTS = {"chat": 8000, "mine": 8001, "embedder": 8002, "reranker": 8003, "drafted": 8004, "caller": 8005}

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.support.playbook_run import ROOT, play
+from playbook_run import ROOT, play
 
 INVENTORY = "inventories/sandbox"
 HOST = "thor08"

@@ -18,7 +18,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.models import manifest as manifests
 from ansible_collections.jetson.thor.plugins.module_utils.models import staging
-from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
+from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, models
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host as observe
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous
 from ansible_collections.jetson.thor.plugins.module_utils.services.transaction import Transaction
@@ -99,16 +99,15 @@ def test_the_record_of_images(tmp_path: Path, how: bytes | None, monkeypatch: py
     assert record.read_record()["images"]["a"]["digest"] == "sha256:1"
 
 
-def test_the_manifest_of_a_model(tmp_path: Path, how: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "MODELS", tmp_path)
+def test_the_manifest_of_a_model(tmp_path: Path, how: bytes | None) -> None:
     manifest = tmp_path / "owner" / "name" / manifests.MANIFEST
     spoil(manifest, how)
     assert manifests.read_manifest(manifest.parent) is None
-    assert observe._models() == {}
+    assert models.observe(tmp_path) == {}
     assert warned(manifest)
     good: dict[str, Any] = {"source": "url", "id": None, "revision": None, "include": [], "lock": "", "files": {}}
     manifests.write_manifest(manifest.parent, good)
-    assert str(manifest.parent) in observe._models()
+    assert str(manifest.parent) in models.observe(tmp_path)
 
 
 def test_the_record_of_a_build(tmp_path: Path, how: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:

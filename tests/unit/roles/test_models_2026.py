@@ -64,7 +64,7 @@ def bytes_a_token(shape: Geometry, *, sliding: bool) -> int:
 def held(model: str, what: str) -> Any:
     """What the catalog has in the place of a fact."""
     entry = CATALOG.models[model]
-    thinking = entry.get("thinking")
+    thinking: Any = entry.get("thinking")
     match what:
         case "thinking":
             return thinking["argument"] if isinstance(thinking, dict) else thinking

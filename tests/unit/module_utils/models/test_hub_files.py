@@ -242,7 +242,7 @@ def test_a_rate_limit_of_the_files_is_waited_for(face: huggingface_server.Huggin
     normal = huggingface_server.Handler.resolve
     asked: list[float] = []
 
-    def once(self: huggingface_server.Handler, *what: str) -> None:
+    def once(self: huggingface_server.Handler, *what: Any) -> None:
         asked.append(time.monotonic())
         if len(asked) == 1:
             self.answer(429, b"{}", face.rate_limit)
