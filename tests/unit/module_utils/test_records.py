@@ -242,6 +242,11 @@ OTHERS = {
     "plugin_utils/catalog/exposure.py": "values of the inventory",
     "plugin_utils/report/result_files.py": "results of measurements on the controller, which a person may have brought",
     "plugin_utils/catalog/files.py": "files of this collection",
+    "plugin_utils/catalog/about_checks.py": "values of the inventory",
+    "plugin_utils/catalog/service_load.py": "values of the inventory",
+    "plugin_utils/catalog/thinking.py": "values of the inventory",
+    "plugin_utils/plan/own_fetches.py": "values of the inventory",
+    "module_utils/model_trees.py": "the manifest of a tree that is being replaced, which may be damaged",
 }
 
 
