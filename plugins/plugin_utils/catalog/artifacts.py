@@ -54,7 +54,23 @@ def with_geometry(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -
 def _locked(key: str, model: Mapping[str, Any], lock: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the lock has of a model from a hub; nothing for an inventory's own source under a name of the catalog."""
     locked: Mapping[str, Any] = (lock.get("models") or {}).get(key) or {}
-    return locked if locked and model.get(locked.get("hub", "modelscope")) == locked.get("id") else {}
+    named = {hub: one["id"] for hub, one in (locked.get("hubs") or {}).items() if model.get(hub)}
+    return locked if named and all(model[hub] == one for hub, one in named.items()) else {}
+
+
+def _files_of(locked: Mapping[str, Any], hub: str) -> dict[str, Mapping[str, Any]]:
+    """The locked files of a model (script/model_lock.py has the shape): size, and the sha256 with which it is pinned, if any.
+
+    A file in which the hubs differ counts as ``hub`` has it, and has no pin: each hub may deliver its own. Code is pinned all the same, so
+    that only this hub can deliver it.
+    """
+    files: dict[str, Mapping[str, Any]] = {}
+    for path, one in (locked.get("files") or {}).items():
+        here = one["differs"].get(hub) if "differs" in one else one
+        if here is not None:
+            pin = here.get("sha256") if "differs" not in one or path.endswith(".py") else None
+            files[path] = {"size": here["size"], "sha256": pin}
+    return files
 
 
 def file_of(model: Mapping[str, Any]) -> str | None:
@@ -95,16 +111,17 @@ def _hub(
 ) -> HubArtifact:
     locked = _locked(key, model, lock)
     include, exclude = included(model), tuple(model.get("exclude") or ())
+    sources = sources_of(model, locked, asked)
     files = {
         path: one
-        for path, one in (locked.get("files") or {}).items()
+        for path, one in _files_of(locked, sources[0].hub).items()
         if is_included(path, include) and not is_included(path, exclude)
     }
     size = sum(one["size"] for one in files.values()) if files else model.get("bytes")
     return HubArtifact(
         **common,
         source="hub",
-        sources=sources_of(model, locked, asked),
+        sources=sources,
         include=include,
         exclude=exclude,
         path=f"{MODELS_ROOT}/{folder_of(model)}",
@@ -119,7 +136,7 @@ def sources_of(model: Mapping[str, Any], locked: Mapping[str, Any], asked: Seque
     named = [hub for hub in asked if model.get(hub)] or [hub for hub in HUBS if model.get(hub)]
     revision = model.get("revision")
     wanted = revision if isinstance(revision, Mapping) else dict.fromkeys(HUBS, revision)
-    pinned = {locked.get("hub", "modelscope"): locked.get("revision")} if locked else {}
+    pinned = {hub: one.get("revision") for hub, one in (locked.get("hubs") or {}).items()}
     return tuple(
         HubSource(hub=hub, id=model[hub], revision=pinned.get(hub) or wanted.get(hub) or HUBS[hub]) for hub in named
     )

@@ -19,7 +19,8 @@ import pytest
 import scripts
 import tiny_folder
 import yaml
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import with_geometry
+from ansible_collections.jetson.thor.plugins.module_utils.models import hub as listings
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of, with_geometry
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = b"{{ messages }}" * 1000
@@ -173,8 +174,7 @@ def test_it_records_hub_file_and_tag(folder: Path, hub: Hub) -> None:
         for path, body in {"config.json": b"{}", "model.gguf": b"weights"}.items()
     }
     assert data["models"]["model"] == {
-        "id": "Owner/Name",
-        "revision": "master",
+        "hubs": {"modelscope": {"id": "Owner/Name", "revision": "master"}},
         "files": {
             "config.json": {"size": 2, "sha256": sha256["config.json"]},
             "model.gguf": {"size": 7, "sha256": sha256["model.gguf"]},
@@ -221,7 +221,10 @@ def test_offline_uses_no_network_and_marks_unpinned_entries(folder: Path, hub: H
     change(folder, "models", "model", unpinned="not listed")
     assert run(folder, hub, "--offline") == 0
     assert hub.cookies == []
-    assert written(folder)["models"]["model"] == {"id": "Owner/Name", "unpinned": "not listed"}
+    assert written(folder)["models"]["model"] == {
+        "hubs": {"modelscope": {"id": "Owner/Name"}},
+        "unpinned": "not listed",
+    }
     assert written(folder)["files"]["template"] == {"url": f"{hub.url}/template.jinja", "unpinned": "nobody gives one"}
 
 
@@ -249,10 +252,7 @@ def test_unreadable_sources_are_named_and_leave_the_lock_unchanged(
     hub.files.clear()
     assert run(folder, hub) == 2
     said = capsys.readouterr().err
-    assert (
-        f"model model: {hub.url}/api/v1/models/Owner/Name/repo/files?Revision=master&Recursive=True answered 404"
-        in said
-    )
+    assert f'model model: THOR-MODEL-NOT-FOUND: id = "Owner/Name": {hub.url} has no model Owner/Name' in said
     assert f"file template: {hub.url}/template.jinja answered 404" in said
     assert (folder / "lock.yml").read_bytes() == before
 
@@ -260,13 +260,13 @@ def test_unreadable_sources_are_named_and_leave_the_lock_unchanged(
 @pytest.mark.parametrize(
     "answer",
     [
-        {"Code": 404, "Message": "no such model"},
-        {"Data": None},
+        {"Code": 500, "Message": "a fault"},
+        {"Code": 200, "Data": None},
         [],
-        {"Data": {"Files": [{}]}},
-        {"Data": {}},
-        {"Data": {"Files": [{"Path": "a", "Type": "blob", "Size": float("inf"), "Sha256": "0" * 64}]}},
-        {"Data": {"Files": [{"Path": 7, "Type": "blob", "Size": 1, "Sha256": "0" * 64}]}},
+        {"Code": 200, "Data": {"Files": [{}]}},
+        {"Code": 200, "Data": {}},
+        {"Code": 200, "Data": {"Files": [{"Path": "a", "Type": "blob", "Size": float("inf"), "Sha256": "0" * 64}]}},
+        {"Code": 200, "Data": {"Files": [{"Path": 7, "Type": "blob", "Size": 1, "Sha256": "0" * 64}]}},
     ],
 )
 def test_an_answer_that_is_not_a_listing(
@@ -274,7 +274,7 @@ def test_an_answer_that_is_not_a_listing(
 ) -> None:
     hub.listings["Owner/Name", "master"] = answer
     assert run(folder, hub) == 2
-    assert "that is not a listing" in capsys.readouterr().err
+    assert "model model: THOR-HUB-ANSWER" in capsys.readouterr().err
 
 
 def test_a_pattern_without_a_match_lists_the_existing_files(
@@ -291,15 +291,15 @@ def test_a_revision_that_the_hub_lacks(folder: Path, hub: Hub, capsys: pytest.Ca
     """Like modelscope.cn: success, and no files."""
     hub.listings["Owner/Name", "master"] = {"Code": 200, "Data": {"Files": None}, "Success": True}
     assert run(folder, hub) == 2
-    assert "has no revision master of Owner/Name" in capsys.readouterr().err
+    assert "has no model Owner/Name at revision master" in capsys.readouterr().err
 
 
 def test_endless_answers(
     folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "LISTING_BYTES", 100)
+    monkeypatch.setattr(listings, "LISTING_BYTES", 100)
     assert run(folder, hub) == 2
-    assert "more than 100 bytes" in capsys.readouterr().err
+    assert "a listing is smaller" in capsys.readouterr().err
     monkeypatch.undo()
     hub.files["/template.jinja"] = b"x" * 3_000_000
     assert run(folder, hub) == 2
@@ -413,10 +413,7 @@ def test_a_model_on_hugging_face_is_pinned_to_its_commit(
         assert run(folder, hub) == 0
         entry = written(folder)["models"]["model"]
         assert entry == {
-            "id": "Owner/Name",
-            "hub": "huggingface",
-            "branch": "main",
-            "revision": commit,
+            "hubs": {"huggingface": {"id": "Owner/Name", "branch": "main", "revision": commit}},
             "files": {
                 "config.json": {"size": 2, "blob": huggingface_server.blob_id(b"{}")},
                 "model.gguf": {"size": 20_000, "sha256": hashlib.sha256(weights).hexdigest()},
@@ -431,6 +428,75 @@ def test_a_model_on_hugging_face_is_pinned_to_its_commit(
         face.repositories["Owner/Name"].gated = "auto"
         assert run(folder, hub) == 0
         assert "it is gated" in written(folder)["models"]["model"]["unpinned"]
+
+
+def test_a_model_on_both_hubs_is_locked_with_both(
+    folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Small files have no hash in common on the two hubs, so they are read; what differs is said and has no pin."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    weights, code = b"w" * 20_000, b"print(1)"
+    hub.list_model(
+        "Mirror/Name", {"config.json": b"{}", "model.gguf": weights, "run.py": code, "a.md": b"its own", "b.md": b"x"}
+    )
+    with huggingface_server.running() as face:
+        monkeypatch.setenv("HF_ENDPOINT", face.url)
+        files = {"config.json": b"{}", "model.gguf": weights, "run.py": b"print(2)", "a.md": b"another"}
+        commit = face.push("Owner/Name", files)
+        change(folder, "models", "model", modelscope="Mirror/Name", huggingface="Owner/Name", include=["*"])
+        assert run(folder, hub) == 0
+        said = capsys.readouterr().err
+        assert "run.py is not the same on its hubs: huggingface (8 bytes, sha256 " in said
+        assert "a.md is not the same" in said and "b.md is not the same on its hubs: modelscope (1 bytes" in said
+        assert "config.json" not in said and "model.gguf" not in said
+        entry = written(folder)["models"]["model"]
+        assert entry["hubs"] == {
+            "huggingface": {"id": "Owner/Name", "branch": "main", "revision": commit},
+            "modelscope": {"id": "Mirror/Name", "revision": "master"},
+        }
+
+        def listed(body: bytes) -> dict[str, Any]:
+            return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+        assert entry["files"] == {
+            "config.json": listed(b"{}"),
+            "model.gguf": listed(weights),
+            "run.py": {"differs": {"huggingface": listed(b"print(2)"), "modelscope": listed(code)}},
+            "a.md": {"differs": {"huggingface": listed(b"another"), "modelscope": listed(b"its own")}},
+            "b.md": {"differs": {"modelscope": listed(b"x")}},
+        }
+        assert not any("model.gguf" in one for one in face.requests), "weights are not read"
+        assert run(folder, hub, "--check") == 0 and run(folder, hub, "--offline", "--check") == 0
+        # The catalog reads what was written.
+        model = yaml.safe_load((folder / "models.yml").read_text())["models"]["model"]
+        artifact: Any = artifact_of("model", model, written(folder), ("modelscope", "huggingface"))
+        assert [(one.hub, one.revision) for one in artifact.sources] == [
+            ("modelscope", "master"),
+            ("huggingface", commit),
+        ]
+        assert artifact.sha256.keys() == {"config.json", "model.gguf", "run.py"}
+        assert artifact.sha256["run.py"] == hashlib.sha256(code).hexdigest()
+        # A file that is not what the hub lists is never pinned.
+        face.pointers.add("config.json")
+        assert run(folder, hub) == 2
+        assert "config.json on" in capsys.readouterr().err
+
+
+def test_a_model_that_is_gated_on_one_hub_is_locked_with_the_other(
+    folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with huggingface_server.running() as face:
+        monkeypatch.setenv("HF_ENDPOINT", face.url)
+        face.push("Owner/Name", {"config.json": b"{}", "model.gguf": b"weights"})
+        face.repositories["Owner/Name"].gated = "auto"
+        change(folder, "models", "model", huggingface="Owner/Name")
+        assert run(folder, hub) == 0
+    entry = written(folder)["models"]["model"]
+    assert "it is gated" in entry["hubs"]["huggingface"]["unpinned"]
+    assert entry["hubs"]["modelscope"] == {"id": "Owner/Name", "revision": "master"}
+    assert entry["files"].keys() == {"config.json", "model.gguf"}
+    assert run(folder, hub, "--offline", "--check") == 0
 
 
 def test_the_geometry_of_a_model_is_read_where_the_catalog_has_none(

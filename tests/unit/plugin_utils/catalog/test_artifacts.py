@@ -22,7 +22,7 @@ def hub(model: dict[str, Any], lock: dict[str, Any] | None = None, hubs: tuple[s
 def test_the_lock_pins_what_the_catalog_only_names() -> None:
     model = {"modelscope": "a/b", "revision": "master", "bytes": 5, "estimated": True}
     files = {"x": {"size": 3, "sha256": "ff"}, "y": {"size": 4, "sha256": None}}
-    lock = {"models": {"m": {"id": "a/b", "revision": "v1", "files": files}}}
+    lock = {"models": {"m": {"hubs": {"modelscope": {"id": "a/b", "revision": "v1"}}, "files": files}}}
     artifact = hub(model, lock)
     assert (artifact.revision, artifact.bytes, artifact.estimated) == ("v1", 7, False)
     assert artifact.sha256 == {"x": "ff"}
@@ -37,7 +37,10 @@ def test_a_lock_of_one_hub_pins_that_revision_and_the_hashes_of_both() -> None:
     model = {"modelscope": "a/b", "huggingface": "a/B"}
     lock = {
         "models": {
-            "m": {"hub": "huggingface", "id": "a/B", "revision": "v1", "files": {"x": {"size": 3, "sha256": "ff"}}}
+            "m": {
+                "hubs": {"huggingface": {"id": "a/B", "branch": "main", "revision": "v1"}},
+                "files": {"x": {"size": 3, "sha256": "ff"}},
+            }
         }
     }
     artifact = hub(model, lock)
@@ -46,6 +49,26 @@ def test_a_lock_of_one_hub_pins_that_revision_and_the_hashes_of_both() -> None:
         ("huggingface", "a/B", "v1"),
     ]
     assert (artifact.sha256, artifact.bytes) == ({"x": "ff"}, 3)
+
+
+def test_a_file_in_which_the_hubs_differ_has_no_pin_but_code_has() -> None:
+    """Each hub may deliver its own README; code comes from the hub that is asked first, or from none."""
+    model = {"modelscope": "a/b", "huggingface": "a/B"}
+    differs = {"huggingface": {"size": 4, "sha256": "44"}, "modelscope": {"size": 5, "sha256": "55"}}
+    files = {"w": {"size": 100, "sha256": "ff"}, "README.md": {"differs": differs}, "run.py": {"differs": differs}}
+    files["only.txt"] = {"differs": {"modelscope": {"size": 1000, "sha256": "00"}}}
+    hubs = {
+        "huggingface": {"id": "a/B", "branch": "main", "revision": "c0"},
+        "modelscope": {"id": "a/b", "revision": "v1"},
+    }
+    lock = {"models": {"m": {"hubs": hubs, "files": files}}}
+    artifact = hub(model, lock)
+    assert [one.revision for one in artifact.sources] == ["v1", "c0"]
+    assert (artifact.sha256, artifact.bytes) == ({"w": "ff", "run.py": "55"}, 1110)
+    artifact = hub(model, lock, ("huggingface", "modelscope"))
+    assert (artifact.sha256, artifact.bytes) == ({"w": "ff", "run.py": "44"}, 108)
+    # One hub of an inventory's own under that name: nothing is known of what it has.
+    assert hub({**model, "huggingface": "mine/B"}, lock).sha256 == {}
 
 
 @pytest.mark.parametrize(
