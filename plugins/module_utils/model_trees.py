@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -155,10 +154,10 @@ def exchange(one: Path, other: Path) -> bool:
 
 def _carry_over(old: Path, new: Path) -> None:
     """Link into the new tree what somebody has put into the old one since the new one was made."""
-    try:
-        ours = set(json.loads(files.content(old / MANIFEST) or b"")["files"])
-    except (ValueError, KeyError, TypeError):
+    manifest = records.read(old / MANIFEST, {"files": {str: dict}})
+    if manifest is None:
         return
+    ours = manifest["files"]
     for folder, _folders, names in os.walk(old):
         for name in names:
             path = Path(folder, name)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import architectures
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
 from ansible_collections.jetson.thor.plugins.module_utils.models.gguf import LAST_COMPARED
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
@@ -65,12 +65,7 @@ def _unknown_architecture(draft: Draft) -> Iterable[Problem]:
 
 def _architectures_in(overrides: Any) -> tuple[str, ...]:
     """What options name in place of the model's own architectures."""
-    found = overrides
-    if isinstance(overrides, str):
-        try:
-            found = json.loads(overrides)
-        except ValueError:
-            return ()
+    found = json_values.decoded(overrides)
     names = found.get("architectures") if isinstance(found, Mapping) else None
     return tuple(str(one) for one in names) if isinstance(names, list) else ()
 
@@ -108,12 +103,9 @@ def _no_images(draft: Draft) -> Iterable[Problem]:
 
 def _names_images(value: Any) -> bool:
     """Whether a value such as {"image": 2, "audio": 1} allows any image or video."""
-    found = value
-    if isinstance(value, str):
-        try:
-            found = json.loads(value)
-        except ValueError:  # image=2, as older versions write it
-            return bool(re.search(r"(image|video)\s*=\s*[1-9]", value))
+    found = json_values.decoded(value)
+    if isinstance(found, str):  # image=2, as older versions write it
+        return bool(re.search(r"(image|video)\s*=\s*[1-9]", found))
     return isinstance(found, Mapping) and any(found.get(kind) for kind in ("image", "video"))
 
 

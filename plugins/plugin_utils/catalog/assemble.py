@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,14 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API_PATHS
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget, images, memory, options, package_locks
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    budget,
+    images,
+    json_values,
+    memory,
+    options,
+    package_locks,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, ROLES, role_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
@@ -190,12 +196,7 @@ def _api_path(draft: Draft) -> str:
 
 def _generation_config(draft: Draft) -> GenerationConfig | None:
     """Sampling values that the chat endpoint reads from the model's generation_config.json and from no option."""
-    values = draft.option(draft.engine.get("chat_sampling_option") or "")
-    if isinstance(values, str):
-        try:
-            values = json.loads(values)
-        except ValueError:
-            return None  # reported by options.check
+    values = json_values.decoded(draft.option(draft.engine.get("chat_sampling_option") or ""))
     if not isinstance(values, Mapping) or not values:
         return None
     return GenerationConfig(path=f"{draft.artifact.path}/generation_config.json", values=dict(values))

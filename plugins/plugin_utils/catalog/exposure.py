@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code, option_names, options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values, model_code, option_names, options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
@@ -105,10 +104,7 @@ def _is_option(draft: Draft, key: str, canonical: str) -> bool:
 
 def _is_unsafe(value: Any, unsafe: Mapping[str, Any]) -> bool:
     if "keys" in unsafe:
-        try:
-            inside = json.loads(value) if isinstance(value, str) else value
-        except (ValueError, RecursionError):
-            return False  # the engine does not start with it either
+        inside = json_values.decoded(value)
         found = [inside[key] for key in unsafe["keys"] if inside.get(key)] if isinstance(inside, Mapping) else []
         return any(_is_unsafe(one, {"match": unsafe.get("match", "")}) for one in found)
     if "match" in unsafe:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values, option_names
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import MODELS_ROOT, has_file
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact, HubArtifact, UrlArtifact
@@ -137,11 +136,9 @@ def _paths(value: Any, option: str) -> Iterable[str]:
         for one in value:
             yield from _paths(one, option)
     elif isinstance(value, str) and value.lstrip().startswith(("{", "[")):
-        try:
-            decoded = json.loads(value)
-        except ValueError:
-            return
-        yield from _paths(decoded, option)
+        decoded = json_values.decoded(value)
+        if not isinstance(decoded, str):
+            yield from _paths(decoded, option)
     elif isinstance(value, str):
         for word in value.split(","):
             path = word.split("=", 1)[-1].strip()

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values, option_names
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.option_names import named, word_of
 
 Flags: TypeAlias = option_names.Flags
@@ -167,9 +167,8 @@ def _unknown_method(value: Any, path: tuple[str, ...], methods: Collection[str] 
     if not methods or (path and path != ("method",)):
         return ""
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = json.loads(value)
-        except ValueError:
+        value = json_values.decoded(value)
+        if isinstance(value, str):
             return ""  # reported below
     named = value.get("method") if isinstance(value, Mapping) else value
     words = named.split(",") if isinstance(named, str) else []
@@ -229,12 +228,11 @@ def _value(value: Any, entry: Mapping[str, Any], list_style: str) -> tuple[str, 
 def _json(value: Any) -> tuple[str, str, str] | None:
     if not isinstance(value, str):
         return None
-    try:
-        json.loads(value)
-    except ValueError as error:
+    wrong = json_values.fault(value)
+    if wrong:
         return (
             "THOR-FLAG-JSON",
-            f"takes JSON, and this is not JSON ({error})",
+            f"takes JSON, and this is not JSON ({wrong})",
             "Write a mapping: it is converted to JSON.",
         )
     return None

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import Geometry
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.budget import WAYS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB, Load, count
@@ -82,7 +82,9 @@ def _speculation(draft: Draft, like: str) -> tuple[str | None, int]:
         option, number = SPECULATION[like]
         spec, tokens = draft.option(option), draft.option(number)
     if isinstance(spec, str) and spec.lstrip().startswith("{"):
-        spec = _json(spec)
+        spec = json_values.decoded(spec)
+        if isinstance(spec, str):
+            return None, 0  # reported with the options
     if isinstance(spec, Mapping):
         tokens = spec.get("num_speculative_tokens")
         spec = spec.get("method")
@@ -95,10 +97,3 @@ def _method(word: str) -> str | None:
     if name in ("none", ""):
         return None
     return "mtp" if name.endswith("mtp") or name == "nextn" else name
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None  # reported with the options

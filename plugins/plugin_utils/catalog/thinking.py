@@ -8,9 +8,10 @@ mapping with the argument for efforts, the efforts, and the arguments that switc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 
 SWITCH = "enable_thinking"
 # The option with the default arguments, by the engine's dialect: vllm/entrypoints/openai/cli_args.py (from 0.20.1 on, of the stored
@@ -51,12 +52,8 @@ def off_of(said: Mapping[Any, Any]) -> Mapping[str, Any] | None:
 
 def written(value: Any) -> bool | None:
     """Whether the default arguments that somebody has written switch thinking on or off; None where they do not say it."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return None  # reported by options.check
-    switch = value.get(SWITCH) if isinstance(value, Mapping) else None
+    found = json_values.decoded(value)
+    switch = found.get(SWITCH) if isinstance(found, Mapping) else None
     return switch if isinstance(switch, bool) else None
 
 

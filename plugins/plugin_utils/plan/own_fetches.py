@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
 
@@ -46,8 +46,5 @@ def found(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _model(value: Any) -> Any:
     """The model in vLLM's JSON."""
-    try:
-        decoded = json.loads(value) if isinstance(value, str) else None
-    except ValueError:
-        return None  # reported by options.check
+    decoded = json_values.decoded(value)
     return decoded.get("model") if isinstance(decoded, Mapping) else None
