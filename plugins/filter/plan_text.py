@@ -124,6 +124,7 @@ def plan_text(
         *(f"{service['name']} runs: {shlex.join(service['argv'])}" for service in services),
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
         *(f"{service['name']}: {text}" for service in services if (text := _derived(service))),
+        *(f"{service['name']}: {text}" for service in services if (text := _replaced(service))),
         *model_code.lines(services, host or {}),
         *own_fetches.lines(services),
         *_cuda_code(services, host or {}),
@@ -139,6 +140,12 @@ def _derived(service: Mapping[str, Any]) -> str:
     values = {**service, "vision": bool(service["vision"])}
     said = [f"{key} {json.dumps(values[key])} ({place})" for key, place in service["derived"].items()]
     return f"read from the model: {', '.join(said)}" if said else ""
+
+
+def _replaced(service: Mapping[str, Any]) -> str:
+    """Options of earlier versions, each with what this one is given in its place; empty where there are none."""
+    said = [f"{old} is {new}" for old, new in service["replaced"].items()]
+    return f"in {service['engine']} {service['version']}, {', '.join(said)} today" if said else ""
 
 
 def _cuda_code(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:

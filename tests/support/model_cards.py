@@ -34,10 +34,13 @@ def flags_of(card: dict[str, Any]) -> list[tuple[str, str | None]]:
     return found
 
 
-def said(engine: str, card: dict[str, Any], in_yaml: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def said(
+    engine: str, card: dict[str, Any], in_yaml: bool, with_keys: bool = True
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """A command as an entry of thor_profiles, and its model.
 
     ``in_yaml``: values as YAML reads them, where on is true and JSON a mapping; otherwise every value in quotes.
+    ``with_keys``: address, port and name as keys, and the model only by its own; otherwise every flag is an option, as in the command.
     """
     model: dict[str, Any] = {"huggingface": card.get("model"), "revision": COMMIT}
     if str(card.get("model")).startswith("/"):
@@ -49,11 +52,15 @@ def said(engine: str, card: dict[str, Any], in_yaml: bool) -> tuple[dict[str, An
         entry["version"] = "card"
     for flag, value in flags_of(card):
         name = flag.lstrip("-")
+        if not with_keys:
+            entry["options"][name] = True if value is None else yaml.safe_load(value) if in_yaml else value
         if name in ("hf", "hf-repo"):
             model["huggingface"], _colon, quantization = str(value).partition(":")
             model.setdefault("file", f"{quantization}.gguf")
         elif name in ("hff", "hf-file"):
             model["file"] = value
+        elif not with_keys:
+            continue
         elif name in KEYS:
             entry[KEYS[name]] = int(str(value)) if name == "port" else value
         elif name not in SOURCES:
@@ -61,9 +68,9 @@ def said(engine: str, card: dict[str, Any], in_yaml: bool) -> tuple[dict[str, An
     return entry, model
 
 
-def resolved(engine: str, card: dict[str, Any], in_yaml: bool) -> Resolution:
+def resolved(engine: str, card: dict[str, Any], in_yaml: bool, with_keys: bool = True) -> Resolution:
     """A command, resolved."""
-    entry, model = said(engine, card, in_yaml)
+    entry, model = said(engine, card, in_yaml, with_keys)
     engines = {"vllm": {"versions": {"card": {"image": card["image"]}}}} if "image" in card else {}
     # Code beside the weights runs where a commit pins it; a local folder has none.
     unsafe = {"reasoning-parser-plugin", *(["trust-remote-code"] if "local" in model else [])}

@@ -74,6 +74,7 @@ def service_of(draft: Draft) -> Service:
         ways=ways_of(draft),
         entrypoint=images.entrypoint_of(draft, _of_kind(draft)),
         argv=argv,
+        replaced=draft.replaced,
         environment=environment,
         working_directory=engine.get("working_directory"),
         secrets=secrets,
@@ -118,9 +119,9 @@ def without(service: Service, unclear: frozenset[str]) -> Service:
 def argv_of(draft: Draft) -> tuple[str, ...]:
     """The whole command: the engine's own words, what the collection sets, and the options."""
     engine = draft.engine
-    named = {engine["served_name_option"]: draft.served_name} if engine.get("served_name_option") else {}
-    listen = {engine["listen"]["address"]: draft.address, engine["listen"]["port"]: draft.port}
-    chosen = {**named, **listen, **memory.fraction_option(draft), **draft.filled_options}
+    values = {"served_name": draft.served_name, "address": draft.address, "port": draft.port}
+    ours = {option: values[key] for key, option in draft.key_options.items() if draft.said_by_option(key) is None}
+    chosen = {**ours, **memory.fraction_option(draft), **draft.filled_options}
     command = [draft.fill(word) for word in engine["command"]]
     return (*command, *options.render(chosen, draft.list_style, draft.flags, draft.accepts, draft.known_flags))
 
@@ -180,7 +181,8 @@ def _cuda_code(spec: Mapping[str, Any]) -> CudaCode | None:
 
 def _derived(draft: Draft) -> Mapping[str, str]:
     """Where the properties of a service come from that neither a person nor the catalog has written."""
-    found = {} if draft.setting("served_name") else {"served_name": "the name of its model"}
+    is_named = draft.setting("served_name") or draft.said_by_option("served_name")
+    found = {} if is_named else {"served_name": "the name of its model"}
     used = {"thinking": draft.thinking is not None, "vision": draft.sees, "api": not draft.setting("api")}
     return {**found, **{key: place for key, place in draft.read.items() if used.get(key)}}
 

@@ -38,6 +38,7 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         "port": _port(draft),
         "memory_gib": memory.budget_problems(draft),
     }
+    address = _address(draft)
     problems = [
         *keys["name"],
         *keys["version"],
@@ -47,10 +48,10 @@ def problems_of(draft: Draft, service: Service) -> tuple[list[Problem], frozense
         *model_checks.served_name_problems(draft),
         *choice_checks.choice_problems(draft),
         *about_checks.problems(draft, service),
-        *_address(draft),
+        *address,
         *keys["port"],
         *_status(draft, service),
-        *_option_problems(draft, service),
+        *_not_in([*address, *keys["port"]], _option_problems(draft, service)),
         *vision.remote_media_problems(draft),
         *keys["memory_gib"],
         *_sizes(draft, service),
@@ -130,6 +131,8 @@ def _address(draft: Draft) -> list[Problem]:
         reason = "The engines require no key: anybody who reaches this address can use them."
         remedy = "Keep 127.0.0.1, or set thor_allow_unauthenticated: true on a network that you trust."
     where = f"{draft.place}.address" if "address" in draft.entry else "thor_address"
+    if draft.said_by_option("address") is not None:
+        where = draft.where("options", draft.key_options["address"])
     return [Problem(code, where, draft.address, reason, remedy)] if code else []
 
 
@@ -137,7 +140,10 @@ def _port(draft: Draft) -> list[Problem]:
     if 1024 <= draft.port <= 65535:
         return []
     reason = "Services run without privileges, so only ports 1024 to 65535 are open to them."
-    return [Problem("THOR-PORT-INVALID", f"{draft.place}.port", draft.port, reason, "Choose one of those.")]
+    said, where = draft.said_by_option("port"), f"{draft.place}.port"
+    if said is not None:
+        where = draft.where("options", draft.key_options["port"])
+    return [Problem("THOR-PORT-INVALID", where, said or draft.port, reason, "Choose one of those.")]
 
 
 def _status(draft: Draft, service: Service) -> list[Problem]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,7 @@ class Draft:
     list_style: str  # how the engine takes lists: with spaces, with commas, or the option repeated
     kind: str  # build, image or packages
     is_version_known: bool  # whether the catalog has the version, and it is what was meant
+    replaced: Mapping[str, str] = field(default_factory=dict)  # options of earlier versions, with what they are today
 
     @property
     def is_container(self) -> bool:
@@ -81,7 +82,7 @@ class Draft:
     @property
     def served_name(self) -> str:
         """What clients call the model."""
-        name: str = self.setting("served_name") or name_of(self.model)
+        name: str = self.setting("served_name") or self.said_by_option("served_name") or name_of(self.model)
         return name
 
     @property
@@ -289,8 +290,26 @@ class Draft:
     @property
     def address(self) -> str:
         """The address that the service listens on."""
-        address: str = self.entry.get("address", self.inputs.address)
+        address: str = self.entry.get("address") or self.said_by_option("address") or self.inputs.address
         return address
+
+    @property
+    def key_options(self) -> dict[str, str]:
+        """The keys of a service that the engine is told with an option, each with that option."""
+        found = {"served_name": self.engine.get("served_name_option"), **self.engine["listen"]}
+        return {key: option for key, option in found.items() if option}
+
+    def said_by_option(self, key: str) -> str | None:
+        """The value of such a key where an entry without a profile has the option in its place, as commands of model cards do."""
+        option = self.key_options.get(key)
+        if not self.is_inline or not option or key in self.entry or key in self.unclear:
+            return None
+        value = option_names.value_of(self.entry.get("options") or {}, option, self.known_flags, self.accepts)
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, bool) or not isinstance(first, str | int | float):
+            return None  # refused by flag_checks
+        # Further names that clients may use (--served-model-name of vLLM, --alias of llama.cpp).
+        return str(first).partition(",")[0] if key == "served_name" and self.list_style == "comma" else str(first)
 
     @property
     def is_local(self) -> bool | None:
@@ -307,6 +326,9 @@ class Draft:
     @property
     def port(self) -> int:
         """The port that the service listens on."""
+        said = self.said_by_option("port")
+        if said is not None:
+            return int(said) if re.fullmatch(r"[0-9]{1,5}", said) else 0  # refused by checks
         port: int = self.setting("port", self.engine["port"])
         return port
 

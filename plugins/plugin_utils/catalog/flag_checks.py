@@ -35,6 +35,9 @@ def flag_problems(draft: Draft) -> list[Problem]:
     ours = set_by_us(draft.engine)
     if memory.writes_share(draft):
         del ours[draft.engine["memory"]["option"]]
+    for key, option in draft.key_options.items():
+        if draft.said_by_option(key) is not None:
+            del ours[option]
     # Only a profile can say which of the engine's own names for models stands for its model.
     fixed = {**ours, **dict.fromkeys(draft.engine.get("profile_options") or (), "another profile")}
     if draft.flags is None:

@@ -33,13 +33,10 @@ def served_name_problems(draft: Draft) -> list[Problem]:
     """A name that comes from the model and that clients could not use."""
     if draft.setting("served_name"):
         return []
+    where, whose, remedy = f"{draft.place}.served_name", "The model's own name: ", "Set it."
+    if draft.said_by_option("served_name"):
+        where, whose, remedy = draft.where("options", draft.key_options["served_name"]), "", "Choose such a name."
     return [
-        Problem(
-            "THOR-NAME-INVALID",
-            f"{draft.place}.served_name",
-            draft.served_name,
-            f"The model's own name: {one.reason}",
-            "Set it.",
-        )
+        Problem("THOR-NAME-INVALID", where, draft.served_name, f"{whose}{one.reason}", remedy)
         for one in check(draft.served_name, SERVED_NAME, "")
     ]

@@ -132,7 +132,7 @@ def check(
     place: str,
     list_style: str = "comma",
     accepts: Collection[str] = (),
-    successors: Mapping[str, str] | None = None,
+    successors: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Problem]:
     """Check options against the engine's list. ``reserved`` maps canonical flags to the key that sets them instead, ``successors`` names
     of earlier versions to what is written today."""
@@ -143,7 +143,7 @@ def check(
         if found is None:
             names = [flag.lstrip("-") for flag in flags]
             today = (successors or {}).get(bare.replace("_", "-"))
-            remedy = f"Write {today}." if today else nearest(bare, names)
+            remedy = f"Write {_as_yaml(today)}." if today else nearest(bare, names)
             problems.append(Problem("THOR-FLAG-UNKNOWN", where, value, f"{engine} has no {shown(name)}.", remedy))
         elif found.option in reserved:
             problems.append(reserved_option(str(name), value, reserved[found.option], where))
@@ -157,6 +157,10 @@ def check(
             code, reason, remedy = wrong
             problems.append(Problem(code, where, value, f"{found.word} of {engine} {reason}.", remedy))
     return problems
+
+
+def _as_yaml(chosen: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {text(value)}" for name, value in chosen.items())
 
 
 def _unknown_method(value: Any, path: tuple[str, ...], methods: Collection[str] | None) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import card_commands, entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.assemble import service_of, without
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.checks import problems_of
@@ -94,7 +94,7 @@ def _entry(written: Any, place: str, host: Checked, catalog: Catalog) -> tuple[D
     invalid = set(given) & set(SERVICE_KEYS) - set(valid)
     is_unsure = "version" not in valid and engine in host.unsure_engines
     unclear = frozenset(invalid | misspelled | ({"version"} if is_unsure else set()))
-    return draft(valid, place, unclear, host.inputs, catalog), problems
+    return card_commands.as_rendered(draft(valid, place, unclear, host.inputs, catalog)), problems
 
 
 def _engine_of(

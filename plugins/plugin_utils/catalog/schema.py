@@ -90,7 +90,7 @@ ENGINE = Field(
         "reserved_options": Field((dict,), names=shapes.OPTION, values=TEXT),
         # Options whose value must be in the list, unless another one brings more.
         "parser_plugins": Field((dict,), names=shapes.OPTION, values=shapes.OPTION),
-        "successors": Field((dict,), names=shapes.OPTION, values=TEXT),
+        "successors": Field((dict,), names=shapes.OPTION, values=OPTIONS),
         "api": needed(API),
         "api_options": Field((dict,), keys=dict.fromkeys(API.choices, OPTIONS)),
         "api_path": shapes.URL_PATH,

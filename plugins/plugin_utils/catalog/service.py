@@ -262,6 +262,7 @@ class Service:
     ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
     entrypoint: Entrypoint | None  # None of other kinds than image
     argv: tuple[str, ...]  # the whole command, beginning with the engine's own
+    replaced: Mapping[str, str]  # options that this version no longer has, each with what argv has in their place
     environment: Mapping[str, str]
     working_directory: str | None  # None: one of the service's own
     secrets: tuple[str, ...]  # names of variables only: the values are in no fact

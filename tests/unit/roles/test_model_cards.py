@@ -30,11 +30,14 @@ def test_there_are_61_commands_and_what_their_cards_say_beside() -> None:
     )  # the other cards of 57 have no command for these engines on a Thor
 
 
+@pytest.mark.parametrize("with_keys", [True, False], ids=["keys", "options"])
 @pytest.mark.parametrize("in_yaml", [True, False], ids=["yaml", "quoted"])
 @pytest.mark.parametrize(("engine", "card"), COMMANDS, ids=[f"{engine}-{card}" for engine, card in COMMANDS])
-def test_a_command_can_be_said_and_its_flags_arrive_as_written(engine: str, card: str, in_yaml: bool) -> None:
+def test_a_command_can_be_said_and_its_flags_arrive_as_written(
+    engine: str, card: str, in_yaml: bool, with_keys: bool
+) -> None:
     command = CARDS[engine][card]
-    result = resolved(engine, command, in_yaml)
+    result = resolved(engine, command, in_yaml, with_keys)
     assert result.problems == []
     (service,) = result.services
     known, accepts = BUILT_IN.some_flags_of(engine), BUILT_IN.engines[engine].get("option_names") or ()
@@ -43,13 +46,23 @@ def test_a_command_can_be_said_and_its_flags_arrive_as_written(engine: str, card
         name = flag.lstrip("-")
         if name in SOURCES:
             continue
+        if flag in service.replaced:
+            assert service.replaced[flag] in " ".join(service.argv) and flag not in service.argv
+            continue
         identity = option_names.identity(flag, known, accepts)
         assert options.count(identity) == 1, flag  # under whatever name
-        if name not in KEYS:
+        if name not in KEYS or not with_keys:
             index = service.argv.index(flag)
             assert value is None or is_same(value, service.argv[index + 1]), (flag, service.argv[index + 1])
     if service.kind != "build" or "version" not in command:
         assert service.flags_checked or "image" in command
+
+
+def test_only_one_command_has_a_flag_that_is_gone() -> None:
+    replaced = {card: resolved(engine, CARDS[engine][card], True).services[0].replaced for engine, card in COMMANDS}
+    assert {card: one for card, one in replaced.items() if one} == {
+        "nemotron-3-super": {"--no-mmap": "--load-mode none"}
+    }
 
 
 @pytest.mark.parametrize("in_yaml", [True, False])

@@ -142,7 +142,7 @@ def test_what_names_the_model_is_set_by_a_key(profile: str, option: str, key: st
 
 
 def test_an_option_of_an_earlier_version_names_its_successor() -> None:
-    problem = only(run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "options": {"no-mmap": True}}))
+    problem = only(run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "options": {"no-mmap": False}}))
     assert (problem.code, problem.remedy) == ("THOR-FLAG-UNKNOWN", "Write load-mode: none.")
     old = run({"profile": "qwen3-8b-q5-k-m-llama-cpp", "version": "49bfdde", "options": {"no-mmap": True, "fa": True}})
     assert not old.problems
