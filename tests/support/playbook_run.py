@@ -12,7 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def play(playbook: str, *arguments: str, inventory: str = "inventories/example") -> subprocess.CompletedProcess[str]:
+def play(
+    playbook: str, *arguments: str, inventory: str = "inventories/example", timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a playbook of the checkout as a person would, with the settings of the checkout."""
     return subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, playbook, *arguments],
@@ -20,6 +22,6 @@ def play(playbook: str, *arguments: str, inventory: str = "inventories/example")
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
