@@ -88,7 +88,8 @@ def test_the_first_commit_is_kept_until_somebody_asks_for_a_newer_one(host: Any,
     assert answer(host).startswith(FIRST)
 
 
-def test_an_update_exchanges_model_and_service_together(host: Any, inventory: Path, served: Path) -> None:
+@pytest.mark.usefixtures("served")
+def test_an_update_exchanges_model_and_service_together(host: Any, inventory: Path) -> None:
     before, page = others(host), host.check_output(f"stat -c %i {FOLDER}/README.md")
     assert site(inventory, thor_update_models=True) > 0
     assert answer(host).startswith(SECOND)
@@ -97,7 +98,8 @@ def test_an_update_exchanges_model_and_service_together(host: Any, inventory: Pa
     assert site(inventory, thor_update_models=True) == 0
 
 
-def test_going_back_brings_the_old_model_with_the_old_service(host: Any, inventory: Path, served: Path) -> None:
+@pytest.mark.usefixtures("served")
+def test_going_back_brings_the_old_model_with_the_old_service(host: Any, inventory: Path) -> None:
     words = [
         str(Path(sys.executable).parent / "ansible"),
         HOST,
