@@ -15,7 +15,14 @@ LONG = "1" * 5000  # Python converts no more than 4300 digits
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [('{"a": [1]}', {"a": [1]}), ({"a": 1}, {"a": 1}), (True, True), ("image=2", "image=2"), (DEEP, DEEP), (LONG, LONG)],
+    [
+        ('{"a": [1]}', {"a": [1]}),
+        ({"a": 1}, {"a": 1}),
+        (True, True),
+        ("image=2", "image=2"),
+        (DEEP, DEEP),
+        (LONG, LONG),
+    ],
 )
 def test_json_is_read_and_anything_else_stays_as_it_is(value: Any, says: Any) -> None:
     assert json_values.decoded(value) == says
