@@ -103,7 +103,7 @@ def document_request(
     """A request to an embedder or a reranker, with other documents of ``tokens`` tokens each time it is sent; raise ProbeError."""
 
     def send(words: int, number: int) -> Sample:
-        texts = [random_prompt(source, words) for _ in range(number)]
+        texts = [random_prompt(source, words) for _document in range(number)]
         if service["api"] == "embedding":
             found: embedding.Vectors | rerank.Ranking = embedding.embed(service, texts, timeout=timeout)
         else:

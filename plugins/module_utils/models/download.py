@@ -74,7 +74,7 @@ class _Url:
 
     def digests(self) -> dict[str, Any]:
         """The checksum's kind, and the manifest's."""
-        return {kind: hashlib.new(kind) for kind in {self.kind, "sha256"}}
+        return {kind: hashlib.new(kind) for kind in (self.kind, "sha256")}
 
     def limit(self, total: int | None) -> int:
         """What the catalog allows."""

@@ -34,6 +34,16 @@ def test_the_old_model_stays_while_an_upgrade_is_running_and_killed(
     assert content(place) == {"config.json": b"{}", "model.gguf": BIG[::-1]}
 
 
+def names_in(place: Path) -> tuple[str, ...] | None:
+    """What is in a directory; None if it got another name while it was read, as the old tree is removed then."""
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        names = tuple(sorted(os.listdir(directory)))
+        return names if os.path.samestat(os.fstat(directory), os.stat(place)) else None
+    finally:
+        os.close(directory)
+
+
 def test_nobody_sees_half_a_model(hub: hub_server.Hub, place: Path) -> None:
     first = {"config.json": b"1", "model.gguf": BIG}
     second = {"config.json": b"2", "model.gguf": BIG[::-1]}
@@ -47,12 +57,13 @@ def test_nobody_sees_half_a_model(hub: hub_server.Hub, place: Path) -> None:
             # Classified by when the look began: the upgrade may begin before it ends.
             into = seen[upgrading.is_set()]
             try:
-                names = tuple(sorted(path.name for path in os.scandir(place)))
-                sizes = {name: (place / name).stat().st_size for name in names}
+                names = names_in(place)
+                sizes = {name: (place / name).stat().st_size for name in names or ()}
             except FileNotFoundError:
                 into.add((False, ()))
             else:
-                into.add((sizes.get("model.gguf") == len(BIG), names))
+                if names is not None:
+                    into.add((sizes.get("model.gguf") == len(BIG), names))
 
     watcher = threading.Thread(target=observe)
     watcher.start()

@@ -17,6 +17,7 @@ from model_store import (
     FILES,
     ID,
     Recorder,
+    arrived,
     content,
     in_process,
     manifest,
@@ -82,8 +83,7 @@ def test_what_one_hub_began_another_continues(
     with in_process(both(hub, face, place, "huggingface", "modelscope", idle_timeout=30)):
         assert face.held.wait(30)
         wait_for(lambda: any(one.sent >= 1_200_000 for one in face.transfers if one.path == "model.gguf"))
-        partial = next(place.parents[1].rglob("model.gguf.incomplete"))
-        wait_for(lambda: partial.stat().st_size >= 1_200_000 - BUFFER)
+        wait_for(lambda: arrived(place, "model.gguf") >= 1_200_000 - BUFFER)
     face.repositories.clear()
     face.resume.set()
     result = run(both(hub, face, place, "huggingface", "modelscope", idle_timeout=30))

@@ -18,6 +18,7 @@ from thor_supervisor.threads import Background
 
 REQUEST = 120.0  # seconds at most for one request: the first one may compile kernels
 PAUSE = 0.5  # seconds between two requests
+TOO_SHORT = 2.0  # seconds: that a request got no answer in less time does not say what is wrong with the engine
 REFUSALS = 5  # identical refusals (HTTP 400, 401, ...) after which the start is given up
 
 
@@ -60,6 +61,8 @@ class Readiness:
             try:
                 smallest_request.ready(self.configuration.service, min(left, REQUEST))
             except api.ProbeError as error:
+                if error.kind == "timeout" and left < TOO_SHORT and self.last_error:
+                    break  # what the engine said before tells more
                 refusals = refusals + 1 if error.hopeless and str(error) == self.last_error else 1
                 self.last_error = str(error)
                 if error.hopeless and refusals >= REFUSALS:
