@@ -72,8 +72,11 @@ def resolved(engine: str, card: dict[str, Any], in_yaml: bool, with_keys: bool =
     """A command, resolved."""
     entry, model = said(engine, card, in_yaml, with_keys)
     engines = {"vllm": {"versions": {"card": {"image": card["image"]}}}} if "image" in card else {}
-    # Code beside the weights runs where a commit pins it; a local folder has none.
-    unsafe = {"reasoning-parser-plugin", *(["trust-remote-code"] if "local" in model else [])}
+    # Code beside the weights runs where a commit pins it; a local folder has none, nor a draft that an image fetches by itself.
+    is_loose = "local" in model or (
+        entry.get("version") == "v0.27.1" and "speculative_config.model" in entry["options"]
+    )
+    unsafe = {"reasoning-parser-plugin", *(["trust-remote-code"] if is_loose else [])}
     allowed = unsafe & set(entry["options"])
     return run(
         entry,

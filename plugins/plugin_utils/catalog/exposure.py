@@ -63,7 +63,9 @@ def unsafe_problems(draft: Draft, service: Service) -> list[Problem]:
     """Options and variables that let a client run or read things on the device, and that nobody has allowed by name."""
     problems: list[Problem] = []
     for name, unsafe in (draft.engine.get("unsafe_options") or {}).items():
-        loose = model_code.loose(draft.artifact, *draft.files) if unsafe.get("code_of_model") else None
+        loose = None
+        if unsafe.get("code_of_model"):
+            loose = model_code.loose(draft.artifact, *draft.files) or model_code.foreign(service)
         if name in draft.inputs.allow_unsafe_options or (unsafe.get("code_of_model") and loose is None):
             continue
         for part, key, value in _given(draft, service, name, unsafe):

@@ -4,17 +4,25 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import AnyArtifact, HubArtifact, LocalArtifact
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import elsewhere, options
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.named_files import INSTALLED
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
+    AnyArtifact,
+    HubArtifact,
+    LocalArtifact,
+    Service,
+)
 
 # A revision that is a commit cannot move.
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# As vLLM and SGLang write it.
-OPTION = "--trust-remote-code"
+# As vLLM and SGLang write it. Of engines without a stored list argparse accepts its beginning as well.
+OPTION = "trust-remote-code"
 
 
 def loose(*artifacts: AnyArtifact) -> str | None:
@@ -29,17 +37,31 @@ def loose(*artifacts: AnyArtifact) -> str | None:
     return None
 
 
+def foreign(service: Service) -> str | None:
+    """Why code may change that a service takes from elsewhere: of a model that an option names and that is not one of its own."""
+    own = [one.path for one in (service.model, *service.files)]
+    for option, value in elsewhere.named(service.argv):
+        name = option if option.startswith("-") else f"--{option}"
+        if value.startswith("/"):
+            if not f"{posixpath.normpath(value)}/".startswith((*(f"{path}/" for path in own), *INSTALLED)):
+                return f"{value} ({name}) is a folder whose files may change"
+        elif not elsewhere.is_offline(service.kind, service.environment):
+            return f"the engine fetches {value} ({name}) by itself, so its code may change"
+    return None
+
+
 def remedy(name: str) -> str:
     """The way out."""
     return (
-        "Pin the model: its revision as a commit, 40 hexadecimal digits (thor_extra_models, or the lock). Or leave the option out, or add "
+        "Pin the model: its revision as a commit, 40 hexadecimal digits (thor_extra_models, or the lock); a second one or a tokenizer "
+        "is an entry of thor_extra_models, too (speculative, files). Or leave the option out, or add "
         f"{name} to thor_allow_unsafe_options if you trust whoever may change that code."
     )
 
 
 def runs(service: Mapping[str, Any]) -> bool:
     """Whether a service in ``thor_services`` runs the code of its models."""
-    return any(word == OPTION or word.startswith(f"{OPTION}=") for word in service["argv"])
+    return any(OPTION.startswith(name) for name, _value in options.words(service["argv"]))
 
 
 def lines(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an engine would fetch by itself because an option names it: nobody pins it, and nobody counts it.
 
-``speculative`` and ``thor_extra_models`` do both. Commands of model cards are accepted as they stand, so the plan says what that means.
+``speculative`` and ``thor_extra_models`` do both. Commands of model cards are accepted as they stand, so the plan says what that means,
+and a host refuses a service that is offline and so cannot start.
 """
 
 from __future__ import annotations
@@ -10,41 +11,58 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import elsewhere
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, PACKAGES
 
-# Options whose value is a repository, or an address: llama.cpp (common/arg.cpp), SGLang (server_args.py).
-REPOSITORIES = frozenset({"spec-draft-hf", "-hfd", "-hfrd", "hf-repo-draft", "mmproj-url", "-mmu"})
-# Options whose value is a path, or else a repository.
-MODELS = frozenset({"speculative-draft-model-path", "speculative-draft-model", "speculative-config.model"})
+# The options that a key stands for.
+SPECULATION = ("spec", "-hfd", "-hfrd", "hf-repo-draft")
 
 
 def lines(services: Sequence[Mapping[str, Any]]) -> list[str]:
     """A line for each of them."""
     return [
-        f"{service['name']}: {text(service, option, value)}" for service in services for option, value in found(service)
+        f"{service['name']}: {text(service, option, value)}"
+        for service in services
+        for option, value in elsewhere.repositories(service["argv"])
     ]
 
 
 def text(service: Mapping[str, Any], option: str, value: str) -> str:
     """What it means for one service."""
-    name = option if option.startswith("-") else f"--{option}"
-    how = f"{value} ({name}) is neither pinned nor counted: {service['engine']} fetches it by itself when it starts"
+    how = f"{value} ({_shown(option)}) is neither pinned nor counted: "
+    if elsewhere.is_offline(service["kind"], service.get("environment") or {}):
+        how += f"{service['engine']} runs offline, so it finds it only in a cache of its own"
+    else:
+        how += f"{service['engine']} fetches it by itself when it starts"
     # plan/builds.py: without OpenSSL, so it cannot.
     how = f"{how}, and a built one has no HTTPS" if service["kind"] == BUILD else how
-    return f"{how}; speculative with a model of thor_extra_models fetches it beforehand"
+    return f"{how}; {_instead(option)}"
 
 
-def found(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The options of a service that name something elsewhere, with what they name."""
-    for option, value in words(service["argv"]):
-        name, named = ("speculative-config.model", _model(value)) if option == "speculative-config" else (option, value)
-        if isinstance(named, str) and (name in REPOSITORIES or (name in MODELS and not named.startswith("/"))):
-            yield name, named
+def problems(services: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Services that cannot start: they are offline and have no cache, and an option names a repository."""
+    for service in services:
+        environment = service.get("environment") or {}
+        is_offline = service["kind"] == PACKAGES and elsewhere.is_offline(PACKAGES, environment)
+        if not is_offline or any(environment.get(name) for name in elsewhere.CACHES):
+            continue
+        for option, value in elsewhere.repositories(service["argv"]):
+            reason = (
+                f"{_shown(option)} names a repository, and {service['engine']} runs offline, so it could not start."
+            )
+            remedy = (
+                f'{_instead(option, "S")}. Or let it fetch by itself, unpinned: environment: {{HF_HUB_OFFLINE: "0"}}.'
+            )
+            yield Problem("THOR-ADAPTER-MISSING", f"thor_services[{service['name']!r}].argv", value, reason, remedy)
 
 
-def _model(value: Any) -> Any:
-    """The model in vLLM's JSON."""
-    decoded = json_values.decoded(value)
-    return decoded.get("model") if isinstance(decoded, Mapping) else None
+def _shown(option: str) -> str:
+    return option if option.startswith("-") else f"--{option}"
+
+
+def _instead(option: str, first: str = "s") -> str:
+    """What fetches it beforehand."""
+    if option.startswith(SPECULATION):
+        return f"{first}peculative with a model of thor_extra_models fetches it beforehand"
+    return f"{'A' if first.isupper() else 'a'}n entry of thor_extra_models, named in files, is fetched beforehand; the option has its path"

@@ -24,6 +24,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     local_models,
     memory,
     models,
+    own_fetches,
     shares,
 )
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import BuildSettings
@@ -49,6 +50,7 @@ def judge(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settin
         *_mounts(services, host),
         *local_models.problems(services, host),
         *model_code.problems(services, host),
+        *own_fetches.problems(services),
         *_toolchain(services, host, settings),
         *_programs(services, host, settings),
         *environments.problems(services, host, settings.environments),

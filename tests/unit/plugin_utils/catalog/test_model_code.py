@@ -74,3 +74,53 @@ def test_code_that_nobody_hashed_is_refused() -> None:
     assert problem.code == "THOR-CODE-UNKNOWN"
     assert problem.reason.startswith("evil.py in /models/org/name")
     assert not list(model_code.problems([SERVICE | {"argv": []}], held))
+
+
+@pytest.mark.parametrize(
+    "word", ["--trust_remote_code", "--trust-remote-code=true", "--trust_remote_code=1", "--trust-remote"]
+)
+def test_every_spelling_counts(word: str) -> None:
+    service = SERVICE | {"argv": ["vllm", "serve", word]}
+    assert model_code.lines([service], {}) == ["chat: runs the Python files of org/name at abc123def456"]
+    held = {"models": {"/models/org/name": {"code": {"files": 3, "unlisted": ["evil.py"]}}}}
+    assert [problem.code for problem in model_code.problems([service], held)] == ["THOR-CODE-UNKNOWN"]
+    assert not model_code.runs(SERVICE | {"argv": ["vllm", "serve", "--no-trust-remote-code"]})
+
+
+def test_the_spelling_of_a_person_arrives_and_counts() -> None:
+    result = run(profile("vllm", options={"trust_remote_code": True}), extra=extra(revision=COMMIT))
+    assert "--trust_remote_code" in result.services[0].argv and model_code.runs(result.facts[0])
+
+
+DRAFT = {
+    "speculative_config.method": "eagle3",
+    "speculative_config.model": "org/d",
+    "speculative_config.num_speculative_tokens": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        ("vllm", DRAFT),
+        ("vllm", {"tokenizer": "org/d"}),
+        ("vllm", {"hf-config-path": "org/d"}),
+        ("sglang", {"speculative-algorithm": "EAGLE3", "speculative-draft-model-path": "org/d"}),
+        ("sglang", {"tokenizer-path": "org/d"}),
+    ],
+)
+def test_a_repository_that_an_option_names_is_not_pinned(engine: str, options: dict[str, Any]) -> None:
+    entry = profile(engine, options={**TRUST, **options})
+    online = {"environment": {"HF_HUB_OFFLINE": "0"}}
+    problem = only(run({**entry, **online}, extra=extra(revision=COMMIT)))
+    assert problem.code == "THOR-OPTION-UNSAFE" and "the engine fetches org/d" in problem.reason
+    assert not run(entry, extra=extra(revision=COMMIT)).problems, "Python packages run offline, so its code cannot come"
+    without = {**profile(engine, options=options), **online}
+    assert not run(without, extra=extra(revision=COMMIT)).problems
+
+
+def test_a_folder_that_an_option_names_may_change() -> None:
+    entry = profile("vllm", options={**TRUST, "tokenizer": "/data/tok"})
+    assert "/data/tok (--tokenizer) is a folder" in only(run(entry, extra=extra(revision=COMMIT))).reason
+    own = profile("vllm", options={**TRUST, "tokenizer": "/models/org/name"})
+    assert not run(own, extra=extra(revision=COMMIT)).problems

@@ -6,25 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import own_fetches
-
-
-@pytest.mark.parametrize(
-    ("argv", "named"),
-    [
-        (["llama-server", "-hfd", "org/draft", "-ngl", "all"], ["org/draft"]),
-        (["vllm", "serve", "/models/a", "--speculative_config.model", "org/draft"], ["org/draft"]),
-        (["vllm", "serve", "/models/a", "--speculative-config", '{"method":"mtp","model":"org/draft"}'], ["org/draft"]),
-        (["vllm", "serve", "/models/a", "--speculative-config", '{"method":"mtp","model":"/models/d"}'], []),
-        (["vllm", "serve", "/models/a", "--speculative-config", '{"method":"ngram"}'], []),
-        (["vllm", "serve", "/models/a", "--speculative-config", "{"], []),
-        (["python", "--speculative-draft-model-path", "/models/d"], []),
-        (["python", "--speculative-draft-model-path", "org/draft"], ["org/draft"]),
-    ],
-)
-def test_what_is_named_elsewhere(argv: list[str], named: list[str]) -> None:
-    assert [value for _option, value in own_fetches.found({"argv": argv})] == named
 
 
 def test_a_built_engine_cannot_fetch() -> None:
@@ -32,9 +14,51 @@ def test_a_built_engine_cannot_fetch() -> None:
         "name": "chat",
         "engine": "llama.cpp",
         "kind": "build",
+        "environment": {},
         "argv": ["llama-server", "-hfd", "a/b"],
     }
     (line,) = own_fetches.lines([service])
     assert line.startswith("chat: a/b (-hfd) is neither pinned nor counted") and "no HTTPS" in line
     (image,) = own_fetches.lines([{**service, "kind": "image"}])
     assert "HTTPS" not in image
+
+
+VLLM: dict[str, Any] = {
+    "name": "chat",
+    "engine": "vllm",
+    "kind": "packages",
+    "environment": {},
+    "argv": ["vllm", "serve", "/models/a", "--speculative_config.model", "org/draft"],
+}
+
+
+def test_python_packages_run_offline_so_such_a_service_cannot_start() -> None:
+    (line,) = own_fetches.lines([VLLM])
+    assert "vllm runs offline" in line and "fetches it by itself" not in line
+    (problem,) = own_fetches.problems([VLLM])
+    assert (problem.code, problem.value) == ("THOR-ADAPTER-MISSING", "org/draft")
+    assert (
+        problem.remedy.startswith("Speculative with a model of thor_extra_models")
+        and "HF_HUB_OFFLINE" in problem.remedy
+    )
+
+
+def test_it_may_be_let_online_or_have_a_cache_and_an_image_is_online() -> None:
+    online = {**VLLM, "environment": {"HF_HUB_OFFLINE": "0"}}
+    image = {**VLLM, "kind": "image"}
+    for service in (online, image):
+        assert not list(own_fetches.problems([service]))
+        assert "vllm fetches it by itself" in own_fetches.lines([service])[0]
+    cached = {**VLLM, "environment": {"HF_HOME": "/models/cache"}}
+    assert not list(own_fetches.problems([cached])) and "cache of its own" in own_fetches.lines([cached])[0]
+    assert list(own_fetches.problems([{**VLLM, "environment": {"TRANSFORMERS_OFFLINE": "0"}}])), (
+        "HF_HUB_OFFLINE decides"
+    )
+
+
+def test_a_tokenizer_is_fetched_beforehand_with_files() -> None:
+    (problem,) = own_fetches.problems([{**VLLM, "argv": ["vllm", "serve", "/models/a", "--tokenizer", "org/tok"]}])
+    assert problem.remedy.startswith("An entry of thor_extra_models, named in files")
+    assert not list(
+        own_fetches.problems([{**VLLM, "argv": ["vllm", "serve", "/models/a", "--tokenizer", "/models/a"]}])
+    )
