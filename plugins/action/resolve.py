@@ -14,7 +14,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import with_geometry
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs, checked
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS, SWITCH
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import abouts
 
 ARGUMENTS: dict[str, Any] = {
@@ -27,6 +27,7 @@ ARGUMENTS: dict[str, Any] = {
     **{key: {"type": "raw", "default": getattr(Inputs([]), key)} for key in HOST},
     "held": {"type": "dict", "default": {}},
     "seen": {"type": "dict", "default": {}},
+    "update_models": {"type": "raw", "default": False},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -42,6 +43,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         resolution, looks = self._resolve(args, task_vars or {})
+        sources = abouts.sources(resolution.services, args["seen"])
         result["changed"] = False
         if resolution.problems and args["refuse"]:
             host = (task_vars or {}).get("inventory_hostname", "")
@@ -51,6 +53,7 @@ class ActionModule(ActionBase):
                 "thor_services": resolution.facts,
                 "thor_problems": [problem.as_dict() for problem in resolution.problems],
                 "thor_looks": looks,
+                "thor_sources": sources,
             }
         return result
 
@@ -85,6 +88,9 @@ class ActionModule(ActionBase):
             # A variable that is missing because its name was misspelled is one problem, not two.
             *(problem for problem in resolution.problems if problem.variable not in unknown.meant),
         ]
-        unknown_models = abouts.looks(resolution.services, merged, {**said, **args["seen"]}) if not found else []
+        # Another value than a switch is a problem of its own (role_variables), and nothing is updated then.
+        update = role_variables.coerce(args["update_models"], SWITCH) is True
+        # Also beside other problems: those of the models come with them.
+        unknown_models = abouts.looks(resolution.services, merged, args["held"], args["seen"], update)
         found += abouts.problems(resolution.services, args["seen"])
         return Resolution(resolution.services, found), unknown_models

@@ -46,6 +46,11 @@ options:
       revision:
         description: Branch, tag or, on Hugging Face, commit. Defaults to V(main) on Hugging Face and V(master) on ModelScope.
         type: str
+      commit:
+        description:
+          - The commit that is fetched of the revision, as M(jetson.thor.model_look) found it. Without it, what the revision has now.
+          - A commit that the directory has comes first, unless O(update) is set. ModelScope has none.
+        type: str
   hubs:
     description: How each hub is reached.
     type: dict
@@ -217,6 +222,7 @@ def main() -> None:
         "hub": {"type": "str", "choices": sorted(HUBS), "required": True},
         "id": {"type": "str", "required": True},
         "revision": {"type": "str"},
+        "commit": {"type": "str"},
     }
     module = AnsibleModule(
         argument_spec={

@@ -17,7 +17,7 @@ description:
   - Merges the catalog with the entries of the inventory, resolves the profiles of a host into services, and checks everything that can be
     checked without a connection to the host.
   - What neither the catalog nor the inventory says about a model is taken from what the model says of itself.
-  - Returns the facts C(thor_services), C(thor_problems) and C(thor_looks).
+  - Returns the facts C(thor_services), C(thor_problems), C(thor_looks) and C(thor_sources).
 options:
   catalog:
     description: Folder with the catalog's files.
@@ -79,6 +79,12 @@ options:
     description: What models say of themselves that are not on the host yet, as M(jetson.thor.model_look) returns it.
     type: dict
     default: {}
+  update_models:
+    description:
+      - Whether models of a branch are looked at again, because the branch is followed.
+      - Models whose revision is a commit, and those in the lock, are not.
+    type: bool
+    default: false
   device_memory_gib:
     description: Memory of the device in GiB, of which vLLM and SGLang get their share.
     type: float
@@ -126,5 +132,11 @@ ansible_facts:
       description: Models that have to be looked at before it is known what the services need, as M(jetson.thor.model_look) takes them.
       type: list
       elements: dict
+      returned: always
+    thor_sources:
+      description:
+        - By path of a model that was looked at, its hubs as M(jetson.thor.hub_model) takes them, first the one that was asked, with the
+          commit that it named.
+      type: dict
       returned: always
 """

@@ -63,7 +63,7 @@ def measure(hub: str, files: dict[str, bytes], file: str | None, engine: str, ge
         begin = time.monotonic()
         catalog, _problems = load({"models": {"mine": written}})
         inputs = Inputs([{"model": "mine", "engine": engine}])
-        (wanted,) = abouts.looks(resolve(inputs, catalog).services, catalog, {})
+        (wanted,) = abouts.looks(resolve(inputs, catalog).services, catalog, {}, {})
         reached = {"hubs": {hub: {"endpoint": server.url, "token": None}}, "retries": 0, "idle_timeout": 30}
         seen = {"mine": {"identity": wanted["identity"], **look(wanted, reached)}}
         said = abouts.known(catalog, (hub,), {}, seen)

@@ -63,7 +63,7 @@ def model(hub: hub_server.Hub, place: Path, **changes: Any) -> dict[str, Any]:
     """The specification of the small model's job; ``changes`` of its one source or of the rest."""
     name = "huggingface" if isinstance(hub, huggingface_server.HuggingFace) else "modelscope"
     source, reached = {"hub": name, "id": ID}, {"endpoint": hub.url, "client": sys.prefix}
-    source |= {key: changes.pop(key) for key in ("id", "revision") if key in changes}
+    source |= {key: changes.pop(key) for key in ("id", "revision", "commit") if key in changes}
     reached |= {key: changes.pop(key) for key in ("endpoint", "token", "client") if key in changes}
     params: dict[str, Any] = {
         "sources": [source],

@@ -172,6 +172,7 @@ PASSED_ON = {
     "cmake_build_tools",
     "catalog_refuse",
     "catalog_seen",
+    "catalog_update_models",
     *(f"catalog_{key}" for key in schema.HOST),
 }
 PASSED_ON |= {"serving_profiles", "serving_extra_profiles"}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, listing, ranges, sources
+from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, listing, plan, ranges
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import Files
 
 
@@ -23,7 +23,7 @@ def look(model: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any
     origin: dict[str, Any] = {}
     if model["source"] == "hub":
         spec["sources"] = [{**one, **settings["hubs"][one["hub"]]} for one in model["sources"]]
-        found = sources.list_files(spec)
+        found = plan.listed(spec)
         origin = {**{key: found.source[key] for key in ("hub", "id", "revision")}, "commit": found.commit}
         files = ranges.of_listing(spec, found)
     elif model["source"] == "url":

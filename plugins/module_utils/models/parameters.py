@@ -58,10 +58,14 @@ def _source(given: Mapping[str, Any], reached: Mapping[str, Any], variable: str)
     revision = given.get("revision") or hub.branch
     if not revision.isprintable() or any(one.isspace() for one in revision):
         raise bad_argument(f"{variable}.revision", revision, "Write a branch, a tag or a commit.")
+    commit = given.get("commit")
+    if commit and not re.fullmatch(r"[0-9a-f]{40}", commit):
+        raise bad_argument(f"{variable}.commit", commit, "Write the 40 digits of a commit.")
     return {
         "hub": given["hub"],
         "id": given["id"],
         "revision": revision,
+        **({"commit": commit} if commit else {}),
         "endpoint": (reached.get("endpoint") or hub.endpoint).rstrip("/"),
         "token": _token(reached.get("token"), f"hubs.{given['hub']}.token"),
         "client": reached.get("client") or hub.client,

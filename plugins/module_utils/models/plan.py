@@ -42,7 +42,7 @@ def plan_model(
     # Several services may want different files of one model, so what is there stays wanted.
     wanted = sorted({*spec["include"], *(manifest["include"] if manifest and same else [])})
     exclude = [one for one in spec["exclude"] if not (manifest and same) or one in manifest.get("exclude", [])]
-    found = _listed({**spec, "sources": kept_commit(manifest, spec)}, home, say)
+    found = listed({**spec, "sources": kept_commit(manifest, spec)}, home, say)
     spec, listing = of_source(spec, found.source), found.files
     want, unmatched = select(listing, wanted, exclude)
     patterns = [pattern for pattern in wanted if pattern not in unmatched]
@@ -78,7 +78,9 @@ def kept_commit(manifest: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> 
     return [{**source, "commit": manifest["commit"]}, *(one for one in sources if one is not source)]
 
 
-def _listed(spec: Mapping[str, Any], home: Path | None, say: Callable[[str], None]) -> Listing:
+def listed(
+    spec: Mapping[str, Any], home: Path | None = None, say: Callable[[str], None] = lambda _line: None
+) -> Listing:
     """The listing; for a commit that the hub no longer has, an error that says what was looked for."""
     try:
         return list_files(spec, home, say)
@@ -91,7 +93,7 @@ def _listed(spec: Mapping[str, Any], home: Path | None, say: Callable[[str], Non
             "THOR-MODEL-REVISION",
             "revision",
             source["revision"],
-            f"{source['endpoint']} no longer has commit {commit} of {source['id']}, which this directory has and which is kept.",
+            f"{source['endpoint']} no longer has commit {commit} of {source['id']}, which this directory has or which was looked at.",
             "Fetch what the branch has now: -e thor_update_models=true.",
         ) from error
 

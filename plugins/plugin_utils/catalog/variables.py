@@ -20,7 +20,7 @@ KNOWN = tuple(
     )
 )
 # What the collection's own modules return: a host has them once it has been observed.
-FACTS = ("thor_host", "thor_looks", "thor_plan", "thor_problems", "thor_seen", "thor_services")
+FACTS = ("thor_host", "thor_looks", "thor_plan", "thor_problems", "thor_seen", "thor_services", "thor_sources")
 # Variables that were renamed or removed, each with the ones to set instead.
 RENAMED: dict[str, tuple[str, ...]] = {
     "catalog_memory_reserve_gib": ("preflight_memory_reserve_gib",),

@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
+from ansible_collections.jetson.thor.plugins.module_utils.models.plan import kept_commit
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import artifact_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
@@ -31,13 +32,14 @@ def known(
 ) -> dict[str, dict[str, Any]]:
     """By key of a model that needs it: ``about``, as facts, and ``bytes`` of its files.
 
-    ``held`` is ``thor_host.models``, ``seen`` what model_look returned.
+    ``held`` is ``thor_host.models``, ``seen`` what model_look returned in this run, which goes first: what is on disk was looked at
+    because its branch is followed.
     """
     found: dict[str, dict[str, Any]] = {}
     for key, model in catalog.models.items():
         artifact = artifact_of(key, model, catalog.lock, list(hubs))
         if is_needed(model, artifact):
-            one = _on_disk(artifact, held) or _seen(artifact, seen)
+            one = _seen(artifact, seen) or _on_disk(artifact, held)
             if one:
                 about = About.from_facts(one["about"]).as_far_as(_is_whole(model))
                 found[key] = {**one, "about": about.with_projector(artifact.projector).to_facts()}
@@ -69,17 +71,48 @@ def models_of(service: Service) -> list[AnyArtifact]:
     return [service.model, *(one for one in service.files if one.key in keys)]
 
 
-def looks(services: Iterable[Service], catalog: Catalog, found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The models that have to be looked at before it can be said what these services need, as model_look takes them."""
+def looks(
+    services: Iterable[Service],
+    catalog: Catalog,
+    held: Mapping[str, Any],
+    seen: Mapping[str, Any],
+    update: bool = False,
+) -> list[dict[str, Any]]:
+    """The models that have to be looked at before it can be said what these services need, as model_look takes them.
+
+    ``held`` and ``seen`` as in ``known``. With ``update`` (``thor_update_models``) also those on disk whose branch is followed. Without
+    it, a directory that has to be completed is looked at as it will be fetched: at the commit that it has.
+    """
     wanted: dict[str, dict[str, Any]] = {}
     for service in services:
         for artifact in models_of(service):
-            model = catalog.models[artifact.key]
-            if artifact.key not in found and is_needed(model, artifact):
-                facts = asdict(artifact)
-                given = {key: facts[key] for key in _LOOK if facts.get(key) is not None}
-                wanted[artifact.key] = {**given, "identity": _identity(artifact), "whole": _is_whole(model)}
+            model, facts = catalog.models[artifact.key], asdict(artifact)
+            is_followed = update and not models.is_pinned(facts)
+            is_there = not is_followed and _on_disk(artifact, held) is not None
+            if artifact.key in seen or is_there or not is_needed(model, artifact):
+                continue
+            given = {key: facts[key] for key in _LOOK if facts.get(key) is not None}
+            if facts["source"] == "hub":
+                asked = {"sources": facts["sources"], "update": update}
+                given["sources"] = kept_commit(held.get(artifact.path), asked)
+            wanted[artifact.key] = {**given, "identity": _identity(artifact), "whole": _is_whole(model)}
     return list(wanted.values())
+
+
+def sources(services: Iterable[Service], seen: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """By path of a model that was looked at: its hubs, first the one that was asked, with the commit that it named.
+
+    What is fetched is then what was looked at, even if the branch moves in between.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for service in services:
+        for artifact in models_of(service):
+            one, facts = seen.get(artifact.key) or {}, asdict(artifact)
+            if one.get("commit") and one["identity"] == _identity(artifact):
+                origin = {key: one[key] for key in ("hub", "id", "revision")}
+                others = [source for source in facts["sources"] if source != origin]
+                found[artifact.path] = [{**origin, "commit": one["commit"]}, *others]
+    return found
 
 
 def _is_whole(model: Mapping[str, Any]) -> bool:

@@ -239,3 +239,15 @@ def test_a_hub_that_ignores_ranges_is_not_read_to_the_end(face: huggingface_serv
 def test_a_configuration_that_is_none_is_a_fault_and_no_error(face: huggingface_server.HuggingFace) -> None:
     face.push(ID, {**FOLDER, "config.json": b"<html>"})
     assert "config.json is not JSON" in look(model(), settings(face))["about"]["fault"]
+
+
+def test_a_commit_is_looked_at_although_its_branch_has_moved(face: huggingface_server.HuggingFace) -> None:
+    first = face.push(ID, dict(FOLDER))
+    face.push(ID, {**FOLDER, "config.json": json.dumps({**CONFIG, "max_position_embeddings": 77}).encode()})
+    main = model()["sources"][0]
+    kept = look(model(sources=[{**main, "commit": first}]), settings(face))
+    assert (kept["commit"], kept["revision"]) == (first, "main")
+    assert kept["about"]["context"] != look(model(), settings(face))["about"]["context"]
+    with pytest.raises(errors.FetchError, match="thor_update_models") as gone:
+        look(model(sources=[{**main, "commit": "c" * 40}]), settings(face))
+    assert gone.value.problem.code == "THOR-MODEL-REVISION"

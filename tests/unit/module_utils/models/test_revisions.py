@@ -16,6 +16,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import model_trees
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees, identity
 from ansible_collections.jetson.thor.plugins.module_utils.models import fetch
 from ansible_collections.jetson.thor.plugins.module_utils.models import model as models
+from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
 from model_store import BIG, FILES, ID, content, manifest, model, problem_of, run, staged
 
@@ -190,3 +191,20 @@ def test_a_store_that_cannot_link_fetches(
     monkeypatch.setattr(os, "link", link)
     result = run(model(face, place.parents[1] / "other/copy", id="other/copy"))
     assert result["fetched_bytes"] == len(BIG)
+
+
+def test_the_commit_that_was_looked_at_is_fetched_although_the_branch_has_moved(
+    face: huggingface_server.HuggingFace, place: Path
+) -> None:
+    looked_at = face.repositories[ID].branches["main"]
+    moved(face)
+    result = run(model(face, place, commit=looked_at))
+    assert (result["commit"], content(place)) == (looked_at, FILES)
+    assert manifest(place)["revision"] == "main"
+    newer = face.repositories[ID].branches["main"]
+    # What is there is kept, whatever was looked at, unless somebody asks for the branch.
+    (place / "config.json").unlink()
+    assert run(model(face, place, commit=newer))["commit"] == looked_at
+    assert run(model(face, place, commit=newer, update=True))["commit"] == newer
+    with pytest.raises(FetchError, match="THOR-FETCH-ARGUMENT"):
+        model(face, place, commit="main")

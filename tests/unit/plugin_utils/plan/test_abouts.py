@@ -39,13 +39,15 @@ def made(**model: Any) -> Any:
     return found
 
 
-def resolved(found: Any, held: Mapping[str, Any], seen: Mapping[str, Any]) -> tuple[Resolution, list[dict[str, Any]]]:
+def resolved(
+    found: Any, held: Mapping[str, Any], seen: Mapping[str, Any], update: bool = False
+) -> tuple[Resolution, list[dict[str, Any]]]:
     """What the action resolve does."""
     said = abouts.known(found, HUBS, held, seen)
     found.models = {key: abouts.with_bytes(model, said.get(key)) for key, model in found.models.items()}
     inputs = Inputs([{"model": "mine", "engine": "llama.cpp"}], about={key: one["about"] for key, one in said.items()})
     resolution = resolve(inputs, found)
-    return resolution, abouts.looks(resolution.services, found, {**said, **seen})
+    return resolution, abouts.looks(resolution.services, found, held, seen, update)
 
 
 def held(about: About) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def held(about: About) -> dict[str, Any]:
 def test_an_unknown_model_is_looked_at_and_then_the_same_before_and_after_the_fetch() -> None:
     first, looks = resolved(made(), {}, {})
     assert [(one["key"], one["file"], one["whole"]) for one in looks] == [("mine", "m.gguf", True)]
-    assert looks[0]["sources"] == ({"hub": "huggingface", "id": "acme/mine", "revision": "main"},)
+    assert list(looks[0]["sources"]) == [{"hub": "huggingface", "id": "acme/mine", "revision": "main"}]
     assert first.services[0].about is None
     seen = {"mine": {"identity": looks[0]["identity"], "about": GGUF.to_facts(), "bytes": 107}}
     second, none = resolved(made(), {}, seen)
@@ -125,3 +127,41 @@ def test_a_model_that_could_not_be_looked_at_is_a_problem_of_its_service() -> No
     seen["mine"]["identity"] = "another"
     assert abouts.problems(first.services, seen) == []
     assert asdict(found)["reason"] == "r."
+
+
+COMMIT, NEWER = "a" * 40, "b" * 40
+
+
+def test_a_branch_that_is_followed_is_looked_at_again_and_what_was_seen_counts() -> None:
+    there, newer = held(GGUF), replace(GGUF, context=8192)
+    first, looks = resolved(made(), there, {}, update=True)
+    assert [one["key"] for one in looks] == ["mine"]
+    assert (first.services[0].about or {})["context"] == 40960
+    seen = {"mine": {"identity": looks[0]["identity"], "about": newer.to_facts(), "bytes": 107}}
+    second, none = resolved(made(), there, seen, update=True)
+    assert none == []
+    assert (second.services[0].about or {})["context"] == 8192
+    assert resolved(made(), there, {}, update=False)[1] == [], "nobody asks for it"
+    pinned = {"/models/acme/mine": there["/models/acme/mine"] | {"revision": COMMIT}}
+    assert resolved(made(revision=COMMIT), pinned, {}, update=True)[1] == [], "a commit does not move"
+
+
+def test_what_has_to_be_completed_is_looked_at_as_it_will_be_fetched() -> None:
+    part = held(GGUF)
+    part["/models/acme/mine"] |= {"include": ["m.gguf"], "files": [], "commit": COMMIT}
+    main = {"hub": "huggingface", "id": "acme/mine", "revision": "main"}
+    assert list(resolved(made(), part, {})[1][0]["sources"]) == [{**main, "commit": COMMIT}]
+    assert list(resolved(made(), part, {}, update=True)[1][0]["sources"]) == [main]
+
+
+def test_the_commit_that_was_looked_at_is_the_one_to_fetch() -> None:
+    both = {"modelscope": "acme/other", "file": "m.gguf", "huggingface": "acme/mine"}
+    found = made(**both)
+    first, looks = resolved(found, {}, {})
+    path = first.services[0].model.path
+    asked, main = looks[0]["sources"]
+    assert (asked["hub"], main["hub"]) == ("modelscope", "huggingface")
+    seen = {"mine": {"identity": looks[0]["identity"], "about": GGUF.to_facts(), "bytes": 1, **main, "commit": COMMIT}}
+    assert abouts.sources(first.services, seen) == {path: [{**main, "commit": COMMIT}, asked]}
+    assert abouts.sources(first.services, {"mine": seen["mine"] | {"commit": None}}) == {}
+    assert abouts.sources(first.services, {"mine": seen["mine"] | {"identity": "another"}}) == {}
