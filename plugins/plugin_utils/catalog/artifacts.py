@@ -28,7 +28,7 @@ SOURCES = (*HUBS, "local", "url")
 # Local paths that are one file; any other is a folder.
 FILE_SUFFIXES = (".gguf", ".bin", ".safetensors", ".jinja", ".pt")
 # The first or any other part of a GGUF that was split (llama.cpp, tools/gguf-split).
-_PART = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
+_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
 def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], asked: Sequence[str]) -> AnyArtifact:
@@ -172,6 +172,16 @@ def _with_parts(file: str) -> str:
     if found is None:
         return glob.escape(file)
     return f"{glob.escape(found['stem'])}-?????-of-{found['count']}.gguf"
+
+
+def parts_of(file: str) -> list[str]:
+    """The names of all parts of a split GGUF, the first one first; nothing for a file that is whole."""
+    found = _PART.fullmatch(file)
+    return (
+        [f"{found['stem']}-{number:05}-of-{found['count']}.gguf" for number in range(1, int(found["count"]) + 1)]
+        if found
+        else []
+    )
 
 
 def has_file(artifact: AnyArtifact, path: str) -> bool:

@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.images.environment imp
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     budget,
+    gguf_files,
     images,
     json_values,
     memory,
@@ -118,12 +119,13 @@ def without(service: Service, unclear: frozenset[str]) -> Service:
 
 def argv_of(draft: Draft) -> tuple[str, ...]:
     """The whole command: the engine's own words, what the collection sets, and the options."""
-    engine = draft.engine
     values = {"served_name": draft.served_name, "address": draft.address, "port": draft.port}
     ours = {option: values[key] for key, option in draft.key_options.items() if draft.said_by_option(key) is None}
     chosen = {**ours, **memory.fraction_option(draft), **draft.filled_options}
-    command = [draft.fill(word) for word in engine["command"]]
-    return (*command, *options.render(chosen, draft.list_style, draft.flags, draft.accepts, draft.known_flags))
+    return (
+        *gguf_files.command(draft),
+        *options.render(chosen, draft.list_style, draft.flags, draft.accepts, draft.known_flags),
+    )
 
 
 def _plain_argv(draft: Draft) -> tuple[str, ...] | None:

@@ -10,17 +10,29 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     adapters,
+    json_values,
     option_names,
     speculation,
     thinking,
     tools,
 )
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Speculative
 
 
 def choice_problems(draft: Draft) -> list[Problem]:
     """All of them."""
-    return [*_thinking(draft), *_tools(draft), *_speculation(draft), *_adapters(draft)]
+    return _api(draft) or [*_thinking(draft), *_tools(draft), *_speculation(draft), *_adapters(draft)]
+
+
+def _api(draft: Draft) -> list[Problem]:
+    apis = draft.engine.get("apis") or [draft.api]
+    if draft.api in apis:
+        return []
+    where = draft.where("api") if draft.setting("api") else f"{draft.place} model"
+    others = [name for name, engine in draft.catalog.engines.items() if draft.api in (engine.get("apis") or ())]
+    reason = f"{draft.engine_name} does not have this API. It has: {', '.join(apis)}."
+    return [Problem("THOR-API-UNSUPPORTED", where, draft.api, reason, f"Choose another engine: {', '.join(others)}.")]
 
 
 def _thinking(draft: Draft) -> list[Problem]:
@@ -99,6 +111,9 @@ def _speculation(draft: Draft) -> list[Problem]:
     if asked is None:
         return []
     where, method, dialect = draft.where("speculative"), asked.method, draft.dialect or ""
+    if draft.api != "chat":
+        reason = f"Its API is {draft.api}: only a chat writes tokens that can be guessed."
+        return [Problem("THOR-SPECULATIVE-UNKNOWN", f"{where}.method", method, reason, "Leave the key out.")]
     if dialect not in speculation.OPTIONS:
         reason = f"{draft.engine_name} has no speculative decoding."
         return [Problem("THOR-SPECULATIVE-UNKNOWN", f"{where}.method", method, reason, "Leave the key out.")]
@@ -112,10 +127,34 @@ def _speculation(draft: Draft) -> list[Problem]:
     known = draft.methods
     if speculation.name_of(dialect, method, asked.model is not None, known) is None:
         return [_unknown_method(draft, f"{where}.method", method, known or ())]
+    if dialect == "llama.cpp" and asked.model and not (asked.model.file or "").endswith(".gguf"):
+        reason = "llama.cpp loads the model that guesses from one GGUF file, and this model does not name it."
+        remedy = f"Write its file: thor_extra_models[{asked.model.key!r}].file."
+        return [Problem("THOR-SPECULATIVE-MODEL", f"{where}.model", asked.model.key, reason, remedy)]
     if asked.tokens is None and method in speculation.NEEDS_TOKENS.get(dialect, ()):
         reason = f"{draft.engine_name} does not start with {method} unless it is told how many tokens to guess at once."
         return [Problem("THOR-KEY-MISSING", f"{where}.tokens", None, reason, "Add it, for example tokens: 3.")]
-    return []
+    return _said_otherwise(draft, asked)
+
+
+def _said_otherwise(draft: Draft, asked: Speculative) -> list[Problem]:
+    """Options that change what the key says: memory, plan and bench go by the key."""
+    problems = []
+    for option, value in speculation.options(draft.dialect or "", asked, draft.methods).items():
+        found = json_values.decoded(draft.filled_option(option))
+        parts = (
+            {key: found.get(key) for key in value}
+            if isinstance(value, Mapping) and isinstance(found, Mapping)
+            else found
+        )
+        if str(parts) != str(value):
+            names = (name for name in draft.entry.get("options") or {} if draft.means(name, option))
+            name = next(names, None)
+            where = draft.where("options", option) if name is None else f"{draft.place}.options[{name!r}]"
+            reason = "The key speculative says otherwise, and memory, plan and bench go by it."
+            remedy = "Write one of them. To keep the option, set speculative: null."
+            problems.append(Problem("THOR-FLAG-TWICE", where, draft.option(option), reason, remedy))
+    return problems
 
 
 def _unknown_method(draft: Draft, where: str, method: str, known: Any) -> Problem:

@@ -233,9 +233,12 @@ class Draft:
 
     def spelled(self, name: str) -> str:
         """The name by which an option was set, or ``name`` where it is not."""
-        wanted = option_names.identity(name, self.known_flags, self.accepts)[0]
-        names = (one for one in self.options if option_names.identity(one, self.known_flags, self.accepts)[0] == wanted)
-        return next(names, name)
+        return next((one for one in self.options if self.means(one, name)), name)
+
+    def means(self, one: str, other: str) -> bool:
+        """Whether two names are those of one option."""
+        names = (option_names.identity(name, self.known_flags, self.accepts)[0] for name in (one, other))
+        return next(names) == next(names)
 
     @cached_property
     def filled_options(self) -> Mapping[str, Any]:

@@ -76,16 +76,18 @@ def budget_problems(draft: Draft) -> list[Problem]:
 
 def _below_weights(draft: Draft) -> list[Problem]:
     given, load = given_gib(draft), load_of(draft)
-    if given is None or load is None or given * GIB >= load.files_bytes:
+    overhead = (draft.engine.get("memory") or {}).get(
+        "overhead_gib", 0
+    )  # not for the weights: outside the engine's share
+    if given is None or load is None or (given - overhead) * GIB >= load.files_bytes:
         return []
-    files = load.files_bytes / GIB
-    reason = f"The files of the model alone take {files:.1f} GiB."
-    remedy = (
-        "Leave memory_gib out, and it is computed; what a context costs is shortened with the engine's option for it."
-    )
-    where = (
-        draft.where("options", draft.engine["memory"]["option"]) if writes_share(draft) else draft.where("memory_gib")
-    )
+    reason = f"The files of the model alone take {load.files_bytes / GIB:.1f} GiB"
+    reason += f", and {overhead:g} GiB of it are the engine's overhead." if overhead else "."
+    where, name = draft.where("memory_gib"), "memory_gib"
+    if writes_share(draft):
+        name = draft.engine["memory"]["option"]
+        where = draft.where("options", name)
+    remedy = f"Leave {name} out, and it is computed; what a context costs is shortened with the engine's option for it."
     return [Problem("THOR-MEMORY-BELOW-WEIGHTS", where, given, reason, remedy)]
 
 

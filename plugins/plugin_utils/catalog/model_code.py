@@ -17,6 +17,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
     HubArtifact,
     LocalArtifact,
     Service,
+    UrlArtifact,
 )
 
 # A revision that is a commit cannot move.
@@ -30,6 +31,8 @@ def loose(*artifacts: AnyArtifact) -> str | None:
     for one in artifacts:
         if isinstance(one, LocalArtifact):
             return f"{one.path} is somebody's own folder, whose files may change"
+        if isinstance(one, UrlArtifact) and not one.checksum:
+            return f"{one.url} has neither a commit nor a checksum, so what it delivers may change"
         if isinstance(one, HubArtifact) and not one.sha256:
             for source in one.sources:
                 if not COMMIT.fullmatch(source.revision):

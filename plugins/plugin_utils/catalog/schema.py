@@ -92,6 +92,7 @@ ENGINE = Field(
         "parser_plugins": Field((dict,), names=shapes.OPTION, values=shapes.OPTION),
         "successors": Field((dict,), names=shapes.OPTION, values=OPTIONS),
         "api": needed(API),
+        "apis": Field((list,), items=API),
         "api_options": Field((dict,), keys=dict.fromkeys(API.choices, OPTIONS)),
         "api_path": shapes.URL_PATH,
         "api_path_options": Field((list,), items=shapes.OPTION),

@@ -95,7 +95,10 @@ FILE = text(
 GLOB = replace(FILE, wants="a relative path or a pattern of such paths without .. and backslashes")
 PATH = text(r"/[^\\]*", "an absolute path")
 # What an engine is given on its command line, and a container as a mount.
-LOCAL = text(r"/[^\\:,]*[^\\:,/]", "an absolute path on the device, without commas and colons")
+LOCAL = text(
+    r"(?!.*/\.{1,2}(/|$))/[^\\:,]*[^\\:,/]",
+    "an absolute path on the device, without .., backslashes, commas and colons",
+)
 URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https:// and has no spaces")
 GIT = text(
     r"(https?|ssh|git|file)://(?!-)[^\s\"'<>\\]+|\w[\w.-]*@\w[\w.-]*:[\w./~+-]+",

@@ -18,7 +18,13 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load im
 # The options that decide it.
 OPTIONS = (
     *("max-model-len", "max-num-seqs", "max-num-batched-tokens", "block-size", "kv-cache-dtype", "enforce-eager"),
-    *("enable-prefix-caching", "async-scheduling", "mamba-cache-dtype", "mamba-ssm-cache-dtype"),
+    *(
+        "enable-prefix-caching",
+        "async-scheduling",
+        "mamba-cache-dtype",
+        "mamba-ssm-cache-dtype",
+        "kv-cache-memory-bytes",
+    ),
 )
 BLOCK = 16  # tokens of a page (CacheConfig.DEFAULT_BLOCK_SIZE)
 # Sequences of full length that fit at once. The pool is shared: many short ones fit instead.
@@ -56,10 +62,12 @@ def sequences(load: Load) -> int:
 
 def caches(load: Load, length: int) -> dict[str, int]:
     """The parts ``kv_cache``, ``state`` and ``draft_cache`` for sequences of this length, and ``graphs``."""
+    graphs = 0 if load.is_on("enforce-eager") else GRAPHS
+    if own := load.count("kv-cache-memory-bytes", 0):  # the size of the whole pool (config/cache.py)
+        return {"kv_cache": own, "graphs": graphs}
     number = sequences(load)
     without = pool(pages(load, length, drafts=False), number)
     all_pages = pool(pages(load, length, drafts=True), number)
-    graphs = 0 if load.is_on("enforce-eager") else GRAPHS
     return {**without, "draft_cache": sum(all_pages.values()) - sum(without.values()), "graphs": graphs}
 
 

@@ -96,11 +96,15 @@ def text(services: Services, device_gib: float, reserve_gib: float) -> list[str]
     """Each service's parts, the sum against the device, and how the other module would do, for plan.yml."""
     amounts = ["unknown" if one["memory_gib"] is None else f"{one['memory_gib']:g}" for one in services]
     wanted = sum(one["memory_gib"] or 0 for one in services)
-    left = device_gib - reserve_gib - wanted
+    left, known = device_gib - reserve_gib - wanted, "unknown" not in amounts
+    verdict = f"{round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
+    if not known and left >= 0:
+        verdict = "whether that fits is known once all of it is"
+    total = f"{' = ' if known else ': at least '}{wanted:g}" if len(amounts) > 1 else ""
     lines = [line for service in services for line in _parts(service)]
     lines.append(
-        f"memory: {' + '.join(amounts)}{f' = {wanted:g}' if len(amounts) > 1 else ''} GiB of services and {reserve_gib:g} GiB kept for the "
-        f"system, of {device_gib:g} GiB: {round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
+        f"memory: {' + '.join(amounts)}{total} GiB of services and {reserve_gib:g} GiB kept for the system, of {device_gib:g} GiB: "
+        f"{verdict}"
     )
     return [*lines, *_other_module(services, device_gib, reserve_gib)]
 

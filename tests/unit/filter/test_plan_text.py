@@ -201,4 +201,4 @@ def test_what_nobody_knows_is_shown_as_unknown_and_what_was_derived_says_from_wh
     ]
     assert "on the device" in local
     assert [line for line in shown if line.startswith("disk: 0.0 GB of models and files and 1 more of unknown size")]
-    assert shown[-1].startswith("memory: unknown + 9 = 9 GiB of services")
+    assert shown[-1].startswith("memory: unknown + 9: at least 9 GiB of services")

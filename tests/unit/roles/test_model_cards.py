@@ -58,6 +58,12 @@ def test_a_command_can_be_said_and_its_flags_arrive_as_written(
         assert service.flags_checked or "image" in command
 
 
+def test_a_draft_that_is_named_in_the_command_needs_no_permission_where_the_engine_is_offline() -> None:
+    card = CARDS["vllm"]["nemotron3-5-lightning"]
+    today = resolved("vllm", {key: value for key, value in card.items() if key != "version"}, True, False)
+    assert not today.problems and today.services[0].kind == "packages"
+
+
 def test_only_one_command_has_a_flag_that_is_gone() -> None:
     replaced = {card: resolved(engine, CARDS[engine][card], True).services[0].replaced for engine, card in COMMANDS}
     assert {card: one for card, one in replaced.items() if one} == {

@@ -122,8 +122,10 @@ def test_too_large_for_its_device() -> None:
         fits = run({"profile": "qwen3-8b-vllm", "options": {"max-model-len": shorter}})
         assert fits.services[0].memory_gib == found
     assert "smaller model" in only(run({"profile": "qwen3-8b-vllm"}, device_memory_gib=20)).remedy
-    assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.2})) == ["THOR-MEMORY-BELOW-WEIGHTS"]
-    assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 15.3})) == []
+    # The weights lie in the engine's share, beside its overhead of 6 GiB.
+    problem = only(run({"profile": "qwen3-8b-vllm", "memory_gib": 21.2}))
+    assert problem.code == "THOR-MEMORY-BELOW-WEIGHTS" and "6 GiB of it are the engine's overhead" in problem.reason
+    assert codes(run({"profile": "qwen3-8b-vllm", "memory_gib": 21.3})) == []
 
 
 def test_an_entry_without_a_profile_may_write_the_engines_own_share() -> None:
@@ -135,6 +137,15 @@ def test_an_entry_without_a_profile_may_write_the_engines_own_share() -> None:
     assert service.argv[-2:] == ("--gpu_memory_utilization", "0.7") and "--gpu-memory-utilization" not in service.argv
     assert service.memory_gib == 91.4  # 0.7 x 122, and 6 of overhead
     assert service.memory is not None and service.memory.budget_bytes / 2**30 == pytest.approx(85.4)
+
+
+def test_a_share_must_hold_the_weights() -> None:
+    extra = {"models": {"mine": {"huggingface": "org/Name", "bytes": 15 * 2**30}}}
+    for share, code in ((0.1, ["THOR-MEMORY-BELOW-WEIGHTS"]), (0.13, [])):  # 12.2 and 15.9 GiB
+        entry = {"model": "mine", "engine": "vllm", "options": {"gpu-memory-utilization": share}}
+        result = run(entry, extra=extra, device_memory_gib=122)
+        assert codes(result) == code
+        assert all("Leave gpu-memory-utilization out" in one.remedy for one in result.problems)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,13 @@ def test_a_folder_of_somebody_is_not_pinned() -> None:
     assert "somebody's own folder" in problem.reason
 
 
+def test_an_address_needs_a_checksum() -> None:
+    url = {"url": "https://example.org/x.gguf", "path": "x", "file": "x.gguf", "bytes": 1_000_000, "precision": "bf16"}
+    entry = profile("sglang")
+    assert "neither a commit nor a checksum" in only(run(entry, extra={"models": {"mine": url}})).reason
+    assert not run(entry, extra={"models": {"mine": {**url, "checksum": "sha256:" + "0" * 64}}}).problems
+
+
 def test_each_hub_of_a_model_must_be_pinned() -> None:
     both = extra(modelscope="org/name", revision={"huggingface": COMMIT, "modelscope": "master"})
     assert "master of org/name" in only(run(profile("vllm"), extra=both)).reason

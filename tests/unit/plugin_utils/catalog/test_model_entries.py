@@ -38,6 +38,8 @@ def test_one_source_is_enough(model: dict[str, Any]) -> None:
         ({"local": "/a", "url": "https://h/a"}, "THOR-VALUE-INVALID", f"{M}.local", "comes from there alone"),
         ({"huggingface": "a/b", "url": "https://h/a"}, "THOR-VALUE-INVALID", f"{M}.url", "huggingface and url"),
         ({"local": "models/a"}, "THOR-VALUE-INVALID", f"{M}.local", "absolute path"),
+        ({"local": "/models/../etc"}, "THOR-VALUE-INVALID", f"{M}.local", "without .."),
+        ({"local": "/models/.."}, "THOR-VALUE-INVALID", f"{M}.local", "without .."),
         ({"local": "/a", "revision": "v1"}, "THOR-VALUE-INVALID", f"{M}.revision", "no revision"),
         ({"local": "/a", "include": ["*"]}, "THOR-VALUE-INVALID", f"{M}.include", "no include"),
         ({"huggingface": "a/b", "checksum": f"sha1:{'0' * 40}"}, "THOR-VALUE-INVALID", f"{M}.checksum", "no checksum"),

@@ -166,9 +166,9 @@ def test_an_engine_version_for_the_host_and_for_one_service() -> None:
         ),
         (
             {"profile": "whisper-small-vllm", "memory_gib": 2},
-            "THOR-MEMORY-FRACTION",
+            "THOR-MEMORY-BELOW-WEIGHTS",
             "thor_profiles[0].memory_gib",
-            "between 6.1 and 128.0",
+            "6 GiB of it are the engine's overhead",
         ),
         (
             {"profile": "qwen3-8b-vllm", "memory_gib": 15},

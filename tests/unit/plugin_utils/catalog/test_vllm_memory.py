@@ -73,6 +73,13 @@ def test_sequences() -> None:
     assert vllm_memory.sequences(of(configs.QWEN3_8B, {"max-num-seqs": 256})) == 2
 
 
+def test_a_pool_of_its_own_size() -> None:
+    """vLLM then takes exactly that, whatever the context is."""
+    for written, size in ((3 * GIB, 3 * GIB), ("3G", 3 * GIB)):
+        found = vllm_memory.caches(of(configs.QWEN3_8B, {"kv-cache-memory-bytes": written}), 40960)
+        assert found == {"kv_cache": size, "graphs": GIB}
+
+
 def test_states() -> None:
     """Prefix caching keeps one more state; narrower types make smaller states, and those smaller pages."""
     states = [

@@ -37,7 +37,9 @@ def test_given_and_unknown() -> None:
     unknown = {**service(name="new"), "memory_gib": None, "memory_parts": None, "memory_load": None}
     lines = memory.text([given, unknown], 122, 8)
     assert lines[1] == "memory of new: known after contact, once its model has been looked at"
-    assert lines[2].startswith("memory: 30 + unknown = 30 GiB of services")
+    assert lines[2].startswith("memory: 30 + unknown: at least 30 GiB of services")
+    assert "still free" not in lines[2] and lines[2].endswith("whether that fits is known once all of it is")
+    assert memory.text([given, unknown], 32, 8)[2].endswith("6 GiB too much")
     assert len(lines) == 3, "nothing is said of another module"
     assert memory.over([unknown], 1, 8) == []
 
