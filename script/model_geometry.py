@@ -31,4 +31,6 @@ def with_geometry(entry: Mapping[str, Any], model: Mapping[str, Any], hubs: Hubs
         geometry = look.look(given, settings)["about"]["geometry"]
     except errors.FetchError:
         return dict(entry)
-    return {**entry, "geometry": geometry} if geometry else dict(entry)
+    # An upper bound is for the host that fetches the model, not for the catalog.
+    is_known = geometry and not geometry.get("is_bound")
+    return {**entry, "geometry": geometry} if is_known else dict(entry)

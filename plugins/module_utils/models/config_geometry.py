@@ -9,9 +9,11 @@ models), model_executor/layers/mamba/mamba_utils.py (shapes and types of states)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models.bound_geometry import sign_of_config
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import (
     STATE_BYTES,
     Attention,
@@ -34,6 +36,12 @@ SPECULATORS: Mapping[str, str] = {
 }
 # Where the configurations of models that also see or hear keep that of their language model.
 NESTED = (("text_config",), ("llm_config",), ("thinker_config", "text_config"), ("language_config",))
+# What the classes of older models call the same (their attribute_map in Transformers).
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "num_hidden_layers": ("n_layer", "n_layers"),
+    "num_attention_heads": ("n_head", "n_heads"),
+    "hidden_size": ("n_embd", "n_embed", "d_model"),
+}
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length")
 # Scalings that leave max_position_embeddings as it is: it is the scaled length already (vLLM 0.33.0, config/model.py).
 SCALED_ALREADY = ("default", "su", "longrope", "llama3", "yarn", "deepseek_yarn", "proportional", "mrope")
@@ -44,16 +52,40 @@ def geometry_of_config(config: Config) -> tuple[Geometry | None, str]:
     layers = config.get("transformer_layer_config")
     if config.get("speculators_model_type") in SPECULATORS and isinstance(layers, Mapping):
         config = {**layers, "architectures": [SPECULATORS[config["speculators_model_type"]]]}
-    named = config.get("architectures")
-    architectures = [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+    architectures = _architectures(config)
     reader = next((READERS[one] for one in architectures if one in READERS), None)
     if reader is None:
-        what = ", ".join(architectures) or "none named"
-        return None, f"the geometry of this architecture is not known ({what})"
+        return _bound(config, architectures)
     try:
         return reader(_language_model(config)), ""
     except UnreadableGeometry as error:
         return None, f"config.json: {error}"
+
+
+def _architectures(config: Config) -> list[str]:
+    named = config.get("architectures")
+    return [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+
+
+def _bound(config: Config, architectures: list[str]) -> tuple[Geometry | None, str]:
+    """An architecture that is not known: full attention in every layer, an upper bound, unless there are signs of anything else."""
+    fault = f"the geometry of this architecture is not known ({', '.join(architectures) or 'none named'})"
+    if not architectures:
+        return None, fault
+    model = _language_model(config)
+    sign = sign_of_config({**config, **model})
+    if sign:
+        return None, f"{fault}, and {sign} says that it keeps more than keys and values of equal layers"
+    try:
+        named = {key: next((model[one] for one in others if one in model), None) for key, others in OTHER_NAMES.items()}
+        plain = {**named, **{key: value for key, value in model.items() if value is not None}}
+        layer = _attention(plain)
+        widest = max(layer.key_dim, layer.value_dim)
+        number = whole(plain, "num_hidden_layers", least=1)
+        found = _geometry(plain, [replace(layer, layers=number, key_dim=widest, value_dim=widest)])
+    except UnreadableGeometry as error:
+        return None, f"{fault}, and config.json does not say its layers: {error}"
+    return replace(found, is_bound=True), ""
 
 
 def _language_model(config: Config) -> Config:

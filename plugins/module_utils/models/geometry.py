@@ -66,6 +66,10 @@ class Geometry:
     draft_layers: int = (
         0  # attention layers of its own for predicting several tokens (MTP), like those of its first group
     )
+    is_bound: bool = (
+        False  # an upper bound: the architecture is not known, and every layer is counted as full attention
+    )
+    looks_back: int = 0  # of an upper bound: the window that some of its layers may have
 
     @property
     def state_bytes(self) -> int:
@@ -76,8 +80,9 @@ class Geometry:
         """Plain JSON, without what is not set; the shape of the catalog's key ``geometry``."""
         facts = asdict(self)
         facts["attention"] = [_without_none(group) for group in facts["attention"]]
-        if not self.draft_layers:
-            del facts["draft_layers"]
+        for key in ("draft_layers", "is_bound", "looks_back"):
+            if not facts[key]:
+                del facts[key]
         return _without_none(facts)
 
     @classmethod

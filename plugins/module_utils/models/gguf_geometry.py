@@ -9,8 +9,10 @@ recurrent state), and load_arch_hparams of each architecture in src/models.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models.bound_geometry import sign_of_gguf
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import (
     Attention,
     Geometry,
@@ -36,8 +38,11 @@ LATENT = frozenset(["deepseek2"])
 ENCODERS = frozenset(
     ["bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe", "neo-bert", "eurobert", "modern-bert"]
 )
+# Windows of architectures that are not described here, where the file does not say them (load_arch_hparams in src/models).
+WINDOWS: Mapping[str, int] = {"llama4": 8192, "gemma2": 4096, "exaone4": 4096, "smallthinker": 4096, "exaone-moe": 128}
 # It reads the cache of the model that it drafts for.
 SHARED = frozenset(["gemma4-assistant"])
+KNOWN = FULL | frozenset(SLIDING) | DELTA_NETS | NEMOTRON_H | LATENT | ENCODERS | SHARED
 
 
 def geometry_of_gguf(metadata: Mapping[str, Any]) -> tuple[Geometry | None, str]:
@@ -52,6 +57,8 @@ def geometry_of_gguf(metadata: Mapping[str, Any]) -> tuple[Geometry | None, str]
     prefix = f"{architecture}."
     keys = {key[len(prefix) :]: value for key, value in metadata.items() if key.startswith(prefix)}
     try:
+        if architecture not in KNOWN:
+            return _bound(architecture, keys, metadata), ""
         groups, state = _kept(architecture, keys)
         return _geometry(keys, groups, state, _vocabulary(keys, metadata)), ""
     except UnreadableGeometry as error:
@@ -70,11 +77,27 @@ def _kept(architecture: str, keys: Mapping[str, Any]) -> tuple[list[Attention], 
         )
     if architecture in NEMOTRON_H:
         return _nemotron_h(keys)
-    if architecture in FULL:
-        return _layers(keys), None
     if architecture in SLIDING:
         return _sliding(keys, SLIDING[architecture]), None
-    raise UnreadableGeometry(f"the geometry of the architecture {architecture} is not known")
+    return _layers(keys), None
+
+
+def _bound(architecture: str, keys: Mapping[str, Any], metadata: Mapping[str, Any]) -> Geometry:
+    """An architecture that is not known: full attention in every layer, an upper bound, unless there are signs of anything else."""
+    fault = f"the geometry of the architecture {architecture} is not known"
+    sign = sign_of_gguf(architecture, keys)
+    if sign:
+        raise UnreadableGeometry(f"{fault}, and {sign} says that it keeps more than keys and values of equal layers")
+    try:
+        # Layers for predicting several tokens are counted as well.
+        layers = _layers({**keys, "nextn_predict_layers": 0})
+        window = whole(keys, "attention.sliding_window", default=WINDOWS.get(architecture, 0))
+        found = _geometry(keys, layers, None, _vocabulary(keys, metadata))
+    except UnreadableGeometry as error:
+        raise UnreadableGeometry(f"{fault}, and its layers cannot be read: {error}") from error
+    if not found.attention:
+        raise UnreadableGeometry(f"{fault}, and it names no heads")
+    return replace(found, is_bound=True, looks_back=window)
 
 
 def _number(keys: Mapping[str, Any]) -> int:

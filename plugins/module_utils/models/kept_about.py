@@ -19,7 +19,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models import about
 
 KEPT = Path("/var/lib/thor/about")
 # Changes whenever the same files give another About.
-EDITION = 1
+EDITION = 2
 SHAPE = {"path": str, "files": str, "about": {str: dict}}
 # Of a folder with more, the first ones: each header takes about 0.2 s.
 MOST_FILES = 16

@@ -142,12 +142,19 @@ def _draft_group(geometry: Geometry) -> Attention:
     return replace(geometry.attention[0], layers=max(1, geometry.draft_layers), window=None)
 
 
+def _windows(geometry: Geometry) -> list[Attention]:
+    """Layers with a sliding window; of an upper bound, all layers where some may have one."""
+    if geometry.looks_back:
+        return [replace(group, window=geometry.looks_back) for group in geometry.attention]
+    return [group for group in geometry.attention if group.window]
+
+
 def _checkpoints(load: Load, geometry: Geometry, length: int) -> int:
     """Copies of windows and states from which a prompt can be taken up again: one for every 8,192 tokens, and one for each slot.
 
     There may be more (32 for each slot), one for each turn of a conversation.
     """
-    windows = [group for group in geometry.attention if group.window]
+    windows = _windows(geometry)
     most = load.count("ctx-checkpoints", CHECKPOINTS)
     if not (windows or geometry.state) or (load.is_on("swa-full") and not geometry.state):
         return 0
@@ -169,7 +176,7 @@ def _compute(load: Load, geometry: Geometry, length: int) -> int:
     Without flash attention there are also the scores of all heads over the cache. A draft has buffers of its own.
     """
     full = cells(load, length)
-    windows = {group.window for group in geometry.attention if group.window}
+    windows = {group.window for group in _windows(geometry) if group.window}
     masks = full + sum(full if load.is_on("swa-full") else _window_cells(load, window, full) for window in windows)
     row = 4 * ((geometry.vocabulary or 0) + 8 * geometry.hidden) + 2 * masks
     if load.options.get("flash-attn") in ("off", False) and geometry.attention:

@@ -39,6 +39,11 @@ class Load:
         """What is read from disk and stays in memory."""
         return self.weights + self.projector + self.draft + self.adapters
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether the caches are an upper bound, because nobody has described the architecture of a model."""
+        return any(one is not None and one.is_bound for one in (self.geometry, self.draft_geometry))
+
     def to_facts(self) -> dict[str, Any]:
         """Plain JSON."""
         facts = {one.name: getattr(self, one.name) for one in fields(self)}

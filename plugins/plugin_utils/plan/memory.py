@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB, Load
 
 Services = Sequence[Mapping[str, Any]]
+BOUND = "an upper bound, every layer counted as full attention (the geometry of this architecture is not known)"
 # MemTotal of the modules, about.
 MODULES = {"T5000": 122.0, "T4000": 61.0}
 
@@ -59,6 +60,9 @@ def over(services: Services, device_gib: float, reserve_gib: float, source: str 
         f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
     )
     remedy = contexts_that_fit(services, excess) or "Serve less, or a smaller model."
+    bounds = [service["name"] for service in services if is_bound(service)]
+    if bounds:
+        remedy += f" {', '.join(bounds)}: {BOUND}; give a memory_gib if you know that less is enough."
     return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
 
 
@@ -74,6 +78,11 @@ def contexts_that_fit(services: Services, excess_gib: float) -> str:
         if way and length and length < (service["context"] or 0):
             found.append(f"{service['name']} with {way.length_option}: {length} (now {service['context']})")
     return f"Serve less, or shorten one context. It would fit: {'; or '.join(found)}." if found else ""
+
+
+def is_bound(service: Mapping[str, Any]) -> bool:
+    """Whether memory_gib is a computed upper bound."""
+    return is_computed(service) and Load.from_facts(service["memory_load"]).is_bound
 
 
 def is_computed(service: Mapping[str, Any]) -> bool:
@@ -117,7 +126,8 @@ def _parts(service: Mapping[str, Any]) -> list[str]:
         return [f"memory of {name}: {service['memory_gib']:g} GiB, as given (memory_gib)"]
     words = [f"{size / GIB:.1f} {budget.PARTS[part]}" for part, size in service["memory_parts"].items()]
     length = f" ({_length(service)})" if service["context"] and service["sequences"] else ""
-    return [f"memory of {name}: {' + '.join(words)} = {service['memory_gib']:g} GiB{length}"]
+    bound = f"; {BOUND}" if is_bound(service) else ""
+    return [f"memory of {name}: {' + '.join(words)} = {service['memory_gib']:g} GiB{length}{bound}"]
 
 
 def _length(service: Mapping[str, Any]) -> str:

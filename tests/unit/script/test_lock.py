@@ -514,6 +514,9 @@ def test_the_geometry_of_a_model_is_read_where_the_catalog_has_none(
         assert run(folder, hub, "--offline", "--check") == 0
         assert sum(one.sent for one in face.transfers) == read < 2_000_000
         model = {"huggingface": "Owner/Name"}
+        new = tiny_folder.FOLDER["config.json"].replace(b"Qwen3ForCausalLM", b"NewForCausalLM")
+        assert new != tiny_folder.FOLDER["config.json"]
+        face.push("Owner/New", {**tiny_folder.FOLDER, "config.json": new})
         assert with_geometry("model", model, written(folder))["geometry"] == entry["geometry"]
         assert with_geometry("model", {"huggingface": "another/one"}, written(folder)) == {"huggingface": "another/one"}
         assert with_geometry("model", {**model, "geometry": {"layers": 1}}, written(folder))["geometry"] == {
@@ -522,6 +525,9 @@ def test_the_geometry_of_a_model_is_read_where_the_catalog_has_none(
         change(folder, "models", "model", geometry={"layers": 1})
         assert run(folder, hub) == 0
         assert "geometry" not in written(folder)["models"]["model"]
+        change(folder, "models", "model", geometry=None, huggingface="Owner/New")
+        assert run(folder, hub) == 0
+        assert "geometry" not in written(folder)["models"]["model"], "an upper bound is nothing to record"
 
 
 def test_the_lock_of_the_collection_is_what_the_script_writes() -> None:

@@ -133,7 +133,14 @@ def test_encoder_and_decoder() -> None:
     [
         ({}, "none named"),
         ({"architectures": "Qwen3ForCausalLM"}, "none named"),
-        ({"architectures": ["NewForCausalLM"]}, "not known (NewForCausalLM)"),
+        (
+            {"architectures": ["NewForCausalLM"]},
+            "not known (NewForCausalLM), and config.json does not say its layers: num_attention_heads is missing",
+        ),
+        (
+            {**configs.QWEN3_8B, "architectures": ["NewForCausalLM"], "num_key_value_heads": [8] * 36},
+            "does not say its layers: num_key_value_heads is [8, 8",
+        ),
         ({"architectures": ["Qwen3ForCausalLM"]}, "num_attention_heads is missing"),
         ({**configs.QWEN3_8B, "num_hidden_layers": "36"}, "num_hidden_layers is '36', not a whole number of 1 or more"),
         ({**configs.QWEN3_8B, "num_hidden_layers": True}, "num_hidden_layers is True"),
@@ -152,6 +159,77 @@ def test_not_guessed(config: dict[str, Any], reason: str) -> None:
     geometry, found = geometry_of_config(config)
     assert geometry is None
     assert reason in found
+
+
+PLAIN = {**configs.QWEN3_8B, "architectures": ["NewForCausalLM"]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"sliding_window": 4096, "use_sliding_window": True},
+        {"layer_types": ["full_attention", "sliding_attention", "chunked_attention"] * 12, "sliding_window": 512},
+        {"is_encoder_decoder": False, "add_cross_attention": False, "use_cla": False, "cache_implementation": "hybrid"},
+        {"rope_scaling": {"rope_type": "longrope"}, "attention_bias": False, "hidden_size_per_layer_input": 256},
+    ],
+)
+def test_upper_bound(more: dict[str, Any]) -> None:
+    """Of an architecture that nobody has described every layer is counted in full."""
+    found = read({**PLAIN, **more})
+    assert found.attention == (Attention(layers=36, kv_heads=8, key_dim=128, value_dim=128),)
+    assert (found.is_bound, found.layers, found.context) == (True, 36, 40960)
+    assert not read(configs.QWEN3_8B).is_bound
+
+
+def test_upper_bound_of_other_shapes() -> None:
+    """Older names of the keys, as many KV heads as heads where they are not said, and values as wide as keys."""
+    gpt2 = {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50257}
+    old = read({"architectures": ["GPT2LMHeadModel"], **gpt2})
+    assert old.attention == (Attention(layers=12, kv_heads=12, key_dim=64, value_dim=64),)
+    assert (old.hidden, old.context, old.is_bound) == (768, 1024, True)
+    assert read({**PLAIN, "v_head_dim": 256}).attention[0].key_dim == 256
+    assert read({**PLAIN, "v_head_dim": 64}).attention[0].value_dim == 128
+    sees = read({"architectures": ["InternVLChatModel"], "vision_config": {"conv": 3}, "llm_config": PLAIN})
+    assert (sees.attention, sees.is_bound) == (read(PLAIN).attention, True)
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *(
+            "mamba_d_conv",
+            "ssm_cfg",
+            "linear_num_key_heads",
+            "linear_attn_config",
+            "conv_L_cache",
+            "lru_width",
+            "wkv_size",
+        ),
+        *("attn_type_list", "layers_block_type", "block_types", "layer_group_size", "attn_layer_period", "state_size"),
+        *("kv_lora_rank", "qk_rope_head_dim", "index_topk", "compress_ratios", "num_kv_shared_layers", "use_cla"),
+        *("is_encoder_decoder", "cross_attention_layers", "total_ut_steps", "loop_num", "n_recurrent_loops"),
+        *("block_configs", "per_layer_config", "num_key_value_heads_per_layer", "global_head_dim", "swa_head_dim"),
+    ],
+)
+def test_signs_of_something_else(sign: str) -> None:
+    """Recurrent, latent and shared caches are not bounded by full attention: such a model stays unknown, and the sign is named."""
+    for config in (
+        {**PLAIN, sign: 4},
+        {**PLAIN, "text_config": PLAIN, sign: 4},
+        {**PLAIN, "llm_config": {**PLAIN, sign: 4}},
+    ):
+        geometry, reason = geometry_of_config(config)
+        assert geometry is None
+        assert reason.startswith("the geometry of this architecture is not known (NewForCausalLM), and")
+        assert f"{sign} says" in reason
+    assert read({**PLAIN, sign: None}).is_bound
+
+
+def test_other_kinds_of_layers_are_a_sign() -> None:
+    for types in (["conv", "full_attention"] * 18, "full", [["full_attention"]] * 36):
+        geometry, reason = geometry_of_config({**PLAIN, "layer_types": types})
+        assert geometry is None and "layer_types says" in reason
 
 
 @pytest.mark.parametrize("name", [name for name in dir(configs) if name.isupper()])

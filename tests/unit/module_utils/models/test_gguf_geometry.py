@@ -156,6 +156,43 @@ def test_latent_vectors() -> None:
     assert (older.key_dim, older.value_dim) == (192, 128)
 
 
+def test_upper_bound() -> None:
+    """Of an architecture that nobody has described every layer is counted in full, also those for predicting several tokens."""
+    keys = {**QWEN3, "nextn_predict_layers": 1, "attention.sliding_window": 4096}
+    found = read("granite", keys)
+    assert found.attention == (Attention(layers=36, kv_heads=8, key_dim=128, value_dim=128),)
+    assert (found.is_bound, found.looks_back, found.context) == (True, 4096, 40960)
+    assert (read("llama4", QWEN3).looks_back, read("phi3", QWEN3).looks_back) == (8192, 0)
+    assert not read("qwen3", QWEN3).is_bound
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *("ssm.conv_kernel", "wkv.head_size", "shortconv.l_cache", "kda.head_dim", "token_shift_count"),
+        *(
+            "full_attention_interval",
+            "attention.kv_lora_rank",
+            "attention.key_length_mla",
+            "attention.shared_kv_layers",
+        ),
+        *("attention.indexer.top_k", "attention.compress_ratios", "attention.recurrent_layers", "num_loops"),
+        *(
+            "attention.key_length_swa",
+            "decoder_block_count",
+            "attention.relative_buckets_count",
+            "hyper_connection.count",
+        ),
+    ],
+)
+def test_signs_of_something_else(sign: str) -> None:
+    """Recurrent, latent and shared caches are not bounded by full attention: such a header stays unknown, and the sign is named."""
+    geometry, reason = geometry_of_gguf(header("new", {**QWEN3, sign: 4}))
+    assert geometry is None
+    assert f"{sign} says" in reason
+    assert read("new", {**QWEN3, sign: 0}).is_bound
+
+
 @pytest.mark.parametrize("architecture", ["bert", "gemma4-assistant"])
 def test_nothing_kept(architecture: str) -> None:
     assert read(architecture, {"block_count": 12, "embedding_length": 384, "context_length": 512}).attention == ()
@@ -166,7 +203,13 @@ def test_nothing_kept(architecture: str) -> None:
     [
         ({}, "names no architecture"),
         ({"general.architecture": 3}, "names no architecture"),
-        (header("new", QWEN3), "the architecture new is not known"),
+        (
+            header("new", {**QWEN3, "block_count": None}),
+            "the architecture new is not known, and its layers cannot be read",
+        ),
+        (header("new", {**QWEN3, "attention.head_count": 0, "attention.head_count_kv": None}), "it names no heads"),
+        (header("minimax-01", QWEN3), "minimax-01 is not known, and general.architecture says"),
+        (header("new", {**QWEN3, "attention.head_count_kv": [8, 0] * 18}), "attention.head_count_kv says"),
         (header("qwen3", {**QWEN3, "block_count": None}), "block_count is missing"),
         (
             header("qwen3", {**QWEN3, "attention.head_count_kv": [8] * 3}),

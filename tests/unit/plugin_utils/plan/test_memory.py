@@ -68,6 +68,27 @@ def test_each_engine_is_told_by_its_own_option(profile: str, option: str) -> Non
     assert memory.over([service(profile, name="chat", options={option: int(found[1])})], one["memory_gib"] + 7, 8) == []
 
 
+def bound(**changes: Any) -> dict[str, Any]:
+    """A service of whose model nobody has described the architecture."""
+    one = service(name="new", **changes)
+    load = one["memory_load"]
+    return {**one, "memory_load": {**load, "geometry": {**load["geometry"], "is_bound": True}}}
+
+
+def test_upper_bound() -> None:
+    """It is called one in the plan, and where it is too much; a number that somebody gave is none."""
+    assert "upper bound" not in memory.text([service(name="new")], 122, 8)[0]
+    assert memory.text([bound()], 122, 8)[0].endswith(
+        "shared by 4 slots); an upper bound, every layer counted as full attention (the geometry of this architecture is not known)"
+    )
+    assert "upper bound" not in memory.text([bound(memory_gib=30)], 122, 8)[0]
+    (problem,) = memory.over([bound()], 28, 8)
+    assert "new: an upper bound" in problem.remedy
+    assert "give a memory_gib" in problem.remedy
+    (problem,) = memory.over([service(name="new")], 28, 8)
+    assert "upper bound" not in problem.remedy
+
+
 def test_no_context_is_short_enough() -> None:
     (problem,) = memory.over([service(name="chat")], 16, 8)
     assert problem.remedy == "Serve less, or a smaller model."
