@@ -14,7 +14,7 @@ import huggingface_server
 import model_store
 import pytest
 import tiny_gguf
-from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, kept_about, safetensors
+from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, kept_about, safetensors, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.look import look
 from ansible_collections.jetson.thor.plugins.module_utils.observe import models
 from tiny_folder import CONFIG, FOLDER, weights
@@ -212,7 +212,8 @@ def test_refusals_by_code(face: huggingface_server.HuggingFace, tmp_path: Path) 
     assert code(model(), settings(face)) == "THOR-MODEL-NOT-FOUND"
 
 
-def test_faults_of_a_hub(face: huggingface_server.HuggingFace, tmp_path: Path) -> None:
+def test_faults_of_a_hub(face: huggingface_server.HuggingFace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "pause", lambda *_what: 0.0)
     content = tiny_gguf.write(tmp_path / "a.gguf", tokens=[f"word-{index:010}" for index in range(151_936)])
     face.push(ID, {"m.gguf": content})
     given = model(file="m.gguf")

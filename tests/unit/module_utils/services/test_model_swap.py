@@ -120,26 +120,19 @@ class Host:
         return side
 
 
-@pytest.fixture(name="base", params=["disk", "tmpfs"])
-def _base(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A folder on the normal disk, and one in memory."""
+@pytest.fixture(name="base", params=["disk", "tmpfs", "no-exchange"])
+def _base(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the normal disk, one in memory, and one whose file system cannot exchange two names, which is simulated."""
     base = tmp_path if request.param == "disk" else Path(tempfile.mkdtemp(dir="/dev/shm"))
+    if request.param == "no-exchange":
+        monkeypatch.setattr(model_trees, "exchange", lambda _one, _other: False)
     yield base
     shutil.rmtree(base)
 
 
-@pytest.fixture(name="exchanges", params=[True, False], ids=["exchange", "no-exchange"])
-def _exchanges(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the file system can exchange two names; one that cannot is simulated."""
-    if not request.param:
-        monkeypatch.setattr(model_trees, "exchange", lambda _one, _other: False)
-    return bool(request.param)
-
-
 @pytest.fixture(name="hosts")
-def _hosts(base: Path, exchanges: bool, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Host, str]]:
+def _hosts(base: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Host, str]]:
     """Makes hosts that serve OLD, with a new revision beside the model. Returns the host, and the identity of the revision."""
-    assert exchanges in {True, False}
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
     def make() -> tuple[Host, str]:
