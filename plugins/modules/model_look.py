@@ -131,10 +131,10 @@ ansible_facts:
         qwen3-8b: {"about": {"format": "safetensors", "context": 40960, "thinking": "switchable"}, "bytes": 16400000000}
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils.models import parameters
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError
 from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.models.look import look
@@ -155,11 +155,6 @@ MODEL = {
 HUB = {"endpoint": {"type": "str"}, "token": {"type": "str", "no_log": True}, "client": {"type": "path"}}
 
 
-def _reached(given: Mapping[str, Any], hub: str) -> dict[str, Any]:
-    """How a hub is reached."""
-    return {"endpoint": (given.get("endpoint") or HUBS[hub].endpoint).rstrip("/"), "token": given.get("token") or None}
-
-
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -176,7 +171,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     settings = {key: module.params[key] for key in ("retries", "idle_timeout")}
-    settings["hubs"] = {hub: _reached(module.params["hubs"].get(hub) or {}, hub) for hub in HUBS}
+    try:
+        settings["hubs"] = {hub: parameters.reach(hub, module.params["hubs"].get(hub) or {}) for hub in HUBS}
+    except FetchError as error:
+        module.fail_json(msg=str(error), problems=[error.problem.as_dict()])
     seen: dict[str, Any] = {}
     for model in module.params["models"]:
         seen[model["key"]] = {"identity": model["identity"]}

@@ -66,10 +66,18 @@ def _source(given: Mapping[str, Any], reached: Mapping[str, Any], variable: str)
         "id": given["id"],
         "revision": revision,
         **({"commit": commit} if commit else {}),
-        "endpoint": (reached.get("endpoint") or hub.endpoint).rstrip("/"),
-        "token": _token(reached.get("token"), f"hubs.{given['hub']}.token"),
+        **reach(given["hub"], reached),
         "client": reached.get("client") or hub.client,
     }
+
+
+def reach(hub: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The endpoint and the token of a hub. Raises FetchError THOR-FETCH-ARGUMENT, without what may be a secret."""
+    endpoint: str = (given.get("endpoint") or HUBS[hub].endpoint).rstrip("/")
+    if "@" in re.split(r"[/?#]", endpoint.partition("://")[2])[0]:
+        remedy = f"An address has no user or password: messages and diffs show it. {HUBS[hub].token_variable} is for a token."
+        raise bad_argument(f"hubs.{hub}.endpoint", None, remedy)
+    return {"endpoint": endpoint, "token": _token(given.get("token"), f"hubs.{hub}.token")}
 
 
 def _token(given: str | None, variable: str) -> str | None:

@@ -13,7 +13,7 @@ import urllib.error
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors, huggingface, manifest, web
@@ -115,7 +115,7 @@ class _Remote:
         except urllib.error.HTTPError as error:
             place, refusal = error.geturl() or url, huggingface.refusal_of(url, error)
             self._moved.pop(name, None)
-            if _origin(place) != _origin(
+            if web.origin(place) != web.origin(
                 self._at["endpoint"]
             ):  # a signed address that has expired: the next one is new
                 refusal = Refusal(place, 0, message=f"HTTP {error.code} where the file is stored")
@@ -124,18 +124,13 @@ class _Remote:
             web.refuse_lasting(self._at, url, error)
             raise Refused(Refusal(url, 0, message=web.why(error))) from error
         final = response.geturl()
-        if _origin(final) != _origin(self._at["endpoint"]):
+        if web.origin(final) != web.origin(self._at["endpoint"]):
             self._moved[name] = final
         return response
 
     def _get(self, url: str, headers: Mapping[str, str]) -> Any:
         if self._at.get("hub") == "huggingface":
             return web.open_hub(self._at, url, headers)
-        is_own = _origin(url) == _origin(self._at["endpoint"])
+        is_own = web.origin(url) == web.origin(self._at["endpoint"])
         token = {"Cookie": f"m_session_id={self._at['token']}"} if self._at["token"] and is_own else {}
         return web.open_url(self._at, url, {**headers, **token})
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

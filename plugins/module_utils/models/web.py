@@ -27,6 +27,7 @@ _USED_UP = re.compile(r'"\w+"\s*;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,9})')
 
 def open_url(spec: Mapping[str, Any], url: str, headers: Mapping[str, str]) -> Any:
     """A GET by Ansible's own client; the caller closes the response. Raises HTTPError and the classes of TRANSPORT."""
+    _refuse_unfit(headers)
     try:
         return urls.open_url(
             url,
@@ -51,8 +52,9 @@ def open_hub(spec: Mapping[str, Any], url: str, headers: Mapping[str, str], meth
     The token goes to the hub's own origin and nowhere else: files lie at signed addresses of other hosts. Raises like open_url.
     """
     token = {"Authorization": f"Bearer {spec['token']}"} if spec["token"] else {}
+    _refuse_unfit(token)
     for _hop in range(MAX_REDIRECTS + 1):
-        own = token if _origin(url) == _origin(spec["endpoint"]) else {}
+        own = token if origin(url) == origin(spec["endpoint"]) else {}
         try:
             return urls.open_url(
                 url,
@@ -77,9 +79,21 @@ def open_hub(spec: Mapping[str, Any], url: str, headers: Mapping[str, str], meth
     raise urllib.error.URLError(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
+def _refuse_unfit(headers: Mapping[str, str]) -> None:
+    """Raise URLError for a header with a line break or the like. http.client would quote it, and it may hold a token."""
+    for name, value in headers.items():
+        if not re.fullmatch(r"[ -~]*", value):
+            raise urllib.error.URLError(f"the header {name} would have characters that HTTP does not allow")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Who answers at an address: the scheme, the host and the port; without one where it is not a number."""
     parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        port = None
+    return parts.scheme, (parts.hostname or "").lower(), port
 
 
 class Headers(Protocol):

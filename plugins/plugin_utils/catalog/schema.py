@@ -263,7 +263,7 @@ MODEL = Field(
         "revision": nullable(REVISION),
         "include": Field((list,), items=shapes.GLOB),
         "exclude": Field((list,), items=shapes.GLOB),
-        "path": nullable(shapes.FOLDER),
+        "path": nullable(shapes.MODEL_FOLDER),
         "file": nullable(shapes.FILE),
         "projector": nullable(shapes.FILE),
         "checksum": nullable(shapes.CHECKSUM),

@@ -88,6 +88,11 @@ REVISION = text(rf"{_PART}(/{_PART})*", "the name of a branch or a tag")
 FOLDER = text(
     rf"{_PART}(/{_PART})*", "a relative path of letters, digits and . _ + -, with no part that begins with a dot"
 )
+# Below /models, where the hosts look for models at these two levels (observe/models.py).
+MODEL_FOLDER = text(
+    rf"{_PART}(/{_PART})?",
+    "a folder, or a folder in a folder (a/b), of letters, digits and . _ + -, that begins with no dot",
+)
 # .thor-manifest.json and the like are ours.
 FILE = text(
     r"(?!-)(?:(?!\.{1,2}/|\.thor)[^/\\]+/)*(?!\.{1,2}$|\.thor)[^/\\]+", "a relative path without .. and backslashes"
@@ -100,6 +105,12 @@ LOCAL = text(
     "an absolute path on the device, without .., backslashes, commas and colons",
 )
 URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https:// and has no spaces")
+# Shown in messages and diffs.
+ENDPOINT = text(
+    URL.pattern.replace("://", "://(?![^/?#]*@)", 1),
+    "an address that begins with http:// or https:// and has no spaces, no user and no password: thor_hf_token and "
+    "thor_modelscope_token are for tokens",
+)
 GIT = text(
     r"(https?|ssh|git|file)://(?!-)[^\s\"'<>\\]+|\w[\w.-]*@\w[\w.-]*:[\w./~+-]+",
     "the address of a Git repository without spaces",

@@ -9,6 +9,7 @@ from typing import Any
 
 import hub_server
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.models import parameters
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError
 from model_store import model
 
@@ -29,3 +30,13 @@ def test_a_token_that_fits_in_no_header_is_refused_and_not_shown(hub: hub_server
     assert caught.value.problem.code == "THOR-FETCH-ARGUMENT"
     assert token not in str(caught.value) and token not in str(caught.value.problem.as_dict())
     assert model(hub, place, token="hf_a\n")["sources"][0]["token"] == "hf_a", "a vault's line feed"
+
+
+@pytest.mark.parametrize("endpoint", ["https://me:s3cret@mirror.example", "https://s3cret@mirror.example/hub"])
+def test_an_endpoint_with_a_user_is_refused_and_not_shown(endpoint: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        parameters.reach("huggingface", {"endpoint": endpoint})
+    assert caught.value.problem.code == "THOR-FETCH-ARGUMENT" and "thor_hf_token" in caught.value.problem.remedy
+    assert "s3cret" not in str(caught.value) and "s3cret" not in str(caught.value.problem.as_dict())
+    mirror = "https://mirror.example/@team"
+    assert parameters.reach("huggingface", {"endpoint": f"{mirror}/"}) == {"endpoint": mirror, "token": None}

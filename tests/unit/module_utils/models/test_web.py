@@ -35,3 +35,30 @@ def test_a_certificate_failure_is_not_retried(
     problem = problem_of(model(hub, place, retries=5))
     assert problem["code"] == "THOR-HUB-UNREACHABLE" and "update-ca-certificates" in problem["remedy"]
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("token", ["hf_secret\n", "hf_secret\r\nX-Evil: yes", "hf_s\u00e9cret"])
+def test_no_message_has_a_token_that_fits_in_no_header(token: str) -> None:
+    spec = {"token": token, "endpoint": "http://127.0.0.1:9", "idle_timeout": 1}
+    for ask in (
+        lambda: web.open_hub(spec, "http://127.0.0.1:9/a", {}),
+        lambda: web.open_url(spec, "http://127.0.0.1:9/a", {"Cookie": f"m_session_id={token}"}),
+    ):
+        with pytest.raises(urllib.error.URLError) as caught:
+            ask()
+        assert "cret" not in web.why(caught.value) and "the header" in web.why(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://hub.example/a", "https://HUB.example:443/b", True),
+        ("http://hub.example/a", "http://hub.example:80", True),
+        ("http://hub.example/a", "https://hub.example/a", False),
+        ("https://hub.example/a", "https://hub.example:8443/a", False),
+        ("https://hub.example/a", "https://hub.example.evil/a", False),
+        ("https://hub.example:x/a", "https://hub.example/a", False),
+    ],
+)
+def test_who_answers_at_an_address(one: str, other: str, same: bool) -> None:
+    assert (web.origin(one) == web.origin(other)) is same

@@ -16,6 +16,8 @@ from ansible_collections.jetson.thor.plugins.module_utils import model_trees
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees
 from ansible_collections.jetson.thor.plugins.module_utils.models import local
 from ansible_collections.jetson.thor.plugins.module_utils.observe import models
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import MODEL
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import exchanges, missing
 from model_trees_helper import make
 from switch_helper import Silent
@@ -93,3 +95,12 @@ def test_a_model_of_a_person_is_known_by_stat(root: Path) -> None:
     (own / "a.gguf").write_text("changed")
     os.utime(own / "a.gguf", ns=(1, 1))
     assert models.observe(root / "models")[str(own)]["local"] == {f"{own}/a.gguf": False}
+
+
+@pytest.mark.parametrize(("path", "seen"), [("a", True), ("a/b", True), ("a/b/c", False)])
+def test_the_inventory_may_name_what_a_host_looks_at_and_nothing_else(root: Path, path: str, seen: bool) -> None:
+    made = make(root / "models" / path, {"w.bin": "x"}, revision="v1")
+    assert (str(made) in models.observe(root / "models")) is seen
+    problems = shapes.check(path, shapes.MODEL_FOLDER, "thor_extra_models['m'].path")
+    assert [problem.code for problem in problems] == ([] if seen else ["THOR-VALUE-INVALID"])
+    assert problems or MODEL.keys["path"].pattern == shapes.MODEL_FOLDER.pattern
