@@ -36,15 +36,28 @@ def merge(services: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], 
     for name, artifact in _wanted(services):
         place = _place(artifact)
         known = merged.setdefault(place, dict(artifact))
-        if _identity(known) != _identity(artifact):
+        sources = _shared_sources(known, artifact)
+        if not sources and _identity(known) != _identity(artifact):
             reason = f"{place} would have to hold {_identity(known)} and {_identity(artifact)}."
-            remedy = "Give both the same revision, or one of them another path."
+            remedy = "Give both the same revision, or one of them another path; of hubs, the one may name some of the other's."
             problems.append(Problem("THOR-MODEL-CONFLICT", f"{name}.model", artifact["key"], reason, remedy))
         elif artifact["source"] == "hub":
+            known["sources"] = sources
             known["include"] = sorted({*known["include"], *artifact["include"]})
             known["exclude"] = sorted({*known["exclude"]} & {*artifact["exclude"]})
             known["sha256"] = {**known.get("sha256", {}), **artifact.get("sha256", {})}
     return list(merged.values()), problems
+
+
+def _shared_sources(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The hubs that both of two artifacts may come from, if the one names no others than the other does; else none.
+
+    What both name is what satisfies both: files from another hub would be fetched again for the artifact that does not name it.
+    """
+    if one["source"] != "hub" or other["source"] != "hub":
+        return []
+    few, many = sorted((list(one["sources"]), list(other["sources"])), key=len)
+    return few if all(source in many for source in few) else []
 
 
 def missing(

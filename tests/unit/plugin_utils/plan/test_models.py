@@ -55,6 +55,24 @@ def test_services_share_what_is_the_same() -> None:
     assert MODEL["include"] == ["x.gguf"]
 
 
+def test_services_may_name_more_and_fewer_hubs_of_the_same_model() -> None:
+    """The hubs of the one that names fewer are asked: their files satisfy both."""
+    face = {"hub": "huggingface", "id": "a/B", "revision": "main"}
+    both = MODEL | {"sources": [face, SOURCE], "include": ["y.gguf"]}
+    for services in ([service("one", MODEL), service("two", both)], [service("one", both), service("two", MODEL)]):
+        (merged,), problems = merge(services)
+        assert problems == []
+        assert (merged["sources"], merged["include"]) == ([SOURCE], ["x.gguf", "y.gguf"])
+        held = {**HELD, "include": ["x.gguf", "y.gguf"]}
+        assert missing(services, {"/models/a/b": held}) == []
+        assert not absence(both, held) and not absence(MODEL, held)
+    # The third of these has no hub in common with the first two.
+    _artifacts, problems = merge([*services, service("three", MODEL | {"sources": [face]})])
+    assert [(problem.code, problem.variable) for problem in problems] == [("THOR-MODEL-CONFLICT", "three.model")]
+    crossed = MODEL | {"sources": [face, {**SOURCE, "revision": "v2"}]}
+    assert [problem.code for problem in merge([service("one", both), service("two", crossed)])[1]]
+
+
 @pytest.mark.parametrize(
     ("one", "change"), [(MODEL, {"sources": [{**SOURCE, "revision": "v2"}]}), (FILE, {"checksum": None})]
 )
