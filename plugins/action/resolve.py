@@ -73,6 +73,7 @@ class ActionModule(ActionBase):
         merged.flags = files.flags(args["catalog"])
         merged.models = {key: with_geometry(key, one, merged.lock) for key, one in merged.models.items()}
         merged.architectures = files.architectures(args["catalog"])
+        merged.transformers = files.architectures(args["catalog"], "transformers")
         given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
         own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
         merged.locks = files.locks(args["catalog"], own)

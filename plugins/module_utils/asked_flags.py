@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of an engine for whose version no list is stored: asked of the engine itself on the device, and kept there.
+"""The options of an engine for whose version no list is stored, and the models that it knows: asked on the device, and kept there.
 
-vLLM and SGLang are asked through their own parser (real_parser.py), which runs in the engine's own Python: in a Python
-environment (:func:`ask`) or in a container of the image (images/ask.py). There it gets no GPU and no network. kept_flags.py keeps
-the answer.
+vLLM and SGLang are asked through their own parser (real_parser.py), and their own registry of models is read (architectures.py), in the
+engine's own Python: in a Python environment (:func:`ask`) or in a container of the image (images/ask.py). There it gets no GPU and no
+network. kept_flags.py keeps the answer.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
-from ansible_collections.jetson.thor.plugins.module_utils import bounded, flags, kept_flags, real_parser, records
+from ansible_collections.jetson.thor.plugins.module_utils import (
+    architectures,
+    bounded,
+    flags,
+    kept_flags,
+    real_parser,
+    records,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
 # Importing an engine takes 10 s on an idle CPU, and minutes from a cold disk.
@@ -57,6 +64,9 @@ class Subject:
     fingerprint: str  # of the environment, or the digest of the image
     parser: str  # see real_parser.ENGINES
     argvs: Mapping[str, Sequence[str]]  # by service, with or without the engine's own command
+    wanted: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # architectures of the services' models, if no list has them
 
 
 class Unaskable(Exception):
@@ -65,7 +75,15 @@ class Unaskable(Exception):
 
 def question(parser: str, argvs: Mapping[str, Sequence[str]]) -> list[str]:
     """The arguments for the engine's Python that make it answer. ``parser``: see real_parser.ENGINES."""
-    return ["-c", inspect.getsource(real_parser), "errors", parser, json.dumps(list(argvs.values()))]
+    return ["-c", program(), "errors", parser, json.dumps(list(argvs.values()))]
+
+
+def program() -> str:
+    """The two questions as one program: real_parser.py, whose answer has what architectures.py reads beside it."""
+    parser = inspect.getsource(real_parser).replace("from __future__ import annotations\n", "", 1)
+    return inspect.getsource(architectures) + parser.replace(
+        "raise SystemExit(main())", "raise SystemExit(main(of_installed))"
+    )
 
 
 def ask(
@@ -75,7 +93,8 @@ def ask(
 
     ``command``: the environment's Python. ``parser``: whose parser it is, see real_parser.ENGINES. ``argvs``: by service, with or
     without the engine's own command. Returns
-    ``{"engine_version", "options", "removed", "errors": {service: text}}``. Raises Unaskable.
+    ``{"engine_version", "options", "removed", "architectures", "transformers", "errors": {service: text}}``; the two lists of models
+    are absent where they could not be read. Raises Unaskable.
     """
     with tempfile.TemporaryDirectory(prefix="thor-flags-") as folder:
         # The engine may write its caches there and nowhere else.
@@ -99,7 +118,10 @@ def settle(subject: Subject, answered: Callable[[], dict[str, Any]], images: Ite
     except Unaskable as error:
         return [_unaskable(subject, error)]
     found = {service: _problems(subject, service, answer) for service in subject.argvs}
-    digests = {service: kept_flags.digest_of(subject.parser, argv) for service, argv in subject.argvs.items()}
+    digests = {
+        service: kept_flags.digest_of(subject.parser, argv, subject.wanted.get(service, ()))
+        for service, argv in subject.argvs.items()
+    }
     refused = {digests[service] for service, problems in found.items() if problems}
     accepted = sorted({*digests.values()} - refused)
     kept_flags.keep(subject.engine, subject.fingerprint, answer, accepted, refused, images)
@@ -121,6 +143,7 @@ def read_answer(
             raise Unaskable(str(answer["error"]))
         content = {key: answer[key] for key in ("engine_version", "removed")}
         content["options"] = compact(answer["options"])
+        content.update({key: answer[key] for key in kept_flags.MODELS if answer.get(key)})
         errors = [one["error"] for one in answer["answers"]]
     except (ValueError, TypeError, KeyError, AttributeError):
         raise Unaskable(f"it answered something else than its options: {found[-1][:200]}") from None
@@ -152,7 +175,24 @@ def _problems(subject: Subject, service: str, answer: Mapping[str, Any]) -> list
     if service in answer["errors"] and not found:
         reason = f"The parser of {label} refuses these arguments: {answer['errors'][service]}"
         found.append(Problem("THOR-FLAG-VALUE", where, None, reason, "Correct the option that it names."))
-    return found
+    return [*found, *_unknown_model(subject, service, answer)]
+
+
+def _unknown_model(subject: Subject, service: str, answer: Mapping[str, Any]) -> Iterable[Problem]:
+    """A model that neither the engine nor its Transformers know. Nothing is said where the engine's own list could not be read."""
+    names, known = subject.wanted.get(service, ()), answer.get("architectures")
+    if not names or not known or architectures.has(subject.engine, known, names):
+        return
+    # Without its list, nobody can say what its Transformers cannot do.
+    others = answer.get("transformers")
+    if others is None or any(name in others for name in names):
+        return
+    label = f"{subject.engine} {subject.version}"
+    reason = (
+        f"{label} does not know the architecture {' or '.join(names)} of the model, and neither do its Transformers."
+    )
+    where = f"thor_services[{service!r}].model"
+    yield Problem("THOR-MODEL-ARCHITECTURE", where, " or ".join(names), reason, "Choose a version that knows it.")
 
 
 def _unaskable(subject: Subject, error: Unaskable) -> Problem:

@@ -18,6 +18,8 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import real_parser, records
 
+# The architectures of models that the engine has itself, and that its Transformers have; absent where they could not be read.
+MODELS = ("architectures", "transformers")
 KEPT = Path("/var/lib/thor/flags")
 ENGINES = Path("/opt/thor/engines")
 SHAPE = {
@@ -27,6 +29,8 @@ SHAPE = {
         str: {"aliases?": [str], "takes?": str, "negation?": str, "choices?": [str], "kind?": str, "auto?": bool}
     },
     "removed": {str: str},
+    "architectures?": [str],
+    "transformers?": [str],
     "accepted": [str],
 }
 # Lists of environments and images that are in use are all kept, and others up to this number in all.
@@ -42,20 +46,30 @@ def name_of(engine: str, fingerprint: str) -> str:
     return f"{engine}-{_short(fingerprint)}"
 
 
-def digest_of(parser: str, argv: Sequence[str]) -> str:
-    """Identifies the arguments that a parser gets. ``argv``: with or without the engine's own command."""
-    arguments = real_parser.arguments_of(parser, argv)
-    return hashlib.sha256(json.dumps([parser, *arguments]).encode()).hexdigest()[:16]
+def digest_of(parser: str, argv: Sequence[str], wanted: Sequence[str] = ()) -> str:
+    """Identifies the arguments that a parser gets, and the architectures that are looked for.
+
+    ``argv``: with or without the engine's own command.
+    """
+    asked = [parser, *real_parser.arguments_of(parser, argv), *([sorted(wanted)] if wanted else [])]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
-def is_asked(kept: Mapping[str, Any] | None, parser: str | None, argvs: Mapping[str, Sequence[str]]) -> bool:
-    """Whether an engine need not be asked: its parser has accepted what these services would give it. Pure.
+def is_asked(
+    kept: Mapping[str, Any] | None,
+    parser: str | None,
+    argvs: Mapping[str, Sequence[str]],
+    wanted: Mapping[str, Sequence[str]] | None = None,
+) -> bool:
+    """Whether an engine need not be asked: it has accepted what these services would give it, arguments and models. Pure.
 
+    ``wanted``: the architectures of the services' models that no stored list has, by service.
     ``kept`` is its list as :func:`read` or ``thor_host["flags"]`` has it; ``parser`` is None if a list is stored in the collection.
     """
     if parser is None:
         return True
-    return kept is not None and all(digest_of(parser, argv) in kept["accepted"] for argv in argvs.values())
+    digests = (digest_of(parser, argv, (wanted or {}).get(service, ())) for service, argv in argvs.items())
+    return kept is not None and all(digest in kept["accepted"] for digest in digests)
 
 
 def keep(
@@ -74,6 +88,7 @@ def keep(
     earlier = read(engine, fingerprint) or {"accepted": []}
     others = [one for one in earlier["accepted"] if one not in {*accepted, *refused}]
     content = {"engine": engine, **{key: answer[key] for key in ("engine_version", "options", "removed")}}
+    content |= {key: answer[key] for key in MODELS if key in answer}
     KEPT.mkdir(parents=True, exist_ok=True)
     records.write(path, {**content, "accepted": [*accepted, *others[:MOST_ACCEPTED]]}, 0o644)
     used = in_use(images) | {_short(fingerprint)}

@@ -29,7 +29,7 @@ import sys
 import traceback
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -376,7 +376,7 @@ def answer(what: str, engine: str, argvs: Sequence[Sequence[str]]) -> dict[str, 
     return found
 
 
-def main() -> int:
+def main(more: Callable[[str], dict[str, Any]] = lambda _engine: {}) -> int:
     """Run the command; the last line on standard output is the answer."""
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("what", choices=["dump", "parse", "errors"])
@@ -388,7 +388,7 @@ def main() -> int:
     if sys.path and sys.path[0] in ("", str(Path(sys.argv[0]).parent), str(Path(sys.argv[0]).resolve().parent)):
         del sys.path[0]
     with contextlib.redirect_stdout(sys.stderr):  # engines print greetings
-        found = answer(chosen.what, chosen.engine, argvs)
+        found = {**more(chosen.engine), **answer(chosen.what, chosen.engine, argvs)}
     sys.stdout.write(f"\n{MARK}{json.dumps(found)}\n")
     return 1 if "error" in found else 0
 

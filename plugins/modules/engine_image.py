@@ -102,6 +102,12 @@ options:
         description: Arguments that services will pass to the engine, by service name. The parser that is asked must accept them.
         type: dict
         default: {}
+      wanted:
+        description:
+          - Architectures of the models of services that no stored list of the engine has, by service name.
+          - With O(images[].parser), the engine or its Transformers must have one of them (V(THOR-MODEL-ARCHITECTURE)).
+        type: dict
+        default: {}
       extras:
         description: Sets of Python packages that services need in it, each a list of C(NAME==VERSION).
         type: list
@@ -281,6 +287,7 @@ ARGUMENTS: dict[str, Any] = {
             "environments": {"type": "list", "elements": "dict", "default": []},
             "parser": {"type": "str"},
             "argvs": {"type": "dict", "default": {}},
+            "wanted": {"type": "dict", "default": {}},
             "extras": {"type": "list", "elements": "list", "default": []},
         },
     },

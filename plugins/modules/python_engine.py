@@ -47,6 +47,12 @@ options:
     description: Arguments that services will pass to the engine, by service name. With O(parser), its own parser must accept them.
     type: dict
     default: {}
+  wanted:
+    description:
+      - Architectures of the models of services that no stored list of the engine has, by service name. With O(parser), the engine or its
+        Transformers must have one of them (V(THOR-MODEL-ARCHITECTURE)).
+    type: dict
+    default: {}
   parser:
     description:
       - Which engine's parser to ask for the options, V(vllm) or V(sglang), if no list of them is stored.
@@ -193,6 +199,7 @@ ARGUMENTS: dict[str, Any] = {
     "lock": {"type": "str", "required": True},
     "uv": {"type": "str", "required": True},
     "argvs": {"type": "dict", "default": {}},
+    "wanted": {"type": "dict", "default": {}},
     "parser": {"type": "str"},
     "cuda_code": {"type": "dict"},
     "pip_arguments": {"type": "str", "default": "", "no_log": True},
@@ -268,7 +275,7 @@ def main() -> None:
     checked = (
         record is not None
         and checks.is_proven(record["cuda_code"], params["cuda_code"])
-        and checks.is_asked(params["engine"], result["fingerprint"], params["parser"], params["argvs"])
+        and checks.is_asked(params, result["fingerprint"])
     )
     if ready and record and (checked or module.check_mode):
         if not current and not module.check_mode:

@@ -21,7 +21,7 @@ DERIVED = f"sha256:{'d' * 64}"
 
 
 def image(reference: str = VLLM, digest: str | None = None, engine: str = "vllm") -> dict[str, Any]:
-    fixed = {"version": "25.10", "bytes": 1, "extras": []}
+    fixed = {"version": "25.10", "bytes": 1, "extras": [], "wanted": {}}
     return {"reference": reference, "digest": digest, "engine": engine, **fixed}
 
 

@@ -25,6 +25,7 @@ def load(extra: Mapping[str, Any] | None = None) -> tuple[Catalog, list[Problem]
     catalog, problems = entries.build(files.files(str(FILES)), extra or {})
     catalog.flags = files.flags(str(FILES))
     catalog.architectures = files.architectures(str(FILES))
+    catalog.transformers = files.architectures(str(FILES), "transformers")
     catalog.locks = files.locks(str(FILES))
     return catalog, problems
 

@@ -108,6 +108,7 @@ class ToyEnvironment:
         """What the job is asked for."""
         rest: dict[str, Any] = {
             "argvs": {},
+            "wanted": {},
             "parser": None,
             "cuda_code": None,
             "prune": False,

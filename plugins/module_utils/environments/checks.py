@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +37,27 @@ def prove(packages: Path, wanted: Mapping[str, Any] | None, state: Path, report:
         raise JobFailed(str(error), problems=[problem.as_dict() for problem in error.problems]) from error
 
 
-def is_asked(engine: str, fingerprint: str, parser: str | None, argvs: Mapping[str, Sequence[str]] | None) -> bool:
-    """Whether the engine's parser has accepted the services' arguments. ``parser`` is None if a list of its options is stored."""
-    return parser is None or kept_flags.is_asked(kept_flags.read(engine, fingerprint), parser, argvs or {})
+def is_asked(spec: Mapping[str, Any], fingerprint: str) -> bool:
+    """Whether the engine has accepted the services' arguments and models; keys of ``spec`` as in :func:`ask`.
+
+    ``parser`` is None if a list of its options is stored.
+    """
+    if spec["parser"] is None:
+        return True
+    kept = kept_flags.read(spec["engine"], fingerprint)
+    return kept_flags.is_asked(kept, spec["parser"], spec["argvs"] or {}, spec["wanted"])
 
 
 def ask(tree: Path, fingerprint: str, spec: Mapping[str, Any], report: Reporter) -> None:
     """Ask the engine for its options, and what its parser says of the services' arguments. Raises JobFailed.
 
-    Keys of ``spec``: ``engine``, ``version``, ``parser``, ``argvs``. A refused option leaves the environment in place, as with builds.
+    Keys of ``spec``: ``engine``, ``version``, ``parser``, ``argvs``, ``wanted``. A refused option leaves the environment in place, as
+    with builds.
     """
     report.progress(0, 0, text="ask the engine for its options")
-    subject = asked_flags.Subject(spec["engine"], spec["version"], fingerprint, spec["parser"], spec["argvs"])
+    subject = asked_flags.Subject(
+        spec["engine"], spec["version"], fingerprint, spec["parser"], spec["argvs"], spec["wanted"]
+    )
     python = str(tree / "bin/python")
     images = record.digests(record.read_record())
     problems = asked_flags.settle(subject, lambda: asked_flags.ask([python], spec["parser"], spec["argvs"]), images)

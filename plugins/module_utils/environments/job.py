@@ -78,7 +78,7 @@ def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     make_current(tree, spec["version"])
     # It would grow by gigabytes with each version, and its files are the environment's: one damaged there would be damaged in the next.
     shutil.rmtree(_work_of(spec), ignore_errors=True)
-    if not checks.is_asked(spec["engine"], fingerprint, spec["parser"], spec["argvs"]):
+    if not checks.is_asked(spec, fingerprint):
         checks.ask(tree, fingerprint, spec, report)
     return {**result, **finished.summary(tree, record), "options": checks.options(spec["engine"], fingerprint)}
 

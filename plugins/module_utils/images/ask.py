@@ -16,15 +16,17 @@ NAME = "thor-ask-flags"
 
 def subject_of(image: Mapping[str, Any], digest: str) -> asked_flags.Subject:
     """What is asked about an image of the module's parameters."""
-    return asked_flags.Subject(image["engine"], image["version"], digest, image["parser"], image["argvs"])
+    return asked_flags.Subject(
+        image["engine"], image["version"], digest, image["parser"], image["argvs"], image["wanted"]
+    )
 
 
 def is_due(image: Mapping[str, Any], digest: str | None) -> bool:
-    """Whether the engine in the image has to be asked: no list is stored, and its parser has not accepted these arguments yet."""
+    """Whether the engine in the image has to be asked: no list is stored, and it has not accepted these arguments and models yet."""
     if not image.get("parser"):
         return False
     kept = kept_flags.read(image["engine"], digest) if digest else None
-    return not kept_flags.is_asked(kept, image["parser"], image["argvs"])
+    return not kept_flags.is_asked(kept, image["parser"], image["argvs"], image["wanted"])
 
 
 def ask(docker: Docker, image: Mapping[str, Any], digest: str) -> dict[str, Any]:

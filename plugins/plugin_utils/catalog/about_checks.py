@@ -14,6 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.gguf import LAS
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 
 # Options that are about images or videos in any case, and those that say so in their value (vLLM, SGLang).
@@ -47,15 +48,40 @@ def _unreadable(draft: Draft, service: Service) -> Iterable[Problem]:
             yield Problem("THOR-MODEL-UNREADABLE", f"{draft.place} model", key, said.fault, remedy)
 
 
-def _unknown_architecture(draft: Draft) -> Iterable[Problem]:
-    """A model that the engine's version does not know, by its stored list. A model with its own code is left to the engine."""
-    said, known = draft.about, draft.catalog.architectures_of(draft.engine_name, draft.version)
-    if said is None or known is None or said.code or draft.option("model-impl") == "transformers":
-        return
+def unlisted(draft: Draft) -> tuple[str, ...]:
+    """A model's architectures where no stored list says that the engine has one of them; empty where there is nothing to check.
+
+    A model with its own code is left to the engine, and so is one that it is told to run through Transformers.
+    """
+    said = draft.about
+    if said is None or said.code or draft.option("model-impl") == "transformers":
+        return ()
     overridden = draft.option("hf-overrides") or draft.option("json-model-override-args")
-    names = _architectures_in(overridden) or said.architectures
-    if not names or architectures.has(draft.engine_name, known, names):
+    names = _architectures_in(overridden) or tuple(said.architectures)
+    known = draft.catalog.architectures_of(draft.engine_name, draft.version)
+    return () if known is not None and architectures.has(draft.engine_name, known, names) else names
+
+
+def parser_of(draft: Draft) -> str | None:
+    """Whose parser the device asks, because no stored list has the options, or what its Transformers can run; None otherwise."""
+    parser: str | None = draft.engine.get("parser") if draft.kind != BUILD else None
+    unknown = draft.catalog.transformers_of(draft.engine_name, draft.version) is None
+    return parser if draft.flags is None or (unknown and _falls_back(draft) and unlisted(draft)) else None
+
+
+def _falls_back(draft: Draft) -> bool:
+    """Whether the engine runs a model that it lacks through its Transformers (vLLM and SGLang: model-impl: auto)."""
+    return "--model-impl" in (draft.flags or {}) and draft.option("model-impl") in (None, "auto")
+
+
+def _unknown_architecture(draft: Draft) -> Iterable[Problem]:
+    """A model that neither the engine's version nor its Transformers know, by stored lists. Without them the engine is asked."""
+    names = unlisted(draft)
+    if not names or draft.catalog.architectures_of(draft.engine_name, draft.version) is None or parser_of(draft):
         return
+    others = draft.catalog.transformers_of(draft.engine_name, draft.version) or ()
+    if _falls_back(draft) and any(name in others for name in names):
+        return  # what is known is in the plan (asked_options.py)
     reason = f"{draft.engine_name} {draft.version} does not know the architecture {' or '.join(names)} of the model."
     remedy = "Choose a version that knows it."
     if "--model-impl" in (draft.flags or {}):

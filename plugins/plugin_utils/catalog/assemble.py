@@ -12,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients.api import API
 from ansible_collections.jetson.thor.plugins.module_utils.images.environment import container_environment
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    about_checks,
     budget,
     gguf_files,
     images,
@@ -61,7 +62,8 @@ def service_of(draft: Draft) -> Service:
         version=draft.version,
         engine_version=known.get("engine_version"),
         flags_checked=draft.flags is not None,
-        parser=engine.get("parser") if draft.flags is None and draft.kind != BUILD else None,
+        parser=about_checks.parser_of(draft),
+        unlisted=about_checks.unlisted(draft),
         kind=draft.kind,
         role=role_of(engine, draft.kind),
         status=draft.status,

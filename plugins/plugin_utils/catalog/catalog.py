@@ -28,6 +28,7 @@ class Catalog:
     lock: dict[str, Any] = field(default_factory=dict)
     flags: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     architectures: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    transformers: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     locks: tuple[LockFile, ...] = ()
     refused_nouns: set[str] = field(default_factory=set)
     refused: set[tuple[str, str]] = field(default_factory=set)
@@ -49,6 +50,10 @@ class Catalog:
     def architectures_of(self, engine: str, version: str) -> frozenset[str] | None:
         """The architectures that a version of the catalog knows; None where no list is stored."""
         return self.architectures.get((engine, self._listed_as(engine, version)))
+
+    def transformers_of(self, engine: str, version: str) -> frozenset[str] | None:
+        """The architectures that the Transformers of a version can run for it; None where no list is stored."""
+        return self.transformers.get((engine, self._listed_as(engine, version)))
 
     def _listed_as(self, engine: str, version: str) -> str:
         known = self.engines[engine]["versions"].get(version) or {}

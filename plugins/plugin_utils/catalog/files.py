@@ -43,13 +43,16 @@ def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
     return lists
 
 
-def architectures(folder: str) -> dict[tuple[str, str], frozenset[str]]:
-    """The architectures of models that engines have, by the engine and its own version, where a list is stored."""
+def architectures(folder: str, key: str = "architectures") -> dict[tuple[str, str], frozenset[str]]:
+    """The architectures of models that engines have, by the engine and its own version, where a list is stored.
+
+    With ``transformers`` as ``key`` those that the Transformers of this version can run for it.
+    """
     lists: dict[tuple[str, str], frozenset[str]] = {}
     for path in sorted(Path(folder, "flags").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("architectures"):
-            lists[content["engine"], content["version"]] = frozenset(content["architectures"])
+        if content.get(key):
+            lists[content["engine"], content["version"]] = frozenset(content[key])
     return lists
 
 

@@ -257,7 +257,12 @@ class Service:
     image_cuda_code: CudaCode | None  # None of other kinds than image
     source: Source | None  # None of other kinds than build
     flags_checked: bool  # whether a stored list has the options of this version
-    parser: str | None  # otherwise: whose parser the device asks for them; None where it cannot
+    parser: (
+        str | None
+    )  # whose parser the device asks, where stored lists do not tell all; None where it need not, or cannot
+    unlisted: tuple[
+        str, ...
+    ]  # the model's architectures, where no stored list says that the engine has one of them itself
     packages: Packages | None  # None of other kinds than packages
     ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
     entrypoint: Entrypoint | None  # None of other kinds than image

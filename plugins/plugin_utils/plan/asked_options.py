@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Options of engines without a stored list: what the device was told by the engine itself (module_utils/kept_flags.py). Pure."""
+"""Options and models of engines without a stored list: what the engine itself said on the device (module_utils/kept_flags.py). Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD
 
 UNKNOWN = "its options are not known: the engine is asked before the switch"
-CHANGED = "its parser has not accepted these arguments yet: the engine is asked before the switch"
+CHANGED = "it has not accepted these arguments and models yet: the engine is asked before the switch"
 
 
 def kept(engine: str, fingerprint: str | None, host: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -27,11 +27,12 @@ def due(
     fingerprint: str | None,
     parser: str | None,
     argvs: Mapping[str, Sequence[str]],
+    wanted: Mapping[str, Sequence[str]],
     host: Mapping[str, Any],
 ) -> str | None:
     """Why an engine has to be asked on the device; None if it need not."""
     known = kept(engine, fingerprint, host)
-    if kept_flags.is_asked(known, parser, argvs):
+    if kept_flags.is_asked(known, parser, argvs, wanted):
         return None
     return UNKNOWN if known is None else CHANGED
 
@@ -45,10 +46,26 @@ def problems(services: Iterable[Mapping[str, Any]], host: Mapping[str, Any]) -> 
 
 
 def text(service: Mapping[str, Any]) -> str | None:
-    """What a person should know about the check of a service's options; None where a stored list was used."""
-    if service["flags_checked"]:
-        return None
+    """What a person should know about the check of a service's options and model; None where a stored list has both."""
     label = f"{service['engine']} {service['version']}"
+    names = " or ".join(service["unlisted"])
+    if service["flags_checked"]:
+        how = "whether its Transformers can run it is checked on the device before the switch"
+        how = how if service["parser"] else "it runs the model through its Transformers"
+        return f"{label} has no {names} of its own: {how}" if names else None
+    model = _model_text(service, names)
+    return _options_text(service, label) + (f"; {model}" if model else "")
+
+
+def _model_text(service: Mapping[str, Any], names: str) -> str:
+    if not names:
+        return ""
+    if service["parser"]:
+        return f"its architectures are checked on the device before the switch, for the model's {names}"
+    return f"whether it knows the model's architecture {names} is not checked"
+
+
+def _options_text(service: Mapping[str, Any], label: str) -> str:
     if service["kind"] == BUILD:
         return f"no list of the options of {label} is stored: they are checked on the device, once it is built"
     if service["parser"]:

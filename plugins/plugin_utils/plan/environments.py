@@ -38,6 +38,9 @@ class Environment:
     version: str
     lock: str  # a path on the controller
     argvs: Mapping[str, Sequence[str]]  # the services' arguments, which the engine must accept
+    wanted: Mapping[
+        str, Sequence[str]
+    ]  # architectures of their models, of which it must have one, where no list has them
     parser: str | None  # whose parser is asked for the options; None: a list of them is stored
     cuda_code: Mapping[str, Any] | None  # None: nothing has to be proven
     keep: tuple[str, ...]  # the versions of the engine that services need
@@ -166,14 +169,17 @@ def _environment(
     if is_installed and not checks.is_proven(made["cuda_code"] if made else None, cuda_code):
         reasons = ("it is not known whether it holds code for this GPU",)
     argvs = {one["name"]: one["argv"][1:] for one in sharing}
-    if is_installed and (why := asked_options.due(service["engine"], built, service["parser"], argvs, host)):
+    wanted = {one["name"]: list(one["unlisted"]) for one in sharing}
+    parser = next((one["parser"] for one in sharing if one["parser"]), None)
+    if is_installed and (why := asked_options.due(service["engine"], built, parser, argvs, wanted, host)):
         reasons = (*reasons, why)
     return Environment(
         engine=service["engine"],
         version=service["version"],
         lock=lock["path"],
         argvs=argvs,
-        parser=service["parser"],
+        wanted=wanted,
+        parser=parser,
         cuda_code=cuda_code,
         keep=tuple(keep),
         reasons=reasons,

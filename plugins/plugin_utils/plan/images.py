@@ -38,11 +38,13 @@ def needed(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "environments": [],
                 "parser": None,
                 "argvs": {},
+                "wanted": {},
             },
         )
         if service.get("parser"):
             image["parser"] = service["parser"]
             image["argvs"][service["name"]] = service["argv"][1:]
+            image["wanted"][service["name"]] = list(service["unlisted"])
         environment = dict(service["environment"])  # all of it: the catalog has added what every container gets
         if environment not in image["environments"]:
             image["environments"].append(environment)
@@ -84,7 +86,9 @@ def work(
             todo.append((Kind.CHECK, image["reference"], "GPU not verified in it yet"))
         elif record.lacking_extras(image, held.get("extras") or {}, lambda one: bool(one["present"])):
             todo.append((Kind.INSTALL, f"Python packages in {image['reference']}", "services need them"))
-        elif why := asked_options.due(image["engine"], held["digest"], image["parser"], image["argvs"], host):
+        elif why := asked_options.due(
+            image["engine"], held["digest"], image["parser"], image["argvs"], image["wanted"], host
+        ):
             todo.append((Kind.CHECK, f"options of {image['engine']} {image['version']}", why))
     return {
         "images": wanted,

@@ -46,6 +46,24 @@ def test_sglang(tmp_path: Path) -> None:
     assert not architectures.has("sglang", known, ["AForSequenceClassification"])
 
 
+def test_transformers(tmp_path: Path) -> None:
+    """Only what an engine can run: the file says so, and its classes are those of whole models."""
+    models = tmp_path / "models"
+    for name, can in (("a", "True"), ("b", "False")):
+        (models / name).mkdir(parents=True)
+        (models / name / f"modeling_{name}.py").write_text(
+            f"class X:\n    _supports_attention_backend = {can}\n"
+            f'__all__ = [\n    "{name}ForCausalLM",\n    "{name}Model", "{name}PreTrainedModel", "{name}ForMaskedLM"]\n'
+        )
+    assert architectures.of_transformers(tmp_path) == ["aForCausalLM", "aModel"]
+
+
+def test_what_cannot_be_read_is_left_out() -> None:
+    """No such package is here; one that is here has no registry of models."""
+    assert architectures.of_installed("no_such_engine") == {}
+    assert "architectures" not in architectures.of_installed("json")
+
+
 def test_llama_cpp(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/llama-arch.cpp").write_text(LLAMA_CPP)

@@ -28,6 +28,7 @@ VLLM = {
         """,
     "utils/__init__.py": "",
     "utils/argparse_utils.py": "from argparse import ArgumentParser as FlexibleArgumentParser\n",
+    "model_executor/models/registry.py": "_TEXT_GENERATION_MODELS = {'OwnForCausalLM': ('own', 'OwnForCausalLM')}\n",
     "model_executor/layers/quantization.py": "QUANTIZATION_METHODS = ['fp8', 'awq']\n",
     "tool_parsers/__init__.py": """\
         class ToolParserManager:
@@ -125,6 +126,33 @@ def test_an_engine_says_what_it_knows_and_what_it_refuses(place: Path, kept: Pat
     assert bad.code == "THOR-FLAG-VALUE" and "argument --port: invalid int value: 'many'" in bad.reason
     assert (unknown.code, unknown.value, unknown.remedy) == ("THOR-FLAG-UNKNOWN", "--prot", "Did you mean '--port'?")
     assert (short.code, short.value) == ("THOR-FLAG-UNKNOWN", "--enforce")
+
+
+def test_a_model_that_neither_the_engine_nor_its_transformers_know_is_refused(place: Path) -> None:
+    """Both are read in the engine's own Python, without being imported: this Transformers cannot be."""
+    command = engine(place)
+    (packages,) = place.glob("lib/python3*/site-packages")
+    (packages / "transformers/models/other").mkdir(parents=True)
+    (packages / "transformers/__init__.py").write_text("raise RuntimeError('imported')\n")
+    (packages / "transformers/models/other/modeling_other.py").write_text(
+        "class Other:\n    _supports_attention_backend = True\n__all__ = ['OtherForCausalLM', 'OtherPreTrainedModel']\n"
+    )
+    argvs = {name: ["serve", "/models/x"] for name in ("own", "other", "none", "unread")}
+    wanted = {"own": ["OwnModel"], "other": ["OtherForCausalLM"], "none": ["NoneForCausalLM"]}
+    answer = ask(command, "vllm", argvs)
+    assert (answer["architectures"], answer["transformers"]) == (["OwnForCausalLM"], ["OtherForCausalLM"])
+    asked = Subject("vllm", "9.1", "0123456789ab", "vllm", argvs, wanted)
+    (problem,) = asked_flags.settle(asked, answer.copy)
+    assert (problem.code, problem.variable) == ("THOR-MODEL-ARCHITECTURE", "thor_services['none'].model")
+    assert "NoneForCausalLM" in problem.reason and "neither do its Transformers" in problem.reason
+    known = kept_flags.read("vllm", "0123456789ab")
+    assert known is not None and known["architectures"] == ["OwnForCausalLM"]
+    fine = {name: kept_flags.is_asked(known, "vllm", {name: argvs[name]}, wanted) for name in argvs}
+    assert fine == {"own": True, "other": True, "none": False, "unread": True}
+    # A version that keeps its registry elsewhere, or has no Transformers, is not concluded about.
+    for missing in ("architectures", "transformers"):
+        less = {key: value for key, value in answer.items() if key != missing}
+        assert asked_flags.settle(asked, less.copy) == []
 
 
 def test_a_command_in_any_form_is_reduced_to_the_arguments_of_the_parser() -> None:

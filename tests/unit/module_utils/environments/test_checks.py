@@ -37,9 +37,9 @@ def test_what_counts_as_proven(proof: dict[str, Any] | None, wanted: dict[str, A
 
 
 def test_an_engine_with_a_stored_list_is_not_asked() -> None:
-    argvs = {"chat": ["serve", "--port", "1"]}
-    assert checks.is_asked("vllm", "0123456789ab", None, argvs)
-    assert not checks.is_asked("no-such-engine", "0123456789ab", "vllm", argvs)
+    spec = {"engine": "no-such-engine", "parser": None, "argvs": {"chat": ["serve", "--port", "1"]}, "wanted": {}}
+    assert checks.is_asked(spec, "0123456789ab")
+    assert not checks.is_asked({**spec, "parser": "vllm"}, "0123456789ab")
     assert checks.options("no-such-engine", "0123456789ab") is None
 
 

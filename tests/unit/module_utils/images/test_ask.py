@@ -23,7 +23,8 @@ ANSWER = {
 
 def asking(*words: str) -> dict[str, Any]:
     """An image without a stored list, with one service."""
-    return {**image(), "parser": "vllm", "argvs": {"chat": ["serve", "/models/x", "--port", "8000", *words]}}
+    argvs = {"chat": ["serve", "/models/x", "--port", "8000", *words]}
+    return {**image(), "parser": "vllm", "argvs": argvs}
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,29 @@ def test_the_list_is_kept_by_digest_and_asked_once(
     )
     assert again["ask"] == []
     assert run(tmp_path, spec(asking()))["asked"] == []
+
+
+def test_a_model_that_the_engine_lacks_is_refused_before_the_switch(
+    dockerd: Dockerd, tmp_path: Path, says: list[tuple[int | None, str]]
+) -> None:
+    """On every run: a model that was refused is not kept as accepted."""
+    dockerd.pulls = [pulled()]
+    known = {
+        **ANSWER,
+        "architectures": ["OwnForCausalLM"],
+        "transformers": ["OtherModel"],
+        "answers": [{"error": None}],
+    }
+    for name, accepted in (("NoForCausalLM", False), ("NoForCausalLM", False), ("OtherModel", True)):
+        says.append((0, f"{real_parser.MARK}{json.dumps(known)}\r\n"))
+        asked = {**asking(), "wanted": {"chat": [name]}}
+        if accepted:
+            assert run(tmp_path, spec(asked))["asked"] == [VLLM]
+            assert run(tmp_path, spec(asked))["asked"] == []
+        else:
+            message = failed(tmp_path, spec(asked))
+            assert "THOR-MODEL-ARCHITECTURE" in message and "thor_services['chat'].model" in message
+    assert says == []
 
 
 def test_an_option_that_the_engine_lacks_is_refused_before_the_switch(

@@ -99,7 +99,10 @@ def test_vllm_wants_as_many_tokens_and_other_methods_do_not_care() -> None:
     [
         ({"model": "mine", "engine": "vllm"}, "NewForCausalLM", True),
         ({"model": "mine", "engine": "vllm"}, "Qwen3_5MoeForConditionalGeneration", False),
-        ({"model": "mine", "engine": "vllm", "version": "25.10"}, "Qwen3_5MoeForConditionalGeneration", True),
+        # Whether the Transformers of that image know it is asked on the device.
+        ({"model": "mine", "engine": "vllm", "version": "25.10"}, "Qwen3_5MoeForConditionalGeneration", False),
+        ({"model": "mine", "engine": "vllm"}, "AlbertModel", False),  # by its Transformers
+        ({"model": "mine", "engine": "vllm", "options": {"model-impl": "vllm"}}, "AlbertModel", True),
         ({"model": "mine", "engine": "vllm"}, "Qwen3ForRewardModeling", False),  # a Qwen3, used in another way
         ({"model": "mine", "engine": "vllm", "options": {"model-impl": "transformers"}}, "NewForCausalLM", False),
         (
@@ -117,6 +120,21 @@ def test_the_engines_version_has_to_know_the_architecture(
     said = replace(FOLDER, architectures=(architecture,))
     assert refused(entry, mine=said) == (["THOR-MODEL-ARCHITECTURE"] if is_refused else [])
     assert refused(entry, mine=replace(said, code=True)) == []
+
+
+def test_a_service_says_what_stored_lists_do_not_tell() -> None:
+    """The device is asked where no list says what the Transformers of the engine's version can run."""
+
+    def service(architecture: str, version: str | None = None) -> Any:
+        about = {"mine": replace(FOLDER, architectures=(architecture,)).to_facts()}
+        entry = {"model": "mine", "engine": "vllm", **({"version": version} if version else {})}
+        (found,) = run(entry, extra={"models": MODELS}, about=about).services
+        return found.unlisted, found.parser
+
+    assert service("Qwen3ForCausalLM") == ((), None)
+    assert service("AlbertModel") == (("AlbertModel",), None)
+    assert service("AlbertModel", "25.10") == (("AlbertModel",), "vllm")
+    assert service("Qwen3ForCausalLM", "25.10") == ((), None)
 
 
 def test_llama_cpp_has_to_know_the_architecture_of_the_file() -> None:

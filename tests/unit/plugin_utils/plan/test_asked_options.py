@@ -52,7 +52,7 @@ def service(*more: str, image: str | None = "mine:1", **changes: Any) -> dict[st
         "kind": "image" if image else "packages",
         "image": image,
     }
-    return {**facts, "argv": argv, "parser": "vllm", "flags_checked": False, **changes}
+    return {**facts, "argv": argv, "parser": "vllm", "flags_checked": False, "unlisted": (), **changes}
 
 
 @pytest.mark.parametrize(("host", "image"), [(IMAGE, "mine:1"), (PACKAGES, None)])
@@ -98,14 +98,18 @@ def test_nothing_is_concluded_where_the_engine_was_not_asked() -> None:
 def test_an_engine_is_asked_until_its_parser_has_accepted_the_arguments() -> None:
     argvs = {"chat": service()["argv"][1:]}
 
-    def due(host: dict[str, Any], parser: str | None = "vllm") -> str | None:
-        return asked_options.due("vllm", DIGEST, parser, argvs, host)
+    def due(host: dict[str, Any], parser: str | None = "vllm", *names: str) -> str | None:
+        return asked_options.due("vllm", DIGEST, parser, argvs, {"chat": names}, host)
 
     assert due({}) == asked_options.UNKNOWN
     assert due(IMAGE) == asked_options.CHANGED
     accepted = [kept_flags.digest_of("vllm", service()["argv"])]
     assert due({**IMAGE, "flags": {f"vllm-{'1' * 12}": {**KEPT, "accepted": accepted}}}) is None
     assert due({}, parser=None) is None, "a stored list is used"
+    here = {**IMAGE, "flags": {f"vllm-{'1' * 12}": {**KEPT, "accepted": accepted}}}
+    assert due(here, "vllm", "NewForCausalLM") == asked_options.CHANGED, "it has not been asked about this model"
+    accepted.append(kept_flags.digest_of("vllm", service()["argv"], ["NewForCausalLM"]))
+    assert due(here, "vllm", "NewForCausalLM") is None
 
 
 def test_the_plan_says_what_is_still_to_be_checked() -> None:
@@ -113,3 +117,18 @@ def test_the_plan_says_what_is_still_to_be_checked() -> None:
     assert "before the switch" in str(asked_options.text(service()))
     assert "once it is built" in str(asked_options.text(service(kind="build", parser=None)))
     assert "are not checked" in str(asked_options.text(service(parser=None)))
+    assert "its architectures" not in str(asked_options.text(service()))
+
+
+def test_the_plan_says_what_is_known_of_a_model_that_no_list_has() -> None:
+    names = ("NewForCausalLM",)
+    asked = str(asked_options.text(service(unlisted=names)))
+    assert asked.endswith(
+        "its architectures are checked on the device before the switch, for the model's NewForCausalLM"
+    )
+    unasked = str(asked_options.text(service(kind="build", parser=None, unlisted=names)))
+    assert unasked.endswith("whether it knows the model's architecture NewForCausalLM is not checked")
+    listed = asked_options.text(service(flags_checked=True, parser=None, unlisted=names))
+    assert listed == "vllm new has no NewForCausalLM of its own: it runs the model through its Transformers"
+    unlisted = str(asked_options.text(service(flags_checked=True, unlisted=names)))
+    assert unlisted.endswith("whether its Transformers can run it is checked on the device before the switch")

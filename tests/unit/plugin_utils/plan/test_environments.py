@@ -160,7 +160,11 @@ def test_the_role_has_what_it_reads() -> None:
     (due,) = environments.due([vllm()], HOST, CHOSEN)
     tasks = (ROOT / "roles/python_engine/tasks/environments.yml").read_text(encoding="utf-8")
     (task, _observe) = yaml.safe_load(tasks)
-    read = {key for key in ("engine", "version", "lock", "argvs", "cuda_code", "keep") if f"item['{key}']" in str(task)}
+    read = {
+        key
+        for key in ("engine", "version", "lock", "argvs", "wanted", "cuda_code", "keep")
+        if f"item['{key}']" in str(task)
+    }
     assert set(due.arguments()) == read
     assert due.arguments()["keep"] == ["0.33.0"]
 

@@ -27,7 +27,7 @@ KEYS = [environment_key(PLAIN)]
 
 def service(reference: str | None, digest: str | None = None) -> dict[str, Any]:
     image = {"image": reference, "image_digest": digest, "image_bytes": 5}
-    return {"engine": "vllm", "version": "25.10", "environment": PLAIN, "parser": None, **image}
+    return {"engine": "vllm", "version": "25.10", "environment": PLAIN, "parser": None, "unlisted": (), **image}
 
 
 def todo(*arguments: Any, **options: Any) -> list[str]:
@@ -77,12 +77,14 @@ def test_work_is_what_is_missing_unproven_or_unwanted() -> None:
 def test_an_engine_without_a_stored_list_is_asked_once_for_each_digest() -> None:
     proof = {"gpu": True, "l4t": None, "toolkit": None, "environments": KEYS}
     host: dict[str, Any] = {"images": {VLLM: {"digest": ONE, "present": True, "architecture": "arm64", "proof": proof}}}
-    asking = {**service(VLLM), "parser": "vllm", "name": "chat", "argv": ["vllm", "serve", "/models/x", "--port", "1"]}
+    argv = ["vllm", "serve", "/models/x", "--port", "1"]
+    asking = {**service(VLLM), "parser": "vllm", "unlisted": ("New",), "name": "chat", "argv": argv}
     (image,) = images.needed([asking])
     assert (image["parser"], image["argvs"]) == ("vllm", {"chat": ["serve", "/models/x", "--port", "1"]})
+    assert image["wanted"] == {"chat": ["New"]}
     assert todo([asking], host) == ["check options of vllm 25.10"]
     assert todo([asking], {}) == [f"pull {VLLM}"], "it is asked after the pull"
-    accepted = [kept_flags.digest_of("vllm", asking["argv"])]
+    accepted = [kept_flags.digest_of("vllm", argv, ["New"])]
     kept = {f"vllm-{'1' * 12}": {"engine_version": "0.10.2", "options": {}, "accepted": accepted}}
     assert todo([asking], {**host, "flags": kept}) == []
     other = {f"vllm-{'2' * 12}": kept[f"vllm-{'1' * 12}"]}
@@ -110,6 +112,7 @@ def test_each_image_is_needed_once() -> None:
             "environments": [PLAIN],
             "parser": None,
             "argvs": {},
+            "wanted": {},
         }
     ]
     said = {"how": "is", "words": ["vllm", "serve"]}
