@@ -36,8 +36,8 @@ def test_models_are_looked_at_although_something_else_is_wrong() -> None:
 
 def test_what_was_looked_at_is_handed_to_the_fetch() -> None:
     mine = {"mine": {"huggingface": "acme/mine", "file": "m.gguf"}}
-    arguments = {"catalog": str(FILES), "profiles": [{"model": "mine", "engine": "llama.cpp"}], "extra_models": mine}
-    arguments |= {"refuse": False}
+    profiles = [{"model": "mine", "engine": "llama.cpp"}]
+    arguments = {"catalog": str(FILES), "profiles": profiles, "extra_models": mine, "refuse": False}
     (look,) = module_promises.run_action("resolve", arguments, check=False)["ansible_facts"]["thor_looks"]
     origin = {"hub": "huggingface", "id": "acme/mine", "revision": "main", "commit": "a" * 40}
     seen = {"mine": {"identity": look["identity"], "about": About(format="gguf").to_facts(), "bytes": 5, **origin}}
