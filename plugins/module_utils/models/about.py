@@ -19,9 +19,12 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.config_geometry
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import Geometry
 from ansible_collections.jetson.thor.plugins.module_utils.models.gguf_geometry import geometry_of_gguf
 
-# The longest files that are read, in bytes. Together with safetensors.LONGEST_INDEX they stay below 2 MB.
+# config.json and the index of the weights: where the first is long, as with a line for every expert, there is less for the second, which
+# is not needed (safetensors.weight_files).
+CONFIG_AND_INDEX = 1_400_000
+# The longest files that are read, in bytes. With the index they stay below 2 MB.
 LONGEST = {
-    "config.json": 500_000,
+    "config.json": CONFIG_AND_INDEX,
     "generation_config.json": 20_000,
     "chat_template.jinja": 400_000,
     "chat_template.json": 400_000,
@@ -29,6 +32,8 @@ LONGEST = {
     "hf_quant_config.json": 100_000,
     "1_Pooling/config.json": 10_000,
 }
+# What vLLM reads where there is no config.json (get_config in transformers_utils/config.py).
+MISTRAL = "params.json"
 TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 POOLING = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}  # llama.h, enum llama_pooling_type
 # The head of a reranker, which llama.cpp applies if the pooling is rank: either tensor, or both (build_pooling in src/llama-graph.cpp).
@@ -61,7 +66,7 @@ class About:
     ``vocabulary["digest"]`` of a GGUF file are None until its whole header has been read (``depth`` of about_of).
     """
 
-    format: str = "other"  # safetensors, gguf or other
+    format: str = "other"  # safetensors, gguf, mistral (params.json instead of config.json) or other
     architectures: tuple[str, ...] = ()
     model_type: str | None = None
     weights_bytes: int = 0
@@ -121,8 +126,8 @@ def about_of(files: Files, file: str | None, whole: bool = True) -> About:
 
 
 def main_files(sizes: Mapping[str, int]) -> list[str | None]:
-    """What an engine could be started with: None for a folder with config.json, and each GGUF file that is no later part."""
-    found: list[str | None] = [None] if "config.json" in sizes else []
+    """What an engine could be started with: None for a folder with a configuration, and each GGUF file that is no later part."""
+    found: list[str | None] = [None] if {"config.json", MISTRAL} & set(sizes) else []
     for name in sorted(sizes):
         part = _PART.fullmatch(name)
         if name.endswith(".gguf") and not is_projector(name) and (part is None or part["number"] == "00001"):
@@ -133,12 +138,6 @@ def main_files(sizes: Mapping[str, int]) -> list[str | None]:
 def is_projector(name: str) -> bool:
     """Whether a GGUF file is a projector, by the name that llama.cpp's converter gives it."""
     return name.endswith(".gguf") and "mmproj" in name.rpartition("/")[2].lower()
-
-
-def start_of_parts(name: str) -> str | None:
-    """What the names of all parts of a split GGUF file begin with; None for a file that is no part."""
-    part = _PART.fullmatch(name)
-    return part["start"] if part else None
 
 
 def on_disk(folder: Path, sizes: Mapping[str, int]) -> Files:
@@ -154,7 +153,9 @@ def on_disk(folder: Path, sizes: Mapping[str, int]) -> Files:
 
 def _other(files: Files, file: str | None) -> About:
     size = files.sizes.get(file) if file else None
-    return About(weights_bytes=sum(files.sizes.values()) if size is None else size, code=_has_code(files))
+    size = sum(files.sizes.values()) if size is None else size
+    kind = "mistral" if file is None and MISTRAL in files.sizes else "other"
+    return About(format=kind, weights_bytes=size, code=_has_code(files))
 
 
 def _has_code(files: Files) -> bool:
@@ -228,7 +229,8 @@ def _of_folder(files: Files) -> About:
         pooling = files.content(name, LONGEST[name])
         said = replace(said, pooling=model_config.pooling(pooling) if pooling else said.pooling)
         name = safetensors.INDEX
-        index = files.content(name, safetensors.LONGEST_INDEX)
+        left = CONFIG_AND_INDEX - sizes["config.json"]
+        index = files.content(name, min(safetensors.LONGEST_INDEX, left))
         weights = safetensors.weight_files(sizes, index)
         said = replace(said, weights_bytes=sum(sizes[one] for one in weights))
         for name in weights[:1]:

@@ -21,7 +21,7 @@ _CLOSING = re.compile(r"</think>|<channel\|>|\[/THINK\]")
 
 
 def thinking(template: str | None) -> Any:
-    """Whether a model thinks, as the catalog's ``thinking`` says it; None without a template.
+    """Whether a model thinks, as the catalog's ``thinking`` says it; None without a template, or with a switch of another name.
 
     ``switchable``: the template reads ``enable_thinking``. A mapping: it reads ``reasoning_effort``; ``off`` is what switches thinking
     off, None if nothing does. ``always``: every answer begins inside a thought. Otherwise ``never``.
@@ -37,7 +37,10 @@ def thinking(template: str | None) -> Any:
         return {"argument": EFFORT, "efforts": efforts, "off": off}
     if SWITCH in names:
         return "switchable"
-    return "always" if _begins_in_thought(text) else "never"
+    if _begins_in_thought(text):
+        return "always"
+    # DeepSeek V3.1 and Granite read ``thinking``, others their own names.
+    return None if any("think" in name for name in names) else "never"
 
 
 def _split(template: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ KEPT = Path("/var/lib/thor/about")
 # Changes whenever the same files give another About.
 EDITION = 2
 SHAPE = {"path": str, "files": str, "about": {str: dict}}
-# Of a folder with more, the first ones: each header takes about 0.2 s.
-MOST_FILES = 16
+# Of a folder with more, the first ones: each header takes about 0.2 s, once.
+MOST_FILES = 64
 
 
 def observe(folder: Path, files: Mapping[str, Mapping[str, Any]], keep: bool) -> dict[str, dict[str, Any]]:
@@ -47,8 +47,8 @@ def observe(folder: Path, files: Mapping[str, Mapping[str, Any]], keep: bool) ->
     return found
 
 
-def prune(folders: Mapping[str, Any]) -> None:
-    """Remove the records of folders that are gone."""
+def prune(folders: Iterable[str]) -> None:
+    """Remove the records of all other folders: they are gone."""
     known = {f"{hashlib.sha256(path.encode()).hexdigest()[:16]}.json" for path in folders}
     for path in KEPT.glob("*.json"):
         if path.name not in known:

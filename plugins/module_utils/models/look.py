@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, listing, plan, ranges
+from ansible_collections.jetson.thor.plugins.module_utils.models import about, errors, listing, local, plan, ranges
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import Files
 
 
@@ -47,32 +46,20 @@ def _nothing(spec: Mapping[str, Any]) -> errors.FetchError:
 
 
 def _folder(spec: Mapping[str, Any]) -> Files:
-    """The files of a local model: those that a service would use. Raises FetchError."""
+    """The files of a local model: those that a service would use, as local_model hashes them. Raises FetchError.
+
+    Links that lead nowhere are faults of the host, which local.py reports.
+    """
     folder = Path(spec["path"])
-    named = spec.get("file")
-    sizes: dict[str, int] = {}
+    names = [name for name in (spec.get("file"), spec.get("projector")) if name]
+    if not folder.is_dir():
+        raise errors.bad_path(folder, "cannot be read: it is no directory")
     try:
-        for place, _folders, names in os.walk(folder, onerror=_raise):
-            for name in names:
-                path = Path(place, name)
-                if name.startswith(".thor-"):
-                    continue  # our own records
-                if len(sizes) >= listing.MAX_FILES:
-                    raise errors.bad_path(folder, f"has more than {listing.MAX_FILES:,} files")
-                sizes[str(path.relative_to(folder))] = path.stat().st_size
-        if named:
-            parts = {named, spec.get("projector"), *_parts_like(named, sizes)}
-            sizes = {name: size for name, size in sizes.items() if name in parts}
-        return about.on_disk(folder, sizes)
+        found = {
+            name: path.stat().st_size for name, path in local.files_of(str(folder), names).items() if path.exists()
+        }
     except OSError as error:
         raise errors.bad_path(folder, f"cannot be read: {error.strerror}") from error
-
-
-def _parts_like(named: str, sizes: Mapping[str, int]) -> list[str]:
-    """The parts of a split GGUF file, of which one is named."""
-    start = about.start_of_parts(named)
-    return [name for name in sizes if start and about.start_of_parts(name) == start]
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    if len(found) > listing.MAX_FILES:
+        raise errors.bad_path(folder, f"has more than {listing.MAX_FILES:,} files")
+    return about.on_disk(folder, found)

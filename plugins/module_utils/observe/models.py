@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ def observe(root: Path = MODELS, keep: bool = False) -> dict[str, Any]:
             manifest = read_manifest(place.parent)
             if manifest is not None:
                 found[str(place.parent)] = _entry(place.parent, manifest, keep)
-    for path in Trees().paths():
-        if path in found:
-            found[path] |= _beside(path)
+    trees = {path: Trees().waiting(path) for path in Trees().paths() if path in found}
+    for path, waiting in trees.items():
+        found[path] |= _beside(path, waiting, keep)
     for folder, records in _local().items():
         found[folder] = {**(found.get(folder) or _folder(folder, records, keep)), "local": _states(folder, records)}
     if keep:
-        kept_about.prune(found)
+        kept_about.prune([*found, *(str(tree) for waiting in trees.values() for tree in waiting.values())])
     return found
 
 
@@ -66,8 +67,8 @@ def _folder(path: str, records: list[dict[str, Any]], keep: bool) -> dict[str, A
     }
 
 
-def _entry(folder: Path, manifest: dict[str, Any], keep: bool | None) -> dict[str, Any]:
-    """What a manifest says; with None for ``keep``, nothing is read beside it."""
+def _entry(folder: Path, manifest: dict[str, Any], keep: bool) -> dict[str, Any]:
+    """What a manifest says, and what the model says of itself."""
     files: dict[str, Any] = manifest["files"]
     is_whole = all(is_intact(folder / name, one) for name, one in files.items())
     return {
@@ -82,20 +83,19 @@ def _entry(folder: Path, manifest: dict[str, Any], keep: bool | None) -> dict[st
         "bytes": sum(one["size"] for one in files.values()),
         "intact": is_whole,
         "files": sorted(files)[:50],
-        "about": kept_about.observe(folder, files, keep) if is_whole and keep is not None else {},
+        "about": kept_about.observe(folder, files, keep) if is_whole else {},
         "code": _code(folder, files),
     }
 
 
-def _beside(path: str) -> dict[str, Any]:
+def _beside(path: str, trees: Mapping[str, Path], keep: bool) -> dict[str, Any]:
     """The trees that wait beside a directory (model_trees.py), each with the keys of an entry."""
-    trees = Trees()
     waiting = [
-        {**_entry(tree, manifest, keep=None), "identity": identity, "supersedes": manifest.get("supersedes")}
-        for identity, tree in sorted(trees.waiting(path).items())
+        {**_entry(tree, manifest, keep), "identity": identity, "supersedes": manifest.get("supersedes")}
+        for identity, tree in sorted(trees.items())
         if (manifest := read_manifest(tree)) is not None
     ]
-    return {"identity": trees.current(path), "beside": waiting} if waiting else {}
+    return {"identity": Trees().current(path), "beside": waiting} if waiting else {}
 
 
 def _code(folder: Path, files: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def problems(draft: Draft, service: Service) -> list[Problem]:
 
 
 def _unreadable(draft: Draft, service: Service) -> Iterable[Problem]:
+    said = draft.about
+    if draft.dialect in ("vllm", "sglang") and said and said.format == "other" and service.model.file is None:
+        reason = f"It has no config.json, without which {draft.engine_name} cannot read a model."
+        remedy = "Name the repository that has the model for this engine, correct include, or serve its files with another engine."
+        yield Problem("THOR-MODEL-UNREADABLE", f"{draft.place} model", service.model.key, reason, remedy)
     keys = [service.model.key, *(one.key for one in service.files)]
     for key in dict.fromkeys(keys):
         said = _about(draft, key)

@@ -50,6 +50,9 @@ def _thinking(draft: Draft) -> list[Problem]:
         remedy = f"It can: {', '.join(map(_word, can))}." if can else "Leave the key out."
         if not can:
             reason = f"Thinking cannot be switched in the model {model}."
+            if said is None:
+                reason = f"Nothing says how thinking is switched in the model {model}."
+                remedy = "Leave the key out, or say what the model can (key thinking in thor_extra_models)."
         return [Problem("THOR-THINKING-FIXED", draft.where("thinking"), wanted, reason, remedy)]
     if draft.has_no_template:
         reason = (

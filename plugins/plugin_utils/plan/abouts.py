@@ -121,11 +121,15 @@ def _is_whole(model: Mapping[str, Any]) -> bool:
 
 
 def _on_disk(artifact: AnyArtifact, held: Mapping[str, Any]) -> dict[str, Any] | None:
-    entry = held.get(artifact.path)
-    if entry is None or "about" not in entry or models.absence(asdict(artifact), entry):
+    facts, there = asdict(artifact), held.get(artifact.path)
+    entry = models.waiting(facts, there) or there
+    if entry is None or "about" not in entry or models.absence(facts, entry):
         return None
     about = entry["about"].get(artifact.file or "")
-    if about is None:  # files of no format that is read
+    if about is None:
+        if artifact.file and artifact.file.endswith(".gguf"):
+            return None  # one of more files than are read (kept_about.py), or one that no engine is started with
+        # Files of no format that is read.
         about = About(weights_bytes=entry["bytes"]).to_facts()
     return {"about": about, "bytes": entry["bytes"]}
 

@@ -74,7 +74,7 @@ def missing(
     found = []
     for artifact in merge(services)[0]:
         there = held.get(artifact["path"])
-        reason = "" if _waiting(artifact, there) else absence(artifact, there)
+        reason = "" if waiting(artifact, there) else absence(artifact, there)
         replaces = bool(reason and there and artifact["source"] == there["source"] == "hub" and there["intact"])
         if not reason and update and not is_pinned(artifact):
             reason, replaces = LOOKED_UP, False
@@ -98,13 +98,13 @@ def exchanges(
     found = []
     for artifact in merge(services)[0]:
         there = held.get(artifact["path"])
-        tree = _waiting(artifact, there) or (_newer(artifact, there) if update else None)
+        tree = waiting(artifact, there) or (_newer(artifact, there) if update else None)
         if tree:
             found.append({"path": str(artifact["path"]), "identity": str(tree["identity"])})
     return found
 
 
-def _waiting(artifact: Mapping[str, Any], there: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def waiting(artifact: Mapping[str, Any], there: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The tree beside a directory that has what the directory lacks."""
     if artifact["source"] != "hub" or there is None or not absence(artifact, there):
         return None

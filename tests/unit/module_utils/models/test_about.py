@@ -104,7 +104,7 @@ def test_weights_are_what_the_index_names() -> None:
         ({"config.json": b'{"a": ' + b"9" * 10_000 + b"}"}, "config.json is not JSON"),
         ({"config.json": b"[]"}, "config.json holds a list, not an object"),
         ({"config.json": b""}, "config.json has 0 bytes"),
-        ({"config.json": b" " * 600_000}, "config.json has 600,000 bytes"),
+        ({"config.json": b" " * 1_400_001}, "config.json has 1,400,001 bytes"),
         ({"config.json": b"version https://git-lfs.github.com/spec/v1"}, "It is a Git LFS pointer"),
         ({"config.json": b'{"architectures": "Qwen3"}'}, "architectures that are not a list"),
         ({"generation_config.json": b"no"}, "generation_config.json is not JSON"),
@@ -170,6 +170,25 @@ def test_parts_of_a_gguf_file_belong_together(tmp_path: Path) -> None:
 def test_other_files_have_their_size_only() -> None:
     assert read({"ggml-tiny.bin": b"x" * 9, "b": b"y"}, "ggml-tiny.bin").weights_bytes == 9
     assert read({"a": b"x", "b": b"y"}).format == "other"
+
+
+def test_a_model_in_mistrals_format_is_one() -> None:
+    files = {"params.json": b"{}", "consolidated.safetensors": b"x" * 5}
+    assert (read(files).format, about.main_files(dict.fromkeys(files, 1))) == ("mistral", [None])
+
+
+@pytest.mark.parametrize("experts", [0, 26_000])
+def test_a_long_config_leaves_less_for_the_index(experts: int) -> None:
+    parts = {f"model-0000{number}-of-00002.safetensors": weights(100) for number in (1, 2)}
+    one_part = json.dumps({"weight_map": {f"layer.{number}": min(parts) for number in range(10_000)}}).encode()
+    extra = {f"layer.{number}.mlp.experts.0": {"bits": 16} for number in range(experts)}
+    plain = {name: content for name, content in FOLDER.items() if name != "model.safetensors"}
+    found = read(
+        {**plain, **parts, "config.json": changed(extra_config=extra)["config.json"], safetensors.INDEX: one_part}
+    )
+    assert (found.fault, found.geometry, found.context) == ("", read(FOLDER).geometry, 40960)
+    # Without the index, by the names of the parts.
+    assert found.weights_bytes == (200 if experts else 100)
 
 
 def test_a_folder_on_disk_is_read_in_places(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ QWEN38 = TURNS + (
 NONE = TURNS + "{%- if reasoning_effort == 'none' or reasoning_effort in ('low', 'high') %}x{%- endif %}"
 GEMMA4 = TURNS + "{%- if not enable_thinking | default(false) -%}{{- '<|channel>thought\\n<channel|>' -}}{%- endif -%}"
 
+# What follows a question in DeepSeek V3.1, and how Granite 3.3 asks for thoughts.
+DEEPSEEK31 = (
+    TURNS
+    + "{%- if add_generation_prompt %}{%- if not thinking %}{{'</think>'}}{%- else %}{{'<think>'}}{%- endif %}{%- endif %}"
+)
+GRANITE = "{%- if thinking %}{{- 'Write your thoughts between <think></think>' }}{%- endif %}" + TURNS
+
 
 @pytest.mark.parametrize(
     ("template", "expected"),
@@ -41,6 +48,8 @@ GEMMA4 = TURNS + "{%- if not enable_thinking | default(false) -%}{{- '<|channel>
         (GEMMA4, "switchable"),
         (QWEN3_THINKING, "always"),
         (QWEN3_INSTRUCT, "never"),
+        (DEEPSEEK31, None),
+        (GRANITE, None),
         (GPT_OSS, {"argument": "reasoning_effort", "efforts": ["low", "medium", "high"], "off": None}),
         (
             QWEN38,

@@ -84,6 +84,12 @@ def test_records_of_folders_that_are_gone_are_removed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         tiny_gguf.write(tmp_path / name / "a.gguf")
         kept_about.observe(tmp_path / name, listed(tmp_path / name), keep=True)
-    kept_about.prune({str(tmp_path / "b"): {}})
+    kept_about.prune([str(tmp_path / "b")])
     (record,) = kept_about.KEPT.iterdir()
     assert json.loads(record.read_text())["path"] == str(tmp_path / "b")
+
+
+def test_a_folder_may_have_many_files(tmp_path: Path) -> None:
+    for number in range(24):
+        tiny_gguf.write(tmp_path / "m" / f"{number}.gguf")
+    assert len(kept_about.observe(tmp_path / "m", listed(tmp_path / "m"), keep=True)) == 24

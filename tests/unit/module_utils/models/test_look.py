@@ -158,6 +158,18 @@ def test_a_local_folder_and_a_local_file(tmp_path: Path) -> None:
     assert (found["files"], found["about"]["format"]) == (1, "gguf")
 
 
+def test_a_local_folder_has_the_files_that_are_hashed(tmp_path: Path) -> None:
+    from_disk(tmp_path / "f", FOLDER)
+    size = look(_local(tmp_path / "f"), settings())["bytes"]
+    (tmp_path / "f" / ".git" / "lfs").mkdir(parents=True)
+    (tmp_path / "f" / ".git" / "lfs" / "copy.safetensors").write_bytes(b"x" * 1000)
+    (tmp_path / "f" / "gone.bin").symlink_to(tmp_path / "nowhere")
+    found = look(_local(tmp_path / "f"), settings())
+    assert (found["bytes"], found["files"]) == (size, len(FOLDER))
+    with pytest.raises(errors.FetchError, match="THOR-STORE-PATH"):
+        look(_local(tmp_path / "gone"), settings())
+
+
 def _local(folder: Path, **more: Any) -> dict[str, Any]:
     return model(source="local", path=str(folder), sources=[], **more)
 

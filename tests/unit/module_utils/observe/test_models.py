@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import model_trees
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees
-from ansible_collections.jetson.thor.plugins.module_utils.models import local
+from ansible_collections.jetson.thor.plugins.module_utils.models import kept_about, local
 from ansible_collections.jetson.thor.plugins.module_utils.observe import models
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import MODEL
@@ -70,6 +70,17 @@ def test_a_revision_that_waits_is_seen_and_exchanged_and_the_old_one_waits_after
     assert (missing(wanted, found), exchanges(wanted, found)) == ([], [])
     assert [one["identity"] for one in found[str(path)]["beside"]] == [old]
     assert exchanges([service(path, "v1")], found) == [{"path": str(path), "identity": old}]
+
+
+def test_what_waits_says_what_it_is_and_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_about, "KEPT", root / "kept")
+    said = {"config.json": '{"architectures": ["X"], "max_position_embeddings": 77}'}
+    path = make(root / "models/org/name", {"config.json": "{}"}, revision="v1")
+    Trees().put(make(root / "staged", said, revision="v2", commit=NEW), str(path))
+    [waiting] = models.observe(root / "models", keep=True)[str(path)]["beside"]
+    assert waiting["about"][""]["context"] == 77
+    assert len(list(kept_about.KEPT.iterdir())) == 2, "the records of the directory and of the tree are kept"
+    assert models.observe(root / "models", keep=True)[str(path)]["beside"] == [waiting]
 
 
 def test_python_files_are_counted_and_those_that_nobody_hashed_are_named(root: Path) -> None:

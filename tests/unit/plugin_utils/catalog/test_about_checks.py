@@ -141,3 +141,11 @@ def test_llama_cpp_has_to_know_the_architecture_of_the_file() -> None:
     entry = {"model": "file", "engine": "llama.cpp"}
     assert refused(entry, file=replace(GGUF, architectures=("qwen9",))) == ["THOR-MODEL-ARCHITECTURE"]
     assert refused(entry, file=GGUF) == []
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_a_folder_without_a_configuration_is_refused_by_the_engines_that_need_one(engine: str) -> None:
+    entry = {"model": "mine", "engine": engine, "memory_gib": 20}
+    assert refused(entry, mine=About(weights_bytes=10)) == ["THOR-MODEL-UNREADABLE"]
+    assert refused(entry, mine=About(format="mistral", weights_bytes=10)) == []
+    assert refused({"model": "file", "engine": "llama.cpp"}, file=About(weights_bytes=10)) == []

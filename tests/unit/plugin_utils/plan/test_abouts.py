@@ -165,3 +165,23 @@ def test_the_commit_that_was_looked_at_is_the_one_to_fetch() -> None:
     assert abouts.sources(first.services, seen) == {path: [{**main, "commit": COMMIT}, asked]}
     assert abouts.sources(first.services, {"mine": seen["mine"] | {"commit": None}}) == {}
     assert abouts.sources(first.services, {"mine": seen["mine"] | {"identity": "another"}}) == {}
+
+
+def test_a_revision_that_waits_beside_is_known_by_what_it_says() -> None:
+    there = held(GGUF)
+    entry, newer = there["/models/acme/mine"], replace(GGUF, context=8192)
+    tree = {**entry, "revision": "dev", "about": {"m.gguf": newer.to_facts()}, "identity": "2", "supersedes": None}
+    entry |= {"identity": "1", "beside": [tree]}
+    prepared, looks = resolved(made(revision="dev"), there, {})
+    assert looks == [], "it is all on the disk"
+    assert (prepared.services[0].about or {})["context"] == 8192
+    serving, looks = resolved(made(), there, {})
+    assert (looks, (serving.services[0].about or {})["context"]) == ([], 40960)
+    entry["beside"] = [{**tree, "intact": False}]
+    assert len(resolved(made(revision="dev"), there, {})[1]) == 1
+
+
+def test_a_gguf_file_whose_header_was_not_read_on_the_disk_is_looked_at() -> None:
+    there = held(GGUF)
+    there["/models/acme/mine"]["about"] = {"another.gguf": GGUF.to_facts()}
+    assert len(resolved(made(), there, {})[1]) == 1
