@@ -120,6 +120,7 @@ def main() -> None:
             "lock": text,
             "uv": "",
             "argvs": {},
+            "wanted": {},
             "parser": None,
             "cuda_code": None,
             "pip_arguments": "",
