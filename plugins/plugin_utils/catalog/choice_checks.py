@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     adapters,
     json_values,
@@ -37,6 +37,12 @@ def _api(draft: Draft) -> list[Problem]:
 
 def _thinking(draft: Draft) -> list[Problem]:
     wanted, said = draft.setting("thinking"), draft.model.get("thinking")
+    if isinstance(wanted, str) and draft.is_unread("thinking") and wanted not in thinking.EFFORTS:
+        remedy = (
+            f"{nearest(wanted, thinking.EFFORTS)} If the model's template has words of its own, name them: "
+            f"thor_extra_models[{draft.profile['model']!r}].thinking."
+        )
+        return [Problem("THOR-THINKING-FIXED", draft.where("thinking"), wanted, "No engine knows this effort.", remedy)]
     if (
         wanted is None
         or draft.thinking is not None

@@ -16,6 +16,9 @@ from typing import Any
 Flags = Mapping[str, Mapping[str, Any]]
 # What a parser accepts beyond the names in its list. vLLM: both (vllm/utils/argparse_utils.py, FlexibleArgumentParser.parse_args).
 UNDERSCORES, DOTTED = "underscores", "dotted"
+# --no-enable-x beside --enable-x and --disable-x: accepted, but not in --help (the same file, EnableDisableAction; 0.33.0).
+HIDDEN_NEGATIONS = "hidden_negations"
+ACCEPTED = (UNDERSCORES, DOTTED, HIDDEN_NEGATIONS)
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,22 @@ def named(flags: Flags, name: str, accepts: Collection[str] = ()) -> Named | Non
         for option, entry in flags.items():
             if spelled == entry.get("negation") or spelled in entry.get("aliases", ()):
                 return Named(word, option, negated=_is_negation(spelled, option, entry))
+        positive = spelled.replace("--no-", "--", 1)
+        if HIDDEN_NEGATIONS in accepts and positive != spelled and _has_inverse(flags, positive):
+            return Named(word, positive, negated=True)
     head, _dot, inner = name.partition(".")
     whole = named(flags, head, accepts) if DOTTED in accepts and inner else None
     if whole and not whole.negated and whole.word.startswith("--") and flags[whole.option].get("kind") == "json":
         path = tuple(inner.replace("-", "_").rstrip("+").split("."))
         return Named(f"{whole.word}.{inner}", whole.option, path)
     return None
+
+
+def _has_inverse(flags: Flags, option: str) -> bool:
+    """Whether a switch that begins with --enable or --disable is negated by the other word."""
+    words = ("--enable-", "--disable-")
+    negation = flags.get(option, {}).get("negation")
+    return any(option.replace(one, other, 1) == negation != option for one, other in (words, words[::-1]))
 
 
 def _is_negation(word: str, option: str, entry: Mapping[str, Any]) -> bool:

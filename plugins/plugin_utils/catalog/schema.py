@@ -85,7 +85,7 @@ ENGINE = Field(
         # Whose options and names of parsers it understands.
         "dialect": Field((str,), choices=tuple(thinking.OPTIONS)),
         # What its parser accepts beside the names in its list (option_names.py), and what replaces options of earlier versions.
-        "option_names": Field((list,), items=Field((str,), choices=(option_names.UNDERSCORES, option_names.DOTTED))),
+        "option_names": Field((list,), items=Field((str,), choices=option_names.ACCEPTED)),
         # Options that name the model or its place, each with what a person sets instead.
         "reserved_options": Field((dict,), names=shapes.OPTION, values=TEXT),
         # Options whose value must be in the list, unless another one brings more.

@@ -14,6 +14,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 
 SWITCH = "enable_thinking"
+# What clients and engines know (common/arg.cpp of llama.cpp, --reasoning-effort); a template may have other words.
+EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
 # The option with the default arguments, by the engine's dialect: vllm/entrypoints/openai/cli_args.py (from 0.20.1 on, of the stored
 # versions), sglang/srt/server_args.py (from 0.5.19 on), common/arg.cpp of llama.cpp. A request can override them.
 OPTIONS: Mapping[str, str] = {

@@ -138,3 +138,8 @@ def test_an_option_may_name_the_model_once_more(engine: str, options: dict[str, 
 )
 def test_an_option_cannot_name_another_model(engine: str, options: dict[str, Any]) -> None:
     assert codes(service(engine, options)) == ["THOR-FLAG-RESERVED"]
+
+
+def test_a_negation_that_help_does_not_show_arrives_as_written() -> None:
+    result = service("vllm", {"no-enable-prefix-caching": True})
+    assert not result.problems and "--no-enable-prefix-caching" in result.services[0].argv

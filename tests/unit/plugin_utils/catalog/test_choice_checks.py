@@ -59,6 +59,15 @@ def test_an_engine_of_ones_own_need_not_say() -> None:
     assert "THOR-API-UNSUPPORTED" not in codes(result)
 
 
+@pytest.mark.parametrize(("word", "known"), [("extreme", False), ("hgih", False), ("max", True), ("xhigh", True)])
+def test_an_effort_that_nobody_knows_is_refused_before_the_model_is_looked_at(word: str, known: bool) -> None:
+    unread = {"models": {"new": {"huggingface": "org/new"}}}
+    result = run({"model": "new", "engine": "vllm", "thinking": word}, extra=unread)
+    assert codes(result) == ([] if known else ["THOR-THINKING-FIXED"])
+    own = {"models": {"new": {"huggingface": "org/new", "thinking": {"argument": "effort", "efforts": ["extreme"]}}}}
+    assert not run({"model": "new", "engine": "vllm", "thinking": "extreme"}, extra=own).problems
+
+
 @pytest.mark.parametrize("api", ["embedding", "rerank", "transcription"])
 def test_only_a_chat_speculates(api: str) -> None:
     problem = only(resolved("vllm", api=api, speculative={"method": "ngram", "tokens": 3}))

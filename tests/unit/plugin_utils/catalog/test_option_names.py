@@ -121,3 +121,21 @@ def test_a_value_is_found_under_every_name() -> None:
     assert option_names.value_of(written, "flash-attn", LLAMA) is None
     dotted = {"speculative_config.method": "mtp", "speculative_config.a.b": 1}
     assert option_names.value_of(dotted, "speculative-config", VLLM, BOTH) == {"method": "mtp", "a": {"b": 1}}
+
+
+def test_negations_that_help_does_not_show() -> None:
+    """vLLM 0.33.0 accepts them for options that it negates with the other word (utils/argparse_utils.py, EnableDisableAction)."""
+    flags = {
+        "--enable-x": {"negation": "--disable-x"},
+        "--disable-y": {"negation": "--enable-y"},
+        "--enable-z": {"negation": None},
+        "--w": {"negation": "--no-w"},
+    }
+    accepts = (option_names.UNDERSCORES, option_names.HIDDEN_NEGATIONS)
+    for name, option in (("no-enable-x", "--enable-x"), ("no_disable_y", "--disable-y")):
+        found = option_names.named(flags, name, accepts)
+        assert found and (found.option, found.negated) == (option, True)
+        assert option_names.named(flags, name) is None
+    assert option_names.named(flags, "no-enable-z", accepts) is None
+    assert option_names.named(flags, "no-v", accepts) is None
+    assert option_names.value_of({"no-enable-x": True}, "enable-x", flags, accepts) is False
