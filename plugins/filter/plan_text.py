@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
+from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
@@ -256,19 +257,25 @@ def _pin(service: Mapping[str, Any]) -> str:
     return "checksum" if "archive" in (service["source"] or {}) else "commit"
 
 
-def _unpinned(one: Mapping[str, Any]) -> str:
+def _pin_of(one: Mapping[str, Any]) -> str:
+    """Whether the bytes of a model are known beforehand: by hash, by commit, or not."""
+    if one.get("sha256") or one.get("checksum"):
+        return "checksum"
     if one["source"] == "local":
-        return "on the device"
-    return " or ".join(dict.fromkeys(source["revision"] for source in one.get("sources") or ())) or "first use"
+        return "none: on the device"
+    revisions = list(dict.fromkeys(source["revision"] for source in one.get("sources") or ()))
+    moving = [revision for revision in revisions if not COMMIT.fullmatch(revision)]
+    if revisions and not moving:
+        return f"commit {' or '.join(revision[:12] for revision in revisions)}"
+    return f"none: {' or '.join(moving) or 'first use'}"
 
 
 def _artifact(one: Mapping[str, Any]) -> dict[str, Any]:
-    pinned = one.get("sha256") or one.get("checksum")
     return {
         "what": " or ".join(source["id"] for source in one.get("sources") or ()) or one.get("url") or one["key"],
         "gigabytes": "unknown" if one["bytes"] is None else one["bytes"] / 1e9,
         "exact": one["bytes"] is not None and not one["estimated"],
-        "pin": "checksum" if pinned else f"none: {_unpinned(one)}",
+        "pin": _pin_of(one),
         "path": one["path"],
     }
 

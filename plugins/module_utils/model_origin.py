@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+# A revision that cannot move, as the hubs write it: the SHA-1 of a commit.
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def identity(model: Mapping[str, Any]) -> str | None:

@@ -32,6 +32,7 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
+from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.models import errors, listing, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Listing
 
@@ -40,7 +41,6 @@ PAGE_BYTES = 16 * 1024 * 1024
 PAGE_SECONDS = 300.0
 EXCERPT_BYTES = 64 * 1024
 MAX_PAGES = 101
-COMMIT = re.compile(r"[0-9a-f]{40}")
 BLOB = re.compile(r"[0-9a-f]{40}")
 # Client errors that pass by themselves (_DEFAULT_RETRY_ON_STATUS_CODES of the client, beside 5xx).
 PASSING = (408, 429)
@@ -117,12 +117,13 @@ def listing_of(at: Mapping[str, Any], info: Any, items: Iterable[Any]) -> Listin
     except listing.Unusable as error:
         raise errors.bad_answer(at, f"the listing {error}.") from error
     if isinstance(info, dict) and info.get("gated") and files:
-        _refuse_gated(at, commit, min(files, key=lambda name: files[name].size))
+        _refuse_gated(at, commit, max(files, key=lambda name: files[name].size))
     return Listing(at, commit, files)
 
 
 def _refuse_gated(at: Mapping[str, Any], commit: str, name: str) -> None:
-    """Ask for a byte of a gated model: everybody may list it, and only who was granted access may read it."""
+    """Ask for a byte of the largest file of a gated model: everybody may list it, and perhaps read its card, but only who was granted
+    access may read its weights."""
     with contextlib.suppress(*web.TRANSPORT):
         try:
             web.open_hub(at, file_url(at, commit, name), {"Range": "bytes=0-0"}).close()

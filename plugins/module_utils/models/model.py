@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees, identity
 from ansible_collections.jetson.thor.plugins.module_utils.models import client, hub_files
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
@@ -33,9 +33,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.plan import mod
 from ansible_collections.jetson.thor.plugins.module_utils.models.reuse import link, on_disk
 from ansible_collections.jetson.thor.plugins.module_utils.models.sources import of_source
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging, refuse_full, reuse, target_of
-
-# A revision that is a commit cannot move.
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def complete(spec: Mapping[str, Any]) -> dict[str, Any] | None:

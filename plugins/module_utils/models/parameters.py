@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import bad_argument
 from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
@@ -59,7 +60,7 @@ def _source(given: Mapping[str, Any], reached: Mapping[str, Any], variable: str)
     if not revision.isprintable() or any(one.isspace() for one in revision):
         raise bad_argument(f"{variable}.revision", revision, "Write a branch, a tag or a commit.")
     commit = given.get("commit")
-    if commit and not re.fullmatch(r"[0-9a-f]{40}", commit):
+    if commit and not COMMIT.fullmatch(commit):
         raise bad_argument(f"{variable}.commit", commit, "Write the 40 digits of a commit.")
     return {
         "hub": given["hub"],

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import elsewhere, options
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.named_files import INSTALLED
@@ -20,8 +20,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
     UrlArtifact,
 )
 
-# A revision that is a commit cannot move.
-COMMIT = re.compile(r"[0-9a-f]{40}")
 # As vLLM and SGLang write it. Of engines without a stored list argparse accepts its beginning as well.
 OPTION = "trust-remote-code"
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import covers, lock_digest, url_pin
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.model_code import COMMIT
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import local_models
 
 LOOKED_UP = "its branch is looked up again"

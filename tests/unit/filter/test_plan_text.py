@@ -187,6 +187,24 @@ def test_tables_are_shown_as_lines() -> None:
     assert [line for line in tables if "jetson.thor.lines" not in line] == []
 
 
+@pytest.mark.parametrize(
+    ("model", "pin"),
+    [
+        ({"huggingface": "org/Name", "revision": "abc123def456" + "0" * 28}, "commit abc123def456"),
+        ({"huggingface": "org/Name", "revision": "abc123def456"}, "none: abc123def456"),
+        (
+            {"huggingface": "org/Name", "modelscope": "org/Name", "revision": {"huggingface": "a" * 40}},
+            "none: master",
+        ),
+        ({"local": "/models/here"}, "none: on the device"),
+    ],
+)
+def test_a_commit_is_a_pin_and_a_branch_is_none(model: dict[str, Any], pin: str) -> None:
+    shown = plan_text(run({"model": "mine", "engine": "vllm"}, extra={"models": {"mine": model}}).facts, 122, 8)
+    rows = [line for line in shown if line.startswith(("org/Name", "mine ")) and "unknown" in line]
+    assert any(f" {pin} " in line for line in rows), rows
+
+
 def test_what_nobody_knows_is_shown_as_unknown_and_what_was_derived_says_from_where() -> None:
     mine = {"models": {"mine": {"huggingface": "org/Name"}, "here": {"local": "/models/here"}}}
     two = [{"model": "mine", "engine": "vllm"}, {"model": "here", "engine": "vllm", "port": 8001, "memory_gib": 9}]

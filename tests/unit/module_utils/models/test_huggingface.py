@@ -127,6 +127,15 @@ def test_who_may_not_read_is_told_where_to_ask(
     assert set(listed(source_of(model(face, place, token="hf_reader")), print).files) == set(FILES)
 
 
+def test_a_gated_model_is_asked_for_its_weights_and_not_for_its_card(
+    face: huggingface_server.HuggingFace, place: Path, listed: Lister
+) -> None:
+    vars(face.repositories[ID]).update({"gated": "auto"})
+    problem_of(listed, source_of(model(face, place)))
+    (asked,) = [one for one in face.requests if "/resolve/" in one]
+    assert asked.endswith(max(FILES, key=lambda name: len(FILES[name])))
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "value"),
     [
