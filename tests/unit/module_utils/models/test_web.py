@@ -40,12 +40,10 @@ def test_a_certificate_failure_is_not_retried(
 @pytest.mark.parametrize("token", ["hf_secret\n", "hf_secret\r\nX-Evil: yes", "hf_s\u00e9cret"])
 def test_no_message_has_a_token_that_fits_in_no_header(token: str) -> None:
     spec = {"token": token, "endpoint": "http://127.0.0.1:9", "idle_timeout": 1}
-    for ask in (
-        lambda: web.open_hub(spec, "http://127.0.0.1:9/a", {}),
-        lambda: web.open_url(spec, "http://127.0.0.1:9/a", {"Cookie": f"m_session_id={token}"}),
-    ):
+    cookie = {"Cookie": f"m_session_id={token}"}
+    for ask, headers in ((web.open_hub, {}), (web.open_url, cookie)):
         with pytest.raises(urllib.error.URLError) as caught:
-            ask()
+            ask(spec, "http://127.0.0.1:9/a", headers)
         assert "cret" not in web.why(caught.value) and "the header" in web.why(caught.value)
 
 

@@ -114,4 +114,4 @@ def test_the_inventory_may_name_what_a_host_looks_at_and_nothing_else(root: Path
     assert (str(made) in models.observe(root / "models")) is seen
     problems = shapes.check(path, shapes.MODEL_FOLDER, "thor_extra_models['m'].path")
     assert [problem.code for problem in problems] == ([] if seen else ["THOR-VALUE-INVALID"])
-    assert problems or MODEL.keys["path"].pattern == shapes.MODEL_FOLDER.pattern
+    assert problems or (MODEL.keys or {})["path"].pattern == shapes.MODEL_FOLDER.pattern
