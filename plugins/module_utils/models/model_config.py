@@ -34,8 +34,8 @@ def parsed(content: bytes) -> dict[str, Any]:
     try:
         found = bounded.parse(content)
     except ValueError as error:  # UnicodeDecodeError is one, too
-        pointer = " It is a Git LFS pointer." if content.startswith(b"version https://git-lfs") else ""
-        raise Malformed(f"is not JSON ({str(error)[:200]}).{pointer}") from None
+        pointer = ": it is a Git LFS pointer" if content.startswith(b"version https://git-lfs") else ""
+        raise Malformed(f"is not JSON ({str(error)[:200]}){pointer}") from None
     if not isinstance(found, dict):
         raise Malformed(f"holds a {type(found).__name__}, not an object")
     return found

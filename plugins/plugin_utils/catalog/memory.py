@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget, vllm_memory
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Memory
@@ -39,8 +39,17 @@ def given_gib(draft: Draft) -> float | None:
     except (TypeError, ValueError):
         return None  # reported by options.check
     is_share = not isinstance(draft.option(spec["option"]), bool) and 0 < share <= 1
+    return round(share * draft.inputs.device_memory_gib + outside_gib(draft), 3) if is_share else None
+
+
+def outside_gib(draft: Draft) -> float:
+    """What an engine with a share takes outside it: its overhead, and what vLLM keeps of its cache in host memory."""
+    spec = draft.engine.get("memory")
+    if spec is None:
+        return 0
+    is_vllm = (draft.engine.get("computed") or {}).get("like") == "vllm"
     overhead: float = spec["overhead_gib"]
-    return round(share * draft.inputs.device_memory_gib + overhead, 3) if is_share else None
+    return overhead + (vllm_memory.offloaded(draft.option("kv-offloading-size")) / GIB if is_vllm else 0)
 
 
 def gibibytes_of(draft: Draft) -> float | None:
@@ -76,9 +85,7 @@ def budget_problems(draft: Draft) -> list[Problem]:
 
 def _below_weights(draft: Draft) -> list[Problem]:
     given, load = given_gib(draft), load_of(draft)
-    overhead = (draft.engine.get("memory") or {}).get(
-        "overhead_gib", 0
-    )  # not for the weights: outside the engine's share
+    overhead = outside_gib(draft)  # not for the weights
     if given is None or load is None or (given - overhead) * GIB >= load.files_bytes:
         return []
     reason = f"The files of the model alone take {load.files_bytes / GIB:.1f} GiB"
@@ -96,7 +103,7 @@ def _no_fraction(draft: Draft) -> list[Problem]:
     if share is None or writes_share(draft) or fraction_option(draft):
         return []
     spec, device = draft.engine["memory"], draft.inputs.device_memory_gib
-    overhead = spec["overhead_gib"]
+    overhead = outside_gib(draft)
     reason = (
         f"{overhead:g} GiB of it are the engine's overhead, which leaves --{spec['option']} {share:g} of the device's {device:.1f} GiB: "
         f"a fraction of {_fraction(draft, share):g}. It must be above 0 and at most 1."
@@ -114,9 +121,13 @@ def _shorter(draft: Draft) -> str:
     length = budget.largest_context(load, int(draft.inputs.device_memory_gib * GIB)) if load else None
     way = budget.WAYS[load.like] if load else None
     if way and length:
-        return (
+        asked = draft.option(way.length_option)
+        remedy = (
             f"{gibibytes_of(draft):g} GiB are computed. Shorten the context: {way.length_option} of at most {length}."
         )
+        if str(asked) in ("auto", "-1"):  # vLLM (model_config.max_model_len)
+            remedy += f" Or give a memory_gib: with {way.length_option} {asked} the engine shortens it to what fits."
+        return remedy
     return f"{gibibytes_of(draft):g} GiB are computed. Serve a smaller model."
 
 
@@ -125,8 +136,7 @@ def _share_gib(draft: Draft) -> float | None:
     spec, total = draft.engine.get("memory"), gibibytes_of(draft)
     if spec is None or total is None:
         return None
-    share: float = total - spec["overhead_gib"]
-    return share
+    return total - outside_gib(draft)
 
 
 def _fraction(draft: Draft, share: float) -> float:

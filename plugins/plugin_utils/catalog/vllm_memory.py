@@ -9,10 +9,12 @@ the size of a recurrent state), engine/arg_utils.py (defaults), config/vllm.py (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES, Attention, Geometry, State
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB, Load
 
 # The options that decide it.
@@ -25,6 +27,7 @@ OPTIONS = (
         "mamba-ssm-cache-dtype",
         "kv-cache-memory-bytes",
     ),
+    *("kv-offloading-size", "compilation-config", "optimization-level"),
 )
 BLOCK = 16  # tokens of a page (CacheConfig.DEFAULT_BLOCK_SIZE)
 # Sequences of full length that fit at once. The pool is shared: many short ones fit instead.
@@ -61,14 +64,32 @@ def sequences(load: Load) -> int:
 
 
 def caches(load: Load, length: int) -> dict[str, int]:
-    """The parts ``kv_cache``, ``state`` and ``draft_cache`` for sequences of this length, and ``graphs``."""
-    graphs = 0 if load.is_on("enforce-eager") else GRAPHS
+    """The parts ``kv_cache``, ``state`` and ``draft_cache`` for sequences of this length, ``prompt_cache`` and ``graphs``."""
+    more = {"prompt_cache": offloaded(load.options.get("kv-offloading-size")), "graphs": _graphs(load)}
     if own := load.count("kv-cache-memory-bytes", 0):  # the size of the whole pool (config/cache.py)
-        return {"kv_cache": own, "graphs": graphs}
+        return {"kv_cache": own, **more}
     number = sequences(load)
     without = pool(pages(load, length, drafts=False), number)
     all_pages = pool(pages(load, length, drafts=True), number)
-    return {**without, "draft_cache": sum(all_pages.values()) - sum(without.values()), "graphs": graphs}
+    return {**without, "draft_cache": sum(all_pages.values()) - sum(without.values()), **more}
+
+
+def offloaded(size: Any) -> int:
+    """Bytes of the cache in host memory, from the GiB of ``kv-offloading-size``; it lies outside vLLM's share. 0 of what is no number."""
+    try:
+        gibibytes = 0.0 if isinstance(size, bool) or size is None else float(size)
+    except (TypeError, ValueError):
+        return 0  # reported with the options
+    return int(gibibytes * GIB) if 0 < gibibytes < 1 << 20 else 0
+
+
+def _graphs(load: Load) -> int:
+    """CUDA graphs, unless they are switched off: there are none either at the first optimization level (config/vllm.py)."""
+    config = json_values.decoded(load.options.get("compilation-config"))
+    mode = config.get("cudagraph_mode") if isinstance(config, Mapping) else None
+    level = load.options.get("optimization-level")
+    is_off = str(level) == "0" if mode is None else str(mode).upper() in ("NONE", "0")
+    return 0 if is_off or load.is_on("enforce-eager") else GRAPHS
 
 
 def pool(layers: Sequence[Pages], number: int) -> dict[str, int]:

@@ -24,7 +24,7 @@ def unknown(services: Services) -> list[Problem]:
     for one in services:
         if one["memory_gib"] is None and "memory_gib" not in one["unclear"]:
             key, fault = _fault(one)
-            reason = f"It cannot be computed from the catalog and the model's own files: {fault}."
+            reason = f"It cannot be computed from the catalog and the model's own files: {fault.removesuffix('.')}."
             remedy = (
                 "Say it: memory_gib of the service, in GiB: the weights, the KV cache and about 2 GiB. Or say the model's layers: "
                 f"thor_extra_models[{key!r}].geometry."
@@ -91,14 +91,16 @@ def is_computed(service: Mapping[str, Any]) -> bool:
     return parts is not None and budget.gibibytes(parts) == service["memory_gib"]
 
 
-def on_module(service: Mapping[str, Any], device_gib: float) -> float | None:
-    """What the service would take on a device with this memory; engines choose some sizes by that."""
+def on_module(service: Mapping[str, Any], device_gib: float) -> tuple[float | None, Mapping[str, int] | None]:
+    """What the service would take on a device with this memory, in GiB and part by part; engines choose some sizes by that.
+
+    No parts of a number that somebody gave; neither of what is not known.
+    """
     if service["memory_load"] is None or not is_computed(service):
-        gibibytes: float | None = service["memory_gib"]
-        return gibibytes
+        return service["memory_gib"], None
     load = replace(Load.from_facts(service["memory_load"]), device_bytes=int(device_gib * GIB))
     parts = budget.parts_of(load)
-    return budget.gibibytes(parts) if parts is not None else None
+    return (budget.gibibytes(parts), parts) if parts is not None else (None, None)
 
 
 def text(services: Services, device_gib: float, reserve_gib: float) -> list[str]:
@@ -124,10 +126,13 @@ def _parts(service: Mapping[str, Any]) -> list[str]:
         return [f"memory of {name}: known after contact, once its model has been looked at"]
     if not is_computed(service):
         return [f"memory of {name}: {service['memory_gib']:g} GiB, as given (memory_gib)"]
-    words = [f"{size / GIB:.1f} {budget.PARTS[part]}" for part, size in service["memory_parts"].items()]
     length = f" ({_length(service)})" if service["context"] and service["sequences"] else ""
     bound = f"; {BOUND}" if is_bound(service) else ""
-    return [f"memory of {name}: {' + '.join(words)} = {service['memory_gib']:g} GiB{length}{bound}"]
+    return [f"memory of {name}: {_words(service['memory_parts'])} = {service['memory_gib']:g} GiB{length}{bound}"]
+
+
+def _words(parts: Mapping[str, int]) -> str:
+    return " + ".join(f"{size / GIB:.1f} {budget.PARTS[part]}" for part, size in parts.items())
 
 
 def _length(service: Mapping[str, Any]) -> str:
@@ -138,13 +143,20 @@ def _length(service: Mapping[str, Any]) -> str:
 
 
 def _other_module(services: Services, device_gib: float, reserve_gib: float) -> list[str]:
-    """The module of the two that this device is not."""
+    """The module of the two that this device is not: the parts of services that differ there, and each service's sum."""
     name = "T4000" if device_gib >= 96 else "T5000"
     memory = MODULES[name]
-    amounts = [on_module(service, memory) for service in services]
-    if not amounts or None in amounts:
+    found = [on_module(service, memory) for service in services]
+    amounts = [one for one, _parts_there in found if one is not None]
+    if not amounts or len(amounts) < len(found):
         return []
-    wanted = sum(one or 0 for one in amounts)
+    lines = [
+        f"memory of {service['name']} on a {name}: {_words(parts)} = {gibibytes:g} GiB"
+        for service, (gibibytes, parts) in zip(services, found, strict=True)
+        if parts is not None and parts != service["memory_parts"]
+    ]
+    wanted = sum(amounts)
     left = memory - reserve_gib - wanted
     verdict = f"{round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
-    return [f"on a {name} ({memory:g} GiB): {wanted:g} GiB of services, {verdict}"]
+    each = f"{' + '.join(f'{one:g}' for one in amounts)} = " if len(amounts) > 1 else ""
+    return [*lines, f"on a {name} ({memory:g} GiB): {each}{wanted:g} GiB of services, {verdict}"]

@@ -105,7 +105,7 @@ def test_weights_are_what_the_index_names() -> None:
         ({"config.json": b"[]"}, "config.json holds a list, not an object"),
         ({"config.json": b""}, "config.json has 0 bytes"),
         ({"config.json": b" " * 1_400_001}, "config.json has 1,400,001 bytes"),
-        ({"config.json": b"version https://git-lfs.github.com/spec/v1"}, "It is a Git LFS pointer"),
+        ({"config.json": b"version https://git-lfs.github.com/spec/v1"}, "): it is a Git LFS pointer."),
         ({"config.json": b'{"architectures": "Qwen3"}'}, "architectures that are not a list"),
         ({"generation_config.json": b"no"}, "generation_config.json is not JSON"),
         ({"tokenizer_config.json": b"no"}, "tokenizer_config.json is not JSON"),

@@ -158,3 +158,32 @@ def test_a_share_must_hold_the_weights() -> None:
 def test_a_share_is_given_once_and_at_most_one(more: dict[str, Any], code: str) -> None:
     extra = {"models": {"mine": {"huggingface": "org/Name"}}}
     assert only(run({"model": "mine", "engine": "vllm", **more}, extra=extra)).code == code
+
+
+def test_a_cache_in_host_memory_is_outside_the_share() -> None:
+    """It is the same memory, so the sum has it; vLLM's share does not."""
+    options = {"kv-offloading-size": 20}
+    plain, more = (mine(about(model_configs.QWEN3_8B, 16 * GIB), options=one) for one in ({}, options))
+    assert (plain.memory_gib, more.memory_gib) == (37, 57)
+    assert plain.memory == more.memory and plain.memory is not None
+    given = mine(about(model_configs.QWEN3_8B, 16 * GIB), options=options, memory_gib=57)
+    assert given.memory == plain.memory
+    share = mine(about(model_configs.QWEN3_8B, 16 * GIB), options={**options, "gpu-memory-utilization": 0.5})
+    assert share.memory_gib == 61 + 6 + 20
+    seen = {"mine": about(model_configs.QWEN3_8B, 16 * GIB)}
+    entry: dict[str, Any] = {"model": "mine", "engine": "vllm", "options": options}
+    problem = only(run({**entry, "memory_gib": 41}, extra={"models": MINE}, about=seen))
+    assert problem.code == "THOR-MEMORY-BELOW-WEIGHTS" and "26 GiB of it are the engine's overhead" in problem.reason
+
+
+@pytest.mark.parametrize("asked", ["auto", -1])
+def test_a_context_that_the_engine_shortens(asked: Any) -> None:
+    """Too long for the device, it is refused with both ways out; the second is one."""
+    entry: dict[str, Any] = {"model": "mine", "engine": "vllm", "options": {"max-model-len": asked}}
+    seen = {"mine": about(model_configs.QWEN3_8B, 16 * GIB)}
+    problem = only(run(entry, extra={"models": MINE}, about=seen, device_memory_gib=29))
+    assert problem.code == "THOR-MEMORY-FRACTION"
+    assert f"Or give a memory_gib: with max-model-len {asked} the engine shortens it" in problem.remedy
+    assert codes(run({**entry, "memory_gib": 25}, extra={"models": MINE}, about=seen, device_memory_gib=29)) == []
+    plain = only(run({**entry, "options": {}}, extra={"models": MINE}, about=seen, device_memory_gib=29))
+    assert "Or give a memory_gib" not in plain.remedy

@@ -77,7 +77,33 @@ def test_a_pool_of_its_own_size() -> None:
     """vLLM then takes exactly that, whatever the context is."""
     for written, size in ((3 * GIB, 3 * GIB), ("3G", 3 * GIB)):
         found = vllm_memory.caches(of(configs.QWEN3_8B, {"kv-cache-memory-bytes": written}), 40960)
-        assert found == {"kv_cache": size, "graphs": GIB}
+        assert found == {"kv_cache": size, "prompt_cache": 0, "graphs": GIB}
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({}, GIB),
+        ({"compilation-config": {"cudagraph_mode": "NONE"}}, 0),
+        ({"compilation-config": '{"cudagraph_mode": "none"}'}, 0),
+        ({"compilation-config": {"cudagraph_mode": "PIECEWISE"}, "optimization-level": 0}, GIB),
+        ({"compilation-config": {"mode": 3}}, GIB),
+        ({"optimization-level": 0}, 0),
+        ({"optimization-level": 2}, GIB),
+        ({"enforce-eager": True}, 0),
+    ],
+)
+def test_graphs(options: dict[str, Any], size: int) -> None:
+    assert vllm_memory.caches(of(configs.QWEN3_8B, options), 40960)["graphs"] == size
+
+
+@pytest.mark.parametrize(
+    ("written", "gibibytes"),
+    [(20, 20), ("20", 20), (0.5, 0.5), (None, 0), (True, 0), ("much", 0), (-1, 0), ("inf", 0), ("nan", 0), ([2], 0)],
+)
+def test_cache_in_host_memory(written: Any, gibibytes: float) -> None:
+    found = vllm_memory.caches(of(configs.QWEN3_8B, {"kv-offloading-size": written}), 40960)
+    assert found["prompt_cache"] == gibibytes * GIB
 
 
 def test_states() -> None:

@@ -7,8 +7,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import memory_loads
+import model_configs
 import pytest
 import resolved
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import memory
 
 
@@ -23,7 +27,7 @@ def test_parts_and_sum() -> None:
         "memory of chat: 5.4 weights + 5.6 KV cache + 8.0 prompt cache + 1.9 process = 21 GiB (40,960 tokens, shared by 4 slots)",
         "memory of big: 15.3 weights + 11.3 KV cache + 1.0 CUDA graphs + 8.0 process = 36 GiB (2 sequences of 40,960 tokens)",
         "memory: 21 + 36 = 57 GiB of services and 8 GiB kept for the system, of 122 GiB: 57 GiB still free",
-        "on a T4000 (61 GiB): 57 GiB of services, 4 GiB too much",
+        "on a T4000 (61 GiB): 21 + 36 = 57 GiB of services, 4 GiB too much",
     ]
     small = memory.text([service(name="chat", options={"parallel": 1})], 61, 8)
     assert small[0].endswith(" = 21 GiB (40,960 tokens)")
@@ -99,8 +103,16 @@ def test_no_context_is_short_enough() -> None:
 def test_other_device() -> None:
     """vLLM's batches depend on the device's memory, and with them what sliding windows take."""
     qwen = service(resolved.VLLM, name="chat")
-    assert memory.on_module(qwen, 61) == qwen["memory_gib"]
-    assert memory.on_module(service(name="chat", memory_gib=30), 61) == 30
+    assert memory.on_module(qwen, 61) == (qwen["memory_gib"], qwen["memory_parts"])
+    assert memory.on_module(service(name="chat", memory_gib=30), 61) == (30, None)
+    windows = memory_loads.load("vllm", model_configs.GEMMA_4_31B, weights=GIB)
+    parts = budget.parts_of(windows)
+    assert parts is not None
+    changes = {"memory_gib": budget.gibibytes(parts), "memory_parts": parts, "memory_load": windows.to_facts()}
+    own, there, total = memory.text([{**qwen, **changes}], 122, 8)[0], *memory.text([{**qwen, **changes}], 122, 8)[2:]
+    assert own.startswith("memory of chat: 1.0 weights + 66.6 KV cache + 1.0 CUDA graphs")
+    assert there == "memory of chat on a T4000: 1.0 weights + 47.8 KV cache + 1.0 CUDA graphs = 50 GiB"
+    assert total.startswith("on a T4000 (61 GiB): 50 GiB of services")
 
 
 def test_unknown_after_contact() -> None:
@@ -110,6 +122,8 @@ def test_unknown_after_contact() -> None:
     (problem,) = memory.unknown([one, {**one, "unclear": ["memory_gib"]}])
     assert (problem.code, problem.variable) == ("THOR-MEMORY-UNKNOWN", "thor_services['new'].memory_gib")
     assert fault in problem.reason
+    (of_file,) = memory.unknown([{**one, "about": {"geometry_fault": "", "fault": "config.json is not JSON (x)."}}])
+    assert of_file.reason.endswith("config.json is not JSON (x).")
     assert "memory_gib" in problem.remedy
     assert "thor_extra_models['qwen3-8b-q5-k-m'].geometry" in problem.remedy
     assert memory.unknown([service(name="chat")]) == []
