@@ -125,7 +125,7 @@ def test_a_value_is_found_under_every_name() -> None:
 
 def test_negations_that_help_does_not_show() -> None:
     """vLLM 0.33.0 accepts them for options that it negates with the other word (utils/argparse_utils.py, EnableDisableAction)."""
-    flags = {
+    flags: dict[str, dict[str, Any]] = {
         "--enable-x": {"negation": "--disable-x"},
         "--disable-y": {"negation": "--enable-y"},
         "--enable-z": {"negation": None},
