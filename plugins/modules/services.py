@@ -203,6 +203,7 @@ serving:
 """
 
 from dataclasses import asdict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
@@ -217,6 +218,19 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.observation i
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
 JOB = "switch"
+
+
+def _previous(module: AnsibleModule) -> dict[str, Any]:
+    """The parameters of the services that served before the last switch, and of their models. Fails where none did."""
+    try:
+        return {
+            "services": previous.services(definitions.Disk()),
+            "models": [asdict(tree) for tree in previous.trees(definitions.Disk())],
+        }
+    except jobs.JobFailed as error:
+        records.tell(module)
+        module.fail_json(msg=str(error))
+        raise  # fail_json ends the module
 
 
 def main() -> None:
@@ -249,14 +263,7 @@ def main() -> None:
         required_if=[("restore", False, ["services"])],
         supports_check_mode=True,
     )
-    params = dict(module.params)
-    if params["restore"]:
-        try:
-            params["services"] = previous.services(definitions.Disk())
-            params["models"] = [asdict(tree) for tree in previous.trees(definitions.Disk())]
-        except jobs.JobFailed as error:
-            records.tell(module)
-            module.fail_json(msg=str(error))
+    params = {**module.params, **(_previous(module) if module.params["restore"] else {})}
     on_disk, manager = definitions.Disk(), Systemctl()
     wanted = compare.Wanted.from_spec(params)
     for service in wanted.services:

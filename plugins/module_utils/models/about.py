@@ -14,7 +14,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import chat_template, gguf, model_config, safetensors
+from ansible_collections.jetson.thor.plugins.module_utils.models import (
+    chat_template,
+    gguf,
+    model_config,
+    safetensors,
+    split,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.models.config_geometry import geometry_of_config
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import Geometry
 from ansible_collections.jetson.thor.plugins.module_utils.models.gguf_geometry import geometry_of_gguf
@@ -38,7 +44,6 @@ TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json
 POOLING = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}  # llama.h, enum llama_pooling_type
 # The head of a reranker, which llama.cpp applies if the pooling is rank: either tensor, or both (build_pooling in src/llama-graph.cpp).
 RANK_HEADS = frozenset(["cls.output.weight", "cls.weight"])
-_PART = re.compile(r"(?P<start>.+)-(?P<number>\d{5})-of-(?P<parts>\d{5})\.gguf")
 _QUANTIZATION = re.compile(
     r"(?:^|[-_.])((?:UD-)?(?:IQ|Q|TQ)\d\w*|BF16|F16|F32|MXFP4\w*|NVFP4)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE
 )
@@ -129,7 +134,7 @@ def main_files(sizes: Mapping[str, int]) -> list[str | None]:
     """What an engine could be started with: None for a folder with a configuration, and each GGUF file that is no later part."""
     found: list[str | None] = [None] if {"config.json", MISTRAL} & set(sizes) else []
     for name in sorted(sizes):
-        part = _PART.fullmatch(name)
+        part = split.PART.fullmatch(name)
         if name.endswith(".gguf") and not is_projector(name) and (part is None or part["number"] == "00001"):
             found.append(name)
     return found
@@ -193,14 +198,13 @@ def _of_gguf(files: Files, file: str, whole: bool) -> About:
 
 def _parts(files: Files, file: str) -> list[str]:
     """All parts of a GGUF file. Raises gguf.Malformed if one is missing, or if it is not the first."""
-    part = _PART.fullmatch(file)
-    if part is None:
+    names = split.parts_of(file)
+    if not names:
         if file not in files.sizes:
             raise gguf.Malformed("is missing")
         return [file]
-    names = [f"{part['start']}-{number + 1:05}-of-{part['parts']}.gguf" for number in range(int(part["parts"]))]
     if file != names[0]:
-        raise gguf.Malformed(f"is part {int(part['number'])} of a model in parts: name the first one, {names[0]}")
+        raise gguf.Malformed(f"is a later part of {len(names)}: name the first one, {names[0]}")
     missing = [name for name in names if name not in files.sizes]
     if missing:
         raise gguf.Malformed(f"is in {len(names)} parts, of which {missing[0]} is missing")

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models import lfs
+
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 # Bytes of each piece; 32 MB in all.
@@ -102,7 +104,7 @@ def read(source: Callable[[int, int], bytes], whole: bool) -> Header:
     magic = cursor.take(4)
     if magic != MAGIC:
         pointer = magic + cursor.rest(40)
-        if pointer.startswith(b"version https://git-lfs"):
+        if lfs.is_pointer(pointer):
             raise Malformed("is a Git LFS pointer, not the file itself")
         raise Malformed(f"does not begin with GGUF but with {magic!r}")
     version = cursor.number("<I")

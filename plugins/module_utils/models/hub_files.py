@@ -14,7 +14,7 @@ import urllib.error
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import arrival, errors, huggingface, web
+from ansible_collections.jetson.thor.plugins.module_utils.models import arrival, errors, huggingface, lfs, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import (
     Reporter,
@@ -32,10 +32,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.receive import 
     start_of,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.staging import Staging
-
-# The first line of a pointer file (the specification of Git LFS); such a file is shorter than 1024 bytes.
-POINTER = b"version https://git-lfs.github.com/spec/"
-POINTER_BYTES = 1024
 
 
 class _Stopped(Exception):
@@ -93,7 +89,11 @@ class _File:
         self.part.parent.mkdir(parents=True, exist_ok=True)
         if answer.status == 206 or answer.rest in (None, self.entry.size):
             return
-        if answer.rest is not None and answer.rest < POINTER_BYTES and is_pointer(answer.response.read(answer.rest)):
+        if (
+            answer.rest is not None
+            and answer.rest < lfs.POINTER_BYTES
+            and lfs.is_pointer(answer.response.read(answer.rest))
+        ):
             raise errors.pointer(self.at, self.name, "the server delivers it, although it lists the file")
         raise errors.bad_content(self.at, self.name, self.entry.words, f"{answer.rest:,} bytes")
 
@@ -144,7 +144,7 @@ def _fetch(target: _File, report: Reporter) -> None:
         digests = _complete(target) or receive(target.at, target, report.say)[1]
         words = _mismatch(target, digests)
         if not words:
-            if is_pointer(_start_of_file(target)):
+            if lfs.is_pointer(_start_of_file(target)):
                 raise errors.pointer(target.at, target.name, "it was uploaded without git-lfs")
             target.part.rename(target.place)
             arrival.accept(target.stage, target.at, target.plan, target.name, digests["sha256"])
@@ -180,11 +180,6 @@ def _mismatch(target: _File, digests: Mapping[str, str]) -> str:
 
 
 def _start_of_file(target: _File) -> bytes:
-    if target.entry.size >= POINTER_BYTES:
+    if target.entry.size >= lfs.POINTER_BYTES:
         return b""
     return target.part.read_bytes()
-
-
-def is_pointer(content: bytes) -> bool:
-    """Whether a file's content is a pointer of Git LFS."""
-    return content.startswith(POINTER)

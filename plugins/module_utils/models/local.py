@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded, files, jobs, records
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import slug
+from ansible_collections.jetson.thor.plugins.module_utils.models import lfs, split
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Meter, Reporter, hash_file
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     FILES_SHAPE,
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 RECORDS = Path("/var/lib/thor/local_models")
 SHAPE = {"place": str, "path": str, "names": [str], "files": FILES_SHAPE}
-# The first or any other part of a GGUF that was split (llama.cpp, tools/gguf-split).
-PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
-# What git has in place of a file that git-lfs has not fetched: "version https://git-lfs.github.com/spec/v1", oid and size.
-POINTER, POINTER_BYTES = b"version https://git-lfs", 1024
 INDEX, INDEX_BYTES = ".index.json", 64 * 1024 * 1024
 MOST_FILES = 100_000
 
@@ -82,11 +78,7 @@ def files_of(path: str, names: Iterable[str]) -> dict[str, Path]:
     folder = Path(path)
     found: dict[str, Path] = {}
     for name in names:
-        match = PART.fullmatch(name)
-        parts = (
-            (f"{match['stem']}-{number:05}-of-{match['count']}.gguf" for number in _numbers(match)) if match else [name]
-        )
-        found |= {one: folder / one for one in parts}
+        found |= {one: folder / one for one in split.parts_of(name) or [name]}
     if found:
         return {name: one for name, one in found.items() if os.path.lexists(one)}
     for inside, folders, here in os.walk(folder, followlinks=False):
@@ -107,7 +99,7 @@ def faults(place: str, path: str, names: Iterable[str]) -> list[Problem]:
     if not folder.is_dir():
         return [_missing(place, folder)]
     found = files_of(path, names)
-    absent = [name for name in names if name not in found and not PART.fullmatch(name)]
+    absent = [name for name in names if name not in found and not split.PART.fullmatch(name)]
     if absent or not found:
         return [_missing(place, folder / absent[0] if absent else folder)]
     unfit = list(_links(place, folder, found)) or list(_unreadable(place, folder, found))
@@ -163,7 +155,7 @@ def _inside(file: Path, folder: Path) -> Iterator[Path]:
 
 def _pointers(place: str, found: Mapping[str, Path]) -> Iterator[Problem]:
     for name, one in found.items():
-        if one.stat().st_size <= POINTER_BYTES and (files.content(one) or b"").startswith(POINTER):
+        if one.stat().st_size <= lfs.POINTER_BYTES and lfs.is_pointer(files.content(one) or b""):
             reason = f"{name} is a pointer of Git LFS: the file itself was never fetched."
             yield Problem("THOR-LOCAL-POINTER", "local", place, reason, "Run git lfs pull in that folder.")
             return
@@ -172,23 +164,16 @@ def _pointers(place: str, found: Mapping[str, Path]) -> Iterator[Problem]:
 def _lacking_parts(place: str, names: Iterable[str], found: Mapping[str, Path]) -> Iterator[Problem]:
     """A GGUF that was split is whole with all its parts, and an engine is started with the first."""
     for name in dict.fromkeys([*names, *found]):
-        match = PART.fullmatch(name)
-        if match is None:
-            continue
-        parts = [f"{match['stem']}-{number:05}-of-{match['count']}.gguf" for number in _numbers(match)]
+        parts = split.parts_of(name)
         lacking = [part for part in parts if part not in found]
         if lacking:
             reason = f"{name} was split into {len(parts)} files, and {lacking[0]} is not there."
             yield Problem("THOR-LOCAL-INCOMPLETE", "local", place, reason, "Put all of them into the folder.")
             return
-        if name in set(names) and name != parts[0]:
+        if parts and name in set(names) and name != parts[0]:
             reason = f"{name} is not the first of {len(parts)} files."
             yield Problem("THOR-LOCAL-INCOMPLETE", "local", place, reason, f"Name {parts[0]}.")
             return
-
-
-def _numbers(match: re.Match[str]) -> range:
-    return range(1, min(int(match["count"]), 1000) + 1)
 
 
 def _lacking_shards(place: str, found: Mapping[str, Path]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
+from ansible_collections.jetson.thor.plugins.module_utils.models import lfs
 
 # What the engines take for a request that does not say otherwise (GenerationConfig.get_diff_sampling_param of vLLM).
 GENERATION = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
@@ -34,7 +35,7 @@ def parsed(content: bytes) -> dict[str, Any]:
     try:
         found = bounded.parse(content)
     except ValueError as error:  # UnicodeDecodeError is one, too
-        pointer = ": it is a Git LFS pointer" if content.startswith(b"version https://git-lfs") else ""
+        pointer = ": it is a Git LFS pointer" if lfs.is_pointer(content) else ""
         raise Malformed(f"is not JSON ({str(error)[:200]}){pointer}") from None
     if not isinstance(found, dict):
         raise Malformed(f"holds a {type(found).__name__}, not an object")

@@ -16,14 +16,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
-from ansible_collections.jetson.thor.plugins.module_utils.models import errors, huggingface, manifest, web
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors, huggingface, lfs, manifest, web
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import Files
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Listing
 from ansible_collections.jetson.thor.plugins.module_utils.models.huggingface import Refusal, Refused
 
 # One piece, however slowly its bytes arrive.
 SECONDS = 120.0
-POINTER = b"version https://git-lfs"
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d{1,18})")
 Say = Callable[[str], None]
 
@@ -100,7 +99,7 @@ class _Remote:
             self._moved.pop(name, None)
             raise Refused(Refusal(self._address(name), 0, message=web.why(error))) from error
         if len(found) < length:
-            if found.startswith(POINTER):
+            if lfs.is_pointer(found):
                 raise errors.pointer(self._at, name, "the server delivers it, although it lists the file")
             reason = f"{name} ended after {start + len(found):,} of {self._sizes[name]:,} bytes"
             raise Refused(Refusal(self._address(name), 0, message=reason))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from ansible_collections.jetson.thor.plugins.module_utils import bounded
+from ansible_collections.jetson.thor.plugins.module_utils.models import lfs
 
 INDEX = "model.safetensors.index.json"
 # A longer index, as mixtures of experts have, is not read: the names of the parts say the same.
@@ -55,7 +56,7 @@ def weight_files(sizes: Mapping[str, int], index: bytes | None) -> list[str]:
 
 def check_start(content: bytes, size: int) -> None:
     """Raise Malformed unless a file of ``size`` bytes that begins so is a safetensors file."""
-    if content.startswith(b"version https://git-lfs"):
+    if lfs.is_pointer(content):
         raise Malformed("is a Git LFS pointer, not the file itself")
     length = int.from_bytes(content[:8], "little")
     if len(content) < 9 or content[8:9] != b"{" or length > min(LONGEST_HEADER, size - 8):

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import glob
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import hubs
+from ansible_collections.jetson.thor.plugins.module_utils.models import hubs, split
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import (
     AnyArtifact,
     HubArtifact,
@@ -27,8 +26,6 @@ HUBS: Mapping[str, str] = {name: hub.branch for name, hub in hubs.HUBS.items()}
 SOURCES = (*HUBS, "local", "url")
 # Local paths that are one file; any other is a folder.
 FILE_SUFFIXES = (".gguf", ".bin", ".safetensors", ".jinja", ".pt")
-# The first or any other part of a GGUF that was split (llama.cpp, tools/gguf-split).
-_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
 def artifact_of(key: str, model: Mapping[str, Any], lock: Mapping[str, Any], asked: Sequence[str]) -> AnyArtifact:
@@ -168,20 +165,10 @@ def included(model: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _with_parts(file: str) -> str:
     """A file as a pattern, which matches every part of a GGUF that was split."""
-    found = _PART.fullmatch(file)
+    found = split.PART.fullmatch(file)
     if found is None:
         return glob.escape(file)
     return f"{glob.escape(found['stem'])}-?????-of-{found['count']}.gguf"
-
-
-def parts_of(file: str) -> list[str]:
-    """The names of all parts of a split GGUF, the first one first; nothing for a file that is whole."""
-    found = _PART.fullmatch(file)
-    return (
-        [f"{found['stem']}-{number:05}-of-{found['count']}.gguf" for number in range(1, int(found["count"]) + 1)]
-        if found
-        else []
-    )
 
 
 def has_file(artifact: AnyArtifact, path: str) -> bool:

@@ -51,7 +51,6 @@ def service_of(draft: Draft) -> Service:
     name = draft.name
     argv, environment = argv_of(draft), environment_of(draft)
     secrets = tuple(sorted({**(profile.get("secrets") or {}), **(draft.entry.get("secrets") or {})}))
-    image = images.reference_of(draft)
     progress = engine.get("progress")
     return Service(
         name=name,
@@ -67,11 +66,7 @@ def service_of(draft: Draft) -> Service:
         kind=draft.kind,
         role=role_of(engine, draft.kind),
         status=draft.status,
-        image=image,
-        image_digest=images.digest_of(draft),
-        image_expected=images.expected_of(draft),
-        image_bytes=known.get("image_bytes", _of_kind(draft).get("bytes", 0)) if image else None,
-        image_cuda_code=_cuda_code(_of_kind(draft)) if image else None,
+        **_image(draft),
         source=Source.of(engine, known) if draft.kind == BUILD else None,
         packages=_packages(draft),
         ways=ways_of(draft),
@@ -111,6 +106,19 @@ def service_of(draft: Draft) -> Service:
         progress=Progress(**progress) if progress else None,
         gpu=_gpu(engine.get("gpu"), argv, environment),
     )
+
+
+def _image(draft: Draft) -> dict[str, Any]:
+    """The fields of a service about its image; None where it has none."""
+    image = images.reference_of(draft)
+    size = draft.known.get("image_bytes", _of_kind(draft).get("bytes", 0))
+    return {
+        "image": image,
+        "image_digest": images.digest_of(draft),
+        "image_expected": images.expected_of(draft),
+        "image_bytes": size if image else None,
+        "image_cuda_code": _cuda_code(_of_kind(draft)) if image else None,
+    }
 
 
 def without(service: Service, unclear: frozenset[str]) -> Service:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.jetson.thor.plugins.module_utils.models.split import parts_of
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import has_file, parts_of
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import has_file
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import Flags
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import LocalArtifact
