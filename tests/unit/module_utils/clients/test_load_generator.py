@@ -34,10 +34,9 @@ def stream(*lines: bytes) -> Any:
 def test_the_rate_counts_from_the_first_token(engine: Engine) -> None:
     sample = load_generator.stream_chat(engine.service(), "one two three", 21, 5)
     assert (sample.output_tokens, sample.input_tokens, sample.engine_rate) == (21, 13, 99.0)
-    assert sample.decode_rate == pytest.approx(1 / TOKEN_SECONDS, rel=0.15)
-    assert TOKEN_SECONDS <= sample.first < 5 * TOKEN_SECONDS, (
-        "the piece that only names the role is not part of the answer"
-    )
+    assert sample.decode_rate and sample.decode_rate < 1.15 / TOKEN_SECONDS, "a loaded machine is only slower"
+    assert sample.first >= TOKEN_SECONDS, "the piece that only names the role is not part of the answer"
+    assert sample.last - sample.first > 15 * TOKEN_SECONDS, "the first token is not the last one"
     assert sample.decode_rate == pytest.approx(20 / (sample.last - sample.first))
     body = engine.asked[0]
     assert (body["max_tokens"], body["ignore_eos"], body["stream_options"]) == (21, True, {"include_usage": True})
