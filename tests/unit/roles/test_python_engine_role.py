@@ -43,7 +43,14 @@ def test_the_module_gets_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "boxed.txt"
     text = LOCK.format(python=".".join(version.split(".")[:2]), machine=platform.machine(), hash="0" * 64)
     path.write_text(text, encoding="utf-8")
-    environment = {"engine": "no-such-engine", "version": "1.0", "lock": str(path), "argvs": {}, "keep": ["1.0"]}
+    environment = {
+        "engine": "no-such-engine",
+        "version": "1.0",
+        "lock": str(path),
+        "argvs": {},
+        "wanted": {},
+        "keep": ["1.0"],
+    }
     done = run(tmp_path, {"apt": [], "environments": [environment]})
     assert done.returncode == 0, done.stdout + done.stderr
     digest = parse(text).sha256
