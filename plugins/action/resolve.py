@@ -55,6 +55,9 @@ class ActionModule(ActionBase):
                 "thor_looks": looks,
                 "thor_sources": sources,
             }
+            if looks:
+                # As group_by does: playbooks/preflight.yml looks at the models of these hosts.
+                result.update(add_group="thor_models_unknown", parent_groups=[])
         return result
 
     def _resolve(

@@ -18,6 +18,8 @@ description:
     checked without a connection to the host.
   - What neither the catalog nor the inventory says about a model is taken from what the model says of itself.
   - Returns the facts C(thor_services), C(thor_problems), C(thor_looks) and C(thor_sources).
+  - Puts a host with models that have to be looked at into the group C(thor_models_unknown). Like M(ansible.builtin.group_by), it reports a
+    change when it does.
 options:
   catalog:
     description: Folder with the catalog's files.
