@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: Hub
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
+    def log_message(self, *_arguments: Any) -> None:
         """Say nothing."""
 
     def do_HEAD(self) -> None:
