@@ -51,41 +51,6 @@ options:
           - The commit that is fetched of the revision, as M(jetson.thor.model_look) found it. Without it, what the revision has now.
           - A commit that the directory has comes first, unless O(update) is set. ModelScope has none.
         type: str
-  hubs:
-    description: How each hub is reached.
-    type: dict
-    default: {}
-    suboptions:
-      huggingface:
-        description: The Hugging Face hub.
-        type: dict
-        suboptions:
-          endpoint:
-            description: Address of the hub, or of a mirror of it. Defaults to V(https://huggingface.co).
-            type: str
-          token:
-            description: Token for models that are gated or private. It is sent to the hub only, and to no storage host.
-            type: str
-          client:
-            description:
-              - Virtual environment with the Python package C(huggingface_hub), which lists the files. Defaults to
-                V(/opt/thor/venv/huggingface).
-            type: path
-      modelscope:
-        description: The ModelScope hub.
-        type: dict
-        suboptions:
-          endpoint:
-            description: Address of the hub, or of a mirror of it. Defaults to V(https://modelscope.cn).
-            type: str
-          token:
-            description: Token for models that are not public. It is sent to the hub only.
-            type: str
-          client:
-            description:
-              - Virtual environment with the Python package C(modelscope-hub), which fetches the files. Defaults to
-                V(/opt/thor/venv/modelscope).
-            type: path
   include:
     description:
       - Patterns of the files to fetch. C(*) also matches across folders.
@@ -117,6 +82,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
+  - jetson.thor.hubs
   - jetson.thor.model_files
   - jetson.thor.attributes
   - jetson.thor.attributes.action
@@ -217,7 +183,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUB
 
 def main() -> None:
     """Run the module."""
-    hub = {"endpoint": {"type": "str"}, "token": {"type": "str", "no_log": True}, "client": {"type": "path"}}
     source = {
         "hub": {"type": "str", "choices": sorted(HUBS), "required": True},
         "id": {"type": "str", "required": True},
@@ -227,11 +192,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "sources": {"type": "list", "elements": "dict", "options": source, "required": True},
-            "hubs": {
-                "type": "dict",
-                "options": {name: {"type": "dict", "options": hub} for name in sorted(HUBS)},
-                "default": {},
-            },
+            "hubs": parameters.HUBS_ARGUMENT,
             "include": {"type": "list", "elements": "str", "default": ["*"]},
             "exclude": {"type": "list", "elements": "str", "default": []},
             "sha256": {"type": "dict", "default": {}},

@@ -20,6 +20,7 @@ description:
     template and its tensors have to be looked at.
   - A model that cannot be looked at does not make the module fail. What is wrong is returned beside the others.
   - After a hub that did not answer, no further request is repeated.
+  - Uses plain HTTP, so that nothing has to be installed beforehand. The C(client) of a hub in O(hubs) is not used.
 options:
   models:
     description: The models, as the fact C(thor_looks) has them.
@@ -71,28 +72,6 @@ options:
         description: Whether the whole header of a GGUF file is read, and not only the keys that give its geometry.
         type: bool
         default: true
-  hubs:
-    description: How each hub is reached.
-    type: dict
-    default: {}
-    suboptions:
-      huggingface:
-        description: The Hugging Face hub.
-        type: dict
-        suboptions: &hub
-          endpoint:
-            description: Its address, or that of a mirror of it.
-            type: str
-          token:
-            description: Token for models that are gated or not public. It is sent to the hub only.
-            type: str
-          client:
-            description: Not used. M(jetson.thor.hub_model) has the same option.
-            type: path
-      modelscope:
-        description: The ModelScope hub.
-        type: dict
-        suboptions: *hub
   retries:
     description: How often a request is repeated after a failure that passes.
     type: int
@@ -102,6 +81,7 @@ options:
     type: int
     default: 30
 extends_documentation_fragment:
+  - jetson.thor.hubs
   - jetson.thor.attributes.reads
   - jetson.thor.attributes.facts
 """
@@ -152,7 +132,6 @@ MODEL = {
     "url": {"type": "str"},
     "whole": {"type": "bool", "default": True},
 }
-HUB = {"endpoint": {"type": "str"}, "token": {"type": "str", "no_log": True}, "client": {"type": "path"}}
 
 
 def main() -> None:
@@ -160,11 +139,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "models": {"type": "list", "elements": "dict", "required": True, "options": MODEL},
-            "hubs": {
-                "type": "dict",
-                "options": {name: {"type": "dict", "options": HUB} for name in sorted(HUBS)},
-                "default": {},
-            },
+            "hubs": parameters.HUBS_ARGUMENT,
             "retries": {"type": "int", "default": 3},
             "idle_timeout": {"type": "int", "default": 30},
         },

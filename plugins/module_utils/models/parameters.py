@@ -16,7 +16,13 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
 
 # Settings of the play's environment for outgoing connections.
 INHERITED = {"http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "requests_ca_bundle"}
-# Options that both modules have.
+_HUB = {"endpoint": {"type": "str"}, "token": {"type": "str", "no_log": True}, "client": {"type": "path"}}
+HUBS_ARGUMENT: dict[str, Any] = {
+    "type": "dict",
+    "options": {name: {"type": "dict", "options": _HUB} for name in sorted(HUBS)},
+    "default": {},
+}
+# Options of hub_model and url_model (doc_fragments/model_files.py).
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "staging": {"type": "path"},
