@@ -140,7 +140,7 @@ def _derived(service: Mapping[str, Any]) -> str:
     """What nobody has written, with its value and where it was read; empty where somebody has written everything."""
     values = {**service, "vision": bool(service["vision"])}
     said = [f"{key} {json.dumps(values[key])} ({place})" for key, place in service["derived"].items()]
-    return f"read from the model: {', '.join(said)}" if said else ""
+    return f"taken from its model: {', '.join(said)}" if said else ""
 
 
 def _replaced(service: Mapping[str, Any]) -> str:
@@ -225,10 +225,12 @@ def _disk(services: Sequence[Mapping[str, Any]], artifacts: Sequence[Mapping[str
         if service["packages"]
     }
     sizes = [one["bytes"] for one in artifacts if one["source"] != "local"]
-    unknown = sizes.count(None)
+    known = [one for one in sizes if one is not None]
+    unknown = len(sizes) - len(known)
+    said = [f"{sum(known) / 1e9:.1f} GB of models and files"] if known or not unknown else []
+    said += [f"{unknown} model{'s' if unknown > 1 else ''} of unknown size"] if unknown else []
     return (
-        f"disk: {sum(one or 0 for one in sizes) / 1e9:.1f} GB of models and files"
-        + (f" and {unknown} more of unknown size" if unknown else "")
+        f"disk: {' and '.join(said)}"
         + (f", about {sum(images.values()) / 1e9:.0f} GB of images" if images else "")
         + (f", about {sum(trees.values()) / 1e9:.0f} GB of Python packages" if trees else "")
     )

@@ -209,7 +209,7 @@ def test_what_nobody_knows_is_shown_as_unknown_and_what_was_derived_says_from_wh
     mine = {"models": {"mine": {"huggingface": "org/Name"}, "here": {"local": "/models/here"}}}
     two = [{"model": "mine", "engine": "vllm"}, {"model": "here", "engine": "vllm", "port": 8001, "memory_gib": 9}]
     shown = plan_text(run(*two, extra=mine).facts, 122, 8)
-    assert 'mine: read from the model: served_name "Name" (the name of its model)' in shown
+    assert 'mine: taken from its model: served_name "Name" (the name of its model)' in shown
     (model,) = [line for line in shown if line.startswith("org/Name")]
     assert re.search(r"org/Name +unknown +.*none: main", model)
     (local,) = [
@@ -218,5 +218,5 @@ def test_what_nobody_knows_is_shown_as_unknown_and_what_was_derived_says_from_wh
         if line.startswith("here ") and "/models/here" in line and "runs" not in line and "9" not in line
     ]
     assert "on the device" in local
-    assert [line for line in shown if line.startswith("disk: 0.0 GB of models and files and 1 more of unknown size")]
+    assert [line for line in shown if line.startswith("disk: 1 model of unknown size")]
     assert shown[-1].startswith("memory: unknown + 9: at least 9 GiB of services")
