@@ -91,6 +91,10 @@ options:
     description: Memory of the device in GiB, of which vLLM and SGLang get their share.
     type: float
     default: 122.0
+  metrics:
+    description: Whether engines that have a page of metrics show it.
+    type: bool
+    default: false
   refuse:
     description: Whether to fail when there are problems, instead of leaving that to M(jetson.thor.preflight).
     type: bool

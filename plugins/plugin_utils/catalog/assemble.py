@@ -18,6 +18,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     images,
     json_values,
     memory,
+    metrics,
     options,
     package_locks,
 )
@@ -103,6 +104,7 @@ def service_of(draft: Draft) -> Service:
         bench_argv=tuple(draft.fill(word) for word in engine.get("bench") or ()),
         start_timeout=draft.setting("start_timeout", engine.get("start_timeout", 600)),
         health=engine.get("health"),
+        metrics_path=metrics.path_of(engine, draft.inputs.metrics, draft.option),
         progress=Progress(**progress) if progress else None,
         gpu=_gpu(engine.get("gpu"), argv, environment),
     )

@@ -15,6 +15,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.about import Ab
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     adapters,
     engine_version,
+    metrics,
     option_names,
     speculation,
     thinking,
@@ -66,12 +67,8 @@ class Draft:
     @property
     def name(self) -> str:
         """What the service is called: by itself, or like its profile, or like its model where it has no profile."""
-        own = (
-            re.sub(r"[^a-z0-9]+", "-", self.profile["model"].lower()).strip("-")
-            if self.is_inline
-            else self.profile_name
-        )
-        name: str = self.entry.get("name", own)
+        inline = re.sub(r"[^a-z0-9]+", "-", self.profile["model"].lower()).strip("-")
+        name: str = self.entry.get("name", inline if self.is_inline else self.profile_name)
         return name
 
     @property
@@ -164,6 +161,7 @@ class Draft:
             self.known.get("options"),
             (self.engine.get("api_options") or {}).get(self.api),
             parsers if self.api == "chat" else None,
+            metrics.options(self.engine, self.inputs.metrics),
             self.profile.get("options"),
         ):
             chosen = option_names.lay_over(chosen, layer or {}, self.known_flags, self.accepts)

@@ -41,6 +41,7 @@ class Inputs:
     )  # what models say of themselves, by their names
     in_doubt: frozenset[str] = frozenset()
     device_memory_gib: float = DEVICE_MEMORY_GIB
+    metrics: bool = False  # whether engines show their own metrics
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ ENGINE = Field(
         "health": nullable(shapes.URL_PATH),
         "start_timeout": shapes.SECONDS,
         "progress": Field((dict,), null=True, keys={"path": shapes.URL_PATH, "match": needed(shapes.REGEX)}),
+        # Its own page of metrics, and the options that switch it on.
+        "metrics": Field((dict,), null=True, keys={"path": needed(shapes.URL_PATH), "options": OPTIONS}),
         "gpu": GPU,
         "environment": ENVIRONMENT,
         "options": OPTIONS,
@@ -374,5 +376,6 @@ HOST: Mapping[str, Field] = {
     "package_locks": shapes.text(r"(/[^\\]*)?", "an absolute path, or empty"),
     "device_memory_gib": shapes.GIBIBYTES,
     "hubs": Field((list,), items=Field((str,), choices=tuple(HUBS))),
+    "metrics": SWITCH,
 }
 NOUNS: Mapping[str, Field] = {"engines": ENGINE, "models": MODEL, "profiles": PROFILE}

@@ -304,6 +304,7 @@ class Service:
     bench_argv: tuple[str, ...]  # the engine's own benchmark; empty where there is none
     start_timeout: int  # seconds
     health: str | None
+    metrics_path: str | None  # the engine's own page of metrics; None where it has none, or thor_metrics is off
     progress: Progress | None
     gpu: Gpu | None
 
