@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, Any] = {
     "host": {"type": "dict"},
     "problems": {"type": "list", "elements": "dict", "default": []},
     "roles": {"type": "list", "elements": "str"},
+    "parts": {"type": "list", "elements": "str", "default": []},
     "refuse": {"type": "bool", "default": True},
 }
 
@@ -38,7 +39,7 @@ class ActionModule(ActionBase):
         found = [Problem(**one) for one in args["problems"]]
         name = variables.get("inventory_hostname", "")
         if args["roles"] is None:
-            planned = plan(name, args["services"], args["host"], settings, found)
+            planned = plan(name, args["services"], args["host"], settings, found, args["parts"] or None)
             fact = {**planned.as_dict(), "text": lines(planned)}
         else:
             planned = plan_anew(name, args["services"], args["host"], settings, args["roles"])

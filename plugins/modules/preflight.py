@@ -38,6 +38,12 @@ options:
       - Plan again for these roles only, after something has changed on the host. Their sections of C(thor_plan) are replaced.
     type: list
     elements: str
+  parts:
+    description:
+      - The roles to plan for, for a playbook that runs only these. Empty means all. What is refused does not depend on it.
+    type: list
+    elements: str
+    default: []
   refuse:
     description: Whether to fail on problems; C(false) returns them in the plan.
     type: bool

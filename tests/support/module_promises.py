@@ -15,7 +15,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -144,3 +144,16 @@ def keep_reading(name: str, arguments: dict[str, Any], *roots: Path) -> Result:
     assert set(results[0]) == set(results[1]), "check mode returns other keys"
     assert snapshot(*roots) == before, "it has changed something"
     return results[1]
+
+
+def keep_repeating(name: str, arguments: dict[str, Any], done: Callable[[], list[str]]) -> Result:
+    """Hold a module that does the same again in every run to its promises; ``done``: what it has done so far. Returns its result."""
+    assert promised(name) | {"check_mode": "full", "diff_mode": "none", "idempotent": "none"} == promised(name)
+    forecast = run(name, arguments, check=True)
+    assert done() == [], "check mode has done something"
+    result = run(name, arguments)
+    once = done()
+    assert once and set(result) == set(forecast), "check mode returns other keys, or nothing was done"
+    assert (forecast["changed"], result["changed"]) == (True, True) and "diff" not in result
+    assert run(name, arguments)["changed"] is True and done() == once * 2
+    return result

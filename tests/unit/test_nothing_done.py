@@ -23,6 +23,15 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables impo
 from playbook_run import play
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = {
+    f"playbooks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("playbooks/*.yml"))
+}
+# Those that need the devices.
+FLEET = [
+    name
+    for name, text in PLAYBOOKS.items()
+    if "'thor' | jetson.thor.play_hosts(" in text or "jetson.thor.preflight\n" in text
+]
 GROUPS = {"all": ["thor01", "build01"], "ungrouped": [], "thor": ["thor01", "thor02"], "builders": ["build01"]}
 
 
@@ -188,9 +197,7 @@ def test_inspecting_a_playbook_needs_no_inventory(command_line: Callable[..., No
     assert play_hosts("thor", {}, []) == "thor"
 
 
-@pytest.mark.parametrize(
-    "playbook", ["site.yml", *sorted(f"playbooks/{path.name}" for path in ROOT.glob("playbooks/*.yml"))]
-)
+@pytest.mark.parametrize("playbook", ["site.yml", *PLAYBOOKS])
 @pytest.mark.parametrize("option", ["--syntax-check", "--list-tasks"])
 def test_every_playbook_can_be_inspected_without_the_group(
     playbook: str, option: str, monkeypatch: pytest.MonkeyPatch
@@ -202,18 +209,20 @@ def test_every_playbook_can_be_inspected_without_the_group(
     assert f"playbook: {playbook}" in result.stdout
 
 
-@pytest.mark.parametrize(
-    "playbook", ["site.yml", *(f"playbooks/{name}.yml" for name in ("plan", "rollout", "verify", "bench"))]
-)
+def test_every_playbook_begins_with_a_play_that_refuses_to_do_nothing() -> None:
+    here = [name for name, text in PLAYBOOKS.items() if "'localhost' | jetson.thor.play_hosts(" in text]
+    assert sorted([*FLEET, *here]) == sorted(PLAYBOOKS)
+    assert {f"playbooks/{name}.yml" for name in ("images", "models", "restart", "site", "verify")} <= set(FLEET)
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", *FLEET])
 def test_every_playbook_refuses_an_inventory_without_the_group(playbook: str) -> None:
     result = play(playbook, inventory="localhost,")
     assert result.returncode != 0
     assert "THOR-HOSTS-NONE: The inventory (localhost,) has no group thor" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "playbook", ["site.yml", *(f"playbooks/{name}.yml" for name in ("plan", "rollout", "verify", "bench", "report"))]
-)
+@pytest.mark.parametrize("playbook", ["site.yml", *PLAYBOOKS])
 def test_every_playbook_refuses_tags_that_no_task_has(playbook: str) -> None:
     result = play(playbook, "--tags", "build")
     assert result.returncode != 0

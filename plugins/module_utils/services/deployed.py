@@ -16,8 +16,11 @@ UNITS = Path("/etc/systemd/system")
 
 def missing(service: Mapping[str, Any], units: Path = UNITS) -> Problem | None:
     """The problem of a service that is not deployed on this host; None if it is."""
-    if (units / service["unit"]).exists():
-        return None
+    return None if (units / service["unit"]).exists() else absent(service)
+
+
+def absent(service: Mapping[str, Any]) -> Problem:
+    """The problem of a service whose unit is not on this host."""
     reason = f"The service is not deployed: {service['unit']} is not on this host."
     return Problem("THOR-NOT-DEPLOYED", f"thor_services[{service['name']}]", None, reason, "Run site.yml first.")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, memory, preflight, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, memory, preflight, restart, shares
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
 
@@ -32,13 +32,17 @@ def plan(
     host: Mapping[str, Any] | None,
     settings: Settings,
     found: Sequence[Problem] = (),
+    roles: Sequence[str] | None = None,
 ) -> Plan:
-    """The plan of the host ``name``. ``host`` is None if it was not observed; ``found`` are the problems that resolve found."""
+    """The plan of the host ``name``. ``host`` is None if it was not observed; ``found`` are the problems that resolve found.
+
+    ``roles`` limits it to a part, for the playbooks of parts; what is refused stays the same.
+    """
     settings = _trusted(settings, found)
     problems = [*found, *preflight.unsaid(_problems(services, host, settings), found)]
     if problems:
         return Plan(name, host is not None, problems=tuple(problems))
-    return _plan(name, host is not None, _shares(services, host or BARE, settings))
+    return _plan(name, host is not None, _shares(services, host or BARE, settings, roles))
 
 
 def plan_anew(
@@ -81,7 +85,7 @@ def _shares(
     settings: Settings,
     roles: Sequence[str] | None = None,
 ) -> list[Share]:
-    """The shares of these roles, in the order in which they run."""
+    """The shares of these roles, in the order in which they run. Without ``roles``: of all that bring a host to what it should be."""
     found: list[Share] = []
 
     def done(role: str) -> Share | None:
@@ -97,6 +101,8 @@ def _shares(
         "model_store": lambda: shares.of_models(services, host, settings),
         "serving": lambda: shares.of_serving(services, host, settings, found),
     }
+    if roles is not None:
+        planned["restart"] = lambda: restart.share(services, host, settings.restart)
     for role, share in planned.items():
         if roles is None or role in roles:
             found.append(share())

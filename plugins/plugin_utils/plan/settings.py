@@ -24,6 +24,7 @@ PLANNED = (
     "engine_image",
     "model_store",
     "serving",
+    "restart",
 )
 
 
@@ -47,6 +48,7 @@ class Settings:
     update_models: bool = False  # whether branches of models are looked up again
     hub_clients: Mapping[str, str] = field(default_factory=dict)  # by hub, the version of its client that is wanted
     serving: ServingSettings | None = None
+    restart: Sequence[str] = ()  # names of the services to restart; empty: all
 
     @classmethod
     def of_roles(cls, given: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -62,4 +64,5 @@ class Settings:
             **given["engine_image"],
             **given["model_store"],
             serving=ServingSettings.from_variables(given["serving"]),
+            restart=given["restart"]["services"],
         )

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     FETCH = "fetch"
     WRITE = "write"
     START = "start"
+    RESTART = "restart"
     SWITCH = "switch"
     REMOVE = "remove"
 

@@ -101,6 +101,17 @@ def test_a_host_that_has_everything_has_nothing_to_do() -> None:
     assert text.lines(found)[0] == "thor01: nothing to do"
 
 
+def test_a_part_is_planned_alone_and_refuses_the_same() -> None:
+    found = plan("thor01", [SERVICE], OBSERVED, ALL, roles=["model_store"])
+    assert found.due == ("model_store",)
+    assert set(found.as_dict()) & set(PLANNED) == {"model_store"}
+    assert text.lines(found) == ["thor01: install modelscope-hub 0.5.1; fetch m (21.5 GB)"]
+    wrong = replace(ALL, power={**POWER, "mode": "MAXM"})
+    assert [one.code for one in plan("thor01", [SERVICE], OBSERVED, wrong, roles=["model_store"]).problems] == [
+        "THOR-POWER-MODE"
+    ]
+
+
 def test_a_changed_option_is_a_build_with_a_reason_and_a_duration() -> None:
     chosen = replace(ALL, builds={"llama_cpp": BuildSettings(cmake_options={"GGML_CUDA_F16": True})})
     (step,) = plan("thor01", [SERVICE], settled(), chosen).steps
