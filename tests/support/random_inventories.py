@@ -176,6 +176,7 @@ def plausible_services(
             "memory_gib": st.floats(7, 40),
             "start_timeout": st.integers(1, 9999),
             "address": st.sampled_from(["127.0.0.1", "::1", "10.0.0.7"]),
+            "on_demand": st.fixed_dictionaries({"idle": st.sampled_from([1, 900, "90s", "15m"])}),
         }
         if model.get("thinking") == "switchable" and not is_inline:
             more["thinking"] = st.booleans()

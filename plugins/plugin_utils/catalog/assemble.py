@@ -19,6 +19,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
     json_values,
     memory,
     metrics,
+    on_demand,
     options,
     package_locks,
 )
@@ -87,6 +88,8 @@ def service_of(draft: Draft) -> Service:
         served_name=draft.served_name,
         address=draft.address,
         port=draft.port,
+        on_demand=on_demand.on_demand_of(draft),
+        exclusive=on_demand.exclusive_of(draft),
         memory_gib=memory.gibibytes_of(draft),
         memory=memory.memory_of(draft),
         **_memory(draft),
@@ -131,7 +134,8 @@ def without(service: Service, unclear: frozenset[str]) -> Service:
 
 def argv_of(draft: Draft) -> tuple[str, ...]:
     """The whole command: the engine's own words, what the collection sets, and the options."""
-    values = {"served_name": draft.served_name, "address": draft.address, "port": draft.port}
+    address, port = on_demand.listens_on(draft)
+    values = {"served_name": draft.served_name, "address": address, "port": port}
     ours = {option: values[key] for key, option in draft.key_options.items() if draft.said_by_option(key) is None}
     chosen = {**ours, **memory.fraction_option(draft), **draft.filled_options}
     return (

@@ -175,7 +175,7 @@ def _links(catalog: Catalog, own: Any) -> list[Problem]:
 def references(profile: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What a profile or an entry of ``thor_profiles`` refers to: by which key, of which noun, by which name."""
     for key, noun in (("engine", "engines"), ("model", "models")):
-        if profile.get(key):
+        if profile.get(key) is not None:
             yield key, noun, profile[key]
     for key in ("files", "files_not_thinking"):
         for name in profile.get(key) or ():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import card_commands, entries
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import card_commands, entries, on_demand
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.assemble import service_of, without
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.catalog import Catalog
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.checks import problems_of
@@ -139,13 +139,16 @@ def _engine_of_profile(name: str | None, place: str, catalog: Catalog) -> tuple[
 
 def _clashes(resolved: Sequence[tuple[Service, frozenset[str]]]) -> list[Problem]:
     """Names and ports that more than one service of a host wants."""
-    problems: list[Problem] = []
+    problems = on_demand.reserved_name_problems([service for service, unclear in resolved if "name" not in unclear])
     for key, code in (("name", "THOR-NAME-DUPLICATE"), ("port", "THOR-PORT-DUPLICATE")):
         holders: dict[Any, list[str]] = {}
         for service, unclear in resolved:
             if key not in unclear:
                 holder = service.profile if key == "name" else service.name
-                holders.setdefault(getattr(service, key), []).append(holder)
+                # A service that starts on demand has two ports; that they differ is checked with it.
+                values = {service.name} if key == "name" else {service.port, service.engine_port}
+                for value in values:
+                    holders.setdefault(value, []).append(holder)
         for value, names in holders.items():
             if len(names) > 1:
                 reason = f"{len(names)} services want it: {', '.join(names)}."

@@ -310,6 +310,7 @@ SPECULATIVE = Field(
     },
 )
 LORAS = Field((list,), items=Field((dict,), keys={"name": needed(shapes.SERVED_NAME), "model": needed(shapes.NAME)}))
+ON_DEMAND = Field((dict,), null=True, keys={"idle": needed(shapes.IDLE), "port": PORT})
 PROFILE = Field(
     (dict,),
     keys={
@@ -333,6 +334,8 @@ PROFILE = Field(
         "environment": ENVIRONMENT,
         "secrets": SECRETS,
         "port": PORT,
+        "on_demand": ON_DEMAND,
+        "exclusive": nullable(shapes.GROUP),
         "remote_media": SWITCH,
         "status": Field((list,), items=STATUS),
         "note": PROSE,
@@ -356,6 +359,8 @@ SERVICE = Field(
         "served_name": shapes.SERVED_NAME,
         "address": TEXT,
         "port": PORT,
+        "on_demand": ON_DEMAND,
+        "exclusive": nullable(shapes.GROUP),
         "options": OPTIONS,
         "files": NAMES,
         "environment": ENVIRONMENT,

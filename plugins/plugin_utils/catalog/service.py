@@ -236,6 +236,18 @@ class Entrypoint:
     instead_of: int  # so many words of argv are not passed to the container
 
 
+# Where the engine of a service that starts on demand listens, whatever the address of the service is.
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDemand:
+    """A service that starts with its first request: after how long without one it stops, and the port of its engine meanwhile."""
+
+    idle_seconds: int
+    engine_port: int  # behind the service's own port, on which systemd listens
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """One inference endpoint of a host. ``version``, ``port`` and ``memory_gib`` are None where the inventory's value is invalid."""
@@ -280,7 +292,9 @@ class Service:
     api_path: str
     served_name: str
     address: str
-    port: int | None
+    port: int | None  # for clients; the engine's own is engine_port
+    on_demand: OnDemand | None  # None: the service always runs
+    exclusive: str | None  # the group of services that take turns in memory
     memory_gib: float | None  # None where nothing says yet what it needs
     memory: Memory | None  # None where the engine takes no share, or memory_gib is not known
     memory_parts: Mapping[str, int] | None  # computed bytes by part (budget.PARTS); None while they are not known
@@ -307,6 +321,16 @@ class Service:
     metrics_path: str | None  # the engine's own page of metrics; None where it has none, or thor_metrics is off
     progress: Progress | None
     gpu: Gpu | None
+
+    @property
+    def engine_port(self) -> int | None:
+        """The port that the engine itself listens on. A request to it neither wakes the service nor keeps it up."""
+        return self.on_demand.engine_port if self.on_demand else self.port
+
+    @property
+    def engine_address(self) -> str:
+        """The address that the engine itself listens on."""
+        return LOOPBACK if self.on_demand else self.address
 
     def to_facts(self) -> dict[str, Any]:
         """The service as plain JSON, an entry of ``thor_services``."""
@@ -343,6 +367,7 @@ NESTED: Mapping[str, type] = {
     "image_cuda_code": CudaCode,
     "entrypoint": Entrypoint,
     "status": Status,
+    "on_demand": OnDemand,
     "source": Source,
     "memory": Memory,
     "generation_config": GenerationConfig,

@@ -142,6 +142,14 @@ REGEX = Field((str,), regex=True)
 BYTES = whole(1, 10**15)
 GIBIBYTES = number(0.01, 4096)
 SECONDS = whole(1, 7 * 86400)
+IDLE = Field(
+    (int, str),
+    pattern=r"[1-9][0-9]{0,6}[smh]?",
+    wants="a time such as 90s, 15m or 1h, or a number of seconds",
+    minimum=1,
+    maximum=7 * 86400,
+)
+GROUP = text(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?", "up to 48 lower-case letters, digits and inner hyphens")
 
 
 def check(value: Any, spec: Field, place: str) -> list[Problem]:

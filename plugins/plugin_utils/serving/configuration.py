@@ -12,9 +12,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
-COPIED = (
-    *("name", "api", "api_path", "served_name", "address", "port", "memory_gib", "start_timeout", "progress", "gpu"),
-)
+COPIED = (*("name", "api", "api_path", "served_name", "memory_gib", "start_timeout", "progress", "gpu"),)
 
 
 def configuration(service: Service, settings: Settings) -> dict[str, Any]:
@@ -22,6 +20,8 @@ def configuration(service: Service, settings: Settings) -> dict[str, Any]:
     facts = service.to_facts()
     config: dict[str, Any] = {
         **{key: facts[key] for key in COPIED},
+        "address": service.engine_address,
+        "port": service.engine_port,
         "require_gpu": settings.require_gpu,
         "stop_timeout": settings.stop_timeout,
         "liveness": {
@@ -30,6 +30,10 @@ def configuration(service: Service, settings: Settings) -> dict[str, Any]:
             "failures": settings.liveness_failures,
         },
     }
+    if service.on_demand:
+        config["public_port"] = service.port
+    if service.exclusive:
+        config["exclusive"] = service.exclusive
     if service.api_key:
         # The variable that holds the key which the engine asks for, and which the supervisor's own requests carry.
         config["api_key"] = service.api_key

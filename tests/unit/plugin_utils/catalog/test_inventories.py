@@ -150,7 +150,7 @@ def test_a_unit_means_what_its_service_says(tmp_path: Path) -> None:
         name = f"thor-u{index}-{service.name}.service"
         meant[name] = service.to_facts()
         (units / name).write_text(files.unit, encoding="utf-8")
-        assert json.loads(files.config)["port"] == service.port
+        assert json.loads(files.config)["port"] == service.engine_port
     template = (ROLE / "templates/service.j2").read_text(encoding="utf-8")
     directives = {*re.findall(r"^(\w+)=", template, re.MULTILINE)}
     for name in meant:

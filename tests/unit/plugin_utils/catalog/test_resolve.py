@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
-from real_catalog import CHAT, CODER, FILES, codes, only, run
+from real_catalog import BUILT_IN, CHAT, CODER, FILES, codes, only, run
 
 
 def test_a_profile_name_is_enough() -> None:
@@ -319,3 +319,9 @@ def test_an_entry_that_is_wrong_has_no_conclusions_drawn_from_it() -> None:
     result = run({"profile": CHAT, "memory_gib": "much"})
     assert result.services[0].unclear == ("memory_gib",)
     assert codes(result) == ["THOR-TYPE-INVALID"]
+
+
+@pytest.mark.parametrize("key", ["engine", "model"])
+def test_an_empty_name_is_unknown_like_any_other(key: str) -> None:
+    entry = {"engine": "llama.cpp", "model": BUILT_IN.profiles[CHAT]["model"], "memory_gib": 9, key: ""}
+    assert codes(run(entry)) == [f"THOR-{key.upper()}-UNKNOWN"]
