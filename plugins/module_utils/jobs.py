@@ -93,6 +93,14 @@ def is_running(name: str) -> bool:
     return state in {"active", "activating", "deactivating", "reloading"}
 
 
+def running() -> list[str]:
+    """The names of the jobs that are active now."""
+    names = {unit_of(path.name): path.name for path in sorted(JOBS.glob("[!.]*")) if path.is_dir()}
+    states = systemd.observe(list(names), "ActiveState")
+    active = {"active", "activating", "deactivating", "reloading"}
+    return [name for unit, name in names.items() if states.get(unit, {}).get("ActiveState") in active]
+
+
 def script(name: str, call: str) -> str:
     """A Python program that makes the call (``[package.]module.function(...)``) in the code that a job has brought."""
     code, (path, arguments) = JOBS / name / "code", call.split("(", 1)

@@ -53,6 +53,7 @@ class Dockerd:
         self.info: dict[str, Any] = {}  # more answers to GET /info
         self.runtimes = {"runc", "nvidia"}
         self.images: list[dict[str, Any]] = []
+        self.volumes: list[dict[str, Any]] = []
         self.pulls: list[Pull] = []
         self.manifests: dict[str, str] = {}  # of an index, by its digest: the digest of its manifest for this machine
         self.entrypoint: list[str] | None = None  # of every image
@@ -215,6 +216,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/info":
             info = {"DockerRootDir": str(dockerd.root), "Driver": "overlay2", "DriverStatus": dockerd.status}
             self.answer(200, {**info, **dockerd.info})
+        elif path == "/system/df":  # docs.docker.com/reference/api/engine: SystemDataUsage
+            self.answer(200, {"Images": dockerd.images, "Volumes": dockerd.volumes})
         elif path == "/images/json":
             self.answer(200, self.list_images(json.loads(query.get("filters", "{}"))))
         elif path.startswith("/images/"):
@@ -322,6 +325,10 @@ class Handler(BaseHTTPRequestHandler):
         path = request[0]
         if path.startswith("/containers/"):
             self.remove_container(path.removeprefix("/containers/"))
+        elif path.startswith("/volumes/"):
+            name = path.removeprefix("/volumes/")
+            self.dockerd.volumes = [one for one in self.dockerd.volumes if one["Name"] != name]
+            self.answer(204)
         else:
             self.remove_image(path.removeprefix("/images/"))
 

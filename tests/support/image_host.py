@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import docker_api
-from ansible_collections.jetson.thor.plugins.module_utils.images import derive, job, prune, pull, record
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api, referrers
+from ansible_collections.jetson.thor.plugins.module_utils.images import derive, job, pull, record
 from ansible_collections.jetson.thor.plugins.modules import engine_image
 from fake_dockerd import Dockerd
 
@@ -22,7 +22,7 @@ def redirect(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RECORD", folder / "images.json")
     monkeypatch.setattr(record, "PID_FILE", folder / "docker.pid")
     naming = [(folder / "units", "thor-*.service"), (folder / "state", "before.json")]
-    monkeypatch.setattr(prune, "REFERRERS", naming)
+    monkeypatch.setattr(referrers, "REFERRERS", naming)
     monkeypatch.setattr(pull, "PAUSE_SECONDS", (0,))
     for place, _pattern in naming:
         place.mkdir()

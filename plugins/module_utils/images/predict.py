@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import cuobjdump
+from ansible_collections.jetson.thor.plugins.module_utils import cuobjdump, referrers
 from ansible_collections.jetson.thor.plugins.module_utils.images import ask, gpu_check, prune, record, references
 
 
@@ -49,7 +49,7 @@ def predict(spec: Mapping[str, Any], held: record.Record, local: record.Local) -
         for image in spec["images"]:
             if image["digest"]:
                 record.note(after, image["reference"], image["digest"], None)
-        texts = prune.referrers()
+        texts = referrers.texts()
         remove, _kept = prune.unused(after, spec["images"], texts)
         todo["prune"] = [references.by_digest(one["reference"], one["digest"]) for one in remove]
         todo["prune"] += prune.unused_derived(held, spec["images"], list(texts.values()))

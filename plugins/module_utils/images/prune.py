@@ -4,32 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from ansible_collections.jetson.thor.plugins.module_utils import referrers
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import derive, record, references
-
-# What may name an image of ours: units, their configuration, and what a host would roll back to.
-REFERRERS = (
-    (Path("/etc/systemd/system"), "thor-*.service"),
-    (Path("/etc/thor/services"), "*.json"),
-    (Path("/var/lib/thor"), "before.json"),
-)
-
-
-def referrers() -> dict[str, str]:
-    """The texts of all files that may name an image, by their paths."""
-    texts = {}
-    for folder, pattern in REFERRERS:
-        for path in sorted(folder.glob(pattern)):
-            with contextlib.suppress(OSError):
-                texts[str(path)] = path.read_text(encoding="utf-8", errors="replace")
-    return texts
 
 
 def unused(
@@ -63,13 +45,24 @@ def unused_derived(held: record.Record, wanted: Iterable[Mapping[str, Any]], tex
     ]
 
 
-def prune(docker: Docker, held: record.Record, wanted: list[dict[str, Any]]) -> tuple[list[str], dict[str, str]]:
-    """Remove unused images, from the record too; names of the removed ones, and of the kept ones with the reason."""
-    texts = referrers()
+def prune(
+    docker: Docker,
+    held: record.Record,
+    wanted: list[dict[str, Any]],
+    texts: Mapping[str, str] | None = None,
+    stay: Collection[str] = (),
+) -> tuple[list[str], dict[str, str]]:
+    """Remove unused images, from the record too; names of the removed ones, and of the kept ones with the reason.
+
+    ``texts``: of what may name an image, if not of the host's own files. ``stay``: names of images that are not removed.
+    """
+    texts = referrers.texts() if texts is None else texts
     remove, kept = unused(held, wanted, texts)
     removed = []
     for one in remove:
         name = references.by_digest(one["reference"], one["digest"])
+        if name in stay:
+            continue
         try:
             if _remove(docker, one["reference"], name):
                 removed.append(name)
@@ -80,7 +73,9 @@ def prune(docker: Docker, held: record.Record, wanted: list[dict[str, Any]]) -> 
             del held["images"][one["reference"]]
         held["superseded"] = [other for other in held["superseded"] if other != one]
         record.write_record(held)
-    for made in _all_unused_derived(docker, held, wanted, list(texts.values())):
+    for made in all_unused_derived(docker, held, wanted, list(texts.values())):
+        if made in stay:
+            continue
         try:
             docker.delete(f"/images/{made}")
         except DockerError as error:
@@ -104,7 +99,7 @@ def _remove(docker: Docker, reference: str, name: str) -> bool:
     return True
 
 
-def _all_unused_derived(
+def all_unused_derived(
     docker: Docker, held: record.Record, wanted: Iterable[Mapping[str, Any]], texts: list[str]
 ) -> list[str]:
     """Recorded and unrecorded derived images that nothing needs."""

@@ -104,7 +104,7 @@ def fetch(spec: Mapping[str, Any], report: Reporter) -> dict[str, Any]:
                 "Record it with script/lock."
             )
         record = record | {"url": spec["url"], "checksum": spec["checksum"]}
-        wanted = _manifest(before | {spec["file"]: record})
+        wanted = manifest_of(before | {spec["file"]: record})
         changed = wanted != manifest
         after = diff_line(spec["file"], record["size"], record["sha256"]) + "\n"
         diff = {"diff": _diff(spec, spec["path"], before.get(spec["file"]), after)} if changed else {}
@@ -150,7 +150,8 @@ def _install(stage: Staging, spec: Mapping[str, Any], final: Path, sha256: str, 
     return warnings
 
 
-def _manifest(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def manifest_of(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The manifest of a folder with these files from plain URLs."""
     return {
         "schema": SCHEMA,
         "source": "url",

@@ -7,18 +7,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import records
-from ansible_collections.jetson.thor.plugins.module_utils.environments import (
-    finished,
-    prune,
-)
+from ansible_collections.jetson.thor.plugins.module_utils import records, referrers
+from ansible_collections.jetson.thor.plugins.module_utils.environments import finished
 from toy_environment import ToyEnvironment
 
 
 def test_old_environments_go_unless_something_names_them(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     units = toy.folder / "units"
     units.mkdir()
-    monkeypatch.setattr(prune, "REFERRERS", ((units, "thor-*.service"),))
+    monkeypatch.setattr(referrers, "REFERRERS", ((units, "thor-*.service"),))
     folder = toy.folder / "engines/toy"
     for version in ("0.6", "0.7", "0.8", "0.9"):
         made = folder / f"{version}-000000000000"

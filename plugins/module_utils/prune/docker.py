@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and volumes in Docker that nothing needs. Images are ours by our record, volumes by the name that our units give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
+from ansible_collections.jetson.thor.plugins.module_utils.images import derive, layer_cache, prune, record, references
+from ansible_collections.jetson.thor.plugins.module_utils.prune.engines import UNUSED
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import INVENTORY, Kept, Needs, Unneeded
+
+SECONDS = 300.0  # dockerd counts the bytes of all volumes
+VOLUME = re.compile(r"thor-(.+)-cache")
+
+
+class Store:
+    """The images and volumes of one dockerd."""
+
+    def __init__(self, needs: Needs, docker: Docker | None = None) -> None:
+        self.needs = needs
+        self.docker = docker or Docker(timeout=SECONDS)
+        self.held = record.read_record()
+        self.wanted = wanted_images(needs.wanted)
+        self.texts = {path: text for path, text in needs.texts.items() if path != INVENTORY}
+        self.usage: Mapping[str, Any] = {}
+        self.stay: set[str] = set()
+
+    def find(self) -> Iterator[Unneeded | Kept]:
+        """Images with their derived ones, layers of interrupted pulls, and volumes. Raises DockerError."""
+        self.usage = self.docker.get("/system/df") or {}
+        yield from self._images()
+        yield from self._partial()
+        yield from self._volumes()
+
+    def _images(self) -> Iterator[Unneeded | Kept]:
+        unused, kept = prune.unused(self.held, self.wanted, self.texts)
+        newest = self._newest()
+        for one in unused:
+            name = references.by_digest(one["reference"], one["digest"])
+            if name in newest or self.needs.pinned(one["reference"], name):
+                self.stay.add(name)
+                continue
+            yield Unneeded("image", one["reference"], (name,), self._bytes(name), UNUSED)
+        for name, why in kept.items():
+            yield Kept("image", name, why)
+        for made in prune.all_unused_derived(self.docker, self.held, self.wanted, list(self.texts.values())):
+            yield Unneeded("image", f"{derive.REPOSITORY} {made[7:19]}", (made,), self._bytes(made), UNUSED)
+
+    def _newest(self) -> set[str]:
+        """Of each repository, the images that stay as its newest generations, by when they were made."""
+        local = record.Local.ask(self.docker)
+        ours = [(reference, entry["digest"]) for reference, entry in self.held["images"].items()]
+        ours += [(one["reference"], one["digest"]) for one in self.held["superseded"]]
+        found: dict[str, list[tuple[int, str]]] = {}
+        for reference, digest in ours:
+            name = references.by_digest(reference, digest)
+            image = local.find(name)
+            if image is not None:
+                found.setdefault(references.split(reference)[0], []).append((int(image.get("Created") or 0), name))
+        return {name for made in found.values() for _time, name in sorted(made, reverse=True)[: self.needs.keep]}
+
+    def _partial(self) -> Iterator[Unneeded]:
+        """What is kept of interrupted pulls, except for images that the inventory still waits for."""
+        waiting = {layer_cache.cache_name(one["reference"]) for one in self.wanted}
+        for image in self.usage.get("Images") or []:
+            for tag in image.get("RepoTags") or []:
+                repository, _colon, name = tag.rpartition(":")
+                if repository == layer_cache.PARTIAL and name not in waiting:
+                    yield Unneeded(
+                        "download", tag, (tag,), _own_bytes(image), "an interrupted pull that no service waits for"
+                    )
+
+    def _volumes(self) -> Iterator[Unneeded]:
+        for volume in self.usage.get("Volumes") or []:
+            named = VOLUME.fullmatch(str(volume.get("Name")))
+            plain = volume.get("Driver") == "local" and not volume.get("Options") and not volume.get("Labels")
+            if named and plain and named[1] not in self.needs.services and not self.needs.pinned(str(volume["Name"])):
+                size = int((volume.get("UsageData") or {}).get("Size") or 0)
+                yield Unneeded(
+                    "volume", volume["Name"], (volume["Name"],), max(0, size), "there is no service of this name"
+                )
+
+    def remove_images(self) -> tuple[list[str], dict[str, str]]:
+        """Remove what ``find`` has named of the images: names of the removed ones, and of those that stay with the reason."""
+        return prune.prune(self.docker, self.held, self.wanted, self.texts, self.stay)
+
+    def remove(self, item: Unneeded) -> None:
+        """Remove a volume, or the layers of an interrupted pull. Raises DockerError."""
+        place = "volumes" if item.kind == "volume" else "images"
+        self.docker.delete(f"/{place}/{item.paths[0]}")
+
+    def digests(self, going: Iterable[Unneeded]) -> frozenset[str]:
+        """The digests of the recorded images that stay."""
+        names = {path for item in going for path in item.paths}
+        return frozenset(
+            entry["digest"]
+            for reference, entry in self.held["images"].items()
+            if references.by_digest(reference, entry["digest"]) not in names
+        )
+
+    def _bytes(self, name: str) -> int:
+        for image in self.usage.get("Images") or []:
+            if name in (image.get("Id"), *(image.get("RepoDigests") or [])):
+                return _own_bytes(image)
+        return 0
+
+
+def _own_bytes(image: Mapping[str, Any]) -> int:
+    """The bytes that no other image shares; dockerd says -1 where it has not counted."""
+    return int(image.get("Size") or 0) - max(0, int(image.get("SharedSize") or 0))
+
+
+def wanted_images(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The images of services, each with the sets of packages that they need in it (``extras``)."""
+    found: dict[str, list[list[str]]] = {}
+    for service in services:
+        if service.get("image"):
+            extras = found.setdefault(service["image"], [])
+            packages = sorted(service.get("python_packages") or [])
+            if packages and packages not in extras:
+                extras.append(packages)
+    return [{"reference": reference, "extras": extras} for reference, extras in found.items()]
