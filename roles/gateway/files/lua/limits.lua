@@ -1,0 +1,104 @@
+-- Copyright: (c) 2026, jetson.thor contributors
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- How much a client may ask for. The figures are in memory that all workers share and that outlives a reload.
+
+local ffi = require "ffi"
+
+ffi.cdef "int kill(int process, int signal);"
+
+local windows, active, refused = ngx.shared.gateway_windows, ngx.shared.gateway_active, ngx.shared.gateway_refused
+local MINUTE = 60
+local WRONG_KEYS_PER_MINUTE = 10
+local PATIENCE = 0.1 -- seconds: an answer that has just ended may still hold its place
+
+local _M = {}
+
+-- Counts a request against so many in any minute. Returns nil, or the seconds after which there is room again. The minute before
+-- counts by the part of it that the last sixty seconds still cover.
+local function count(dictionary, name, limit)
+    local now = ngx.now()
+    local minute = math.floor(now / MINUTE)
+    local elapsed = now - minute * MINUTE
+    local before = dictionary:get(name .. " " .. (minute - 1)) or 0
+    local key = name .. " " .. minute
+    local current = (dictionary:incr(key, 1, 0, 2 * MINUTE) or 1)
+    if before * (1 - elapsed / MINUTE) + current <= limit then return nil end
+    dictionary:incr(key, -1)
+    current = current - 1
+    if current < limit then return MINUTE - (limit - 1 - current) * MINUTE / before - elapsed end
+    return MINUTE - elapsed + MINUTE - (limit - 1) * MINUTE / current
+end
+
+-- Nil, or the seconds after which a client may send its next request.
+function _M.too_fast(client)
+    return client.requests_per_minute and count(windows, client.name, client.requests_per_minute)
+end
+
+-- Nil, or the seconds after which an address may try another key. Only wrong keys are counted.
+function _M.wrong_key(address)
+    return count(refused, address, WRONG_KEYS_PER_MINUTE)
+end
+
+-- Remembers that a client has come from an address, for a day.
+function _M.welcome(address, client)
+    refused:set(address .. " as " .. client.name, true, 24 * 60 * MINUTE)
+end
+
+-- Whether a key from this address is accepted although many wrong ones came from there: only if it was used there before. So nobody
+-- learns by trying whether a key is right, and others behind the same router are not locked out.
+function _M.is_welcome(address, client)
+    if refused:get(address .. " as " .. client.name) then return true end
+    local now = ngx.now()
+    local minute = math.floor(now / MINUTE)
+    local before = refused:get(address .. " " .. (minute - 1)) or 0
+    local current = refused:get(address .. " " .. minute) or 0
+    return before * (1 - (now / MINUTE - minute)) + current < WRONG_KEYS_PER_MINUTE
+end
+
+-- Requests of a client that are being answered, in all workers.
+function _M.active(name)
+    local sum = 0
+    for _, key in ipairs(active:get_keys(0)) do
+        if key:match "^%S+" == name then sum = sum + (active:get(key) or 0) end
+    end
+    return sum
+end
+
+-- The number of requests being answered by client.
+function _M.all_active()
+    local sums = {}
+    for _, key in ipairs(active:get_keys(0)) do
+        local name = key:match "^%S+"
+        sums[name] = (sums[name] or 0) + (active:get(key) or 0)
+    end
+    return sums
+end
+
+-- Takes one of the client's places, if there is one.
+function _M.enter(client)
+    local key = client.name .. " " .. ngx.worker.pid()
+    for attempt = 1, 2 do
+        active:incr(key, 1, 0)
+        if not client.concurrency or _M.active(client.name) <= client.concurrency then return true end
+        active:incr(key, -1)
+        if attempt == 1 then ngx.sleep(PATIENCE) end
+    end
+    return false
+end
+
+-- Gives the place back.
+function _M.leave(name)
+    active:incr(name .. " " .. ngx.worker.pid(), -1)
+end
+
+-- Frees the places of workers that were killed; those of workers that still finish their streams after a reload stay.
+function _M.forget_dead_workers()
+    local own = ngx.worker.pid()
+    for _, key in ipairs(active:get_keys(0)) do
+        local pid = tonumber(key:match "%d+$")
+        if pid == own or ffi.C.kill(pid, 0) ~= 0 then active:delete(key) end
+    end
+end
+
+return _M
