@@ -27,6 +27,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
     docker_host,
     environments,
+    metrics,
     models,
     mounts,
     power,
@@ -102,6 +103,7 @@ def observe(
         **docker,
         **record.observe(),
         **power.observe(root),
+        **metrics.observe(),
         "clock": clock.observe(),
     }
 

@@ -1,30 +1,17 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Observe what may slow a device down: power mode, clocks, memory, heat, MIG. Read-only.
-
-Clocks, temperatures and cooling devices are where every Linux kernel has them (Documentation/ABI/testing/sysfs-devices-system-cpu,
-sysfs-class-devfreq, sysfs-class-thermal). Whatever is missing or does not answer is left out, such as the thermal zone and the
-clock of a GPU that is switched off because nothing uses it.
-"""
+"""Observe what may slow a device down: power mode, clocks, memory, heat, MIG. Read-only."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
-from ansible_collections.jetson.thor.plugins.module_utils.observe import power
-
-# A fan cools without slowing anything down.
-_FAN = re.compile(r"fan", re.IGNORECASE)
-# Trip points at which the kernel slows down (sysfs-class-thermal); "active" ones start fans.
-_SLOWING = ("passive", "hot", "critical")
-SMI_SECONDS = 10
-LOCKED = 0.98  # of the highest clock: a lowest clock from here on counts as locked
+from ansible_collections.jetson.thor.plugins.module_utils.observe import nvidia_smi, power, sensors
 
 
 def observe(root: Path | None) -> dict[str, Any]:
@@ -35,7 +22,7 @@ def observe(root: Path | None) -> dict[str, Any]:
     mode = power.find("nvpmodel")
     return {
         "power_mode": (power.read_current(mode) or {}).get("name") if mode else None,
-        "clocks_locked": clocks_locked(root),
+        "clocks_locked": sensors.clocks_locked(root),
         "memory": memory(root),
         "mig": mig(),
         "hot": hot(root),
@@ -51,83 +38,39 @@ def memory(root: Path | None) -> dict[str, int | None]:
     return {name: lines.get(line) for name, line in names.items()}
 
 
-def clocks_locked(root: Path | None) -> bool | None:
-    """Whether the processors cannot run below the highest clock of the power mode, as after jetson_clocks.
-
-    ``cpuinfo_max_freq`` is the chip's highest clock, which a mode such as 70W does not allow.
-    """
-    pairs = [
-        (files.number(folder / "scaling_min_freq"), files.number(folder / "scaling_max_freq"))
-        for folder in _folders(root, "sys/devices/system/cpu/cpu*/cpufreq")
-    ]
-    known = [(lowest, highest) for lowest, highest in pairs if lowest is not None and highest]
-    return all(lowest >= LOCKED * highest for lowest, highest in known) if known else None
-
-
 def slow_clocks(root: Path | None) -> list[str]:
-    """Devices (including the GPU) whose clock is below the highest currently allowed.
-
-    A device that is switched off reads 0 and is left out.
-    """
-    found = []
-    for folder in _folders(root, "sys/class/devfreq/*"):
-        current, highest = files.number(folder / "cur_freq"), files.number(folder / "max_freq")
-        if current and highest and current < LOCKED * highest:
-            found.append(f"{folder.name} at {current / 1e6:.0f} of {highest / 1e6:.0f} MHz")
-    return found
+    """Devices (including the GPU) whose clock is below the highest currently allowed."""
+    return [
+        f"{clock.name} at {clock.hertz / 1e6:.0f} of {clock.highest / 1e6:.0f} MHz"
+        for clock in sensors.clocks(root)
+        if clock.hertz < sensors.LOCKED * clock.highest
+    ]
 
 
 def hot(root: Path | None) -> list[str]:
     """Zones above the first temperature at which the kernel slows something down."""
-    found = []
-    for folder in _folders(root, "sys/class/thermal/thermal_zone*"):
-        temperature = files.number(folder / "temp")
-        trips = [
-            limit
-            for kind in folder.glob("trip_point_*_type")
-            if files.text(kind) in _SLOWING
-            and (limit := files.number(folder / kind.name.replace("_type", "_temp"))) is not None
-            and limit > 0
-        ]
-        if temperature is not None and trips and temperature >= min(trips):
-            found.append(
-                f"{_kind(folder)} at {temperature / 1000:.0f} °C, slowed down from {min(trips) / 1000:.0f} °C on"
-            )
-    return found
+    return [
+        f"{zone.name} at {zone.celsius:.0f} °C, slowed down from {zone.slow_from:.0f} °C on"
+        for zone in sensors.zones(root)
+        if zone.slow_from is not None and zone.celsius >= zone.slow_from
+    ]
 
 
 def throttled(root: Path | None) -> list[str]:
     """What is throttled because of heat right now."""
-    found = []
-    for folder in _folders(root, "sys/class/thermal/cooling_device*"):
-        state, highest = files.number(folder / "cur_state"), files.number(folder / "max_state")
-        if state and not _FAN.search(_kind(folder)):
-            found.append(f"{_kind(folder)} at step {state}{f' of {highest}' if highest is not None else ''}")
-    return found
+    return [
+        f"{one.name} at step {one.step}{f' of {one.highest}' if one.highest is not None else ''}"
+        for one in sensors.cooling(root)
+        if one.step
+    ]
 
 
 def mig() -> bool | None:
     """Whether the GPU is partitioned (Multi-Instance GPU), even without a partition to use; None if nvidia-smi does not answer."""
-    listed = _smi("-L")
+    listed = nvidia_smi.output("-L")
     if listed is None or re.search(r"^\s*MIG ", listed, re.MULTILINE):
         return listed if listed is None else True
-    return "Enabled" in (_smi("--query-gpu=mig.mode.current", "--format=csv,noheader") or "").split()
-
-
-def _smi(*arguments: str) -> str | None:
-    """The output of nvidia-smi; None if it is missing, fails, or hangs in a driver that does not even let it be killed."""
-    try:
-        asked = subprocess.Popen(
-            ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-    except OSError:
-        return None
-    try:
-        output = asked.communicate(timeout=SMI_SECONDS)[0]
-    except subprocess.TimeoutExpired:
-        asked.kill()
-        return None
-    return output if asked.returncode == 0 else None
+    return "Enabled" in (nvidia_smi.output("--query-gpu=mig.mode.current", "--format=csv,noheader") or "").split()
 
 
 class Watch:
@@ -177,16 +120,3 @@ def causes(before: Mapping[str, Any], seen: Mapping[str, Iterable[str]], wanted_
         share = f"{memory_now['page_cache'] / 2**30:.0f} of {memory_now['total'] / 2**30:.0f} GiB"
         found.append(f"the page cache holds {share}, which a GPU that shares the memory counts as used")
     return list(dict.fromkeys(found))
-
-
-def _folders(root: Path | None, pattern: str) -> list[Path]:
-    """Folders of the device, or their replacements below ``root`` if there are any."""
-    for base in ([root] if root else []) + [Path("/")]:
-        if found := sorted(base.glob(pattern)):
-            return found
-    return []
-
-
-def _kind(folder: Path) -> str:
-    """The type of a thermal zone or cooling device; the folder's name if it does not answer."""
-    return files.text(folder / "type") or folder.name

@@ -10,7 +10,14 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import environments, memory, preflight, restart, shares
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
+    environments,
+    memory,
+    metrics,
+    preflight,
+    restart,
+    shares,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan, Share
 
@@ -100,6 +107,7 @@ def _shares(
         "engine_image": lambda: shares.of_images(services, host, settings, done("container_runtime")),
         "model_store": lambda: shares.of_models(services, host, settings),
         "serving": lambda: shares.of_serving(services, host, settings, found),
+        "metrics": lambda: metrics.share(services, host, settings.metrics),
     }
     if roles is not None:
         planned["restart"] = lambda: restart.share(services, host, settings.restart)

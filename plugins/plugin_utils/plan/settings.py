@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES, BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.environments import EnvironmentSettings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.metrics import MetricsSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings as ServingSettings
 
 # The roles whose vars/main.yml has a variable __ROLE_planned: what a plan depends on.
@@ -24,6 +25,7 @@ PLANNED = (
     "engine_image",
     "model_store",
     "serving",
+    "metrics",
     "restart",
 )
 
@@ -48,6 +50,7 @@ class Settings:
     update_models: bool = False  # whether branches of models are looked up again
     hub_clients: Mapping[str, str] = field(default_factory=dict)  # by hub, the version of its client that is wanted
     serving: ServingSettings | None = None
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     restart: Sequence[str] = ()  # names of the services to restart; empty: all
 
     @classmethod
@@ -64,5 +67,6 @@ class Settings:
             **given["engine_image"],
             **given["model_store"],
             serving=ServingSettings.from_variables(given["serving"]),
+            metrics=MetricsSettings(**given["metrics"]),
             restart=given["restart"]["services"],
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.observe import throttling
+from ansible_collections.jetson.thor.plugins.module_utils.observe import nvidia_smi, sensors, throttling
 
 GIB = 2**30
 
@@ -74,16 +74,16 @@ def test_clocks_below_what_they_may_be_are_seen(device: Path) -> None:
     write(device, {"sys/class/devfreq/gpu-gpc-0/cur_freq": 315000000})
     assert throttling.slow_clocks(device) == ["gpu-gpc-0 at 315 of 1575 MHz"]
     write(device, {"sys/devices/system/cpu/cpu1/cpufreq/scaling_min_freq": 115200})
-    assert throttling.clocks_locked(device) is False
+    assert sensors.clocks_locked(device) is False
 
 
 def test_clocks_are_locked_to_the_limit_of_the_mode_and_not_of_the_chip(device: Path) -> None:
     """As in 70W after jetson_clocks, on a chip that could run at 2601 MHz."""
     for name in ("scaling_min_freq", "scaling_max_freq"):
         write(device, {f"sys/devices/system/cpu/cpu{number}/cpufreq/{name}": 1998000 for number in range(2)})
-    assert throttling.clocks_locked(device) is True
+    assert sensors.clocks_locked(device) is True
     write(device, {"sys/devices/system/cpu/cpu1/cpufreq/scaling_min_freq": 972000})
-    assert throttling.clocks_locked(device) is False
+    assert sensors.clocks_locked(device) is False
 
 
 def test_a_gpu_that_is_switched_off_has_no_temperature_and_no_clock(
@@ -136,7 +136,7 @@ def test_a_watch_reports_each_temporary_cause_once(device: Path) -> None:
 
 
 def test_a_device_without_readings_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "_folders", lambda *_: [])
+    monkeypatch.setattr(sensors, "folders", lambda *_: [])
     seen = throttling.observe(tmp_path)
     assert seen["clocks_locked"] is None and seen["hot"] == []
 
@@ -167,7 +167,7 @@ def test_an_nvidia_smi_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch:
     tool.write_text("#!/bin/sh\nsleep 5 &\nsleep 5\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(throttling, "SMI_SECONDS", 0.3)
+    monkeypatch.setattr(nvidia_smi, "SECONDS", 0.3)
     begun = time.monotonic()
     assert throttling.mig() is None and time.monotonic() - begun < 3
 

@@ -13,7 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import api, sm
 from thor_supervisor.configuration import Configuration
 from thor_supervisor.endings import GiveUp
 from thor_supervisor.engine import Engine
-from thor_supervisor.notification import say
+from thor_supervisor.notification import notify, say
 from thor_supervisor.threads import Background
 
 TRUST = 5  # checks in a row for which a progress page that moves is trusted without a request
@@ -84,15 +84,23 @@ def progress_of(configuration: Configuration, engine: Engine, timeout: float) ->
 class Watch:
     """Checks liveness in a thread for as long as the engine serves, and is itself watched by the main thread."""
 
-    def __init__(self, configuration: Configuration, engine: Engine) -> None:
+    def __init__(self, configuration: Configuration, engine: Engine, status: str = "serving") -> None:
         self.configuration = configuration
+        self.status = status  # what systemd was told last
         self.engine = engine
         self.liveness = Liveness(
-            ask=lambda: smallest_request.ready(configuration.service, configuration.timeout),
+            ask=self._ask,
             look=lambda: progress_of(configuration, engine, min(configuration.timeout, 10.0)),
             allowed=configuration.failures,
         )
         self._last_check = time.monotonic()
+
+    def _ask(self) -> None:
+        """Send the smallest request, and tell systemd how long its answer took; metrics read that (module_utils/metrics/services.py)."""
+        begin = time.monotonic()
+        smallest_request.ready(self.configuration.service, self.configuration.timeout)
+        took, now = time.monotonic() - begin, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        notify(f"STATUS={self.status}; last answer in {took:.3f} s at {now}")
 
     def run(self, wait: Callable[[], None]) -> NoReturn:
         """Watch until the engine ends or no longer answers, which raises GiveUp, or ``wait`` raises."""

@@ -34,6 +34,7 @@ class Supervisor:
         self.container = Container.of(document)
         self.argv = argv
         self.engine: Engine | None = None
+        self.status = ""
         self.stop = StopFlag()
         self.heartbeat = Heartbeat(self.stop)
 
@@ -44,7 +45,7 @@ class Supervisor:
         failure: GiveUp | None = None
         try:
             engine = self.start()
-            Watch(self.configuration, engine).run(self.heartbeat.serving)
+            Watch(self.configuration, engine, self.status).run(self.heartbeat.serving)
         except Stopped:
             pass
         except GiveUp as error:
@@ -82,9 +83,9 @@ class Supervisor:
             os.close(lock)
         engine.scanning = False
         served = f"{service['served_name']} on {service['address']}:{service['port']}"
-        status = f"serving {served}, first answer after {took:.0f} s{gpu_text}"
-        say(status)
-        notify("READY=1", f"STATUS={status}")
+        self.status = f"serving {served}, first answer after {took:.0f} s{gpu_text}"
+        say(self.status)
+        notify("READY=1", f"STATUS={self.status}")
         return engine
 
     def start_with_lock(self) -> tuple[Engine, float, str]:
