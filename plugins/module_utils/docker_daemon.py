@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, files, records, systemd
+from ansible_collections.jetson.thor.plugins.module_utils import (
+    daemon_json,
+    docker_api,
+    files,
+    install_record,
+    records,
+    systemd,
+)
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
 
@@ -176,6 +183,7 @@ class Daemon:
         """Replace a file in one rename; mode and owner stay. None removes it."""
         if text == before:
             return
+        install_record.note_file(path, text)
         if text is None:
             path.unlink(missing_ok=True)
             return

@@ -132,7 +132,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils import files, install_record
 from ansible_collections.jetson.thor.plugins.module_utils.apt_repository import Repository
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import Entry
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
@@ -203,6 +203,7 @@ def _use_present(repository: Repository, path: Path, entry: Entry) -> dict[str, 
 def _install(path: Path, content: bytes) -> None:
     if _content(path) == content:
         return
+    install_record.note_file(path, content)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     files.write(path, content, 0o644)  # apt ignores names that start with a dot
 

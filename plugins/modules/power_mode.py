@@ -62,6 +62,7 @@ import socket
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import install_record
 from ansible_collections.jetson.thor.plugins.module_utils.observe import power
 
 
@@ -90,6 +91,8 @@ def run(wanted: str, timeout: int, check_mode: bool) -> tuple[dict[str, Any], st
     }
     if check_mode or not result["changed"]:
         return result, None
+    if before:
+        install_record.note_power_mode(before["name"])
     status, output = power.ask(program, "-m", str(modes[name]), seconds=timeout)
     after = power.read_current(program)
     result["mode"] = after

@@ -44,6 +44,16 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
 
 
 @pytest.fixture(autouse=True)
+def _no_record_of_this_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that are run in a test record what they change in a file of the tests."""
+    install_record = sys.modules.get("ansible_collections.jetson.thor.plugins.module_utils.install_record")
+    if install_record is not None:
+        record = tmp_path_factory.getbasetemp() / "installed.json"
+        record.unlink(missing_ok=True)
+        monkeypatch.setattr(install_record, "RECORD", record)
+
+
+@pytest.fixture(autouse=True)
 def _no_warnings_of_another_test() -> None:
     """A module is a separate process, and warns only about damaged records that it has found itself."""
     records = sys.modules.get("ansible_collections.jetson.thor.plugins.module_utils.records")
