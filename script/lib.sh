@@ -115,14 +115,18 @@ send_signal() {
 }
 
 # need_packages NAME...: installs missing packages; nothing is upgraded, and nothing is ever removed.
-need_packages() {
-    local missing=() name
+need_packages() { install_missing install_packages "$@"; }
+# need_idle_packages NAME...: the same for servers of which only the program is wanted: installing them starts nothing.
+need_idle_packages() { install_missing install_idle_packages "$@"; }
+install_missing() {
+    local missing=() name how=$1
+    shift
     command -v dpkg-query >/dev/null || die "Debian or Ubuntu is needed to install: $*"
     for name; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
     done
     ((${#missing[@]})) || return 0
-    step 900 "Install packages: ${missing[*]}" install_packages "${missing[@]}"
+    step 900 "Install packages: ${missing[*]}" "$how" "${missing[@]}"
     package_lists=fresh
 }
 package_lists=stale
@@ -132,6 +136,17 @@ install_packages() {
         warn "apt-get update failed; continuing with the existing lists"
     as_root apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 }
+# Debian's way of keeping invoke-rc.d from starting anything (its README.policy-rc.d); an existing policy stays as it is. In a
+# subshell of its own, so that the policy goes whatever ends it.
+install_idle_packages() (
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        printf '#!/bin/sh\nexit 101\n' | as_root sh -c 'cat >"$1" && chmod 755 "$1"' sh "$policy"
+    fi
+    install_packages "$@"
+)
 
 # The Python for demo and tests, which use ansible-core 2.19: it runs on 3.11, 3.12 and 3.13.
 find_python() {

@@ -221,3 +221,8 @@ def running(
     finally:
         found.stop()
         shutil.rmtree(folder)
+
+
+def kill(pid: int) -> None:
+    """What no process can prevent."""
+    os.kill(pid, signal.SIGKILL)

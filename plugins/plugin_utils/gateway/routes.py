@@ -28,7 +28,7 @@ def services(found: Sequence[Service]) -> list[dict[str, Any]]:
         {
             "name": service.name,
             "backend": _where(service.address, service.port),
-            "engine": _engine(service) if getattr(service, "on_demand", None) else None,
+            "engine": _engine(service) if service.on_demand else None,
             "paths": paths(service),
             "models": [
                 {"id": name, "entry": entry(service, name)}
@@ -79,7 +79,7 @@ def _page(backend: str, path: str) -> dict[str, str]:
 
 def _engine(service: Service) -> str:
     """The engine's own address, which differs from the service's where something stands in front of it."""
-    return _where(getattr(service, "engine_address", service.address), getattr(service, "engine_port", service.port))
+    return _where(service.engine_address, service.engine_port)
 
 
 def _where(address: str, port: int | None) -> str:

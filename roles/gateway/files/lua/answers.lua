@@ -38,25 +38,28 @@ end
 -- Errors that nginx itself finds. The second value is the code; a third one says after how many seconds to try again.
 local FOUND_BY_NGINX = {
     [400] = { "This is not a valid request.", "bad_request" },
+    [404] = { "There is nothing at this path.", "unknown_path" },
+    [405] = { "Only GET and POST are answered here.", "method_not_allowed" },
     [408] = { "The request did not arrive in time.", "request_timeout" },
     [413] = { "The body is larger than this gateway accepts (thor_gateway: body).", "request_too_large" },
     [414] = { "The address is too long.", "bad_request" },
     [431] = { "The headers are too large.", "bad_request" },
-    [497] = { "This port speaks HTTPS only.", "https_required" },
     [500] = { "The gateway failed. Its journal says why: journalctl -u thor-gateway", "gateway_failed" },
     [502] = { "The engine ended while it worked on the request, or sent no valid answer.", "engine_failed" },
     [503] = { "The service is not running, or still starts.", "engine_unavailable", 5 },
     [504] = { "The engine did not answer in time.", "engine_timeout" },
 }
-local STATUSES = { [494] = 431, [497] = 400 }
+local HTTPS_REQUIRED = { "This port speaks HTTPS only.", "https_required" }
 
 -- The page for an error of nginx.
 function _M.found_by_nginx()
     local status = ngx.status
     -- Nobody listens there. An engine that ended later had accepted the connection.
     if status == 502 and ngx.var.upstream_connect_time == "-" then status = 503 end
-    local found = FOUND_BY_NGINX[status == 494 and 431 or status] or FOUND_BY_NGINX[400]
-    return _M.refuse(STATUSES[status] or status, found[2], found[1], nil, found[3])
+    if status == 494 then status = 431 end
+    local found = FOUND_BY_NGINX[status] or FOUND_BY_NGINX[400]
+    if ngx.var.https ~= "on" then found = HTTPS_REQUIRED end
+    return _M.refuse(status, found[2], found[1], nil, found[3])
 end
 
 return _M

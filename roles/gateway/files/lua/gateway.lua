@@ -172,6 +172,7 @@ end
 -- Decides on a request before its body is read, and then by the body.
 function _M.access()
     local method = ngx.req.get_method()
+    ngx.var.gateway_method = method
     if method ~= "GET" and method ~= "POST" then
         return answers.refuse(405, "method_not_allowed", "Only GET and POST are answered here; other web pages' scripts are not.")
     end

@@ -188,6 +188,7 @@ function _M.of_form(body, size, content_type)
         end
         at = stop + #delimiter
     end
+    if size - at < 2 then return nil, "the body ends before its last boundary" end
     return model, not model and "the body names no model" or nil
 end
 
