@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.services import secret_files
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import digest_key
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.local_models import local_models
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 
@@ -25,7 +26,13 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the module returns."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = {**self._task.args, **self._digests(task_vars or {}), **self._local_models(task_vars or {})}
+        variables = task_vars or {}
+        arguments = {
+            **self._task.args,
+            **self._digests(variables),
+            **self._local_models(variables),
+            **self._gateway(variables),
+        }
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         clock = result.get("ansible_facts", {}).get("thor_host", {}).get("clock")
         if clock:
@@ -40,6 +47,16 @@ class ActionModule(ActionBase):
         try:
             return {"local_models": local_models(self._templar.template(variables.get("thor_extra_models")) or {})}
         except (AnsibleError, TypeError, ValueError, AttributeError, KeyError):
+            return {}
+
+    def _gateway(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The argument ``gateway_key``. A mistake in the inventory is left to the action resolve, which explains it."""
+        names = ("thor_gateway", "thor_gateway_keys", "thor_profiles", "thor_extra_profiles")
+        try:
+            on, keys, profiles, extra = self._templar.template([variables.get(name) for name in names])
+            secrets_of_services = service_secrets(profiles or [], extra or {})
+            return {"gateway_key": digest_key(keys or {}, secrets_of_services)} if on not in (None, False) else {}
+        except (AnsibleError, TypeError, ValueError, AttributeError):
             return {}
 
     def _digests(self, variables: Mapping[str, Any]) -> dict[str, Any]:

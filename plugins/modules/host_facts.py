@@ -55,14 +55,19 @@ options:
         type: list
         elements: str
         default: []
+  gateway_key:
+    description: The key of the digests of the gateway's files; empty if there is none. The action makes it of the secrets in
+      C(thor_gateway_keys) and C(thor_profiles).
+    type: str
+    default: ""
 extends_documentation_fragment:
   - jetson.thor.attributes.reads
   - jetson.thor.attributes.action
   - jetson.thor.attributes.facts
 attributes:
   action:
-    description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets) and
-      O(local_models).
+    description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets),
+      O(local_models) and O(gateway_key).
 notes:
   - Reads what a model says of itself once, and keeps it in C(/var/lib/thor/about). Check mode does not write there.
   - Needs root to see which process listens on a port.
@@ -106,6 +111,7 @@ def main() -> None:
             "facts_root": {"type": "str", "default": ""},
             "secrets_key": {"type": "str", "default": "", "no_log": True},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "gateway_key": {"type": "str", "default": "", "no_log": True},
             "local_models": {
                 "type": "list",
                 "elements": "dict",
@@ -121,7 +127,14 @@ def main() -> None:
     )
     keep = not module.check_mode
     asked = module.params
-    found = observe(asked["facts_root"], asked["secrets_key"], asked["secrets"], keep, asked["local_models"])
+    found = observe(
+        asked["facts_root"],
+        asked["secrets_key"],
+        asked["secrets"],
+        keep,
+        asked["local_models"],
+        asked["gateway_key"],
+    )
     records.tell(module)
     module.exit_json(changed=False, ansible_facts={"thor_host": found})
 

@@ -176,7 +176,8 @@ PASSED_ON = {
     "catalog_update_models",
     *(f"catalog_{key}" for key in schema.HOST),
 }
-PASSED_ON |= {"serving_profiles", "serving_extra_profiles"}
+PASSED_ON |= {"serving_profiles", "serving_extra_profiles", "gateway_profiles", "gateway_extra_profiles"}
+PASSED_ON |= {"gateway_settings"}  # true or a mapping: checked as thor_gateway
 PASSED_ON |= {f"catalog_{noun}" for noun in ("profiles", "extra_engines", "extra_models", "extra_profiles")}
 TYPES = {"bool": bool, "int": int, "float": float, "list": list, "dict": dict, "str": str, "path": str, "raw": list}
 

@@ -27,6 +27,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe import (
     clock,
     docker_host,
     environments,
+    gateway,
     metrics,
     models,
     mounts,
@@ -56,10 +57,12 @@ def observe(
     secrets: Mapping[str, str] | None = None,
     keep: bool = False,
     local_models: Sequence[Mapping[str, Any]] = (),
+    gateway_key: str = "",
 ) -> dict[str, Any]:
     """Everything that plan and roles want to know about this host.
 
-    ``secrets``: see SecretFiles.observe. ``local_models``: see models/local.py. ``keep``: write down what models say of themselves;
+    ``secrets``: see SecretFiles.observe. ``local_models``: see models/local.py. ``gateway_key``: see observe/gateway.py.
+    ``keep``: write down what models say of themselves;
     otherwise nothing is written.
     """
     root = Path(facts_root) if facts_root else None
@@ -94,6 +97,7 @@ def observe(
         "units": _units(serving.units),
         "serving": serving.facts(),
         "secrets": SecretFiles().observe(secrets_key, secrets or {}),
+        "gateway": gateway.observe(gateway_key),
         "account": _account("thor"),
         "listening": sockets.listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),

@@ -58,6 +58,43 @@ _LOGINS = Field(
         secret=True,
     ),
 )
+_GATEWAY_HOST = text(
+    r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|(?=.*:)[0-9A-Fa-f:.]{2,45}", "the name of a host, or an address"
+)
+_GATEWAY = Field(
+    (bool, dict),
+    keys={
+        "port": whole(1, 65535),
+        "address": shapes.ADDRESS,
+        "names": Field((list,), items=_GATEWAY_HOST),
+        "body": Field(
+            (int, str),
+            pattern=r"[1-9][0-9]{0,9}[kmgKMG]?",
+            wants="a size such as 64m",
+            minimum=1,
+        ),
+        "tls": SWITCH,
+        "certificate": Field((dict,), keys={"cert": needed(shapes.CONTROL_FILE), "key": needed(shapes.CONTROL_FILE)}),
+        "ca_dir": shapes.CONTROL_FILE,
+    },
+)
+_GATEWAY_KEYS = Field(
+    (dict,),
+    secret=True,
+    names=text(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits and inner hyphens"),
+    values=Field(
+        (dict,),
+        keys={
+            "key": text(r"[!-~]{1,512}", "a key of up to 512 ASCII characters without blanks", secret=True),
+            "sha256": text(r"[0-9A-Fa-f]{64}", "a SHA-256 in hexadecimal digits", secret=True),
+            "models": Field((list, str), items=shapes.SERVED_NAME, pattern="all", wants="a list of names, or all"),
+            "requests_per_minute": whole(1, 10**6),
+            "concurrency": whole(1, 8192),
+            "metrics": SWITCH,
+        },
+        secret=True,
+    ),
+)
 _JOBS = whole(0, 1024)
 _WAVE = Field(
     (int, str), pattern=r"[1-9]\d{0,5}|(100|[1-9]\d?)%", wants="a number of hosts or a share such as 10%", minimum=1
@@ -125,6 +162,8 @@ VARIABLES: dict[str, Field] = {
     "engine_image_require_gpu": SWITCH,
     "engine_image_stall_timeout": SECONDS,
     "engine_image_timeout": SECONDS,
+    "gateway_keys": _GATEWAY_KEYS,
+    "gateway_timeout": SECONDS,
     "llama_cpp_cmake_options": _CMAKE,
     "llama_cpp_cuda": SWITCH,
     "llama_cpp_cuda_architectures": _ARCHITECTURES,
@@ -202,6 +241,8 @@ VARIABLES: dict[str, Field] = {
     "thor_bench_results": TEXT,
     "thor_disk_reserve_gib": _RESERVE,
     "thor_facts_root": _ROOT,
+    "thor_gateway": _GATEWAY,
+    "thor_gateway_keys": _GATEWAY_KEYS,
     "thor_hf_endpoint": shapes.ENDPOINT,
     "thor_hf_token": SECRET,
     "thor_junit_dir": TEXT,

@@ -104,6 +104,9 @@ LOCAL = text(
     r"(?!.*/\.{1,2}(/|$))/[^\\:,]*[^\\:,/]",
     "an absolute path on the device, without .., backslashes, commas and colons",
 )
+# On the control machine.
+CONTROL_FILE = text(r"[^\\]+", "a path on the control machine")
+ADDRESS = text(r"(\d{1,3}\.){3}\d{1,3}|(?=.*:)[0-9A-Fa-f:.]{2,45}", "an IPv4 or IPv6 address")
 URL = text(r"https?://[A-Za-z0-9\[][^\s\"'<>\\]*", "an address that begins with http:// or https:// and has no spaces")
 # Shown in messages and diffs.
 ENDPOINT = text(

@@ -12,6 +12,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     environments,
+    gateway,
     memory,
     metrics,
     preflight,
@@ -46,7 +47,7 @@ def plan(
     ``roles`` limits it to a part, for the playbooks of parts; what is refused stays the same.
     """
     settings = _trusted(settings, found)
-    problems = [*found, *preflight.unsaid(_problems(services, host, settings), found)]
+    problems = [*found, *preflight.unsaid(_problems(services, host, settings, complete=not found), found)]
     if problems:
         return Plan(name, host is not None, problems=tuple(problems))
     return _plan(name, host is not None, _shares(services, host or BARE, settings, roles))
@@ -65,6 +66,8 @@ def _trusted(settings: Settings, found: Sequence[Problem]) -> Settings:
         settings = replace(settings, power=None)
     if any(problem.variable.startswith("container_runtime_") for problem in found):
         settings = replace(settings, container_runtime={})
+    if any(problem.variable.startswith(("thor_gateway", "gateway_")) for problem in found):
+        settings = replace(settings, gateway=None)
     if any(problem.variable.endswith("_device_memory_gib") for problem in found):
         settings = replace(settings, device_memory_gib=DEVICE_MEMORY_GIB)
     return settings
@@ -76,11 +79,13 @@ def _plan(name: str, observed: bool, parts: Sequence[Share]) -> Plan:
 
 
 def _problems(
-    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any] | None, settings: Settings
+    services: Sequence[Mapping[str, Any]], host: Mapping[str, Any] | None, settings: Settings, complete: bool
 ) -> list[Problem]:
+    of_gateway = gateway.problems(services, host, settings.gateway, complete)
     if host is not None:
-        return preflight.judge(services, host, settings)
+        return [*preflight.judge(services, host, settings), *of_gateway]
     return [
+        *of_gateway,
         *environments.wrong_arguments(services, settings.environments),
         *memory.over(services, settings.device_memory_gib, settings.memory_reserve_gib, "thor_device_memory_gib"),
     ]
@@ -107,6 +112,7 @@ def _shares(
         "engine_image": lambda: shares.of_images(services, host, settings, done("container_runtime")),
         "model_store": lambda: shares.of_models(services, host, settings),
         "serving": lambda: shares.of_serving(services, host, settings, found),
+        "gateway": lambda: gateway.share(services, host, settings.gateway),
         "metrics": lambda: metrics.share(services, host, settings.metrics),
     }
     if roles is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import DEVICE_MEMORY_GIB
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES, BuildSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.environments import EnvironmentSettings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.metrics import MetricsSettings
@@ -25,6 +26,7 @@ PLANNED = (
     "engine_image",
     "model_store",
     "serving",
+    "gateway",
     "metrics",
     "restart",
 )
@@ -50,6 +52,7 @@ class Settings:
     update_models: bool = False  # whether branches of models are looked up again
     hub_clients: Mapping[str, str] = field(default_factory=dict)  # by hub, the version of its client that is wanted
     serving: ServingSettings | None = None
+    gateway: Wanted | None = None  # the action adds it, because it reads the certificate
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     restart: Sequence[str] = ()  # names of the services to restart; empty: all
 

@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, jetson.thor contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's share of a plan, and what has to be refused before it is set up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.jetson.thor.plugins.module_utils import network_errors
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import PACKAGES
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
+
+ROLE = "gateway"
+Services = Sequence[Mapping[str, Any]]
+
+
+def share(services: Services, host: Mapping[str, Any], wanted: Wanted | None) -> Share:
+    """What has to be done for the gateway of a host."""
+    there: Mapping[str, Any] = host.get("gateway") or {}
+    if wanted is None:
+        steps = [Step(Kind.REMOVE, ROLE, "gateway", "thor_gateway is not set")] if there.get("files") else []
+        return Share(ROLE, tuple(steps), {"state": "absent"})
+    missing = list(there.get("missing", PACKAGES))
+    changed = _changed(services, there, wanted)
+    steps = [Step(Kind.INSTALL, ROLE, name, "the gateway is made of it") for name in missing]
+    if wanted.renewal:
+        steps.append(Step(Kind.WRITE, ROLE, f"certificate of {wanted.gateway.names[0]}", wanted.renewal))
+    if changed:
+        steps.append(Step(Kind.WRITE, ROLE, f"{len(changed)} gateway files", ", ".join(_short(changed))))
+    unit = host.get("units", {}).get("thor-gateway.service") or {}
+    if not (unit.get("active") == "active" and unit.get("enabled")):
+        steps.append(Step(Kind.START, ROLE, "gateway", "not running, or not enabled" if there.get("files") else "new"))
+    section = {
+        "state": "present",
+        "packages": missing,
+        "nginx": bool(there.get("nginx")),
+        "enabled_modules": list(there.get("enabled_modules", ())),
+    }
+    return Share(ROLE, tuple(steps), section)
+
+
+def _changed(services: Services, there: Mapping[str, Any], wanted: Wanted) -> list[str]:
+    """Paths of files that the device does not have like this."""
+    found = there.get("files", {})
+    return [
+        one.path
+        for one in wanted.files(services)
+        if found.get(one.path) != {"digest": digest(wanted.digest_key, one.content), "mode": one.mode}
+    ]
+
+
+def _short(paths: Sequence[str]) -> list[str]:
+    """The first names of some files."""
+    names = [path.rpartition("/")[2] for path in paths]
+    return names if len(names) <= 3 else [*names[:3], "..."]
+
+
+def problems(
+    services: Services, host: Mapping[str, Any] | None, wanted: Wanted | None, complete: bool = True
+) -> list[Problem]:
+    """What stands in the way of the gateway. ``host`` is None if it was not observed.
+
+    Services that are not ``complete`` have problems of their own: that a key names one that is missing may be their consequence.
+    """
+    if wanted is None:
+        return []
+    found = [*wanted.problems, *_names(services), *_own_ports(services, wanted)]
+    found += _rights(services, wanted) if complete else []
+    if host is not None:
+        found += [*_port(host, wanted), *_clock(host, wanted), *_packages(host)]
+    return found
+
+
+def _names(services: Services) -> Iterator[Problem]:
+    """Names that more than one service has: a request names a model and nothing else."""
+    owners: dict[str, str] = {}
+    for service in services:
+        names = {
+            service["served_name"]: "served_name",
+            **{one["name"]: "loras" for one in service.get("loras") or ()},
+        }
+        for name, key in names.items():
+            other = owners.setdefault(name, service["name"])
+            if other != service["name"]:
+                reason = f"{other} serves a model of this name, too, so the gateway could not tell which one a request means."
+                where = f"thor_services[{service['name']!r}].{key}"
+                remedy = "Give one of them another served_name, or leave thor_gateway out."
+                yield Problem("THOR-GATEWAY-NAME-TWICE", where, name, reason, remedy)
+
+
+def _rights(services: Services, wanted: Wanted) -> Iterator[Problem]:
+    """Models of keys that no service has."""
+    known: list[str] = []
+    for service in services:
+        known += [service["name"], service["served_name"], *(one["name"] for one in service.get("loras") or ())]
+    for client in wanted.gateway.clients:
+        for index, model in enumerate(client.models or ()):
+            if model not in known:
+                where = f"thor_gateway_keys[{client.name!r}].models[{index}]"
+                reason = f"No service of this host is called {model!r} or serves a model of that name."
+                yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, nearest(model, dict.fromkeys(known)))
+
+
+def _own_ports(services: Services, wanted: Wanted) -> Iterator[Problem]:
+    for service in services:
+        if wanted.gateway.port in (service["port"], (service.get("on_demand") or {}).get("engine_port")):
+            reason = f"{service['name']} has this port."
+            yield Problem(
+                "THOR-GATEWAY-PORT-TAKEN", "thor_gateway.port", wanted.gateway.port, reason, "Choose another."
+            )
+
+
+def _port(host: Mapping[str, Any], wanted: Wanted) -> Iterator[Problem]:
+    """Another program that listens on the gateway's port. It stays."""
+    port, address = wanted.gateway.port, wanted.gateway.address
+    everywhere = ("0.0.0.0", "::", "0000:0000:0000:0000:0000:0000:0000:0000")
+    others = {
+        _owner(socket)
+        for socket in host["listening"]
+        if socket["port"] == port and socket["unit"] != "thor-gateway.service"
+        if socket["address"] == address or address in everywhere or socket["address"] in everywhere
+    }
+    for other in sorted(others):
+        reason = f"{other} already listens there, and it stays as it is."
+        remedy = "Choose another port (thor_gateway: {port: 8443}), or stop that program."
+        yield Problem("THOR-GATEWAY-PORT-TAKEN", "thor_gateway.port", port, reason, remedy)
+
+
+def _owner(socket: Mapping[str, Any]) -> str:
+    if socket["pid"] is None:
+        return "something that belongs to no process of this host"
+    unit = f", {socket['unit']}" if socket["unit"] else ""
+    return f"{socket['process'] or 'a process'} (pid {socket['pid']}{unit})"
+
+
+def _clock(host: Mapping[str, Any], wanted: Wanted) -> Iterator[Problem]:
+    """A clock from before the certificate begins: the times of the access log and of limits would be wrong."""
+    clock = host.get("clock") or {}
+    if wanted.pair is None or clock.get("synchronized") or not clock.get("time"):
+        return
+    begins, _ends = certificates.validity(wanted.pair.certificate)
+    now = datetime.fromtimestamp(clock["time"], UTC)
+    if now < begins:
+        reason = (
+            f"The gateway's certificate is valid from {begins:%Y-%m-%d %H:%M} UTC on, and the clock of this host is before that and "
+            "not synchronized."
+        )
+        value = now.isoformat(timespec="seconds")
+        yield Problem("THOR-CLOCK-WRONG", "thor_host.clock", value, reason, network_errors.CLOCK_REMEDY)
+
+
+def _packages(host: Mapping[str, Any]) -> Iterable[Problem]:
+    for name in (host.get("gateway") or {}).get("unavailable", ()):
+        reason = "The gateway needs this package, and the package sources of this host do not have it."
+        remedy = (
+            "Enable the distribution's component with it (Ubuntu: sudo add-apt-repository universe) and run apt-get update, or leave "
+            "thor_gateway out."
+        )
+        yield Problem("THOR-GATEWAY-PACKAGE", "thor_host.gateway.unavailable", name, reason, remedy)
