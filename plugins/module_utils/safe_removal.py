@@ -27,6 +27,22 @@ def obstacle(path: Path) -> str | None:
     return f"{', '.join(inside)} is mounted there" if inside else None
 
 
+def around_mounts(path: Path) -> list[Path]:
+    """What of a folder can be removed without entering a mount in it: the folder, or its parts. The content of a mount on it counts."""
+    found = mounts()
+    if str(path) in found:
+        return [part for one in sorted(path.iterdir()) for part in _parts(one, found)]
+    return _parts(path, found)
+
+
+def _parts(path: Path, found: list[str]) -> list[Path]:
+    if str(path) in found:
+        return []
+    if path.is_symlink() or not any(place.startswith(f"{path}/") for place in found):
+        return [path]
+    return [part for one in sorted(path.iterdir()) for part in _parts(one, found)]
+
+
 def mounts() -> list[str]:
     """Where something is mounted, by /proc/self/mountinfo (proc_pid_mountinfo(5): octal escapes in the fifth field)."""
     lines = (files.content(MOUNTS) or b"").decode(errors="surrogateescape").splitlines()

@@ -12,7 +12,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import referrers
 from ansible_collections.jetson.thor.plugins.module_utils.engine_trees import BUILD, ENVIRONMENT
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
 
 # As they are before a test redirects them.
 REFERRERS = referrers.REFERRERS
@@ -92,4 +93,4 @@ class HostTree:
 
 def named(found: Any) -> dict[str, str]:
     """The kinds of what was found, by names; of what is kept, the reason."""
-    return {one.name: one.kind if isinstance(one, Unneeded) else one.why for one in found}
+    return {one.name: one.kind if isinstance(one, Removable) else one.why for one in found}

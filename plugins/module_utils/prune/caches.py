@@ -9,14 +9,15 @@ from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, safe_removal
 from ansible_collections.jetson.thor.plugins.module_utils.prune import engines
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
 
 # systemd keeps the cache of a DynamicUser= service in the second, and links to it from the first (systemd.exec(5)).
 CACHES = ("/var/cache/thor", "/var/cache/private/thor")
 FLAGS = "/var/lib/thor/flags"
 
 
-def find(needs: Needs, images: frozenset[str]) -> Iterator[Unneeded]:
+def find(needs: Needs, images: frozenset[str]) -> Iterator[Removable]:
     """``images``: the digests of the images that stay."""
     for name in sorted({path.name for folder in CACHES for path in _entries(needs.path(folder))} - needs.services):
         paths = tuple(
@@ -24,17 +25,17 @@ def find(needs: Needs, images: frozenset[str]) -> Iterator[Unneeded]:
         )
         if not needs.pinned(name, *paths):
             size = safe_removal.freed_bytes(*(needs.path(path) for path in paths))
-            yield Unneeded("cache", f"cache of {name}", paths, size, "there is no service of this name")
+            yield Removable("cache", f"cache of {name}", paths, size, "there is no service of this name")
     used = {tree.name.rpartition("-")[2] for tree in _trees(needs)}
     used |= {digest.removeprefix("sha256:")[:12] for digest in images}
     for path in _entries(needs.path(FLAGS)):
         if path.suffix == ".json" and path.stem.rpartition("-")[2] not in used:
             place = f"/{path.relative_to(needs.root)}"
             size = safe_removal.freed_bytes(path)
-            yield Unneeded("cache", f"options of {path.stem}", (place,), size, "that engine is not on this host")
+            yield Removable("cache", f"options of {path.stem}", (place,), size, "that engine is not on this host")
 
 
-def remove(needs: Needs, item: Unneeded) -> None:
+def remove(needs: Needs, item: Removable) -> None:
     """Remove a cache. Raises OSError."""
     for path in item.paths:
         safe_removal.remove_tree(needs.path(path))

@@ -11,7 +11,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
 from ansible_collections.jetson.thor.plugins.module_utils.images import derive, layer_cache, prune, record, references
 from ansible_collections.jetson.thor.plugins.module_utils.prune.engines import UNUSED
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import INVENTORY, Kept, Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import INVENTORY, Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 
 SECONDS = 300.0  # dockerd counts the bytes of all volumes
 VOLUME = re.compile(r"thor-(.+)-cache")
@@ -29,14 +30,14 @@ class Store:
         self.usage: Mapping[str, Any] = {}
         self.stay: set[str] = set()
 
-    def find(self) -> Iterator[Unneeded | Kept]:
+    def find(self) -> Iterator[Removable | Kept]:
         """Images with their derived ones, layers of interrupted pulls, and volumes. Raises DockerError."""
         self.usage = self.docker.get("/system/df") or {}
         yield from self._images()
         yield from self._partial()
         yield from self._volumes()
 
-    def _images(self) -> Iterator[Unneeded | Kept]:
+    def _images(self) -> Iterator[Removable | Kept]:
         unused, kept = prune.unused(self.held, self.wanted, self.texts)
         newest = self._newest()
         for one in unused:
@@ -44,11 +45,11 @@ class Store:
             if name in newest or self.needs.pinned(one["reference"], name):
                 self.stay.add(name)
                 continue
-            yield Unneeded("image", one["reference"], (name,), self._bytes(name), UNUSED)
+            yield Removable("image", one["reference"], (name,), self._bytes(name), UNUSED)
         for name, why in kept.items():
             yield Kept("image", name, why)
         for made in prune.all_unused_derived(self.docker, self.held, self.wanted, list(self.texts.values())):
-            yield Unneeded("image", f"{derive.REPOSITORY} {made[7:19]}", (made,), self._bytes(made), UNUSED)
+            yield Removable("image", f"{derive.REPOSITORY} {made[7:19]}", (made,), self._bytes(made), UNUSED)
 
     def _newest(self) -> set[str]:
         """Of each repository, the images that stay as its newest generations, by when they were made."""
@@ -63,24 +64,24 @@ class Store:
                 found.setdefault(references.split(reference)[0], []).append((int(image.get("Created") or 0), name))
         return {name for made in found.values() for _time, name in sorted(made, reverse=True)[: self.needs.keep]}
 
-    def _partial(self) -> Iterator[Unneeded]:
+    def _partial(self) -> Iterator[Removable]:
         """What is kept of interrupted pulls, except for images that the inventory still waits for."""
         waiting = {layer_cache.cache_name(one["reference"]) for one in self.wanted}
         for image in self.usage.get("Images") or []:
             for tag in image.get("RepoTags") or []:
                 repository, _colon, name = tag.rpartition(":")
                 if repository == layer_cache.PARTIAL and name not in waiting:
-                    yield Unneeded(
+                    yield Removable(
                         "download", tag, (tag,), _own_bytes(image), "an interrupted pull that no service waits for"
                     )
 
-    def _volumes(self) -> Iterator[Unneeded]:
+    def _volumes(self) -> Iterator[Removable]:
         for volume in self.usage.get("Volumes") or []:
             named = VOLUME.fullmatch(str(volume.get("Name")))
             plain = volume.get("Driver") == "local" and not volume.get("Options") and not volume.get("Labels")
             if named and plain and named[1] not in self.needs.services and not self.needs.pinned(str(volume["Name"])):
                 size = int((volume.get("UsageData") or {}).get("Size") or 0)
-                yield Unneeded(
+                yield Removable(
                     "volume", volume["Name"], (volume["Name"],), max(0, size), "there is no service of this name"
                 )
 
@@ -88,12 +89,12 @@ class Store:
         """Remove what ``find`` has named of the images: names of the removed ones, and of those that stay with the reason."""
         return prune.prune(self.docker, self.held, self.wanted, self.texts, self.stay)
 
-    def remove(self, item: Unneeded) -> None:
+    def remove(self, item: Removable) -> None:
         """Remove a volume, or the layers of an interrupted pull. Raises DockerError."""
         place = "volumes" if item.kind == "volume" else "images"
         self.docker.delete(f"/{place}/{item.paths[0]}")
 
-    def digests(self, going: Iterable[Unneeded]) -> frozenset[str]:
+    def digests(self, going: Iterable[Removable]) -> frozenset[str]:
         """The digests of the recorded images that stay."""
         names = {path for item in going for path in item.paths}
         return frozenset(

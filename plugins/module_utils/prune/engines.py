@@ -9,14 +9,15 @@ from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, safe_removal
 from ansible_collections.jetson.thor.plugins.module_utils.environments import trees
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Kept, Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 
 ENGINES = "/opt/thor/engines"
 STATE = "/var/lib/thor"
 UNUSED = "no service, rollback or pin names it"
 
 
-def find(needs: Needs) -> Iterator[Unneeded | Kept]:
+def find(needs: Needs) -> Iterator[Removable | Kept]:
     """Trees of engines, and the caches of engines that have none left."""
     building = set()  # engines whose sources and compiler cache serve the next build
     for folder in _folders(needs.path(ENGINES)):
@@ -37,14 +38,15 @@ def find(needs: Needs) -> Iterator[Unneeded | Kept]:
     yield from _caches(needs, building)
 
 
-def _caches(needs: Needs, building: set[str]) -> Iterator[Unneeded]:
+def _caches(needs: Needs, building: set[str]) -> Iterator[Removable]:
     """Sources, build trees and compiler cache of engines that nobody builds any more; packages of environments that are complete."""
     state = needs.path(STATE)
     for folder in _folders(state / "src"):
         if folder.name not in building:
             yield _item(needs, "cache", f"sources of {folder.name}", "no service is built from them", folder)
     for folder in _folders(state / "build"):
-        if all(_is_installed(needs, folder.name, version) for version in needs.versions(folder.name)):
+        installed = all(_is_installed(needs, folder.name, version) for version in needs.versions(folder.name))
+        if installed and any(folder.iterdir()):
             yield _item(
                 needs, "cache", f"build tree of {folder.name}", "no build of the inventory is unfinished", folder
             )
@@ -63,7 +65,7 @@ def _caches(needs: Needs, building: set[str]) -> Iterator[Unneeded]:
             )
 
 
-def remove(needs: Needs, item: Unneeded) -> None:
+def remove(needs: Needs, item: Removable) -> None:
     """Remove a tree, the links to it first. It gets another name before it goes: a tree is complete or absent. Raises OSError."""
     for text in item.paths:
         tree = needs.path(text)
@@ -77,8 +79,8 @@ def remove(needs: Needs, item: Unneeded) -> None:
             safe_removal.remove_tree(tree)
 
 
-def _item(needs: Needs, kind: str, name: str, why: str, path: Path) -> Unneeded:
-    return Unneeded(kind, name, (f"/{path.relative_to(needs.root)}",), safe_removal.freed_bytes(path), why)
+def _item(needs: Needs, kind: str, name: str, why: str, path: Path) -> Removable:
+    return Removable(kind, name, (f"/{path.relative_to(needs.root)}",), safe_removal.freed_bytes(path), why)
 
 
 def _text(needs: Needs) -> str:

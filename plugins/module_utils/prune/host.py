@@ -15,7 +15,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Dock
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
 from ansible_collections.jetson.thor.plugins.module_utils.prune import caches, docker, engines, models
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Kept, Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 
 ROOT = Path("/")
 ORDER = ("model", "revision", "download", "image", "volume", "build", "environment", "leftover", "cache")
@@ -33,7 +34,7 @@ class Pruning:
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
-        self.found: list[Unneeded] = []
+        self.found: list[Removable] = []
         self.kept: list[Kept] = []
         self.store: docker.Store | None = None
 
@@ -62,7 +63,7 @@ class Pruning:
             self.found, self.store = [], None
         return self.store is not None
 
-    def _note(self, one: Unneeded | Kept) -> None:
+    def _note(self, one: Removable | Kept) -> None:
         if isinstance(one, Kept):
             self.kept.append(one)
         else:
@@ -70,7 +71,7 @@ class Pruning:
 
     def remove(self) -> None:
         """Remove what was found; what cannot be removed joins what is kept, with the reason."""
-        gone: list[Unneeded] = []
+        gone: list[Removable] = []
         for one in self.found:
             try:
                 if one.kind != "image":
@@ -81,7 +82,7 @@ class Pruning:
         self.found = [*gone, *self._remove_images()]
         self.found.sort(key=lambda one: (ORDER.index(one.kind), -one.bytes, one.name))
 
-    def _remove(self, one: Unneeded) -> None:
+    def _remove(self, one: Removable) -> None:
         if self.store is not None and (one.kind == "volume" or not one.paths[0].startswith("/")):
             self.store.remove(one)
             return
@@ -89,7 +90,7 @@ class Pruning:
         if left:
             self.kept.append(Kept(one.kind, one.name, f"not ours: {', '.join(left[:3])}"))
 
-    def _remove_images(self) -> list[Unneeded]:
+    def _remove_images(self) -> list[Removable]:
         listed = [one for one in self.found if one.kind == "image"]
         if self.store is None or not listed:
             return []

@@ -22,14 +22,15 @@ from ansible_collections.jetson.thor.plugins.module_utils.models import manifest
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, is_intact, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.models.url import manifest_of
 from ansible_collections.jetson.thor.plugins.module_utils.prune.engines import UNUSED
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Kept, Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
 
 STAGED = re.compile(r"[a-z0-9.-]+-[0-9a-f]{8}")
 
 
-def find(needs: Needs) -> Iterator[Unneeded | Kept]:
+def find(needs: Needs) -> Iterator[Removable | Kept]:
     """Folders of models, files from plain URLs, interrupted downloads, and revisions that wait for nothing."""
     top = Path(os.path.realpath(needs.path("/models")))
     for folder in folders(top):
@@ -58,7 +59,7 @@ def _plain(folder: Path) -> list[Path]:
     return [one for one in entries if one.name != ".thor" and one.is_dir() and not one.is_symlink()]
 
 
-def _of_folder(needs: Needs, top: Path, folder: Path, manifest: Mapping[str, Any]) -> Iterator[Unneeded | Kept]:
+def _of_folder(needs: Needs, top: Path, folder: Path, manifest: Mapping[str, Any]) -> Iterator[Removable | Kept]:
     """A folder from a hub goes as a whole, one of files from URLs file by file."""
     path = f"/models/{folder.relative_to(top)}"
     if obstacle := safe_removal.obstacle(folder):
@@ -75,10 +76,10 @@ def _of_folder(needs: Needs, top: Path, folder: Path, manifest: Mapping[str, Any
             yield Kept("model", place, f"somebody has changed {', '.join(changed[:3])}")
             continue
         size = safe_removal.freed_bytes(*(folder / one for one in ours))
-        yield Unneeded("model", place.removeprefix("/models/"), (place,), size, UNUSED)
+        yield Removable("model", place.removeprefix("/models/"), (place,), size, UNUSED)
 
 
-def remove(needs: Needs, item: Unneeded) -> list[str]:
+def remove(needs: Needs, item: Removable) -> list[str]:
     """Remove a model's files and then its manifest, so that an interrupted removal goes on; what is a person's stays. Raises OSError.
 
     Returns the paths of what stays in the folder.
@@ -113,7 +114,7 @@ def _remove_empty_owner(top: Path, folder: Path) -> None:
 # --- Interrupted downloads ---
 
 
-def _staged(needs: Needs, top: Path) -> Iterator[Unneeded | Kept]:
+def _staged(needs: Needs, top: Path) -> Iterator[Removable | Kept]:
     wanted = {staged_name(place) for place in needs.places()}
     for home in (top, *_plain(top)):
         folder = home / ".thor/staging"
@@ -127,7 +128,7 @@ def _staged(needs: Needs, top: Path) -> Iterator[Unneeded | Kept]:
                 yield Kept("download", path, "it is under way")
             elif not needs.pinned(path):
                 size = safe_removal.freed_bytes(stage)
-                yield Unneeded(
+                yield Removable(
                     "download", stage.name, (path,), size, "an interrupted download that no service waits for"
                 )
 
@@ -152,7 +153,7 @@ def is_locked(stage: Path) -> bool:
     return False
 
 
-def remove_staged(needs: Needs, item: Unneeded) -> None:
+def remove_staged(needs: Needs, item: Removable) -> None:
     """Remove an interrupted download with its lock, unless it has been taken up again. Raises OSError."""
     stage = Path(os.path.realpath(needs.path("/models"))) / item.paths[0].removeprefix("/models/")
     if not is_locked(stage):
@@ -174,19 +175,19 @@ def kept_beside(needs: Needs, path: str) -> set[str]:
     return kept & set(waiting)
 
 
-def _beside(needs: Needs) -> Iterator[Unneeded]:
+def _beside(needs: Needs) -> Iterator[Removable]:
     trees = Trees(needs.root)
     for path in trees.paths():
         for known, tree in sorted(trees.waiting(path).items()):
             if known not in kept_beside(needs, path) and not needs.pinned(path):
                 name = f"{path.removeprefix('/models/')} {known[:12]}"
                 size = safe_removal.freed_bytes(tree)
-                yield Unneeded(
+                yield Removable(
                     "revision", name, (path, known), size, "no switch waits for it, and no rollback brings it back"
                 )
 
 
-def remove_beside(needs: Needs, item: Unneeded) -> None:
+def remove_beside(needs: Needs, item: Removable) -> None:
     """Remove a tree that waits beside a directory."""
     path, known = item.paths
     trees = Trees(needs.root)

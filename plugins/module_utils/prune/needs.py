@@ -19,40 +19,6 @@ INVENTORY = "the inventory"
 
 
 @dataclass(frozen=True)
-class Unneeded:
-    """Something that nothing needs: what it is, its name for people, what would be removed, and the bytes that this frees."""
-
-    kind: str
-    name: str
-    paths: tuple[str, ...]
-    bytes: int
-    why: str
-
-    def facts(self) -> dict[str, Any]:
-        """As the module returns it."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "paths": list(self.paths),
-            "bytes": self.bytes,
-            "why": self.why,
-        }
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Something that nothing needs and that stays, with the reason."""
-
-    kind: str
-    name: str
-    why: str
-
-    def facts(self) -> dict[str, Any]:
-        """As the module returns it."""
-        return {"kind": self.kind, "name": self.name, "why": self.why}
-
-
-@dataclass(frozen=True)
 class Needs:
     """``texts``: of everything that may name something, by its path. ``keep``: generations; ``pins``: patterns of names or paths."""
 

@@ -111,6 +111,9 @@ _READERS: list[tuple[type, Callable[[Any], Any]]] = [
     (str, lambda value: str(value) if type(value) in (int, float) else value),
 ]
 
+_HOST_NAME = text(r"[A-Za-z0-9_.-]+", "the name of a host")
+_HOSTS = Field((list, str), pattern=r"[A-Za-z0-9_. ,-]*", wants="names of hosts, separated by commas", items=_HOST_NAME)
+
 VARIABLES: dict[str, Field] = {
     **{f"thor_{key}": spec for key, spec in HOST.items()},
     "bench_audio_file": TEXT,
@@ -219,6 +222,9 @@ VARIABLES: dict[str, Field] = {
     "python_engine_timeout": SECONDS,
     "restart_services": NAMES,
     "restart_timeout": SECONDS,
+    "remove_confirm": _HOSTS,
+    "remove_models": SWITCH,
+    "remove_packages": SWITCH,
     "rollout_first": WORDS,
     "rollout_max_failures": whole(0, 100000),
     "rollout_waves": _WAVES,
@@ -254,6 +260,9 @@ VARIABLES: dict[str, Field] = {
     "thor_plan_file": TEXT,
     "thor_prune_keep": whole(0, 1000),
     "thor_prune_pins": Field((list,), items=TEXT),
+    "thor_remove_confirm": _HOSTS,
+    "thor_remove_models": SWITCH,
+    "thor_remove_packages": SWITCH,
     "thor_require_gpu": SWITCH,
     "thor_registry_logins": _LOGINS,
     "thor_rollout_first": WORDS,

@@ -68,3 +68,20 @@ def test_only_what_no_other_name_keeps_counts_as_freed(tmp_path: Path) -> None:
     os.link(one / "shared", other / "shared")
     assert 200_000 <= safe_removal.freed_bytes(one) - empty < 300_000
     assert safe_removal.freed_bytes(one, other) > 1_200_000
+
+
+def test_what_lies_around_a_mount_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "thor"
+    for name in ("jobs/x", "cache/disk/data", "cache/old"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    assert safe_removal.around_mounts(folder) == [folder]
+    monkeypatch.setattr(safe_removal, "mounts", lambda: ["/", str(folder / "cache/disk")])
+    assert safe_removal.around_mounts(folder) == [folder / "cache/old", folder / "jobs"]
+    monkeypatch.setattr(safe_removal, "mounts", lambda: [str(folder)])
+    assert safe_removal.around_mounts(folder) == [folder / "cache", folder / "jobs"]
+    monkeypatch.setattr(safe_removal, "mounts", lambda: [f"{folder}2", str(folder / "cache/disk")])
+    (folder / "jobs/x").unlink()
+    (folder / "jobs").rmdir()
+    (folder / "cache/old").unlink()
+    assert safe_removal.around_mounts(folder) == []

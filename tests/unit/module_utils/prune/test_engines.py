@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.prune import engines
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
 from host_tree import SERVICE, HostTree, named
 
 
@@ -27,7 +27,7 @@ def host(tmp_path: Path) -> HostTree:
 def remove(host: HostTree, **settings: object) -> None:
     needs = host.needs(SERVICE, **settings)  # type: ignore[arg-type]
     for one in list(engines.find(needs)):
-        if isinstance(one, Unneeded):
+        if isinstance(one, Removable):
             engines.remove(needs, one)
 
 

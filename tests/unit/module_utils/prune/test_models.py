@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import MANIFEST, read_manifest
 from ansible_collections.jetson.thor.plugins.module_utils.prune import models
-from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs, Unneeded
+from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
 from host_tree import SERVICE, HostTree, named
 
 NEEDED = str(SERVICE["model"]["path"])
@@ -32,7 +33,7 @@ def host(tmp_path: Path) -> HostTree:
 def remove(needs: Needs) -> list[str]:
     left = []
     for one in list(models.find(needs)):
-        if isinstance(one, Unneeded):
+        if isinstance(one, Removable):
             left += models.remove(needs, one) if one.kind == "model" else []
             if one.kind == "download":
                 models.remove_staged(needs, one)
@@ -177,7 +178,7 @@ def test_trees_beside_stay_for_a_switch_and_for_a_rollback(host: HostTree) -> No
     )
     service = {**SERVICE, "model": {"path": "/models/a/b", "file": None}}
     needs = host.needs(service, pins=("Qwen/*",))
-    found = [one for one in models.find(needs) if isinstance(one, Unneeded)]
+    found = [one for one in models.find(needs) if isinstance(one, Removable)]
     assert [one.paths for one in found] == [("/models/a/b", lost)]
     remove(needs)
     assert set(Trees(host.root).waiting("/models/a/b")) == {before, pending}
