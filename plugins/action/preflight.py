@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils import planned
-from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import wanted
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import role_settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan, plan_anew
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED, Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.text import lines
 
@@ -38,9 +34,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
-        given = {role: planned.of_role(role, variables, self._loader, self._templar) for role in PLANNED}
-        gateway = wanted.of_variables(given["gateway"], datetime.now(UTC))
-        settings = replace(Settings.of_roles(given), gateway=gateway)
+        settings = role_settings.settings(variables, self._loader, self._templar)
         found = [Problem(**one) for one in args["problems"]]
         name = variables.get("inventory_hostname", "")
         if args["roles"] is None:

@@ -4,18 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import entries, files, package_locks, role_variables
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import with_geometry
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs, checked
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution, resolve
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST, NOUNS, SWITCH
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import abouts
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.resolution import resolve_host
 
 ARGUMENTS: dict[str, Any] = {
     "catalog": {"type": "path", "required": True},
@@ -42,7 +38,8 @@ class ActionModule(ActionBase):
         """Return the facts thor_services and thor_problems; fail with all problems unless they are left to preflight."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        resolution, looks = self._resolve(args, task_vars or {})
+        found = resolve_host(args, task_vars or {}, self._templar.template)
+        resolution, looks = found.resolution, found.looks
         sources = abouts.sources(resolution.services, args["seen"])
         result["changed"] = False
         if resolution.problems and args["refuse"]:
@@ -59,42 +56,3 @@ class ActionModule(ActionBase):
                 # As group_by does: playbooks/preflight.yml looks at the models of these hosts.
                 result.update(add_group="thor_models_unknown", parent_groups=[])
         return result
-
-    def _resolve(
-        self, args: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> tuple[Resolution, list[dict[str, Any]]]:
-        """The services, and the problems with names of variables, with entries, with values of variables and with services.
-
-        Beside them the models that have to be looked at before it is known what the services need.
-        """
-        unknown = files.unknown_variables(variables)
-        in_doubt = frozenset(name.removeprefix("thor_") for name in unknown.meant)
-        extra = {noun: args[f"extra_{noun}"] for noun in NOUNS}
-        merged, of_entries = entries.build(
-            files.files(args["catalog"]), extra, {noun for noun in NOUNS if f"extra_{noun}" in in_doubt}
-        )
-        merged.flags = files.flags(args["catalog"])
-        merged.models = {key: with_geometry(key, one, merged.lock) for key, one in merged.models.items()}
-        merged.architectures = files.architectures(args["catalog"])
-        merged.transformers = files.architectures(args["catalog"], "transformers")
-        given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
-        own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
-        merged.locks = files.locks(args["catalog"], own)
-        inputs = Inputs(args["profiles"], **given, in_doubt=in_doubt)
-        said = abouts.known(merged, checked(inputs, merged).inputs.hubs, args["held"], args["seen"])
-        merged.models = {key: abouts.with_bytes(model, said.get(key)) for key, model in merged.models.items()}
-        resolution = resolve(replace(inputs, about={key: one["about"] for key, one in said.items()}), merged)
-        found = [
-            *unknown.problems,
-            *of_entries,
-            *package_locks.folder_problems(own),
-            *role_variables.problems(variables, self._templar.template),
-            # A variable that is missing because its name was misspelled is one problem, not two.
-            *(problem for problem in resolution.problems if problem.variable not in unknown.meant),
-        ]
-        # Another value than a switch is a problem of its own (role_variables), and nothing is updated then.
-        update = role_variables.coerce(args["update_models"], SWITCH) is True
-        # Also beside other problems: those of the models come with them.
-        unknown_models = abouts.looks(resolution.services, merged, args["held"], args["seen"], update)
-        found += abouts.problems(resolution.services, args["seen"])
-        return Resolution(resolution.services, found), unknown_models

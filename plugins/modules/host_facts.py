@@ -19,48 +19,8 @@ description:
   - What M(jetson.thor.services) would compare is part of it, as hashes, modes and owners of files and states of units.
   - The action sends digests of the secrets in C(thor_profiles), made with a key that is used once. The fact contains neither secrets nor
     digests; it says which services' secret files hold these secrets.
-options:
-  facts_root:
-    description:
-      - Folder whose files stand in for the device's own (C(proc/device-tree/model), C(etc/nv_tegra_release), C(etc/os-release),
-        C(proc/meminfo)), if they exist.
-      - For hosts that are not real devices, such as containers.
-    type: str
-    default: ""
-  secrets_key:
-    description: The key of O(secrets). The action sets it.
-    type: str
-    default: ""
-  secrets:
-    description: By name of the service, the digest of its secrets. The action sets it.
-    type: dict
-    default: {}
-  local_models:
-    description: Models that persons have put on the device, in which the module looks for what no engine could start with. The action
-      sets it from C(thor_extra_models).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      place:
-        description: The folder, or the file that is meant.
-        type: str
-        required: true
-      path:
-        description: The folder.
-        type: str
-        required: true
-      names:
-        description: The files in it that are meant; without any, all.
-        type: list
-        elements: str
-        default: []
-  gateway_key:
-    description: The key of the digests of the gateway's files; empty if there is none. The action makes it of the secrets in
-      C(thor_gateway_keys) and C(thor_profiles).
-    type: str
-    default: ""
 extends_documentation_fragment:
+  - jetson.thor.observation
   - jetson.thor.attributes.reads
   - jetson.thor.attributes.action
   - jetson.thor.attributes.facts
@@ -101,28 +61,14 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils.observe.arguments import ARGUMENTS
 from ansible_collections.jetson.thor.plugins.module_utils.observe.host import observe
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "facts_root": {"type": "str", "default": ""},
-            "secrets_key": {"type": "str", "default": "", "no_log": True},
-            "secrets": {"type": "dict", "default": {}, "no_log": True},
-            "gateway_key": {"type": "str", "default": "", "no_log": True},
-            "local_models": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "place": {"type": "str", "required": True},
-                    "path": {"type": "str", "required": True},
-                    "names": {"type": "list", "elements": "str", "default": []},
-                },
-            },
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     keep = not module.check_mode

@@ -79,6 +79,8 @@ notes:
   - The module reads the keys C(name), C(unit), C(api), C(api_path), C(address), C(port), C(served_name), C(thinking), C(vision),
     C(remote_media), C(trained), C(engine), C(tools), C(loras) and C(about) of each service.
   - While a service is asked about the picture, the picture is in its folder.
+  - Keeps states, times and codes of problems, and no answer, in C(/var/lib/thor/last/verify.json), for M(jetson.thor.host_status).
+    Check mode does not write there.
 seealso:
   - module: jetson.thor.services
 """
@@ -143,6 +145,7 @@ import base64
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import last_runs
 from ansible_collections.jetson.thor.plugins.module_utils.clients import keys, verify
 from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
@@ -170,6 +173,8 @@ def main() -> None:
     )
     keys.learn_keys(given["services"])
     results = verify.verify_services(given["services"], questions, deployed.missing, sockets.listening())
+    if not module.check_mode:
+        last_runs.write_verify(results)
     module.exit_json(changed=False, results=results)
 
 

@@ -12,6 +12,12 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.files import R
 
 def of_role(role: str, variables: Mapping[str, Any], loader: Any, templar: Any) -> dict[str, Any]:
     """By the role's defaults and what the host has been given. ``loader`` and ``templar`` are those of the action."""
+    planned: dict[str, Any] = value(role, f"__{role}_planned", variables, loader, templar)
+    return planned
+
+
+def value(role: str, wanted: Any, variables: Mapping[str, Any], loader: Any, templar: Any) -> Any:
+    """The value that an internal variable, or a template, has within a role."""
     folder = ROLES / role
     defaults, internals = (
         loader.load_from_file(str(folder / part / "main.yml"), trusted_as_template=True)
@@ -19,5 +25,4 @@ def of_role(role: str, variables: Mapping[str, Any], loader: Any, templar: Any) 
     )
     own = {"role_path": str(folder), "ansible_search_path": [str(folder)]}
     with_role = templar.copy_with_new_env(available_variables={**defaults, **variables, **internals, **own})
-    planned: dict[str, Any] = with_role.template(internals[f"__{role}_planned"])
-    return planned
+    return with_role.template(internals[wanted] if isinstance(wanted, str) else wanted)

@@ -59,3 +59,11 @@ def _no_warnings_of_another_test() -> None:
     records = sys.modules.get("ansible_collections.jetson.thor.plugins.module_utils.records")
     if records is not None:
         records._damaged.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_records_of_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What verify and bench keep on a device is kept in a folder of the test."""
+    last_runs = sys.modules.get("ansible_collections.jetson.thor.plugins.module_utils.last_runs")
+    if last_runs is not None:
+        monkeypatch.setattr(last_runs, "FOLDER", tmp_path_factory.mktemp("last", numbered=True))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import model_origin
+from ansible_collections.jetson.thor.plugins.module_utils import last_runs, model_origin
 from ansible_collections.jetson.thor.plugins.module_utils.clients import (
     api,
     engine_tool,
@@ -121,6 +121,7 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             }
         )
     report.progress(len(services), len(services), "services")
+    last_runs.write_bench(measured)
     return {
         "changed": False,
         "result": {"method": method, "device": device, "conditions": before, "services": measured},

@@ -22,9 +22,14 @@ def lines(plan: Plan) -> list[str]:
     return told if plan.observed else [*told, f"{plan.host}: {_UNSEEN}"]
 
 
+def verb(step: Step) -> str:
+    """What a step does, as a word."""
+    return str(_VERBS.get(step.kind, step.kind))
+
+
 def _step(step: Step) -> str:
     costs = [cost for cost in (_size(step.bytes), _duration(step.seconds)) if cost]
-    return f"{_VERBS.get(step.kind, step.kind)} {step.subject}" + (f" ({', '.join(costs)})" if costs else "")
+    return f"{verb(step)} {step.subject}" + (f" ({', '.join(costs)})" if costs else "")
 
 
 def _size(size: int | None) -> str:
