@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import certificate, files, last_runs, systemd
-from ansible_collections.jetson.thor.plugins.module_utils.observe import throttling
+from ansible_collections.jetson.thor.plugins.module_utils.observe import sensors, throttling
 from ansible_collections.jetson.thor.plugins.module_utils.services import observation
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import UNITS, Disk
 
@@ -46,7 +46,7 @@ def observe(root: Path | None, host: Mapping[str, Any], disk: Disk | None = None
         "units": _units(disk, containers),
         "drop_ins": _drop_ins(disk),
         "memory": throttling.memory(root),
-        "temperatures": throttling.temperatures(root),
+        "temperatures": {zone.name: round(zone.celsius, 1) for zone in sensors.zones(root)},
         "hot": throttling.hot(root),
         "throttled": throttling.throttled(root),
         "certificate": certificate.read(disk.root / CERTIFICATE),

@@ -47,14 +47,6 @@ def slow_clocks(root: Path | None) -> list[str]:
     ]
 
 
-def temperatures(root: Path | None) -> dict[str, float]:
-    """The temperature of each zone that answers, in degrees Celsius, by its type."""
-    found = {
-        _kind(folder): files.number(folder / "temp") for folder in _folders(root, "sys/class/thermal/thermal_zone*")
-    }
-    return {kind: round(value / 1000, 1) for kind, value in found.items() if value is not None}
-
-
 def hot(root: Path | None) -> list[str]:
     """Zones above the first temperature at which the kernel slows something down."""
     return [

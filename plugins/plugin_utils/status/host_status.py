@@ -77,7 +77,7 @@ def _service(
         "since": words.moment(status["at"] - there["for_s"]) if there and there["for_s"] is not None else None,
         "for_s": there["for_s"] if there else None,
         "enabled": bool(there and there["enabled"] == "enabled"),
-        "on_demand": socket is not None,
+        "on_demand": bool(wanted and wanted["on_demand"]) if wanted else socket is not None,
         "restarts": there["restarts"] if there else None,
         "message": there["status"] if there else None,
         "serves": _serves(name, host["units"].get(unit)),
