@@ -22,7 +22,12 @@ class ActionModule(host_facts.ActionModule):
         """Return what the module returns."""
         ActionBase.run(self, tmp, task_vars)
         variables = task_vars or {}
-        arguments = {**self._task.args, **self._digests(variables), **self._local_models(variables)}
+        arguments = {
+            **self._task.args,
+            **self._digests(variables),
+            **self._local_models(variables),
+            **self._gateway(variables),
+        }
         try:
             found = self._execute_module(module_args=arguments, task_vars=task_vars)
         except AnsibleConnectionFailure as error:

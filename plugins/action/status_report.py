@@ -12,11 +12,12 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.plugin_utils import planned
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.files import ROLES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import Resolution
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import role_settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.resolution import resolve_host
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.role_settings import RoleVariables
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.status import table, words
 from ansible_collections.jetson.thor.plugins.plugin_utils.status.host_status import SCHEMA, host_status, unread
@@ -40,7 +41,6 @@ class ActionModule(ActionBase):
         """Return the status of all hosts as data and as text, and write the data to a file."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        self._roles = RoleVariables(self._loader, self._templar)
         # The task of the role catalog, whose arguments say how services come from variables.
         tasks = self._loader.load_from_file(str(ROLES / "catalog/tasks/main.yml"), trusted_as_template=True)
         self._resolve_arguments = tasks[0]["jetson.thor.resolve"]
@@ -60,8 +60,8 @@ class ActionModule(ActionBase):
         host, observed = answer["host"], answer["status"]
         resolution, settings = self._wanted(name, variables, host, key)
         services = resolution.facts
-        planned = plan(name, services, host, settings, resolution.problems)
-        return host_status(name, services, planned, host, observed)
+        decided = plan(name, services, host, settings, resolution.problems)
+        return host_status(name, services, decided, host, observed)
 
     def _wanted(
         self, name: str, variables: Mapping[str, Any], host: Mapping[str, Any], key: str
@@ -71,13 +71,14 @@ class ActionModule(ActionBase):
         same = fingerprint(name, variables, without=[key]), seen
         if same not in self._known:
             given = {**variables, "ansible_facts": {"thor_host": host}}
-            arguments = self._roles.value("catalog", self._resolve_arguments, given)
+            arguments = planned.value("catalog", self._resolve_arguments, given, self._loader, self._templar)
             template = self._templar.copy_with_new_env(available_variables=given).template
             self._known[same] = (
                 resolve_host(arguments, variables, template).resolution,
-                self._roles.settings(given),
+                role_settings.shared(given, self._loader, self._templar),
             )
-        return self._known[same]
+        resolution, settings = self._known[same]
+        return resolution, role_settings.with_gateway(settings, variables, self._loader, self._templar)
 
     def _write(self, file: Path, hosts: list[dict[str, Any]], now: float) -> dict[str, Any]:
         """Write the status as JSON."""
