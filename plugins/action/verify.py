@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.plugin_utils import sound
+from ansible_collections.jetson.thor.plugins.plugin_utils import planned, sound
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import wanted
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.junit import junit_xml
 
 
@@ -26,6 +28,11 @@ class ActionModule(ActionBase):
         report = Path(folder).expanduser().absolute() / f"{host}.xml" if folder else None
         if report:  # a host that cannot be reached must not keep the answers of another day
             report.unlink(missing_ok=True)
+        gateway = wanted.of_variables(
+            planned.of_role("gateway", task_vars or {}, self._loader, self._templar), datetime.now(UTC)
+        )
+        if gateway:
+            args["gateway"] = gateway.verify
         args = sound.carry(args, args.get("services") or [], "verify_audio_file")
         result.update(self._execute_module(module_args=args, task_vars=task_vars))
         if report and "results" in result:

@@ -29,6 +29,7 @@ description:
     The order of sentences and documents counts only if the model has trained weights.
   - A service with an API that this module does not know is reported as V(unverified).
   - A service whose unit is not on the host gets no request.
+  - A gateway must show its certificate, and refuse a request without a key.
   - The module does not fail because of a bad answer; it returns what is wrong with each.
 options:
   services:
@@ -69,6 +70,9 @@ options:
     description: Folder on the controller for the results as JUnit XML, one file per host. The action plugin writes it; empty for none.
     type: str
     default: ""
+  gateway:
+    description: Where the gateway listens and what its certificate is. The action plugin sets it, if the host has one.
+    type: dict
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.
     type: str
@@ -146,7 +150,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import last_runs
-from ansible_collections.jetson.thor.plugins.module_utils.clients import keys, verify
+from ansible_collections.jetson.thor.plugins.module_utils.clients import gateway_check, keys, verify
 from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 
@@ -160,6 +164,7 @@ ARGUMENTS: dict[str, Any] = {
     "junit_dir": {"type": "str", "default": ""},
     "audio_file": {"type": "path"},
     "audio": {"type": "str"},
+    "gateway": {"type": "dict"},
 }
 
 
@@ -173,6 +178,7 @@ def main() -> None:
     )
     keys.learn_keys(given["services"])
     results = verify.verify_services(given["services"], questions, deployed.missing, sockets.listening())
+    results += [gateway_check.check(given["gateway"])] if given["gateway"] else []
     if not module.check_mode:
         last_runs.write_verify(results)
     module.exit_json(changed=False, results=results)

@@ -73,6 +73,7 @@ class Wanted:
         return {
             "address": loopback if address.is_unspecified else str(address),
             "port": self.gateway.port,
+            "tls": bool(self.gateway.certificate),
             "fingerprint": certificates.fingerprint(self.pair.certificate) if self.pair else "",
         }
 
