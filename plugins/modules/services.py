@@ -46,6 +46,14 @@ options:
         description: Text of C(/etc/thor/services/NAME.json), which the supervisor reads.
         type: str
         required: true
+      parts:
+        description:
+          - Texts of the further units of a service that starts on demand, by their names. C(thor-NAME.socket) is enabled and listens in
+            the engine's place, C(thor-NAME-proxy.service) passes connections on to it, and C(thor-NAME-exclusive.service) is its turn in a
+            group.
+          - When such a service is switched, its engine is started and has to answer, like any other. A socket that is open stays open.
+        type: dict
+        default: {}
   restore:
     description: Restores all services from before the last run of this module that changed something, instead of O(services).
     type: bool
@@ -241,7 +249,7 @@ def main() -> None:
             "services": {
                 "type": "list",
                 "elements": "dict",
-                "options": {"name": text, "unit": text, "config": text},
+                "options": {"name": text, "unit": text, "config": text, "parts": {"type": "dict", "default": {}}},
             },
             "files": {
                 "type": "list",

@@ -14,6 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Difference, Wanted, compare
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import MARKER, Disk, File, ServiceFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
+from ansible_collections.jetson.thor.plugins.module_utils.services.parts import MARKER as PART
 from ansible_collections.jetson.thor.plugins.module_utils.services.switch import Switch, carry_out
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
@@ -82,20 +83,38 @@ class Systemd(Systemctl):
         for unit in units:
             self.orders.append(f"stop {unit}")
             self.active.pop(unit, None)
+            # What requires an engine is stopped with it.
+            self.active.pop(unit.replace(".service", "-proxy.service"), None)
 
     def start_later(self, unit: str) -> None:
         self.start(unit, False, lambda _status: None)
 
-    def start(self, unit: str, restart: bool, tell: Callable[[str], None]) -> bool:
+    def sleep(self, name: str) -> None:
+        """What systemd does when the door of a service has closed."""
+        self.active.pop(f"thor-{name}-proxy.service", None)
+        self.active.pop(f"thor-{name}.service", None)
+
+    def start(self, unit: str, restart: bool, tell: Callable[[str], None], behind: str | None = None) -> bool:
         tell("loading")
         if not restart and unit in self.active:
             return True
         self.orders.append(f"{'restart' if restart else 'start'} {unit}")
         text = self.loaded[unit] if unit in self.active else self._text(unit)
         self.active.pop(unit, None)
-        if unit.endswith((".target", ".socket")):
-            self.active[unit] = unit
+        if unit.endswith("-proxy.service") and (text or PART).startswith(PART):
+            engine = unit.replace("-proxy.service", ".service")
+            if unit.replace("-proxy.service", ".socket") not in self.active or text is None:
+                return False
+            if not self.start(engine, restart and behind == engine, tell):
+                return False
+        if unit.endswith((".target", ".socket")) or (text or "").startswith(PART):
+            public = re.search(r"ListenStream=\S+:(\d+)", text or "")
+            if public and public[1] in self.active.values():
+                return False
+            self.active[unit] = public[1] if public else unit
             self.loaded[unit] = self.launched[unit] = text
+            self.starts += 1
+            self.invocations[unit] = str(self.starts)
             return True
         config = self.disk.definition(unit.removeprefix("thor-").removesuffix(".service"))
         listens = re.search(r"--port (\d+)", text or "")
@@ -131,6 +150,18 @@ class Silent:
 def service(name: str, port: int, text: str = "good", memory: float = 0) -> ServiceFiles:
     config = {"port": port, "memory_gib": memory}
     return ServiceFiles(name, f"{MARKER} {name}\n--port {port}\n{text}\n", json.dumps(config))
+
+
+def on_demand(name: str, port: int, text: str = "good", memory: float = 0, turn: str = "") -> ServiceFiles:
+    """A service that starts on demand; ``turn`` is the text of the unit of its turn, if it has one."""
+    always = service(name, port + 10000, text, memory)
+    parts = {
+        f"thor-{name}.socket": f"{PART} {name}\nListenStream=127.0.0.1:{port}\n",
+        f"thor-{name}-proxy.service": f"{PART} {name}\n{text}\n",
+        **({f"thor-{name}-exclusive.service": f"{PART} {name}\n{turn}\n"} if turn else {}),
+    }
+    config = {**json.loads(always.config), "public_port": port}
+    return ServiceFiles(name, always.unit, json.dumps(config), parts)
 
 
 class Host:

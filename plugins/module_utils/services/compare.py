@@ -66,6 +66,11 @@ class Observation:
         found = self.files.get(item.path)
         return found is not None and found.sha256 == hashlib.sha256(item.content.encode()).hexdigest()
 
+    def is_part(self, path: str) -> bool:
+        """Whether this file exists, which may be a part of a service (parts.py), and is not a service itself."""
+        name = path.rpartition("/")[2].removeprefix("thor-").removesuffix(".service")
+        return path in self.files and name not in self.services
+
     def has(self, item: File) -> bool:
         """Whether the file is as it should be: a regular file with this text, mode and owner."""
         found = self.files.get(item.path)
@@ -159,17 +164,19 @@ def compare(wanted: Wanted, found: Observation) -> Difference:
     models = [tree for tree in wanted.models if _model(found, tree.path).current != tree.identity]
     switched, started = [], []
     for service in wanted.services:
-        state = _state(found, service.unit_name)
-        differs = not all(map(found.has_content, service.files())) or (state.runs and state.stale)
+        states = [_state(found, unit) for unit in service.units]
+        is_stale = any(state.active == "active" and state.stale for state in states)
+        is_other = not all(map(found.has_content, service.files())) or any(map(found.is_part, service.obsolete()))
+        differs = is_other or is_stale
         swapped = any(service.definition.uses(tree.path) for tree in models)
         if differs or swapped or service.name in wanted.renewed:
             switched.append(service.name)
             continue
         files += [item for item in service.files() if not found.has(item)]  # mode or owner: nothing is restarted
-        if not state.runs:
+        if not _state(found, service.enabled_unit).runs:
             started.append(service.name)
     names = [service.name for service in wanted.services]
-    ours = [*wanted.units, *(service.unit_name for service in wanted.services)]
+    ours = [*wanted.units, *(unit for service in wanted.services for unit in service.units)]
     return Difference(
         files=files,
         units=units,

@@ -8,13 +8,14 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.model_trees import Trees
+from ansible_collections.jetson.thor.plugins.module_utils.services import parts as units_beside
 
 # The first line of every unit that is ours to remove.
 MARKER = "# A service of jetson.thor:"
@@ -38,11 +39,15 @@ class File:
 
 @dataclass(frozen=True)
 class ServiceFiles:
-    """A service as it should be: its unit and the supervisor's configuration, as texts."""
+    """A service as it should be: its unit and the supervisor's configuration, as texts.
+
+    ``parts``: the further units of one that starts on demand (parts.py), by name; empty for one that always runs.
+    """
 
     name: str
     unit: str
     config: str
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unit_name(self) -> str:
@@ -50,14 +55,31 @@ class ServiceFiles:
         return f"thor-{self.name}.service"
 
     @property
+    def units(self) -> list[str]:
+        """All its units."""
+        return [self.unit_name, *self.parts]
+
+    @property
+    def enabled_unit(self) -> str:
+        """The unit that boot starts: the engine, or the socket in its place."""
+        return units_beside.socket_of(self.name) if self.parts else self.unit_name
+
+    @property
     def definition(self) -> Definition:
         """What should be on the disk."""
-        return Definition(self.unit, self.config)
+        return Definition(self.unit, self.config, self.parts)
 
     def files(self) -> list[File]:
         """The files that make up the definition."""
-        unit, config = paths_of(self.name)
-        return [File(unit, self.unit), File(config, self.config)]
+        unit, config, *_parts = paths_of(self.name)
+        return [
+            *(File(unit, self.unit), File(config, self.config)),
+            *(File(f"/{UNITS}/{name}", text) for name, text in self.parts.items()),
+        ]
+
+    def obsolete(self) -> list[str]:
+        """Files of a service with this name that this one does not have."""
+        return [path for path in paths_of(self.name)[2:] if Path(path).name not in self.parts]
 
 
 @dataclass(frozen=True)
@@ -74,6 +96,7 @@ class Definition:
 
     unit: str | None
     config: str | None
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -82,9 +105,14 @@ class Definition:
 
     @property
     def port(self) -> int | None:
-        """The port that the service listens on, if known."""
+        """The port that the engine listens on, if known."""
         port = self._of_config("port")
         return port if isinstance(port, int) else None
+
+    @property
+    def ports(self) -> set[int]:
+        """All ports that the service listens on, as far as they are known."""
+        return {port for port in (self.port, self._of_config("public_port")) if isinstance(port, int)}
 
     @property
     def memory(self) -> float:
@@ -105,8 +133,9 @@ class Definition:
 
 
 def paths_of(name: str) -> list[str]:
-    """The files of a service: its unit, and what the supervisor reads."""
-    return [f"/{UNITS}/thor-{name}.service", f"/{CONFIGS}/{name}.json"]
+    """The files that a service may have: its unit, what the supervisor reads, and the units of one that starts on demand."""
+    beside = [f"/{UNITS}/{unit}" for unit in units_beside.names_of(name)]
+    return [f"/{UNITS}/thor-{name}.service", f"/{CONFIGS}/{name}.json", *beside]
 
 
 class Disk:
@@ -127,8 +156,11 @@ class Disk:
 
     def definition(self, name: str) -> Definition:
         """What is on the disk for a service."""
-        unit, config = paths_of(name)
-        return Definition(self.read(unit), self.read(config))
+        unit, config, *beside = paths_of(name)
+        texts = {Path(path).name: self.read(path) for path in beside}
+        # A service may be called like a part of another one that does not exist.
+        parts = {unit: text for unit, text in texts.items() if text and text.startswith(units_beside.MARKER)}
+        return Definition(self.read(unit), self.read(config), parts)
 
     def drop_ins(self, unit: str) -> list[str]:
         """Files that change one of our units, or all units with the same prefix, whether systemd has read them or not."""
@@ -165,6 +197,10 @@ class Disk:
         staged = self.beside(item.path, "new")
         staged.parent.mkdir(parents=True, exist_ok=True)
         files.fill(staged, item.content, int(item.mode, 8), durable=True)
+
+    def is_staged(self, absolute: str) -> bool:
+        """Whether there is a staged file for this place."""
+        return self.beside(absolute, "new").exists()
 
     def place(self, absolute: str) -> None:
         """Give a staged file its name."""

@@ -25,8 +25,8 @@ class Group:
 
 def takes_over(new: Definition, present: Definition, other_has: Definition, other_gets: Definition) -> str | None:
     """What a service takes over from another one: ``port ...``, ``memory`` or None."""
-    if new.port is not None and other_has.port == new.port:
-        return f"port {new.port}"
+    if shared := new.ports & other_has.ports:
+        return f"port {min(shared)}"
     if new.memory > present.memory and other_has.memory > other_gets.memory:
         return "memory"
     return None

@@ -33,7 +33,12 @@ def observe(disk: Disk, systemctl: Systemctl, wanted: Wanted | None = None) -> O
     paths = dict.fromkeys([*_our_paths(disk), *_paths(wanted)])
     units = list(
         dict.fromkeys(
-            [*SUPPORT_UNITS, *service_units(disk), *wanted.units, *(one.unit_name for one in wanted.services)]
+            [
+                *SUPPORT_UNITS,
+                *service_units(disk),
+                *wanted.units,
+                *(unit for one in wanted.services for unit in one.units),
+            ]
         )
     )
     states = systemctl.states(units)
@@ -67,10 +72,13 @@ def _models(disk: Disk, wanted: Wanted) -> dict[str, ModelState]:
 def diffs(wanted: Wanted, difference: Difference, disk: Disk) -> list[dict[str, str]]:
     """What Ansible shows with ``--diff``."""
     after = {item.path: item.content for item in difference.files if item in wanted.files}
-    after |= {paths_of(name)[0]: "" for name in difference.removed}
+    for name in difference.removed:
+        after |= {paths_of(name)[0]: "", **{f"/{UNITS}/{unit}": "" for unit in disk.definition(name).parts}}
     for service in wanted.services:
         if service.name in difference.switched:
             after |= {item.path: item.content for item in service.files() if disk.read(item.path) != item.content}
+            present = disk.definition(service.name).parts
+            after |= {f"/{UNITS}/{unit}": "" for unit in present if unit not in service.parts}
     return [
         {"before_header": path, "after_header": path, "before": disk.read(path) or "", "after": text}
         for path, text in after.items()
@@ -90,9 +98,10 @@ def _our_paths(disk: Disk) -> Iterable[str]:
 
 
 def service_units(disk: Disk) -> list[str]:
-    """The units of services, whoever wrote them."""
+    """The units of services and the sockets of some, whoever wrote them."""
     # systemctl refuses all units where one of them is a template (thor-drop-caches@.service).
-    return sorted(path.name for path in disk.path(f"/{UNITS}").glob("thor-*.service") if "@" not in path.name)
+    found = [path.name for kind in ("service", "socket") for path in disk.path(f"/{UNITS}").glob(f"thor-*.{kind}")]
+    return sorted(name for name in found if "@" not in name)
 
 
 def _file(path: Path) -> FileState | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files, jobs
 from ansible_collections.jetson.thor.plugins.module_utils.services import quoting
+from ansible_collections.jetson.thor.plugins.module_utils.services.parts import proxy_of
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
 UNITS = Path("/run/systemd/system")
@@ -37,7 +38,7 @@ class Failed(Exception):
 def plainly(service: Mapping[str, Any], tell: Callable[[str], None], systemctl: Systemctl) -> Iterator[None]:
     """Run the service without speculation inside, and as before afterwards. Raises Failed.
 
-    Of ``service`` the keys ``unit``, ``argv`` and ``plain_argv`` are read.
+    Of ``service`` the keys ``name``, ``unit``, ``argv``, ``plain_argv`` and ``on_demand`` are read.
     """
     unit = service["unit"]
     if jobs.is_running(SWITCH):
@@ -48,7 +49,7 @@ def plainly(service: Mapping[str, Any], tell: Callable[[str], None], systemctl: 
     files.write(drop_in, f"{NOTE}\n[Service]\nExecStart=\nExecStart={quoting.command(plain)}\n", mode=0o644)
     try:
         try:
-            _restart(unit, systemctl, lambda status: tell(f"starts without speculation: {status}"))
+            _restart(service, systemctl, lambda status: tell(f"starts without speculation: {status}"))
         except Failed as error:
             raise Failed(f"Not measured without speculation: {error}") from None
         if _running(unit, systemctl) != plain:
@@ -57,7 +58,7 @@ def plainly(service: Mapping[str, Any], tell: Callable[[str], None], systemctl: 
     finally:
         _remove(drop_in)
         try:
-            _restart(unit, systemctl, lambda status: tell(f"starts with speculation again: {status}"))
+            _restart(service, systemctl, lambda status: tell(f"starts with speculation again: {status}"))
         except Failed as error:
             raise Failed(
                 f"{RESTORE}: {socket.gethostname()}: {unit}: after the measurement without speculation it does not start as before: "
@@ -97,10 +98,16 @@ def _running(unit: str, systemctl: Systemctl) -> list[str]:
     return command.decode(errors="surrogateescape").removesuffix("\0").split("\0") if command else []
 
 
-def _restart(unit: str, systemctl: Systemctl, tell: Callable[[str], None]) -> None:
-    """Raises Failed where the unit does not start."""
+def _restart(service: Mapping[str, Any], systemctl: Systemctl, tell: Callable[[str], None]) -> None:
+    """Raises Failed where the unit does not start. One that starts on demand is started, and held up, by its door."""
     systemctl.reload()
-    if not systemctl.start(unit, restart=True, tell=tell):
+    unit = service["unit"]
+    started = (
+        systemctl.start(proxy_of(service["name"]), True, tell, unit)
+        if service.get("on_demand")
+        else systemctl.start(unit, True, tell)
+    )
+    if not started:
         status = systemctl.states([unit])[unit]
         raise Failed(f"{unit} did not start ({status.active}, {status.sub}).")
 

@@ -14,11 +14,15 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
 
 RECORD = "/var/lib/thor/before.json"
 # ``complete``: the switch that wrote it has succeeded. ``models``: the trees (model_trees.py) of the directories that it exchanged.
-SHAPE = {"services": [{"name": str, "unit": str, "config": str}], "complete?": bool, "models?": {str: str}}
+SHAPE = {
+    "services": [{"name": str, "unit": str, "config": str, "parts?": {str: str}}],
+    "complete?": bool,
+    "models?": {str: str},
+}
 NONE = "THOR-NOTHING-BEFORE"
 
 
-def services(disk: Disk) -> list[dict[str, str]]:
+def services(disk: Disk) -> list[dict[str, Any]]:
     """The services before the last switch, as the module takes them; raises JobFailed where nothing was switched yet."""
     record = records.read(disk.path(RECORD), SHAPE)
     if record is None:
@@ -26,7 +30,7 @@ def services(disk: Disk) -> list[dict[str, str]]:
             f"{NONE}: {socket.gethostname()}: {RECORD} is not there: nothing was switched on this host yet that could be "
             "taken back. Set what it should serve in thor_profiles, and run site.yml."
         )
-    found: list[dict[str, str]] = record["services"]
+    found: list[dict[str, Any]] = record["services"]
     return found
 
 
@@ -68,10 +72,11 @@ def complete(disk: Disk) -> None:
     disk.place(RECORD)
 
 
-def _present(disk: Disk) -> list[dict[str, str]]:
-    found = []
+def _present(disk: Disk) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for name in disk.ours():
         definition = disk.definition(name)
         if definition.unit is not None and definition.config is not None:
-            found.append({"name": name, "unit": definition.unit, "config": definition.config})
+            parts = {"parts": dict(definition.parts)} if definition.parts else {}
+            found.append({"name": name, "unit": definition.unit, "config": definition.config, **parts})
     return found

@@ -28,7 +28,7 @@ from typing import Any, NoReturn, Protocol
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous, retired
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import Difference, Wanted, compare
-from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk, ServiceFiles
+from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import UNITS, Disk, ServiceFiles
 from ansible_collections.jetson.thor.plugins.module_utils.services.failure import (
     broken,
     journal_text,
@@ -37,6 +37,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.failure impor
 )
 from ansible_collections.jetson.thor.plugins.module_utils.services.groups import Group, groups_of, takes_over
 from ansible_collections.jetson.thor.plugins.module_utils.services.observation import diffs, observe
+from ansible_collections.jetson.thor.plugins.module_utils.services.parts import proxy_of, socket_of
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 from ansible_collections.jetson.thor.plugins.module_utils.services.transaction import Transaction
 
@@ -121,11 +122,13 @@ class Switch:
                 self.start(unit, False)
         self.report.progress(self.total, self.total)
 
-    def start(self, unit: str, restart: bool) -> bool:
-        """Start or restart a unit; returns whether it is up."""
-        return self.systemctl.start(
-            unit, restart, lambda status: self.report.progress(self.done, self.total, text=f"{unit}: {status}")
-        )
+    def start(self, unit: str, restart: bool, behind: str | None = None) -> bool:
+        """Start or restart a unit, with the engine behind it; returns whether it is up."""
+
+        def tell(status: str) -> None:
+            self.report.progress(self.done, self.total, text=f"{behind or unit}: {status}")
+
+        return self.systemctl.start(unit, restart, tell, behind)
 
     def switch(self, group: Group, transaction: Transaction) -> None:
         """Give the services of a group their new definitions and start them one after the other."""
@@ -140,15 +143,39 @@ class Switch:
         for position, service in enumerate(group.services):
             self.report.progress(self.done, self.total, text=f"starting {service.unit_name}")
             self.make_room(service, group.services[position + 1 :])
-            self.systemctl.enable(service.unit_name)
-            restart = service.name in changed
-            self.report.say(f"{'restart' if restart else 'start'} {service.unit_name}")
             since = time.time()
-            if not self.start(service.unit_name, restart):
+            if not self.launch(service, service.name in changed):
                 raise NotAnswered(service, since)
             self.done += 1
         transaction.commit([*changed, *group.removed], group.models)
         self.switched += [service.name for service in group.services]
+
+    def launch(self, service: ServiceFiles, restart: bool) -> bool:
+        """Start or restart a service; returns whether it has answered.
+
+        One that starts on demand is started by its door, which holds it up for the idle time. Its socket stays open if it can: then
+        clients wait instead of being refused.
+        """
+        has, socket = self.has[service.name], socket_of(service.name)
+        leaves = [unit for unit in has.parts if unit not in service.parts]
+        is_kept = has.parts.get(socket) == service.parts.get(socket)
+        if (
+            restart and not is_kept
+        ):  # another port, or the service itself takes over from its socket, or the other way round
+            self.systemctl.stop(*has.parts, service.unit_name)
+        elif leaves:
+            self.systemctl.stop(*leaves)
+        if bool(has.parts) != bool(service.parts):
+            self.systemctl.disable(service.unit_name if service.parts else socket)
+        for unit in leaves:
+            self.disk.remove(f"/{UNITS}/{unit}")
+        if leaves:
+            self.systemctl.reload()
+        self.systemctl.enable(service.enabled_unit)
+        self.report.say(f"{'restart' if restart else 'start'} {service.unit_name}")
+        if not service.parts:
+            return self.start(service.unit_name, restart)
+        return self.start(socket, False) and self.start(proxy_of(service.name), restart, service.unit_name)
 
     def exchange(self, group: Group) -> None:
         """Give the models of a group their directories. Who serves keeps the files that it has opened."""
@@ -160,8 +187,10 @@ class Switch:
         """Stop and remove a service that is no longer wanted."""
         self.report.progress(self.done, self.total, text=f"removing thor-{name}.service")
         self.report.say(f"remove thor-{name}.service")
-        self.systemctl.disable(f"thor-{name}.service")
-        self.systemctl.stop(f"thor-{name}.service")
+        units = [*self.has[name].parts, f"thor-{name}.service"]
+        for unit in units:
+            self.systemctl.disable(unit)
+        self.systemctl.stop(*units)
         # Only now: systemd stops a unit that has no file with its defaults.
         for path in transaction.services[name].files:
             self.disk.remove(path)
@@ -173,7 +202,7 @@ class Switch:
             what = takes_over(service.definition, self.has[service.name], self.has[other.name], other.definition)
             if what and other.name not in self.paused:
                 self.report.say(f"stop {other.unit_name}: {service.unit_name} takes over its {what}")
-                self.systemctl.stop(other.unit_name)
+                self.systemctl.stop(*self.has[other.name].parts, other.unit_name)
                 self.paused.add(other.name)
 
     def undo(self, transaction: Transaction) -> tuple[list[str], list[str]]:

@@ -113,11 +113,16 @@ class Systemctl:
         """Queue the start of the unit, without waiting for it."""
         self.run("start", "--no-block", unit, check=False)
 
-    def start(self, unit: str, restart: bool, tell: Callable[[str], None]) -> bool:
-        """Start or restart the unit, and return whether systemd succeeded. ``tell`` gets the unit's status meanwhile."""
-        self.run("reset-failed", unit, check=False)  # the delay between restarts begins small again
+    def start(self, unit: str, restart: bool, tell: Callable[[str], None], behind: str | None = None) -> bool:
+        """Start or restart the unit, and return whether systemd succeeded. ``tell`` gets the unit's status meanwhile.
+
+        ``behind``: the unit that it requires and starts, whose status is told instead. It is restarted with it, in one step: between
+        two steps nothing would need it, or a client would have started it.
+        """
+        units = [one for one in (behind, unit) if one]
+        self.run("reset-failed", *units, check=False)  # the delay between restarts begins small again
         order = subprocess.Popen(
-            ["systemctl", "restart" if restart else "start", unit],
+            ["systemctl", "restart" if restart else "start", *(units if restart else [unit])],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -125,7 +130,7 @@ class Systemctl:
             try:
                 return order.wait(STATUS_SECONDS) == 0
             except subprocess.TimeoutExpired:
-                tell(systemd.observe([unit], "StatusText").get(unit, {}).get("StatusText", ""))
+                tell(systemd.observe(units[:1], "StatusText").get(units[0], {}).get("StatusText", ""))
 
     def journal(self, unit: str, since: float) -> list[str]:
         """The last lines of the unit's journal since a point in time (seconds since 1970)."""

@@ -18,8 +18,8 @@ So the units that are enabled at boot are always one consistent set, no matter w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
@@ -31,12 +31,21 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
     ServiceFiles,
     paths_of,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
+from ansible_collections.jetson.thor.plugins.module_utils.services.parts import proxy_of, socket_of
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import State, Systemctl
 
 RECORD = "/var/lib/thor/switch.json"
 SHAPE = {
     "files": {str: bool},
-    "services": {str: {"files": {str: bool}, "enabled": bool, "active": str, "invocation": str}},
+    "services": {
+        str: {
+            "files": {str: bool},
+            "enabled": bool,
+            "active": str,
+            "invocation": str,
+            "parts?": {str: {"enabled": bool, "active": str, "invocation": str}},
+        }
+    },
     "models?": {str: str},
 }
 # Not named thor-*: those names belong to services.
@@ -61,12 +70,43 @@ ExecStart={command}
 
 @dataclass
 class Touched:
-    """A service as it was. ``files``: each of its paths, and whether the file existed; ``active``: systemd's ActiveState."""
+    """A service as it was. ``files``: each of its paths, and whether the file existed; ``active``: systemd's ActiveState.
+
+    ``parts``: the same of its further units (parts.py), those that it had and those that it gets.
+    """
 
     files: dict[str, bool]
     enabled: bool
     active: str
     invocation: str
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, files: dict[str, bool], parts: Iterable[str], states: Mapping[str, State]) -> Touched:
+        """From what systemd says."""
+
+        def said(unit: str) -> dict[str, Any]:
+            state = states[unit]
+            return {
+                "enabled": state.enabled == "enabled",
+                "active": state.active,
+                "invocation": state.invocation,
+            }
+
+        return cls(files=files, **said(f"thor-{name}.service"), parts={unit: said(unit) for unit in parts})
+
+    def units(self, name: str) -> dict[str, tuple[bool, str, str]]:
+        """Each unit as it was: whether it was enabled, its ActiveState and its invocation. Clients' end comes first."""
+        parts = {unit: (one["enabled"], one["active"], one["invocation"]) for unit, one in self.parts.items()}
+        return {**parts, f"thor-{name}.service": (self.enabled, self.active, self.invocation)}
+
+    def served_by(self, name: str) -> list[str]:
+        """The units to start so that it serves as before: its engine; or its socket, and its door where that was open."""
+        units = self.units(name)
+        if units.get(socket_of(name), (False, "", ""))[1] == "active":
+            doors = [proxy_of(name)] if units.get(proxy_of(name), (False, "", ""))[1] == "active" else []
+            return [socket_of(name), *doors]
+        return [f"thor-{name}.service"] if self.active == "active" else []
 
 
 class Transaction:
@@ -93,29 +133,24 @@ class Transaction:
         disk: Disk,
         systemctl: Systemctl,
         files: Iterable[File],
-        services: Iterable[ServiceFiles],
+        services: Sequence[ServiceFiles],
         removed: Iterable[str],
         models: Iterable[ModelTree] = (),
     ) -> Transaction:
         """Stage all files and write the record. Whatever happens here, nothing that serves is touched."""
         new = {item.path: item for item in files}
         named = {service.name: service.files() for service in services}
-        places = {name: [item.path for item in items] for name, items in named.items()}
-        places |= {name: paths_of(name) for name in removed}
-        states = systemctl.states([f"thor-{name}.service" for name in places])
+        parts = _parts(disk, services, removed)
+        places = {name: [*paths_of(name)[:2], *(f"/{UNITS}/{unit}" for unit in units)] for name, units in parts.items()}
+        states = systemctl.states([unit for name, units in parts.items() for unit in (f"thor-{name}.service", *units)])
         had = {tree.path: disk.trees.current(tree.path) for tree in models}
         transaction = cls(disk, systemctl, {}, {}, {path: identity for path, identity in had.items() if identity})
         transaction._paths = [*new, *(path for paths in places.values() for path in paths)]
         try:
             transaction.files = {path: disk.save(path) for path in new}
             for name, paths in places.items():
-                state = states[f"thor-{name}.service"]
-                transaction.services[name] = Touched(
-                    {path: disk.save(path) for path in paths},
-                    state.enabled == "enabled",
-                    state.active,
-                    state.invocation,
-                )
+                saved = {path: disk.save(path) for path in paths}
+                transaction.services[name] = Touched.of(name, saved, parts[name], states)
             for item in [*new.values(), *(item for items in named.values() for item in items)]:
                 disk.stage(item)
             disk.write(
@@ -146,9 +181,13 @@ class Transaction:
         return cls(disk, systemctl, record["files"], services, record.get("models", {}))
 
     def place(self, name: str | None) -> None:
-        """Move the staged files of a service into place; with None, the support files."""
+        """Move the staged files of a service into place; with None, the support files.
+
+        Parts that it does not have any more stay until their units have been stopped.
+        """
         for path in self.files if name is None else self.services[name].files:
-            self.disk.place(path)
+            if self.disk.is_staged(path):
+                self.disk.place(path)
 
     def commit(self, names: Iterable[str], models: Iterable[ModelTree] = ()) -> None:
         """These services, their models, and the support files that they were started with, are proven: nothing undoes them any more."""
@@ -188,17 +227,14 @@ class Transaction:
             except (OSError, jobs.JobFailed) as error:
                 errors.append(error)
 
-        units = {name: f"thor-{name}.service" for name in self.services}
-        states = self.systemctl.states(list(units.values()))
-        touched = [
-            name
-            for name, was in self.services.items()
-            if states[units[name]].active != "active" or states[units[name]].invocation != was.invocation
-        ]
-        attempt(self.systemctl.stop, *(units[name] for name in touched))
+        units = {name: was.units(name) for name, was in self.services.items()}
+        states = self.systemctl.states([unit for one in units.values() for unit in one])
+        touched = [name for name, was in units.items() if any(_differs(states[unit], one) for unit, one in was.items())]
+        attempt(self.systemctl.stop, *(unit for name in touched for unit in units[name]))
         for name, was in self.services.items():
-            if not was.enabled:
-                attempt(self.systemctl.disable, units[name])
+            for unit, (enabled, _active, _invocation) in units[name].items():
+                if not enabled:
+                    attempt(self.systemctl.disable, unit)
             for path, existed in was.files.items():
                 attempt(self.disk.restore, path, existed)
         for path, existed in self.files.items():
@@ -206,18 +242,19 @@ class Transaction:
                 attempt(self.disk.restore, path, existed)
         for path, identity in self.models.items():
             attempt(self._bring_back, ModelTree(path, identity))
-        for name, was in self.services.items():
-            if was.enabled:
-                attempt(self.systemctl.enable, units[name])
+        for one in units.values():
+            for unit, (enabled, _active, _invocation) in one.items():
+                if enabled:
+                    attempt(self.systemctl.enable, unit)
         # Last, because systemd does not notice what the others did.
         attempt(self.systemctl.reload)
         restored: list[str] = []
         lost: list[str] = []
         for name in touched:
-            if self.services[name].active == "active":
-                (restored if start(units[name]) else lost).append(name)
+            if serving := self.services[name].served_by(name):
+                (restored if all(start(unit) for unit in serving) else lost).append(name)
             elif self.services[name].active not in {"inactive", "failed"}:
-                self.systemctl.start_later(units[name])  # systemd was about to restart it, and keeps trying
+                self.systemctl.start_later(f"thor-{name}.service")  # systemd was about to restart it, and keeps trying
         if errors:
             raise errors[0]
         self.close()
@@ -235,3 +272,18 @@ class Transaction:
         record = {"files": self.files, "services": services, "models": self.models}
         self.disk.write(File(RECORD, records.text(record), "0600"))
         self.disk.flush([RECORD])
+
+
+def _parts(disk: Disk, services: Iterable[ServiceFiles], removed: Iterable[str]) -> dict[str, list[str]]:
+    """The further units that each service has or gets."""
+    gets = {service.name: service.parts for service in services}
+    gets |= {name: {} for name in removed}
+    return {name: list(dict.fromkeys([*units, *disk.definition(name).parts])) for name, units in gets.items()}
+
+
+def _differs(state: State, was: tuple[bool, str, str]) -> bool:
+    """Whether a unit was touched: it does not run as it did, with the same invocation, or still does not run."""
+    _enabled, active, invocation = was
+    if active in {"inactive", "failed"}:
+        return state.active != active
+    return state.active != "active" or state.invocation != invocation

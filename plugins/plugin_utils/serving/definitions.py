@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.services.compare import SUPPORT_UNITS, Wanted
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import ModelTree, ServiceFiles
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
-from ansible_collections.jetson.thor.plugins.plugin_utils.serving import configuration, unit
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import configuration, on_demand, unit
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.support_files import support_files
 
@@ -36,6 +36,7 @@ def wanted(
                 service.name,
                 unit.text(service, host, settings, secret_tags.get(service.name)),
                 configuration.text(service, settings),
+                on_demand.parts_of(service),
             )
             for service in services
         ],

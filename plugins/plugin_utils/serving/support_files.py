@@ -16,7 +16,7 @@ MODULE_UTILS = f"{COLLECTION}/jetson/thor/plugins/module_utils"
 # What the supervisor imports of the device's code, under the names that it has here.
 CLIENTS = ("api.py", "chat.py", "embedding.py", "rerank.py", "transcription.py", "smallest_request.py")
 SHARED = (
-    *("files.py", "bounded.py", "docker_api.py", "services/gpu_evidence.py"),
+    *("files.py", "bounded.py", "docker_api.py", "systemd.py", "services/gpu_evidence.py"),
     *(f"clients/{name}" for name in CLIENTS),
 )
 SYSTEM = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from ansible_collections.jetson.thor.plugins.module_utils.services import quoting
+from ansible_collections.jetson.thor.plugins.module_utils.services import parts, quoting
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import FOLDER
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, IMAGE, PACKAGES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import HubArtifact, Service
@@ -26,7 +26,7 @@ BY_CLASS = ("/dev/nvidia", "/dev/dri/")
 
 def text(service: Service, host: Mapping[str, Any], settings: Settings, secret_tag: str | None) -> str:
     """The unit file. ``host`` is ``thor_host``; ``secret_tag`` names the file of the service's secrets, where it has any."""
-    return _template().render(**context(service, host, settings, secret_tag))
+    return template("service.j2").render(**context(service, host, settings, secret_tag))
 
 
 def context(service: Service, host: Mapping[str, Any], settings: Settings, secret_tag: str | None) -> dict[str, Any]:
@@ -38,7 +38,9 @@ def context(service: Service, host: Mapping[str, Any], settings: Settings, secre
     nodes = sorted(host["device_nodes"])
     return {
         "container": in_container,
-        "description": f"jetson.thor: {_description(service)}",
+        "on_demand": service.on_demand is not None,
+        "turn": parts.exclusive_of(service.name) if service.exclusive else None,
+        "description": f"jetson.thor: {description_of(service)}",
         "installation": python_environment.installation(service, host) if service.kind == PACKAGES else None,
         "needs_network": not _is_loopback(service.engine_address),
         "mounts": list(dict.fromkeys(one.path for one in (service.model, *service.files))),
@@ -82,7 +84,8 @@ def _tree(service: Service, host: Mapping[str, Any]) -> str:
     return str(built.get("path") or f"/opt/thor/engines/{service.engine}/{service.version}")
 
 
-def _description(service: Service) -> str:
+def description_of(service: Service) -> str:
+    """A service in a few words: its name, its model and its engine."""
     model = service.model
     named = f"{model.id}@{model.revision}" if isinstance(model, HubArtifact) else model.key
     return f"{service.name}, {named} with {service.engine} {service.version}"
@@ -93,7 +96,8 @@ def _is_loopback(address: str) -> bool:
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template of a unit, with the filters that quote."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -102,4 +106,4 @@ def _template() -> jinja2.Template:
         autoescape=False,
     )
     environment.filters.update(command=quoting.command, words=quoting.word_list, text=quoting.text)
-    return environment.get_template("service.j2")
+    return environment.get_template(name)

@@ -48,9 +48,9 @@ class Loading(Systemd):
         super().__init__(disk)
         self.has_loaded: dict[str, str | None] = {}
 
-    def start(self, unit: str, restart: bool, tell: Callable[[str], None]) -> bool:
+    def start(self, unit: str, restart: bool, tell: Callable[[str], None], behind: str | None = None) -> bool:
         fresh = restart or unit not in self.active
-        up = super().start(unit, restart, tell)
+        up = super().start(unit, restart, tell, behind)
         if fresh and unit.startswith("thor-"):
             text = self.disk.read(f"/etc/systemd/system/{unit}") or ""
             used = SIBLING if SIBLING in text else MODEL

@@ -44,8 +44,8 @@ class Systemd(Systemctl):
             line = drop_in.read_text().splitlines()[-1].removeprefix("ExecStart=")
             self.loaded = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line)]
 
-    def start(self, unit: str, restart: bool, tell: Callable[[str], None]) -> bool:
-        assert unit == UNIT and restart
+    def start(self, unit: str, restart: bool, tell: Callable[[str], None], behind: str | None = None) -> bool:
+        assert unit == UNIT and restart and behind is None
         self.stop()
         self.starts += 1
         if self.starts in self.refuses:

