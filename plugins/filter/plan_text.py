@@ -14,7 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.model_origin import CO
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options, memory, own_fetches
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options, memory, on_demand, own_fetches
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
 DOCUMENTATION = r"""
@@ -126,6 +126,7 @@ def plan_text(
         *(f"{service['name']}: {text}" for service in services if (text := asked_text(service.get("gpu")))),
         *(f"{service['name']}: {text}" for service in services if (text := _derived(service))),
         *(f"{service['name']}: {text}" for service in services if (text := _replaced(service))),
+        *on_demand.lines(services),
         *model_code.lines(services, host or {}),
         *own_fetches.lines(services),
         *_cuda_code(services, host or {}),

@@ -76,6 +76,11 @@ options:
   audio:
     description: The content of O(audio_file) in base64. The action plugin sets it.
     type: str
+  let_sleep:
+    description: Names of services that start on demand (C(on_demand)) and are not asked while they sleep. Others are woken.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - jetson.thor.attributes.reads
   - jetson.thor.attributes.action
@@ -112,10 +117,10 @@ results:
       type: str
       sample: image by URL
     state:
-      description: V(ok), V(failed), or V(unverified) if no request is known for its API.
+      description: V(ok), V(failed), V(asleep) if it was let sleep, or V(unverified) if no request is known for its API.
       type: str
     ok:
-      description: Whether the service answered correctly.
+      description: Whether the service answered correctly, or sleeps.
       type: bool
     api:
       description: The service's API.
@@ -165,6 +170,7 @@ ARGUMENTS: dict[str, Any] = {
     "audio_file": {"type": "path"},
     "audio": {"type": "str"},
     "gateway": {"type": "dict"},
+    "let_sleep": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -177,7 +183,9 @@ def main() -> None:
         **({"sound_name": given["audio_file"], "sound": base64.b64decode(given["audio"])} if given["audio"] else {}),
     )
     keys.learn_keys(given["services"])
-    results = verify.verify_services(given["services"], questions, deployed.missing, sockets.listening())
+    results = verify.verify_services(
+        given["services"], questions, deployed.missing, sockets.listening(), given["let_sleep"]
+    )
     results += [gateway_check.check(given["gateway"])] if given["gateway"] else []
     if not module.check_mode:
         last_runs.write_verify(results)

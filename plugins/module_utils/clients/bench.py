@@ -26,6 +26,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import (
     loads,
     speculation,
     transcription,
+    wake,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from ansible_collections.jetson.thor.plugins.module_utils.observe import host, throttling
@@ -178,7 +179,8 @@ def measure(
     """All loads of one service: ``state``, ``reason`` and ``loads``."""
     measured: list[dict[str, Any]] = []
     try:
-        tell("warm up")
+        tell("wakes up" if service.get("on_demand") else "warm up")
+        wake.wake(service)
         request = _request(service, spec, source)
         for _round in range(spec["method"]["warmups"]):
             request.send()

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,10 +23,11 @@ from ansible_collections.jetson.thor.plugins.module_utils.clients import (
     transcription,
     vector_checks,
     verdicts,
+    wake,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.clients.verdicts import Result, Service
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
+from ansible_collections.jetson.thor.plugins.module_utils.services import deployed, parts
 
 SHOWN = 200  # characters of an answer
 BLOCKED_SECONDS = 5.0  # to wait for a forbidden fetch
@@ -55,22 +56,62 @@ def verify_services(
     questions: Questions,
     missing: Callable[[Service], Problem | None] = lambda _service: None,
     listening: Sequence[Mapping[str, Any]] = (),
+    let_sleep: Collection[str] = (),
 ) -> list[Result]:
-    """Send the requests of all services concurrently; returns an entry for each, in order (shape: RETURN of the module verify).
+    """Send the requests of all services concurrently; those of a group that takes turns are asked one service after the other.
+
+    Returns an entry for each request, in the order of the services (shape: RETURN of the module verify).
 
     ``missing`` says why a service cannot be asked at all. ``listening`` are the host's listening sockets (observe/sockets.py): a
-    service that listens on another address than its own is a problem, however well it answers.
+    service that listens on another address than its own is a problem, however well it answers. ``let_sleep``: names of services that
+    start on demand, and are not asked while they sleep; others are woken.
     """
-    requests: list[Callable[[], Result]] = []
-    for service in services:
-        gone = missing(service)
-        requests += (
-            [partial(verdicts.result, service, "is it there", [gone])] if gone else requests_of(service, questions)
-        )
-        if open_to := exposed(service, listening):
-            requests.append(partial(verdicts.result, service, "where it listens", [open_to]))
-    if not requests:
+    if not services:
         return []
+    chains = [
+        [partial(_service, one, questions, missing, listening, let_sleep, len(group)) for one in group]
+        for group in _together(services)
+    ]
+    with ThreadPoolExecutor(max_workers=len(chains)) as pool:
+        found = pool.map(lambda chain: [result for ask in chain for result in ask()], chains)
+        results = [result for chain in found for result in chain]
+    names = [service["name"] for service in services]
+    return sorted(results, key=lambda result: names.index(result["name"]))
+
+
+def _together(services: Sequence[Service]) -> list[list[Service]]:
+    """The services that are asked one after the other, because they take turns; each other one alone."""
+    found: dict[tuple[str, str], list[Service]] = {}
+    for service in services:
+        group = service.get("exclusive")
+        found.setdefault(("group", group) if group else ("service", service["name"]), []).append(service)
+    return list(found.values())
+
+
+def _service(
+    service: Service,
+    questions: Questions,
+    missing: Callable[[Service], Problem | None],
+    listening: Sequence[Mapping[str, Any]],
+    let_sleep: Collection[str],
+    turns: int,
+) -> list[Result]:
+    """The results of one service, whose requests are sent at once."""
+    if gone := missing(service):
+        requests: list[Callable[[], Result]] = [partial(verdicts.result, service, "is it there", [gone])]
+    elif service["name"] in let_sleep and wake.is_asleep(service, listening):
+        said = "sleeps until its first request"
+        requests = [partial(verdicts.result, service, service["api"], state="asleep", ok=True, answer=said)]
+    else:
+        try:
+            wake.wake(service, turns)
+        except api.ProbeError as error:
+            problem = verdicts.problem("THOR-ANSWER-MISSING", service, None, f"it does not wake up: {error}.")
+            requests = [partial(verdicts.result, service, service["api"], [problem])]
+        else:
+            requests = requests_of(service, questions)
+    if open_to := exposed(service, listening):
+        requests.append(partial(verdicts.result, service, "where it listens", [open_to]))
     with ThreadPoolExecutor(max_workers=len(requests)) as pool:
         return list(pool.map(lambda request: request(), requests))
 
@@ -78,12 +119,17 @@ def verify_services(
 def exposed(service: Service, listening: Sequence[Mapping[str, Any]]) -> Problem | None:
     """The problem of a service that listens on other addresses than its own; loopback does not count."""
     wanted = ipaddress.ip_address(service["address"])
+    units = {None, service["unit"]}
+    inside = set()  # the engine's own port, if that is not the service's
+    if service.get("on_demand"):
+        units |= {parts.socket_of(service["name"]), parts.proxy_of(service["name"])}
+        inside = {wake.engine_port(service)}
     found = {
         str(address)
         for socket in listening
-        if socket["port"] == service["port"] and socket["unit"] in {None, service["unit"]}
+        if socket["port"] in {service["port"], *inside} and socket["unit"] in units
         if not (address := _plain(socket["address"])).is_loopback
-        if address != wanted and not wanted.is_unspecified
+        if socket["port"] in inside or (address != wanted and not wanted.is_unspecified)
     }
     if not found:
         return None

@@ -13,10 +13,12 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
 
+UNITS = Path("/etc/systemd/system")
+
 
 def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """Listening TCP sockets, with the process and the unit that hold them (root sees all of them)."""
-    owners = {one["id"]: one["service"] for one in containers}
+    owners, activated = {one["id"]: one["service"] for one in containers}, _activated()
     sockets: dict[str, dict[str, Any]] = {}
     for table, width in (("/proc/net/tcp", 8), ("/proc/net/tcp6", 32)):
         for line in (files.read(None, table) or "").splitlines()[1:]:
@@ -32,6 +34,10 @@ def listening(containers: Iterable[Mapping[str, Any]] = ()) -> list[dict[str, An
                     process=(files.read(None, f"{process}/comm") or "").strip(),
                     unit=_unit(files.read(None, f"{process}/cgroup") or "", owners),
                 )
+    for socket in sockets.values():
+        # systemd itself holds those of services that start on demand, as long as no door of theirs has them.
+        if socket.get("pid") == 1:
+            socket["unit"] = activated.get(socket["port"])
     nobody = {"pid": None, "process": None, "unit": None}
     return sorted(({**nobody, **one} for one in sockets.values()), key=lambda one: (one["port"], one["address"]))
 
@@ -46,6 +52,15 @@ def _unit(cgroups: str, owners: Mapping[str, str | None]) -> str | None:
         return owners.get(container[0])
     unit = re.search(r"/([^/\n]+\.service)", cgroups)
     return unit[1] if unit else None
+
+
+def _activated(units: Path = UNITS) -> dict[int, str]:
+    """Our units that systemd listens for, by port."""
+    found = {}
+    for path in units.glob("thor-*.socket"):
+        if port := re.search(r"^ListenStream=\S+:(\d+)$", files.read(None, str(path)) or "", re.MULTILINE):
+            found[int(port[1])] = path.name
+    return found
 
 
 def _sockets(process: Path) -> Iterable[str]:

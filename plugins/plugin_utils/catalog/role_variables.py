@@ -281,6 +281,7 @@ VARIABLES: dict[str, Field] = {
     "verify_prompt": PROSE,
     "verify_services": NAMES,
     "verify_timeout": SECONDS,
+    "verify_wake": SWITCH,
     "whisper_cpp_cmake_options": _CMAKE,
     "whisper_cpp_cuda": SWITCH,
     "whisper_cpp_cuda_architectures": _ARCHITECTURES,

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import budget
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB, Load
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import on_demand
 
 Services = Sequence[Mapping[str, Any]]
 BOUND = "an upper bound, every layer counted as full attention (the geometry of this architecture is not known)"
@@ -49,7 +50,8 @@ def over(services: Services, device_gib: float, reserve_gib: float, source: str 
     """Budgets that exceed, in total, the device's memory minus the reserve. ``source``: the variable with that memory."""
     # A budget that could not be determined (None) is a problem of its own.
     services = [service for service in services if service["memory_gib"] is not None]
-    wanted = sum(service["memory_gib"] for service in services)
+    groups = on_demand.together(services)
+    wanted = sum(max(one["memory_gib"] for one in group) for group in groups)
     excess = wanted + reserve_gib - device_gib
     if not services or excess <= 0:
         return []
@@ -59,6 +61,8 @@ def over(services: Services, device_gib: float, reserve_gib: float, source: str 
         f"(thor_memory_reserve_gib), but the device has {device_gib:.1f} GiB{f' ({source})' if source else ''}: {excess:.1f} GiB too much. "
         f"The largest is {largest['name']} ({largest['profile']}) with {largest['memory_gib']:g} GiB."
     )
+    if len(groups) < len(services):
+        reason += " Of services that take turns (exclusive) only the largest is counted."
     remedy = contexts_that_fit(services, excess) or "Serve less, or a smaller model."
     bounds = [service["name"] for service in services if is_bound(service)]
     if bounds:
@@ -70,7 +74,7 @@ def contexts_that_fit(services: Services, excess_gib: float) -> str:
     """The largest context of each service with which all would fit; empty where none is short enough."""
     found = []
     for service in services:
-        if service["memory_load"] is None or not is_computed(service):
+        if service["memory_load"] is None or not is_computed(service) or _is_pressed(service, services, excess_gib):
             continue
         load = Load.from_facts(service["memory_load"])
         way = budget.WAYS[load.like]
@@ -78,6 +82,12 @@ def contexts_that_fit(services: Services, excess_gib: float) -> str:
         if way and length and length < (service["context"] or 0):
             found.append(f"{service['name']} with {way.length_option}: {length} (now {service['context']})")
     return f"Serve less, or shorten one context. It would fit: {'; or '.join(found)}." if found else ""
+
+
+def _is_pressed(service: Mapping[str, Any], services: Services, excess_gib: float) -> bool:
+    """Whether less memory for this service alone would not help: another one of its group needs as much."""
+    (group,) = [group for group in on_demand.together(services) if service in group]
+    return any(other is not service and other["memory_gib"] > service["memory_gib"] - excess_gib for other in group)
 
 
 def is_bound(service: Mapping[str, Any]) -> bool:
@@ -105,19 +115,31 @@ def on_module(service: Mapping[str, Any], device_gib: float) -> tuple[float | No
 
 def text(services: Services, device_gib: float, reserve_gib: float) -> list[str]:
     """Each service's parts, the sum against the device, and how the other module would do, for plan.yml."""
-    amounts = ["unknown" if one["memory_gib"] is None else f"{one['memory_gib']:g}" for one in services]
-    wanted = sum(one["memory_gib"] or 0 for one in services)
-    left, known = device_gib - reserve_gib - wanted, "unknown" not in amounts
+    amounts = [None if one["memory_gib"] is None else float(one["memory_gib"]) for one in services]
+    written, wanted = _sum(services, amounts)
+    left, known = device_gib - reserve_gib - wanted, None not in amounts
     verdict = f"{round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
     if not known and left >= 0:
         verdict = "whether that fits is known once all of it is"
     total = f"{' = ' if known else ': at least '}{wanted:g}" if len(amounts) > 1 else ""
     lines = [line for service in services for line in _parts(service)]
     lines.append(
-        f"memory: {' + '.join(amounts)}{total} GiB of services and {reserve_gib:g} GiB kept for the system, of {device_gib:g} GiB: "
+        f"memory: {written}{total} GiB of services and {reserve_gib:g} GiB kept for the system, of {device_gib:g} GiB: "
         f"{verdict}"
     )
     return [*lines, *_other_module(services, device_gib, reserve_gib)]
+
+
+def _sum(services: Services, amounts: Sequence[float | None]) -> tuple[str, float]:
+    """The services' memory in GiB as a sum that people can follow, and its result; of those that take turns the largest counts."""
+    of = {service["name"]: amount for service, amount in zip(services, amounts, strict=True)}
+    words, total = [], 0.0
+    for group in on_demand.together(services):
+        members = [of[one["name"]] for one in group]
+        texts = ["unknown" if one is None else f"{one:g}" for one in members]
+        words.append(texts[0] if len(texts) == 1 else f"max({', '.join(texts)})")
+        total += max(one or 0 for one in members)
+    return " + ".join(words), total
 
 
 def _parts(service: Mapping[str, Any]) -> list[str]:
@@ -155,8 +177,8 @@ def _other_module(services: Services, device_gib: float, reserve_gib: float) -> 
         for service, (gibibytes, parts) in zip(services, found, strict=True)
         if parts is not None and parts != service["memory_parts"]
     ]
-    wanted = sum(amounts)
+    written, wanted = _sum(services, amounts)
     left = memory - reserve_gib - wanted
     verdict = f"{round(abs(left), 3):g} GiB {'too much' if left < 0 else 'still free'}"
-    each = f"{' + '.join(f'{one:g}' for one in amounts)} = " if len(amounts) > 1 else ""
+    each = f"{written} = " if len(amounts) > 1 else ""
     return [*lines, f"on a {name} ({memory:g} GiB): {each}{wanted:g} GiB of services, {verdict}"]

@@ -16,6 +16,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import deployed
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import LOOPBACK
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     asked_options,
     builds,
@@ -253,24 +254,31 @@ def _installed(
 
 
 def _ports(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> Iterable[Problem]:
-    for service in services:
-        for socket in host["listening"]:
+    # One of our units on a port is either this service or one that the switch replaces. Sockets are named only if they are ours.
+    strangers = [
+        socket
+        for socket in host["listening"]
+        if (socket["unit"] or "") not in host["units"] and not (socket["unit"] or "").endswith(".socket")
+    ]
+    for service, key, address, port in _listened_on(services):
+        for socket in strangers:
             unit = socket["unit"] or ""
-            # One of our units on that port is either this service or one that the switch replaces.
-            if (
-                socket["port"] != service["port"]
-                or unit in host["units"]
-                or not _overlap(service["address"], socket["address"])
-            ):
+            if socket["port"] != port or not _overlap(address, socket["address"]):
                 continue
             who = "something that belongs to no process of this host (the kernel, or another namespace)"
             if socket["pid"] is not None:
                 who = f"{socket['process'] or 'a process'} (pid {socket['pid']}{', ' + unit if unit else ''})"
             reason = f"{who} already listens on {socket['address']}:{socket['port']}."
             remedy = f"Give {service['name']} another port, or stop that process."
-            yield Problem(
-                "THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].port", service["port"], reason, remedy
-            )
+            yield Problem("THOR-PORT-TAKEN", f"thor_services[{service['name']!r}].{key}", port, reason, remedy)
+
+
+def _listened_on(services: Sequence[Mapping[str, Any]]) -> Iterable[tuple[Mapping[str, Any], str, str, int]]:
+    """What the services listen on: each with the key that says so, address and port."""
+    for service in services:
+        yield service, "port", service["address"], service["port"]
+        if service.get("on_demand"):
+            yield service, "on_demand.port", LOOPBACK, service["on_demand"]["engine_port"]
 
 
 def _overlap(wanted: str, taken: str) -> bool:
