@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The action of the module host_facts: compares clocks, and has the host look for the secrets and local models of its services."""
+"""The action of the module host_facts: compares clocks, and has the host look for its secrets, its proxy and its local models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.jetson.thor.plugins.module_utils.proxy import Proxy, wanted
 from ansible_collections.jetson.thor.plugins.module_utils.services import secret_files
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import digest_key
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.local_models import local_models
@@ -42,6 +43,11 @@ class ActionModule(ActionBase):
             result.update(add_group="thor_packages_busy", parent_groups=[])
         return result
 
+    def _proxy(self, key: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The argument ``proxies``, if there is a proxy."""
+        proxy = Proxy.of(self._templar.template(variables.get("thor_proxy")))
+        return {"proxies": wanted(key, proxy)} if proxy else {}
+
     def _local_models(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The argument ``local_models``. A mistake in the inventory is left to the action resolve, which explains it."""
         try:
@@ -69,6 +75,7 @@ class ActionModule(ActionBase):
             return {
                 "secrets_key": key,
                 "secrets": {name: secret_files.digest(key, values) for name, values in found.items()},
+                **self._proxy(key, variables),
             }
         except (AnsibleError, TypeError, ValueError, AttributeError):
             return {}

@@ -25,6 +25,10 @@ options:
     description: By name of the service, the digest of its secrets. The action sets it.
     type: dict
     default: {}
+  proxies:
+    description: Digests of the files that hold C(thor_proxy) for apt and dockerd. The action sets it if there is a proxy.
+    type: dict
+    default: {}
   local_models:
     description: Models that persons have put on the device, in which the module looks for what no engine could start with. The action
       sets it from C(thor_extra_models).

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, jetson.thor contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The dockerd of a host with its two files, daemon.json and a drop-in of its unit: what has to change, and how it is applied."""
+"""The dockerd of a host with its files, daemon.json, a drop-in of its unit and its proxy: what has to change, and how it is applied."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import (
     records,
     systemd,
 )
+from ansible_collections.jetson.thor.plugins.module_utils import proxy as site_proxy
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
 
@@ -40,6 +41,7 @@ class Change:
     merged: Mapping[str, Any]
     text: str | None
     drop_in: str | None
+    proxy: str  # the file that the drop-in names; empty: no file
     keys: list[str]
     action: str
     pid: int
@@ -52,12 +54,14 @@ class Daemon:
         self.module = module
         self.options: Mapping[str, Any] = module.params["options"]
         self.environment: Mapping[str, str] | None = module.params["environment"]
+        self.proxy = site_proxy.Proxy.of(module.params.get("proxy"))
         self.file = Path(os.path.realpath(daemon_json.PATH))
         self.drop_in = docker_host.DROP_IN
         self.api = docker_api.Docker()
         self.program = module.get_bin_path("dockerd")
         self.before = files.read(None, str(self.file))
         self.drop_in_before = files.read(None, str(self.drop_in))
+        self.proxy_before = files.read(None, str(site_proxy.DOCKER)) or ""
         content, error = docker_host.read_daemon_json()
         if error:
             raise Failed(daemon_json.file_problem(error))
@@ -72,10 +76,13 @@ class Daemon:
         except daemon_json.Conflict as error:
             raise Failed(daemon_json.conflict_problem(str(error))) from error
         text = self.before if self.before and merged == self.current else daemon_json.render(merged)
-        drop_in = self.drop_in_before if self.environment is None else drop_in_text(self.environment)
+        environment = self.environment
+        if environment is None:
+            environment = {daemon_json.NO_RAW: "1"} if daemon_json.NO_RAW in (self.drop_in_before or "") else {}
+        drop_in = drop_in_text(environment, bool(self.proxy))
         pid = self._main_pid()
         keys, action = self._decide(merged, pid)
-        return Change(merged, text, drop_in, keys, action, pid)
+        return Change(merged, text, drop_in, self.proxy.docker_env(), keys, action, pid)
 
     def _decide(self, merged: Mapping[str, Any], pid: int) -> tuple[list[str], str]:
         """The keys that dockerd has to apply, and how."""
@@ -92,7 +99,15 @@ class Daemon:
         running = {"environment": docker_host.environment(str(pid)), "drop_in": self.drop_in_before}
         if self.environment is not None and not daemon_json.environment_settled(self.environment, running):
             keys |= set(self.environment) or {daemon_json.NO_RAW}
+        if self._other_proxy(pid):
+            keys.add("proxy")
         return sorted(keys), daemon_json.action(keys)
+
+    def _other_proxy(self, pid: int) -> bool:
+        """Whether the running dockerd has another proxy than the wanted one. One that a person has given it stays."""
+        if not self.proxy:
+            return str(site_proxy.DOCKER) in (self.drop_in_before or "")
+        return site_proxy.running(docker_host.variables(str(pid))) != self.proxy.docker_env()
 
     def _main_pid(self) -> int:
         """Process id of dockerd; 0 if it does not run."""
@@ -119,8 +134,13 @@ class Daemon:
             return ["all running containers (dockerd does not answer)"]
         return [f"{one['name']} ({one['service'] or one['image']})" for one in found]
 
+    def writes(self, change: Change) -> bool:
+        """Whether a file changes."""
+        after = (change.text, change.drop_in, change.proxy)
+        return after != (self.before, self.drop_in_before, self.proxy_before)
+
     def diff(self, change: Change) -> list[dict[str, str]]:
-        """Both files before and after, without passwords."""
+        """The files before and after, without passwords."""
         return [
             {
                 "before": daemon_json.redact(before or ""),
@@ -131,7 +151,9 @@ class Daemon:
             for path, before, after in (
                 (self.file, self.before, change.text),
                 (self.drop_in, self.drop_in_before, change.drop_in),
+                (site_proxy.DOCKER, self.proxy_before, change.proxy),
             )
+            if path != site_proxy.DOCKER or before or after
         ]
 
     # --- What is refused ---
@@ -172,6 +194,7 @@ class Daemon:
             records.write(docker_host.PENDING, {"action": change.action, "pid": change.pid, "keys": change.keys})
         self._write(self.file, change.text, self.before)
         self._write(self.drop_in, change.drop_in, self.drop_in_before)
+        site_proxy.write(site_proxy.DOCKER, change.proxy)
         if change.drop_in != self.drop_in_before:
             self._systemctl("daemon-reload")
         wrong = self._load(change)
@@ -221,6 +244,7 @@ class Daemon:
         _code, out, _err = self.module.run_command(journal)
         self._write(self.file, self.before, change.text)
         self._write(self.drop_in, self.drop_in_before, change.drop_in)
+        site_proxy.write(site_proxy.DOCKER, self.proxy_before)
         self._systemctl("daemon-reload")
         self._systemctl("reset-failed", UNIT)
         restart = self._main_pid() and change.action != "reload"
@@ -235,12 +259,18 @@ class Daemon:
         return Failed(Problem("THOR-DOCKER-FAILED", OPTIONS, None, reason, remedy))
 
 
-def drop_in_text(environment: Mapping[str, str]) -> str | None:
-    """The drop-in that sets these variables; None if there are none."""
-    if not environment:
+def drop_in_text(environment: Mapping[str, str], proxy: bool = False) -> str | None:
+    """The drop-in that sets these variables and names the file of the proxy; None if there is nothing to set.
+
+    Every version of Docker reads its proxy from there (docs.docker.com, "Daemon proxy configuration"). A unit is for everybody to
+    read, and the address may hold a password. The file may be absent: dockerd then starts without a proxy.
+    """
+    if not environment and not proxy:
         return None
     lines = [f'Environment="{key}={value}"' for key, value in sorted(environment.items())]
-    return "\n".join(["# Written by jetson.thor (container_runtime_no_iptables_raw).", "[Service]", *lines, ""])
+    lines += [f"EnvironmentFile=-{site_proxy.DOCKER}"] if proxy else []
+    names = [*(["container_runtime_no_iptables_raw"] if environment else []), *(["thor_proxy"] if proxy else [])]
+    return "\n".join([f"# Written by jetson.thor ({', '.join(names)}).", "[Service]", *lines, ""])
 
 
 def _one_line(text: str) -> str:

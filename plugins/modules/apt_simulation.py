@@ -55,6 +55,7 @@ options:
     type: int
     default: 300
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.attributes.reads
 requirements:
   - root
@@ -81,6 +82,7 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import proxy
 from ansible_collections.jetson.thor.plugins.module_utils.apt_simulation import Simulation
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 
@@ -105,9 +107,11 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "required": True},
             "sources": {"type": "list", "elements": "dict", "default": [], "options": source},
             "timeout": {"type": "int", "default": 300},
+            "proxy": proxy.ARGUMENT,
         },
         supports_check_mode=True,
     )
+    proxy.adopt(module)
     try:
         install = run(module)
     except Failed as error:

@@ -66,6 +66,7 @@ options:
     type: int
     default: 120
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.attributes
 attributes:
   check_mode:
@@ -132,7 +133,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import files, install_record
+from ansible_collections.jetson.thor.plugins.module_utils import files, install_record, proxy
 from ansible_collections.jetson.thor.plugins.module_utils.apt_repository import Repository
 from ansible_collections.jetson.thor.plugins.module_utils.apt_sources import Entry
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
@@ -231,9 +232,11 @@ def main() -> None:
             "packages": names,
             "variables": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 120},
+            "proxy": proxy.ARGUMENT,
         },
         supports_check_mode=True,
     )
+    proxy.adopt(module)
     try:
         module.exit_json(**run(module))
     except Failed as error:

@@ -125,6 +125,7 @@ options:
     type: int
     default: 14400
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.attributes
   - jetson.thor.attributes.action
   - jetson.thor.attributes.idempotent
@@ -189,7 +190,7 @@ import platform
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, proxy, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished, inputs, job
 from ansible_collections.jetson.thor.plugins.module_utils.observe import toolchain as tools
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -219,6 +220,7 @@ ARGUMENTS: dict[str, Any] = {
     "state": {"type": "path", "default": "/var/lib/thor"},
     "ccache": {"type": "path", "default": "/var/lib/thor/ccache"},
     "timeout": {"type": "int", "default": 14400},
+    "proxy": proxy.ARGUMENT,
 }
 
 
@@ -232,6 +234,7 @@ def refuse(module: AnsibleModule, problems: list[Problem]) -> None:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    proxy.adopt(module)
     params = module.params
     toolchain = tools.observe()
     if params["cuda"] and toolchain["nvcc"] is None:

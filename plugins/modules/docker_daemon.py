@@ -30,13 +30,15 @@ options:
   environment:
     description:
       - Environment variables of dockerd, set in C(/etc/systemd/system/docker.service.d/jetson-thor.conf). An empty mapping removes that
-        file. If omitted, the file stays unchanged.
+        file. If omitted, those that are set there stay.
+      - The same file names C(/etc/thor/proxy/docker.env), mode 0600, which holds O(proxy) for dockerd.
     type: dict
   allow_restart:
     description: Whether a restart may interrupt running containers.
     type: bool
     default: false
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.attributes
 notes:
   - Passwords in URLs (proxies) are masked in diff mode and in messages.
@@ -74,7 +76,7 @@ interrupted:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, proxy
 from ansible_collections.jetson.thor.plugins.module_utils.docker_daemon import Daemon
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 
@@ -83,9 +85,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     """Configure dockerd; the module's result. Raises Failed."""
     daemon = Daemon(module)
     change = daemon.change()
-    writes = change.text != daemon.before or change.drop_in != daemon.drop_in_before
     result: dict[str, Any] = {
-        "changed": writes or change.action != "none",
+        "changed": daemon.writes(change) or change.action != "none",
         "action": change.action,
         "keys": change.keys,
         "interrupted": daemon.containers() if change.action == "restart" else [],
@@ -105,6 +106,7 @@ def main() -> None:
         argument_spec={
             "options": {"type": "dict", "required": True},
             "environment": {"type": "dict"},
+            "proxy": proxy.ARGUMENT,
             "allow_restart": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

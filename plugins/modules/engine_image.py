@@ -173,6 +173,7 @@ options:
     type: int
     default: 86400
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.attributes
   - jetson.thor.attributes.action
   - jetson.thor.attributes.idempotent
@@ -257,7 +258,7 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, proxy, records
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker
 from ansible_collections.jetson.thor.plugins.module_utils.images import job, predict, record
 
@@ -316,13 +317,15 @@ ARGUMENTS: dict[str, Any] = {
     "stall_timeout": {"type": "int", "default": 300},
     "attempts": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 86400},
+    "proxy": proxy.ARGUMENT,
 }
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    spec = {key: value for key, value in module.params.items() if key != "timeout"}
+    proxy.adopt(module)
+    spec = {key: value for key, value in module.params.items() if key not in ("timeout", "proxy")}
     spec["environment"] = jobs.proxies()
     for image in spec["images"]:
         if image["digest"] and not re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"]):

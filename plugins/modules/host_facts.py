@@ -27,7 +27,7 @@ extends_documentation_fragment:
 attributes:
   action:
     description: Has a corresponding action plugin, which compares the host's clock with the controller's, and sets O(secrets),
-      O(local_models) and O(gateway_key).
+      O(proxies), O(local_models) and O(gateway_key).
 notes:
   - Reads what a model says of itself once, and keeps it in C(/var/lib/thor/about). Check mode does not write there.
   - Needs root to see which process listens on a port.
@@ -56,6 +56,7 @@ ansible_facts:
         device: {"model": "NVIDIA Jetson AGX Thor Developer Kit", "thor": true}
         l4t: "38.2.0"
         secrets: {"tags": {"chat": "3f9a01bc"}, "unused": false}
+        proxy: {"there": false, "apt": true, "docker": true}
         memory: {"total_bytes": 131000000000, "available_bytes": 120000000000}
 """
 
@@ -80,6 +81,7 @@ def main() -> None:
         keep,
         asked["local_models"],
         asked["gateway_key"],
+        asked["proxies"],
     )
     records.tell(module)
     module.exit_json(changed=False, ansible_facts={"thor_host": found})

@@ -79,7 +79,15 @@ def main() -> None:
     asked = module.params
     root = asked["facts_root"]
     # Nothing is kept on the host: status only reads.
-    host = observe(root, asked["secrets_key"], asked["secrets"], False, asked["local_models"], asked["gateway_key"])
+    host = observe(
+        root,
+        asked["secrets_key"],
+        asked["secrets"],
+        False,
+        asked["local_models"],
+        asked["gateway_key"],
+        asked["proxies"],
+    )
     found = status.observe(Path(root) if root else None, host)
     records.tell(module)
     module.exit_json(changed=False, reason="", host=host, status=found)

@@ -82,6 +82,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.hubs
   - jetson.thor.model_files
   - jetson.thor.attributes

@@ -81,6 +81,7 @@ options:
     type: int
     default: 30
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.hubs
   - jetson.thor.attributes.reads
   - jetson.thor.attributes.facts
@@ -114,6 +115,7 @@ ansible_facts:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.jetson.thor.plugins.module_utils import proxy
 from ansible_collections.jetson.thor.plugins.module_utils.models import parameters
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError
 from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
@@ -142,9 +144,11 @@ def main() -> None:
             "hubs": parameters.HUBS_ARGUMENT,
             "retries": {"type": "int", "default": 3},
             "idle_timeout": {"type": "int", "default": 30},
+            "proxy": proxy.ARGUMENT,
         },
         supports_check_mode=True,
     )
+    proxy.adopt(module)
     settings = {key: module.params[key] for key in ("retries", "idle_timeout")}
     try:
         settings["hubs"] = {hub: parameters.reach(hub, module.params["hubs"].get(hub) or {}) for hub in HUBS}

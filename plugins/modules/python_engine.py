@@ -106,6 +106,7 @@ options:
     type: int
     default: 14400
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.attributes
   - jetson.thor.attributes.action
   - jetson.thor.attributes.idempotent
@@ -187,7 +188,7 @@ import platform
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, proxy, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import is_current, make_current
 from ansible_collections.jetson.thor.plugins.module_utils.environments import checks, finished, index, inputs, job, lock
 from ansible_collections.jetson.thor.plugins.module_utils.observe import environments
@@ -211,6 +212,7 @@ ARGUMENTS: dict[str, Any] = {
     "uv_home": {"type": "path", "default": "/opt/thor/venv/uv"},
     "attempts": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 14400},
+    "proxy": proxy.ARGUMENT,
 }
 
 
@@ -243,6 +245,7 @@ def refused(params: dict[str, Any], python: dict[str, Any]) -> list[Problem]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    proxy.adopt(module)
     params = module.params
     python = environments.python(params["python"])
     if problems := refused(params, python):
@@ -251,7 +254,7 @@ def main() -> None:
         )
     wanted = lock.parse(params["lock"])
     spec = {
-        **{name: params[name] for name in ARGUMENTS if name != "timeout"},
+        **{name: params[name] for name in ARGUMENTS if name not in ("timeout", "proxy")},
         "tag": wanted.tag,
         "python_version": python["version"],
         "environment": jobs.proxies(),

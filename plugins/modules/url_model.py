@@ -38,6 +38,7 @@ options:
     type: str
     required: true
 extends_documentation_fragment:
+  - jetson.thor.proxy
   - jetson.thor.model_files
   - jetson.thor.attributes
   - jetson.thor.attributes.action

@@ -166,7 +166,7 @@ def _proxy(text: str, registry: str) -> tuple[str, str, str] | None:
         return None
     remedy = (
         f"Allow this host to reach {registry} through the proxy; if the proxy requires a user and a password, give them to dockerd "
-        "(container_runtime_daemon_options: {proxies: ...})."
+        "(thor_proxy: http://USER:PASSWORD@...)."
     )
     return "THOR-REGISTRY-DOWN", f"dockerd's proxy refuses connections to {registry}", remedy
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import jobs
+from ansible_collections.jetson.thor.plugins.module_utils import jobs, proxy
 from ansible_collections.jetson.thor.plugins.module_utils.models import model, url
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import FetchError, os_problem
 from ansible_collections.jetson.thor.plugins.module_utils.models.hashing import Reporter
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 def run_module(module: AnsibleModule, spec_of: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
     """Run a module of the store. ``spec_of`` makes the job's specification from the parameters (parameters.py)."""
+    proxy.adopt(module)
     try:
         spec = spec_of(module.params)
         done = settled(spec, module.check_mode)

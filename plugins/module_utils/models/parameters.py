@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import proxy
 from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.models.errors import bad_argument
 from ansible_collections.jetson.thor.plugins.module_utils.models.hubs import HUBS
@@ -30,6 +31,7 @@ ARGUMENTS: dict[str, Any] = {
     "retries": {"type": "int", "default": 3},
     "idle_timeout": {"type": "int", "default": 30},
     "timeout": {"type": "int", "default": 172800},
+    "proxy": proxy.ARGUMENT,
 }
 
 

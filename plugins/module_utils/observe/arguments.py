@@ -11,6 +11,7 @@ ARGUMENTS: dict[str, Any] = {
     "secrets_key": {"type": "str", "default": "", "no_log": True},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "gateway_key": {"type": "str", "default": "", "no_log": True},
+    "proxies": {"type": "dict", "default": {}, "no_log": True},
     "local_models": {
         "type": "list",
         "elements": "dict",

@@ -187,10 +187,19 @@ def pending(pid: str) -> dict[str, Any]:
     return record if str(record.get("pid")) == pid else {}
 
 
+def variables(pid: str) -> list[str]:
+    """The environment of the running dockerd (``NAME=VALUE``). It may hold a proxy's password: no fact has it."""
+    return (files.content(PROC / pid / "environ") or b"").decode(errors="replace").split("\0")
+
+
+def dockerd_variables() -> list[str]:
+    """The same for whoever does not know its process id."""
+    return variables(systemd.observe(["docker.service"], "MainPID").get("docker.service", {}).get("MainPID", "0"))
+
+
 def environment(pid: str) -> dict[str, str]:
     """Those variables of the running dockerd that we may set; the rest may hold a proxy's password."""
-    text = (files.content(PROC / pid / "environ") or b"").decode(errors="replace")
-    pairs = (one.split("=", 1) for one in text.split("\0") if "=" in one)
+    pairs = (one.split("=", 1) for one in variables(pid) if "=" in one)
     return {key: value for key, value in pairs if key == daemon_json.NO_RAW}
 
 

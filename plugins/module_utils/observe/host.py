@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import commands, files, kept_flags
+from ansible_collections.jetson.thor.plugins.module_utils import commands, files, kept_flags, proxy
 from ansible_collections.jetson.thor.plugins.module_utils.builds import finished
 from ansible_collections.jetson.thor.plugins.module_utils.images import record
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
@@ -58,12 +58,12 @@ def observe(
     keep: bool = False,
     local_models: Sequence[Mapping[str, Any]] = (),
     gateway_key: str = "",
+    proxies: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Everything that plan and roles want to know about this host.
 
-    ``secrets``: see SecretFiles.observe. ``local_models``: see models/local.py. ``gateway_key``: see observe/gateway.py.
-    ``keep``: write down what models say of themselves;
-    otherwise nothing is written.
+    ``secrets``: see SecretFiles.observe. ``proxies``: see proxy.observe. ``gateway_key``: see observe/gateway.py.
+    ``local_models``: see models/local.py. ``keep``: write down what models say of themselves; otherwise nothing is written.
     """
     root = Path(facts_root) if facts_root else None
     disks = {path: _disk(Path(path)) for path in ("/models", "/opt/thor", "/var/lib/thor")}
@@ -98,6 +98,7 @@ def observe(
         "serving": serving.facts(),
         "secrets": SecretFiles().observe(secrets_key, secrets or {}),
         "gateway": gateway.observe(gateway_key),
+        "proxy": proxy.observe(secrets_key, proxies or {}, docker_host.dockerd_variables() if proxies else []),
         "account": _account("thor"),
         "listening": sockets.listening((docker["docker"] or {}).get("containers") or []),
         "device_nodes": _device_nodes(root),

@@ -101,6 +101,23 @@ _WAVE = Field(
 )
 _WAVES = replace(_WAVE, types=(list, int, str), items=_WAVE)
 _RESERVE = number(0, 4096)
+# What programs understand alike. Of a user and a password, everything that ends them or a quoted text is written as %XX.
+_PROXY_ADDRESS = text(
+    r"|http://([^\s/?#@:\"'\\$;]+(:[^\s/?#@:\"'\\$;]*)?@)?([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?",
+    "an address such as http://proxy.example.org:3128 or http://USER:PASSWORD@proxy.example.org:3128, with special characters of a "
+    "password as %XX",
+    secret=True,
+)
+# Not CIDR and no asterisks: apt and Python do not know them.
+_DIRECT = text(
+    r"\.?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*",
+    "the name of a host, a domain such as .example.org, or an IP address, without port and pattern",
+)
+_PROXY = replace(
+    _PROXY_ADDRESS,
+    types=(str, dict),
+    keys={"http": _PROXY_ADDRESS, "https": _PROXY_ADDRESS, "no_proxy": Field((list,), items=_DIRECT)},
+)
 # The last one that fits is used: a number may also be a whole number.
 _READERS: list[tuple[type, Callable[[Any], Any]]] = [
     (bool, validation.check_type_bool),
@@ -260,6 +277,7 @@ VARIABLES: dict[str, Field] = {
     "thor_pip_extra_args": TEXT,
     "thor_plan_contact": SWITCH,
     "thor_plan_file": TEXT,
+    "thor_proxy": _PROXY,
     "thor_prune_keep": whole(0, 1000),
     "thor_prune_pins": Field((list,), items=TEXT),
     "thor_remove_confirm": _HOSTS,

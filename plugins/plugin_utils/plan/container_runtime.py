@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, proxy
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import ARCHITECTURES
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host, packages, toolkit
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
@@ -22,7 +22,7 @@ def steps(
 
     ``settings``: ``docker_source`` (distribution or docker-ce), ``docker_packages`` (a list for each source),
     ``toolkit_version``, ``daemon_options``, ``default_runtime`` and ``data_root`` (empty: leave as is), and
-    ``no_iptables_raw`` (auto, always or never).
+    ``no_iptables_raw`` (auto, always or never), ``proxy`` (whether there is one).
 
     Returns ``needed`` (whether any service runs in a container; if not, only this and empty ``problems``), ``problems`` (texts
     with codes), ``dpkg`` (finish an interrupted dpkg run), ``gpg`` (install it), ``docker`` and ``toolkit`` (packages to
@@ -50,7 +50,7 @@ def steps(
         "docker_repository": absent and settings["docker_source"] == "docker-ce",
         "toolkit": wanted,
         "toolkit_repository": bool(wanted) and not (by_jetpack and available),
-        "configure": absent or _unconfigured(host, options, wanted_environment),
+        "configure": absent or _unconfigured(host, options, wanted_environment, bool(settings.get("proxy"))),
         "enable": absent or not docker["enabled"],
         "cdi": _cdi(host, version, installed),
     }
@@ -139,7 +139,10 @@ def _environment(host: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[s
 
 
 def _unconfigured(
-    host: Mapping[str, Any], options: Mapping[str, Any], wanted_environment: Mapping[str, str] | None
+    host: Mapping[str, Any],
+    options: Mapping[str, Any],
+    wanted_environment: Mapping[str, str] | None,
+    through_proxy: bool,
 ) -> bool:
     docker, current = host["docker"], host["daemon_json"] or {}
     # The observation contains no passwords.
@@ -152,7 +155,14 @@ def _unconfigured(
         or merged != current
         or daemon_json.lacking(shown, merged, docker["effective"])
         or (wanted_environment is not None and not daemon_json.environment_settled(wanted_environment, docker))
+        or _other_proxy(host, through_proxy)
     )
+
+
+def _other_proxy(host: Mapping[str, Any], wanted: bool) -> bool:
+    """Whether dockerd does not have the proxy of the site, or has one that is no longer wanted. A person's own stays."""
+    named = str(proxy.DOCKER) in (host["docker"]["drop_in"] or "")
+    return not (named and host["proxy"]["docker"]) if wanted else named
 
 
 def host_after(host: Mapping[str, Any], decided: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     memory,
     metrics,
     preflight,
+    proxy,
     restart,
     shares,
 )
@@ -68,6 +69,8 @@ def _trusted(settings: Settings, found: Sequence[Problem]) -> Settings:
         settings = replace(settings, container_runtime={})
     if any(problem.variable.startswith(("thor_gateway", "gateway_")) for problem in found):
         settings = replace(settings, gateway=None)
+    if any(problem.variable.startswith("thor_proxy") for problem in found):
+        settings = replace(settings, proxy={})
     if any(problem.variable.endswith("_device_memory_gib") for problem in found):
         settings = replace(settings, device_memory_gib=DEVICE_MEMORY_GIB)
     return settings
@@ -104,6 +107,7 @@ def _shares(
         return next((share for share in found if share.concern == role), None)
 
     planned: dict[str, Callable[[], Share]] = {
+        "proxy": lambda: proxy.share(host, settings.proxy),
         "power": lambda: shares.of_power(host, settings),
         "container_runtime": lambda: shares.of_containers(services, host, settings),
         "llama_cpp": lambda: shares.of_builds(services, host, settings, "llama_cpp"),

@@ -18,6 +18,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings impor
 # The roles whose vars/main.yml has a variable __ROLE_planned: what a plan depends on.
 PLANNED = (
     "preflight",
+    "proxy",
     "power",
     "container_runtime",
     "llama_cpp",
@@ -45,6 +46,7 @@ class Settings:
     installs_programs: Sequence[str] = ("whisper_cpp",)  # roles that install the programs that their engine starts
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     container_runtime: Mapping[str, Any] = field(default_factory=dict)
+    proxy: Mapping[str, Any] = field(default_factory=dict)  # see plan/proxy.py
     power: Mapping[str, Any] | None = None
     require_gpu: bool = True
     prune_images: bool = False
@@ -66,6 +68,7 @@ class Settings:
             builds={role: BuildSettings(**settings) for role, settings in build.items()},
             environments=EnvironmentSettings(**given["python_engine"]),
             container_runtime=given["container_runtime"],
+            proxy=given["proxy"],
             power=given["power"],
             **given["engine_image"],
             **given["model_store"],

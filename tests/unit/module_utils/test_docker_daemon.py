@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_daemon, systemd
+from ansible_collections.jetson.thor.plugins.module_utils import daemon_json, docker_api, docker_daemon, proxy, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import docker_host
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed
 from ansible_collections.jetson.thor.plugins.modules import docker_daemon as docker_daemon_module
@@ -33,6 +33,7 @@ class Host:
         self.pid = 17
         self.refused = ""  # what dockerd --validate says
         self.fails = False  # dockerd does not start
+        self.variables: list[str] = []  # of the running dockerd
 
     def run_command(self, argv: list[str]) -> tuple[int, str, str]:
         """Run a program."""
@@ -73,6 +74,8 @@ def _host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         monkeypatch.setattr(docker_host, "DROP_IN", host.drop_in)
         monkeypatch.setattr(docker_host, "PENDING", tmp_path / "lib/pending.json")
         monkeypatch.setattr(docker_host, "environment", lambda _pid: {})
+        monkeypatch.setattr(docker_host, "variables", lambda _pid: host.variables)
+        monkeypatch.setattr(proxy, "DOCKER", tmp_path / "etc/thor/proxy/docker.env")
         monkeypatch.setattr(docker_daemon, "ANSWER_SECONDS", 0.5)
         monkeypatch.setattr(docker_daemon, "RELOAD_SECONDS", 0.5)
         api = docker_api.Docker
@@ -167,3 +170,61 @@ def test_a_broken_file_is_named_by_its_line(host: Host) -> None:
     host.file.write_text('{\n  "debug": false\n  "labels": []\n}')
     with pytest.raises(Failed, match=r"THOR-DAEMON-JSON: .*line 3, column 3"):
         host.run(RUNTIMES)
+
+
+# --- The proxy of the site ---
+
+SITE = {
+    "http": "http://me:hunter2@proxy:3128",
+    "https": "http://me:hunter2@proxy:3128",
+    "no_proxy": ["cache.example.org"],
+}
+
+
+def test_dockerd_gets_the_proxy_from_a_file_of_roots(host: Host) -> None:
+    host.file.write_text(json.dumps(RUNTIMES))
+    host.dockerd.has("thor-chat", LABEL)
+    with pytest.raises(Failed, match="THOR-DOCKER-BUSY"):
+        host.run(RUNTIMES, proxy=SITE)
+    assert not proxy.DOCKER.exists() and not host.drop_in.exists()
+    forecast = host.run(RUNTIMES, proxy=SITE, allow_restart=True, check_mode=True)
+    assert (forecast["changed"], forecast["keys"], proxy.DOCKER.exists()) == (True, ["proxy"], False)
+    result = host.run(RUNTIMES, proxy=SITE, allow_restart=True)
+    assert (result["action"], host.orders()) == ("restart", ["daemon-reload", "reset-failed", "restart"])
+    assert "hunter2" not in json.dumps(result) + host.drop_in.read_text(), "a unit is for everybody to read"
+    assert f"EnvironmentFile=-{proxy.DOCKER}\n" in host.drop_in.read_text()
+    text = proxy.DOCKER.read_text()
+    assert 'HTTPS_PROXY="http://me:hunter2@proxy:3128"' in text and "127.0.0.1,::1,cache.example.org" in text
+    assert proxy.DOCKER.stat().st_mode & 0o777 == 0o600
+    assert json.loads(host.file.read_text()) == RUNTIMES, "a person's file stays as it is"
+
+
+def test_a_dockerd_that_has_the_proxy_is_left_alone_until_its_password_changes(host: Host) -> None:
+    host.file.write_text(json.dumps(RUNTIMES))
+    host.run(RUNTIMES, proxy=SITE)
+    host.variables = [f"{name}={value}" for name, value in proxy.Proxy.of(SITE).environment().items()]
+    assert host.run(RUNTIMES, proxy=SITE)["changed"] is False
+    other = {**SITE, "http": "http://me:hunter3@proxy:3128"}
+    assert (host.run(RUNTIMES, proxy=other, check_mode=True)["action"]) == "restart"
+
+
+def test_the_proxy_goes_and_other_variables_stay(host: Host) -> None:
+    host.file.write_text(json.dumps(RUNTIMES))
+    host.run(RUNTIMES, proxy=SITE, environment=VARIABLE)
+    result = host.run(RUNTIMES)
+    assert (result["action"], result["keys"]) == ("restart", ["proxy"])
+    assert host.drop_in.read_text() == docker_daemon.drop_in_text(VARIABLE) and not proxy.DOCKER.exists()
+
+
+def test_a_proxy_that_a_person_has_given_dockerd_stays(host: Host) -> None:
+    host.file.write_text(json.dumps(RUNTIMES))
+    host.variables = ["HTTPS_PROXY=http://theirs:1"]
+    assert host.run(RUNTIMES)["changed"] is False
+
+
+def test_a_dockerd_that_does_not_start_with_the_proxy_has_none_again(host: Host) -> None:
+    host.file.write_text(json.dumps(RUNTIMES))
+    host.fails = True
+    with pytest.raises(Failed, match="THOR-DOCKER-FAILED") as failure:
+        host.run(RUNTIMES, proxy=SITE)
+    assert not proxy.DOCKER.exists() and not host.drop_in.exists() and "hunter2" not in str(failure.value)

@@ -60,6 +60,7 @@ HOST: dict[str, Any] = {
     "container_toolkit": "1.18.1",
     "cdi": {"unit": True, "renewed": {"l4t": "38.2.0", "toolkit": VERSION}},
     "raw_table": True,
+    "proxy": {"there": False, "apt": True, "docker": True},
 }
 
 # A whole host, and a service of it that runs in a container.
@@ -334,3 +335,13 @@ def test_the_role_has_the_keys_of_the_lock() -> None:
     for name, prefix in (("docker", "docker_ce"), ("nvidia-container-toolkit", "toolkit")):
         assert defaults[f"container_runtime_{prefix}_key_fingerprint"] == keys[name]["fingerprint"]
         assert defaults[f"container_runtime_{prefix}_key_url"] == keys[name]["url"]
+
+
+def test_dockerd_is_configured_when_its_proxy_is_not_that_of_the_site() -> None:
+    named = {"drop_in": "EnvironmentFile=-/etc/thor/proxy/docker.env\n"}
+    right, wrong = {"there": True, "apt": True, "docker": True}, {"there": True, "apt": True, "docker": False}
+    assert not steps(host(docker=named, proxy=right), proxy=True)["configure"]
+    assert steps(host(docker=named, proxy=wrong), proxy=True)["configure"], "another password"
+    assert steps(host(proxy=right), proxy=True)["configure"], "somebody else's, which may go at any time"
+    assert steps(host(docker=named, proxy=wrong))["configure"], "thor_proxy is gone"
+    assert not steps(host(proxy=wrong))["configure"], "a person's own stays"
