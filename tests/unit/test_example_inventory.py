@@ -17,7 +17,7 @@ from real_catalog import load
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
 # Not for inventories of users: the sandbox's root for device facts, and arguments of one playbook run.
-ELSEWHERE = {"thor_facts_root", "thor_plan_file", "thor_status_file"}
+ELSEWHERE = {"thor_facts_root", "thor_plan_file", "thor_service", "thor_status_file"}
 
 
 def _read_by_roles() -> dict[str, Any]:
