@@ -201,8 +201,12 @@ def running(
     """A gateway in front of these services. Its files are in a folder that nginx's own account can reach."""
     folder = Path(tempfile.mkdtemp(prefix="thor-gateway-", dir="/tmp"))
     folder.chmod(0o755)
-    paths = Paths(configuration=str(folder / "etc"), log=str(folder / "log"), run=str(folder / "run"))
-    for path in (paths.configuration, paths.log, paths.run):
+    # In memory, as on a device, where there is such a folder: a disk that others use would hold nginx up.
+    memory = Path("/dev/shm")
+    run = Path(tempfile.mkdtemp(prefix="thor-gateway-", dir=memory if memory.is_dir() else folder))
+    run.chmod(0o755)
+    paths = Paths(configuration=str(folder / "etc"), log=str(folder / "log"), run=str(run))
+    for path in (paths.configuration, paths.log):
         os.mkdir(path)
     certificate, key = write_certificate(folder)
     values = {
@@ -220,6 +224,7 @@ def running(
         yield found
     finally:
         found.stop()
+        shutil.rmtree(run)
         shutil.rmtree(folder)
 
 

@@ -27,7 +27,10 @@ class Asked:
 
 
 class Engine(ThreadingHTTPServer):
-    """It answers JSON with the usual usage; `stream` in a body has it stream so many events, `wait` so many seconds before each."""
+    """It answers JSON with the usual usage, as a body says.
+
+    `stream`: so many events; `wait`: so many seconds before each; `dies`: before that event; `uncounted`: without usage.
+    """
 
     daemon_threads = True
     request_queue_size = 1024
@@ -88,7 +91,8 @@ class Handler(BaseHTTPRequestHandler):
                     self.connection.close()
                     return
                 self._event(json.dumps({"choices": [{"delta": {"content": f"token{number} "}}]}))
-            self._event(json.dumps({"choices": [], "usage": USAGE}))
+            if not asked.get("uncounted"):
+                self._event(json.dumps({"choices": [], "usage": USAGE}))
             self._event("[DONE]")
             self.wfile.write(b"0\r\n\r\n")
         except OSError:

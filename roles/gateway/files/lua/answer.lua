@@ -28,7 +28,8 @@ end
 -- quotes have backslashes.
 function _M.tokens()
     local tail = ngx.ctx.answer_tail
-    local usage = tail and tail:match '.*"usage"%s*:%s*(%b{})'
+    -- Anchored: without the ^, Lua would try again from every byte.
+    local usage = tail and tail:match '^.*"usage"%s*:%s*(%b{})'
     if not usage then return nil, nil end
     return number(usage, "prompt_tokens", "input_tokens"), number(usage, "completion_tokens", "output_tokens")
 end

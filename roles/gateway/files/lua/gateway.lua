@@ -92,14 +92,7 @@ end
 
 -- The service that the body asks for, and its model.
 local function service_of_body(client, endpoint)
-    local bytes, size, holder = model_name.body()
-    local name, reason
-    if endpoint == "audio/transcriptions" then
-        name, reason = model_name.of_form(bytes, size, ngx.var.content_type or "")
-    else
-        name, reason = model_name.of_json(bytes, size)
-    end
-    holder = nil -- it has kept the bytes alive until here
+    local name, reason = model_name.of_request(endpoint == "audio/transcriptions")
     if not name then
         return answers.refuse(400, "invalid_body", "Cannot tell which model the request is for: " .. reason .. ".", "model")
     end

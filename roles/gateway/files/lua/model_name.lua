@@ -23,7 +23,7 @@ local QUOTE, BACKSLASH, COLON, OPEN, CLOSE = 34, 92, 58, 123, 125
 local SLICE_BYTES = 4 * 1024 * 1024
 local SLICE_STEPS = 100000
 local LONGEST_NAME = 512
-local LONGEST_PART_HEADER = 8192
+local LONGEST_PART_HEADER = 2048
 
 local _M = {}
 local steps = 0
@@ -192,19 +192,37 @@ function _M.of_form(body, size, content_type)
     return model, not model and "the body names no model" or nil
 end
 
--- The bytes of the body that nginx has read, in memory or in its file, and how many. They are valid as long as the third value lives.
-function _M.body()
+local function nothing() end
+
+-- The bytes of the body that nginx has read, in memory or in its file, how many there are, and what is to be called when they are no
+-- longer needed. Until then the text or the mapping that holds them must be kept.
+local function body_of_request()
     local text = ngx.req.get_body_data()
-    if text then return ffi.cast(BYTES, text), #text, text end
+    if text then return ffi.cast(BYTES, text), #text, nothing, text end
     local path = ngx.req.get_body_file()
-    if not path then return ffi.cast(BYTES, ""), 0, "" end
+    if not path then return ffi.cast(BYTES, ""), 0, nothing end
     local file = C.open(path, O_RDONLY)
     if file < 0 then error("cannot read the body of the request") end
     local size = tonumber(C.lseek(file, 0, SEEK_END))
     local address = C.mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0)
     C.close(file)
     if ffi.cast("intptr_t", address) == -1 then error("cannot map the body of the request") end
-    return ffi.cast(BYTES, address), size, ffi.gc(address, function(mapped) C.munmap(mapped, size) end)
+    local function unmap(mapped) C.munmap(mapped, size) end
+    address = ffi.gc(address, unmap) -- for requests that end in an error
+    return ffi.cast(BYTES, address), size, function() unmap(ffi.gc(address, nil)) end, address
+end
+
+-- The name of the model in the request's body. Returns nil and the reason where there is none.
+function _M.of_request(is_form)
+    local bytes, size, release, holder = body_of_request()
+    local name, reason
+    if is_form then
+        name, reason = _M.of_form(bytes, size, ngx.var.content_type or "")
+    else
+        name, reason = _M.of_json(bytes, size)
+    end
+    release(holder)
+    return name, reason
 end
 
 return _M

@@ -104,6 +104,19 @@ def test_the_page_is_what_prometheus_reads(used: RunningGateway) -> None:
             assert name in helped or re.sub("_(sum|count)$", "", name) in helped
 
 
+def test_an_answer_without_a_count_costs_no_time(own_gateway: RunningGateway) -> None:
+    def spent() -> float:
+        shown = [Path(f"/proc/{pid}/schedstat").read_text(encoding="utf-8") for pid in own_gateway.workers()]
+        return sum(int(line.split()[0]) for line in shown) / 1e9
+
+    own_gateway.chat(ALL, "qwen3", stream=200, uncounted=True)
+    before = spent()
+    for _ in range(10):
+        assert own_gateway.chat(ALL, "qwen3", stream=100, uncounted=True).status == 200
+    assert all(record["prompt_tokens"] is None for record in own_gateway.records(11))
+    assert spent() - before < 0.3
+
+
 def test_counters_outlive_a_change_of_keys(own_gateway: RunningGateway) -> None:
     own_gateway.chat(ALL, "qwen3")
     own_gateway.records(1)
