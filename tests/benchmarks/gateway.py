@@ -109,7 +109,7 @@ async def _stream(port: int, context: ssl.SSLContext | None, tokens: int) -> flo
     lines = ["POST /v1/chat/completions HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
     lines += [f"{name}: {value}" for name, value in headers().items()]
     writer.write("\r\n".join([*lines, "", ""]).encode() + content)
-    times = []
+    times: list[float] = []
     while len(times) < tokens:
         line = await reader.readline()
         assert line, "the stream ended early"

@@ -67,7 +67,7 @@ class RunningGateway:
         self.folder, self.gateway, self.services, self.keys = folder, gateway, services, keys
         self.log = Path(gateway.paths.log) / "access.log"
         self.errors = folder / "errors.log"
-        self.context = ssl.create_default_context(cafile=gateway.certificate)
+        self.context = ssl.create_default_context(cafile=str(folder / "tls.crt"))
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -215,8 +215,10 @@ def running(
         "names": ("localhost",),
         "body_bytes": BODY_BYTES,
         "metrics": True,
+        "certificate": certificate,
+        "key": key,
     }
-    gateway = Gateway(clients=tuple(clients), certificate=certificate, key=key, paths=paths, **{**values, **settings})
+    gateway = Gateway(clients=tuple(clients), paths=paths, **{**values, **settings})
     found = RunningGateway(folder, gateway, services, keys or {})
     try:
         found.write()

@@ -42,7 +42,7 @@ class Gateway:
     names: tuple[str, ...]
     body_bytes: int  # a larger request is refused
     clients: tuple[Client, ...]
-    certificate: str  # the path of the PEM file on the device
+    certificate: str  # the path of the PEM file on the device; empty for plain HTTP
     key: str  # likewise
     metrics: bool  # whether the node exporter runs
     paths: Paths = Paths()

@@ -49,7 +49,6 @@ local FOUND_BY_NGINX = {
     [503] = { "The service is not running, or still starts.", "engine_unavailable", 5 },
     [504] = { "The engine did not answer in time.", "engine_timeout" },
 }
-local HTTPS_REQUIRED = { "This port speaks HTTPS only.", "https_required" }
 
 -- The page for an error of nginx.
 function _M.found_by_nginx()
@@ -58,7 +57,6 @@ function _M.found_by_nginx()
     if status == 502 and ngx.var.upstream_connect_time == "-" then status = 503 end
     if status == 494 then status = 431 end
     local found = FOUND_BY_NGINX[status] or FOUND_BY_NGINX[400]
-    if ngx.var.https ~= "on" then found = HTTPS_REQUIRED end
     return _M.refuse(status, found[2], found[1], nil, found[3])
 end
 

@@ -9,8 +9,8 @@ import http.client
 import socket
 
 import pytest
-from gateway_run import RunningGateway, client
-from gateway_services import ALL, ENGINE_KEY, EYES, LORA, ONE
+from gateway_run import RunningGateway, client, running
+from gateway_services import ALL, ENGINE_KEY, EYES, LORA, ONE, clients, services_on
 from recording_engine import Engine
 
 CHAT = {"model": "qwen3", "messages": []}
@@ -148,6 +148,17 @@ def test_wrong_keys_are_slowed_down_by_address(own_gateway: RunningGateway) -> N
     with contextlib.closing(connection):
         connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {ONE}"})
         assert connection.getresponse().status == 200
+
+
+def test_on_loopback_it_may_do_without_tls(engine: Engine) -> None:
+    with running(services_on(engine.server_port), clients(), certificate="", key="") as gateway:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+            connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {ALL}"})
+            response = connection.getresponse()
+            assert response.status == 200 and b'"qwen3"' in response.read()
+        with socket.create_connection(("127.0.0.1", gateway.port)) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert b'"code": "bad_request"' in plain.recv(4096)
 
 
 def test_plain_http_is_refused_in_shape(gateway: RunningGateway) -> None:

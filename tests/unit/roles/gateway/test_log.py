@@ -148,6 +148,10 @@ def test_a_log_that_was_moved_is_begun_anew(own_gateway: RunningGateway) -> None
     assert own_gateway.process
     own_gateway.log.rename(own_gateway.log.with_suffix(".1"))
     own_gateway.process.send_signal(10)  # USR1, as logrotate's script sends it
-    gateway_run.wait_for(own_gateway.log.exists, "no new log")
-    own_gateway.chat(ALL, "qwen3")
-    assert json.loads(own_gateway.log.read_text(encoding="utf-8"))["model"] == "qwen3"
+
+    def begun() -> bool:
+        own_gateway.chat(ALL, "qwen3")
+        return own_gateway.log.exists() and own_gateway.log.read_text(encoding="utf-8") != ""
+
+    gateway_run.wait_for(begun, "no new log")
+    assert json.loads(own_gateway.log.read_text(encoding="utf-8").splitlines()[0])["model"] == "qwen3"
