@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
 # Not for inventories of users: the sandbox's root for device facts, and arguments of one playbook run.
 ELSEWHERE = {"thor_facts_root", "thor_plan_file", "thor_service", "thor_status_file"}
+ELSEWHERE |= {f"thor_remove_{name}" for name in ("confirm", "models", "packages")}
 
 
 def _read_by_roles() -> dict[str, Any]:
