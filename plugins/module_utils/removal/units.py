@@ -17,6 +17,7 @@ UNITS = "/etc/systemd/system"
 OURS = re.compile(r"(thor\.target|thor-.+\.(service|socket|timer|path|target)|jetson-thor-.+\.(service|socket|timer))")
 # In each unit that we write: in its first line or in its description.
 MARK = "jetson.thor"
+DOCKER = "docker.service"
 OUR_DROP_IN = re.compile(r"(.*-)?jetson-thor(-.*)?\.conf")
 
 
@@ -86,6 +87,8 @@ class Units:
                 kept.append(Kept("unit", group[0], f"systemctl stop said: {' '.join(output.split())[-300:]}"))
         if real:
             self.host.run("systemctl", "disable", "--quiet", *real)
+        changed = [self.host.path(one.name).parent.name.removesuffix(".d") for one in items if one.kind == "drop-in"]
+        kept += self._close(changed)
         for one in items:
             for text in one.paths:
                 path = self.host.path(text)
@@ -99,13 +102,29 @@ class Units:
             self.host.run("systemctl", "daemon-reload")
             if real:
                 self.host.run("systemctl", "reset-failed", *real)
-        if any("docker.service.d" in one.name for one in items):
-            kept.append(
-                Kept(
-                    "drop-in", "docker.service", "dockerd runs with the variables of the drop-in until it is restarted"
+        for unit in changed:
+            if unit == DOCKER:
+                kept.append(
+                    Kept("setting", unit, "dockerd runs with the variables of our drop-in until it is restarted")
                 )
-            )
+            elif not self._is_installed_by_us(unit):
+                self.host.run("systemctl", "try-restart", unit)
         return kept
+
+    def _close(self, units: Iterable[str]) -> Iterator[Kept]:
+        """Stop what we installed before it loses its drop-in: without it, the node exporter would listen on all addresses."""
+        for unit in units:
+            if unit != DOCKER and self._is_installed_by_us(unit):
+                self.host.run("systemctl", "disable", "--now", "--quiet", unit)
+                yield Kept(
+                    "setting",
+                    unit,
+                    "we installed it; it is stopped and disabled, as it would be open without our drop-in",
+                )
+
+    def _is_installed_by_us(self, unit: str) -> bool:
+        """Whether the package that is called like a unit is one that we installed."""
+        return unit.removesuffix(".service") in self.host.record["packages"]
 
 
 def _rmdir(folder: Path) -> None:

@@ -104,3 +104,23 @@ def test_a_unit_that_is_a_link_is_not_ours(tmp_path: Path) -> None:
     host.path(f"{UNITS}/thor-x.service").symlink_to(target)
     remove(host)
     assert target.exists() and host.path(f"{UNITS}/thor-x.service").is_symlink()
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_exporter_does_not_open_when_it_loses_its_drop_in(tmp_path: Path, ours: bool) -> None:
+    host = HostTree(tmp_path)
+    unit = "prometheus-node-exporter.service"
+    drop_in = host.write(f"{UNITS}/{unit}.d/jetson-thor.conf")
+    given: list[tuple[str, bool]] = []
+
+    def run(*command: str) -> tuple[int, str]:
+        if unit in command:
+            given.append((command[1], drop_in.exists()))
+        return 0, ""
+
+    packages = ["prometheus-node-exporter"] if ours else []
+    step = Units(Host(tmp_path, {**install_record.EMPTY, "packages": packages}, run))
+    kept = list(step.remove([one for one in step.find() if isinstance(one, Removable)]))
+    # One of ours is closed while it has the drop-in; somebody else's gets back what it had.
+    assert given == ([("disable", True)] if ours else [("try-restart", False)])
+    assert [one.name for one in kept] == ([unit] if ours else [])
