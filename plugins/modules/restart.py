@@ -35,6 +35,11 @@ options:
         description: Its unit.
         type: str
         required: true
+      on_demand:
+        description: Whether it starts on demand. It is then started together with what passes connections on to it, and stops again
+          after its idle time.
+        type: bool
+        default: false
   timeout:
     description: Seconds allowed for all of them.
     type: int
@@ -102,7 +107,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {"name": text, "unit": text},
+                "options": {"name": text, "unit": text, "on_demand": {"type": "bool", "default": False}},
             },
             "timeout": {"type": "int", "default": 7200},
         },

@@ -140,10 +140,10 @@ def main(arguments: list[str]) -> None:
     """Serve until it is killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--login", default="")
+    parser.add_argument("--login", type=Path, required=True, help="file with USER:PASSWORD")
     parser.add_argument("--log", type=Path, required=True)
     given = parser.parse_args(arguments)
-    ForwardProxy(given.login, given.port, given.log).serve_forever()
+    ForwardProxy(given.login.read_text(encoding="utf-8").strip(), given.port, given.log).serve_forever()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services.failure import journal_text, reason_of, unit_names
+from ansible_collections.jetson.thor.plugins.module_utils.services.parts import proxy_of
 from ansible_collections.jetson.thor.plugins.module_utils.services.switch import START_FAILED, Progress
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
@@ -23,15 +24,19 @@ def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
     return restart(spec["services"], Systemctl(), report)
 
 
-def restart(services: Sequence[Mapping[str, str]], systemctl: Systemctl, report: Progress) -> dict[str, Any]:
-    """Restart each service (``name``, ``unit``) when the one before it has answered. Raises JobFailed at the first that does not."""
+def restart(services: Sequence[Mapping[str, Any]], systemctl: Systemctl, report: Progress) -> dict[str, Any]:
+    """Restart each service (``name``, ``unit``, ``on_demand``) when the one before it has answered. Raises JobFailed at the first
+    that does not. One that starts on demand is restarted, and held up for the idle time, by its door.
+    """
     done: list[str] = []
     for number, service in enumerate(services):
         unit = service["unit"]
         report.progress(number, len(services), text=f"restarting {unit}")
         report.say(f"restart {unit}")
         since = time.time()
-        if not systemctl.start(unit, True, _teller(report, number, len(services), unit)):
+        door = proxy_of(service["name"]) if service.get("on_demand") else None
+        tell = _teller(report, number, len(services), unit)
+        if not (systemctl.start(door, True, tell, unit) if door else systemctl.start(unit, True, tell)):
             left = [one["name"] for one in services[number + 1 :]]
             raise _failed(unit, systemctl.journal(unit, since), done, left)
         done.append(service["name"])

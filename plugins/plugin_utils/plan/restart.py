@@ -31,5 +31,6 @@ def share(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], names:
     ]
     problems += [deployed.absent(service) for service in wanted if service["unit"] not in host.get("units", {})]
     steps = tuple(Step(Kind.RESTART, ROLE, service["name"], "restart.yml was run") for service in wanted)
-    section = {"services": [{"name": service["name"], "unit": service["unit"]} for service in wanted]}
+    keys = [(service["name"], service["unit"], bool(service.get("on_demand"))) for service in wanted]
+    section = {"services": [{"name": name, "unit": unit, "on_demand": demand} for name, unit, demand in keys]}
     return Share(ROLE, () if problems else steps, section, tuple(problems))

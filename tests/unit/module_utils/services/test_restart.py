@@ -47,6 +47,15 @@ def test_one_after_the_other_with_progress(host: Host) -> None:
     assert shown.seen[-1][:2] == (3, 3)
 
 
+def test_one_that_starts_on_demand_is_held_by_its_door(host: Host) -> None:
+    systemd: Any = host.systemd
+    started: list[tuple[str, bool, str | None]] = []
+    systemd.start = lambda unit, again, _tell, behind=None: not started.append((unit, again, behind))
+    done = restart([{**UNITS[0], "on_demand": True}, UNITS[1]], systemd, Shown())
+    assert done["restarted"] == ["one", "two"]
+    assert started == [("thor-one-proxy.service", True, "thor-one.service"), ("thor-two.service", True, None)]
+
+
 def test_the_first_that_does_not_answer_ends_it_with_its_own_reason(host: Host) -> None:
     systemd: Any = host.systemd
     start = systemd.start

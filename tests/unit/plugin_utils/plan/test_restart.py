@@ -20,8 +20,16 @@ DEPLOYED = {**HOST, "units": {"thor-chat.service": {}, "thor-small.service": {}}
 def test_the_services_that_were_named_or_all(names: list[str], restarted: list[str]) -> None:
     share = restart.share([CHAT, SMALL], DEPLOYED, names)
     assert [step.subject for step in share.steps] == restarted
-    assert share.section == {"services": [{"name": name, "unit": f"thor-{name}.service"} for name in restarted]}
+    assert share.section == {
+        "services": [{"name": name, "unit": f"thor-{name}.service", "on_demand": False} for name in restarted]
+    }
     assert share.problems == ()
+
+
+def test_a_service_that_starts_on_demand_is_told() -> None:
+    sleeper = {**CHAT, "on_demand": {"idle_seconds": 900, "engine_port": 18000}}
+    (one,) = restart.share([sleeper], DEPLOYED, []).section["services"]
+    assert one["on_demand"] is True
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
