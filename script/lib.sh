@@ -148,6 +148,23 @@ install_idle_packages() (
     install_packages "$@"
 )
 
+# unpack_package NAME DIRECTORY: the files of a Debian package below a folder, without installing it. None of its daemons is started or
+# enabled, and it needs no root.
+unpack_package() {
+    [[ -d $2 ]] || step 300 "Unpack $1" unpack "$1" "$2"
+}
+unpack() {
+    local scratch rc=0
+    mkdir -p "$(dirname "$2")"
+    scratch=$(mktemp -d -p "$(dirname "$2")")
+    (cd "$scratch" && { apt-get -q download "$1" || { as_root apt-get -q update && apt-get -q download "$1"; }; }) &&
+        dpkg-deb -x "$scratch"/*.deb "$scratch/files" || rc=$?
+    # Complete or absent; somebody else may have been faster.
+    ((rc)) || mv -T "$scratch/files" "$2" || [[ -d $2 ]] || rc=$?
+    rm -rf "$scratch"
+    return "$rc"
+}
+
 # The Python for demo and tests, which use ansible-core 2.19: it runs on 3.11, 3.12 and 3.13.
 find_python() {
     local name
