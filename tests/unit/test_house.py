@@ -361,8 +361,8 @@ def test_requirements_are_pinned_and_agree() -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         pins[path.stem] = {line for line in lines if line and not line.startswith("#")}
         marker = r'( ; python_version (<|>=) "3\.12")?'
-        assert [line for line in pins[path.stem] if not re.fullmatch(rf"[\w.-]+==[\w.+]+{marker}", line)] == []
-    engines = {"client", "contract", "contract-newer", "real-vllm"}  # environments without Ansible
+        assert [line for line in pins[path.stem] if not re.fullmatch(rf"[\w.-]+==(\d+!)?[\w.+]+{marker}", line)] == []
+    engines = {"client", "contract", "contract-newer", "dashboard", "real-vllm"}  # environments without Ansible
     assert set(pins) == {"controller", "dev", "importer"} | engines
     # Demo and tests use the core of the oldest Python; nightly/newest-core uses the other.
     oldest = {line.removesuffix(' ; python_version < "3.12"') for line in pins["controller"] if ">=" not in line}
