@@ -32,9 +32,7 @@ def services_on(port: int) -> list[Service]:
     return [
         replace(chat, loras=(adapter,)),
         ears,
-        replace(
-            chat, name="vectors", served_name="embed", api="embedding", api_path="/v1/embeddings", metrics_path=None
-        ),
+        replace(chat, name="vectors", served_name="embed", api="embedding", api_path="/v1/embeddings"),
         replace(chat, name="down", served_name="down", port=gateway_run.free_port()),
         sleeper,
     ]

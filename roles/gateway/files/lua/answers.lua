@@ -12,6 +12,7 @@ end
 
 -- Ends the request with a document. What it has not sent of its body yet is thrown away.
 function _M.send(status, content_type, text)
+    ngx.req.clear_header "Expect" -- or nginx would invite the body first
     ngx.req.discard_body()
     ngx.status = status
     ngx.header.content_type = content_type

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from gateway_run import Answer, RunningGateway
-from gateway_services import ALL, ONE
+from gateway_run import Answer, RunningGateway, running
+from gateway_services import ALL, ONE, clients, services_on
 from recording_engine import Engine
 
 IMAGE = b"iVBORw0KGgo/+A" * 3_000_000  # 42 MB
@@ -166,3 +166,11 @@ def test_a_body_that_is_too_large_is_refused(gateway: RunningGateway, engine: En
     answer = chat(gateway, huge)
     assert (answer.status, answer.error["code"]) == (413, "request_too_large")
     assert len(engine.asked) == before
+
+
+def test_a_body_in_chunks_has_the_same_limit(engine: Engine) -> None:
+    with running(services_on(engine.server_port), clients(), body_bytes=1000) as gateway:
+        assert chat(gateway, b'{"model": "qwen3", "x": "' + b"y" * 900 + b'"}').status == 200
+        pieces = [b'{"model": "qwen3", "x": "', b"y" * 1000, b'"}']
+        answer = chat(gateway, iter(pieces))
+        assert (answer.status, answer.error["code"]) == (413, "request_too_large")

@@ -119,6 +119,15 @@ def test_the_key_is_checked_before_the_body_is_read(gateway: RunningGateway) -> 
         assert connection.getresponse().status == 401
 
 
+@pytest.mark.parametrize(("key", "begins"), [(ALL, b"HTTP/1.1 100 "), ("wrong-" + "x" * 20, b"HTTP/1.1 401 ")])
+def test_a_client_that_asks_first_is_told_before_it_sends(gateway: RunningGateway, key: str, begins: bytes) -> None:
+    head = ["POST /v1/chat/completions HTTP/1.1", "Host: a", f"Authorization: Bearer {key}", "Expect: 100-continue"]
+    with socket.create_connection(("127.0.0.1", gateway.port), 5) as plain:
+        tls = gateway.context.wrap_socket(plain, server_hostname="localhost")
+        tls.sendall("\r\n".join([*head, "Content-Length: 17", "", ""]).encode())
+        assert tls.recv(4096).startswith(begins)
+
+
 def test_the_body_of_a_refused_request_is_no_request(gateway: RunningGateway, engine: Engine) -> None:
     before = len(engine.asked)
     inner = f'POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ALL}\r\nContent-Length: 17\r\n\r\n{{"model":"qwen3"}}'

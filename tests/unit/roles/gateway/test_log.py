@@ -131,7 +131,9 @@ def test_metrics_are_for_their_own_key_alone(used: RunningGateway, engine: Engin
     assert used.chat(EYES, "qwen3").status == 403
     page = used.ask("GET", "/metrics/chat", EYES)
     assert (page.status, page.body, engine.asked[-1].path) == (200, b"engine_metric 1\n", "/metrics")
-    for path in ("/metrics/vectors", "/metrics/nosuch", "/metrics/"):
+    assert used.ask("GET", "/metrics/vectors", EYES).status == 200
+    assert engine.asked[-1].headers["authorization"] == f"Bearer {ENGINE_KEY}"
+    for path in ("/metrics/ears", "/metrics/nosuch", "/metrics/"):
         assert used.ask("GET", path, EYES).error["code"] == "unknown_path"
     assert used.ask("POST", "/metrics/chat", EYES, {}).status == 405
 
