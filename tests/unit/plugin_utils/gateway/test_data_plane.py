@@ -49,6 +49,11 @@ def test_nginx_gets_the_address_the_names_and_the_certificate() -> None:
     assert "listen [::]:443 ssl " in files(replace(GATEWAY, address="::"))["nginx.conf"].content
 
 
+def test_plain_http_has_no_certificate() -> None:
+    text = files(replace(GATEWAY, address="127.0.0.1", certificate="", key=""))["nginx.conf"].content
+    assert "listen 127.0.0.1:443 default_server" in text and "ssl_" not in text
+
+
 def test_a_model_names_its_whole_service() -> None:
     text = files()["clients.lua"].content
     assert f'["{HASH}"] = {{' in text and '["chat"] = true,' in text and '["concurrency"] = 4,' in text
