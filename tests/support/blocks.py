@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command blocks of the pages, and the mark before each that says where it is run.
 
-A mark is a comment in the page's source: ``<!-- run: here -->`` (the molecule scenario), ``<!-- run: ci demo -->`` (by the part of CI of
-that name) or ``<!-- run: person: why nothing else can -->``. A table whose first column has the title `command` is also a block.
+A mark is a comment in the page's source: ``<!-- run: here -->`` (the molecule scenario documentation), ``<!-- run: client -->`` (on
+the client of the scenario gateway), ``<!-- run: ci demo -->`` (by the part of CI of that name), or ``<!-- run: person: why nothing else
+can -->``. A table whose first column has the title `command` is also a block.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # Generated from the documentation of the modules; its blocks are tasks, not commands.
 MODULES = "docs/modules.md"
-MARK = re.compile(r"<!-- run: (?P<kind>here|ci|person)\b,? ?:? ?(?P<detail>.*?) ?-->")
+MARK = re.compile(r"<!-- run: (?P<kind>here|client|ci|person)\b,? ?:? ?(?P<detail>.*?) ?-->")
 FENCE = re.compile(r"^( *)```(\w*)$")
 
 
@@ -79,3 +80,9 @@ def files_of(block: Block) -> dict[str, str]:
     """The files that an inventory block shows, by the path in a comment at the top of each; empty if it names none."""
     parts = re.split(r"^# (inventories/\S+)\n", block.text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def program_of(block: Block) -> str:
+    """The name of the file that a Python block shows, from the comment at its top."""
+    found = re.match(r"# (\w+\.py)\n", block.text)
+    return found[1] if found else ""

@@ -19,7 +19,7 @@ from blocks import ROOT, Block
 
 ALL = blocks.blocks()
 # Blocks that only a device or a person can run. For one more, give a reason and raise this number.
-PERSONS = 4
+PERSONS = 6
 INVENTORIES = [block for block in ALL if block.language == "yaml" and block.kind == "here"]
 
 
@@ -39,8 +39,13 @@ def test_there_are_blocks() -> None:
 
 @pytest.mark.parametrize("block", ALL, ids=lambda block: block.place)
 def test_a_block_says_where_it_is_run(block: Block) -> None:
-    assert block.kind, "write <!-- run: here -->, <!-- run: ci PART --> or <!-- run: person: REASON --> before it"
-    assert block.language in ("sh", "yaml"), "sh for commands, yaml for an inventory"
+    assert block.kind, (
+        "write <!-- run: here -->, <!-- run: client -->, <!-- run: ci PART --> or <!-- run: person: REASON --> before it"
+    )
+    assert block.language in ("sh", "yaml", "python"), (
+        "sh for commands, yaml for an inventory, python for a client's program"
+    )
+    assert (block.language == "python") == bool(blocks.program_of(block)), "a program begins with its name: # ask.py"
     if block.kind == "person":
         assert len(block.detail) > 10, "say why"
 
@@ -67,13 +72,19 @@ def test_commands_are_valid_shell(block: Block) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("block", [block for block in ALL if block.language == "python"], ids=lambda block: block.place)
+def test_programs_are_valid_python(block: Block) -> None:
+    assert block.kind in ("client", "person")
+    compile(block.text, block.place, "exec")
+
+
 def test_every_inventory_can_be_planned(tmp_path: Path) -> None:
     hosts: dict[str, Any] = {}
     for block in INVENTORIES:
         shown = list(blocks.files_of(block).values()) or [block.text]
         document = {key: value for text in shown for key, value in yaml.safe_load(text).items()}
         # A block that only adds to the catalog is planned with the profile of the example.
-        hosts[block.place] = {
+        hosts[block.place.replace(":", "-")] = {  # a number after a colon would be a port
             "thor_profiles": ["qwen3-8b-q5-k-m-llama-cpp"],
             **{key: value for key, value in document.items() if key.startswith("thor_")},
         }

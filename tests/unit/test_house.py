@@ -430,7 +430,7 @@ def test_files_carry_a_licence_and_name_no_machine() -> None:
         text = path.read_text(encoding="utf-8", errors="replace")
         if found := home.search(text):
             wrong.append(f"{name} names a path of one machine: {found[0]}")
-        can_hold_one = path.suffix not in {".json", ".md", ".txt", ".wav"} and name not in without_header
+        can_hold_one = path.suffix not in {".json", ".md", ".png", ".txt", ".wav"} and name not in without_header
         can_hold_one = can_hold_one and text != "" and not name.startswith("tests/sandbox/facts/")
         if can_hold_one and "SPDX-License-Identifier" not in "\n".join(text.splitlines()[:6]):
             wrong.append(f"{name} has no licence header")
