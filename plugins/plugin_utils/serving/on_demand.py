@@ -49,6 +49,7 @@ def _proxy(service: Service, on_demand: OnDemand) -> dict[str, Any]:
     return {
         "socket": socket_of(service.name),
         "engine": service.unit,
+        "outlives_engine": service.exclusive is not None,
         "command": own if service.exclusive else systemds,
         "poke": None if service.exclusive else _poke(service),
     }

@@ -25,7 +25,11 @@ from thor_supervisor.notification import notify, say
 
 LISTENING = 3  # the first descriptor that systemd passes (sd_listen_fds(3))
 DRAINED = "drained"
-PATIENCE = 15.0  # seconds that a drained door waits to be stopped
+PATIENCE = (
+    180.0  # seconds that a drained door waits to be stopped, which is after the engine (TimeoutStopSec= of its unit)
+)
+ENGINE_PATIENCE = 60.0  # seconds that a client waits for an engine that restarts
+ENGINE_TICK = 0.25
 LARGEST_HEAD = 64 * 1024
 BLOCK = 256 * 1024
 KEPT = re.compile(rb"\r\n(?:connection|keep-alive|proxy-connection):[^\r\n]*", re.IGNORECASE)
@@ -108,7 +112,7 @@ class Door:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             from_client, to_client = await asyncio.open_connection(sock=client, limit=LARGEST_HEAD)
             try:
-                from_engine, to_engine = await asyncio.open_connection(*self.target)
+                from_engine, to_engine = await self._engine()
                 try:
                     await _either(_request(from_client, to_engine), _copy(from_engine, to_client))
                 finally:
@@ -117,6 +121,18 @@ class Door:
                 to_client.close()
                 with contextlib.suppress(OSError):
                     await to_client.wait_closed()
+
+    async def _engine(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the engine, which may be restarting. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ENGINE_PATIENCE
+        while True:
+            try:
+                return await asyncio.open_connection(*self.target)
+            except ConnectionRefusedError:
+                if loop.time() > end:
+                    raise
+                await asyncio.sleep(ENGINE_TICK)
 
 
 async def _either(request: Coroutine[Any, Any, None], answer: Coroutine[Any, Any, None]) -> None:

@@ -6,8 +6,9 @@ The unit ``thor-NAME-exclusive.service`` is a turn: activating while the service
 requires it, so it begins before the engine starts and ends after the engine has stopped. There is no lock and no file: what systemd
 says of these units is the whole state, so nothing stays behind after a crash or a power cut.
 
-Turns are taken in the order in which they were asked for. The first in line has the holder drained (proxy.py), and stops its turn
-once all answers are out; what waits at the holder's door meanwhile asks for another turn, behind everybody else.
+Turns are taken in the order in which they were asked for. The first in line has the holder drained (proxy.py). Once all answers are
+out it stops the holder's turn, and with it the engine, and then the door, which has kept the socket from starting both again meanwhile.
+What waits at that door asks for another turn, behind everybody else.
 """
 
 from __future__ import annotations
@@ -156,5 +157,5 @@ def _carry_out(name: str, member: Member, action: str, told: dict[str, float]) -
             order("kill", "--kill-whom=main", "--signal=SIGUSR1", door)
             return
         say(f"{name} has not finished its answers in {DRAIN_LIMIT:g} s: they are cut", level=4)
-    # With its turn its engine and its door are stopped, all in one step: nothing can start them in between.
-    order("stop", turn)
+    order("stop", turn)  # and its engine before it
+    order("stop", door)  # only now: a waiting client opens it again, and that must be another turn
