@@ -19,6 +19,7 @@ EXAMPLE = ROOT / "inventories" / "example"
 # Not for inventories of users: the sandbox's root for device facts, and arguments of one playbook run.
 ELSEWHERE = {"thor_facts_root", "thor_plan_file", "thor_service", "thor_status_file"}
 ELSEWHERE |= {f"thor_remove_{name}" for name in ("confirm", "models", "packages")}
+ELSEWHERE |= {"thor_logs_lines", "thor_logs_since", "thor_support_dir"}
 
 
 def _read_by_roles() -> dict[str, Any]:
