@@ -8,7 +8,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -38,6 +38,7 @@ class Engine(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[Asked] = []
+        self.page: Callable[[], bytes] = lambda: b"engine_metric 1\n"
         self.abandoned = threading.Event()  # a client left in the middle of a stream
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -54,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """A page."""
         self._write_down(b"")
-        self._whole(b"engine_metric 1\n", "text/plain")
+        self._whole(self.server.page(), "text/plain")
 
     def do_POST(self) -> None:
         """Answer as the body says."""

@@ -25,8 +25,9 @@ _SIMPLE = {"active": "running", "reloading": "running", "deactivating": "stoppin
 ANSWERED = re.compile(r"last answer in (\d+(?:\.\d+)?) s at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 
 
-def samples(services: Sequence[Mapping[str, Any]], last: Path = LAST) -> Iterator[Sample]:
-    """The metrics of these services: each has ``name``, ``unit``, ``on_demand`` and ``floor_share``."""
+def samples(services: Sequence[Mapping[str, Any]], folder: Path | None = None) -> Iterator[Sample]:
+    """The metrics of these services: each has ``name``, ``unit``, ``on_demand`` and ``floor_share``. ``folder``: of the records."""
+    last = folder or LAST
     units = [unit for one in services for unit in (one["unit"], _socket(one))]
     found = systemd.observe(units, *_PROPERTIES)
     now, since_boot = time.time(), time.monotonic()

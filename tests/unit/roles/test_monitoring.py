@@ -7,11 +7,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -151,32 +148,9 @@ def node_families(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     folder = tmp_path_factory.mktemp("textfiles")
     samples = [Sample(name, 1.5, {"zone": 'a"\\b'}) for name in FAMILIES]
     (folder / "thor.prom").write_text(text(samples), encoding="utf-8")
-    unit = (ROOT / "roles/metrics/files/jetson-thor.conf").read_text(encoding="utf-8").replace("\\\n", " ")
-    (command,) = re.findall(r"^ExecStart=/\S+ +(.+)$", unit, re.MULTILINE)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    words = command.replace("127.0.0.1:9100", address).replace("/var/lib/thor/metrics", str(folder)).split()
-    exporter = subprocess.Popen(
-        [prometheus.program("prometheus-node-exporter"), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        page = fetched(f"http://{address}/metrics")
-    finally:
-        exporter.terminate()
-        exporter.wait(10)
+    with prometheus.node_exporter(folder) as (address, _process):
+        page = prometheus.fetched(f"http://{address}/metrics")
     return set(re.findall(r"^(\w+)(?:\{.*\})? \S+$", page, re.MULTILINE))
-
-
-def fetched(address: str) -> str:
-    """A page, as soon as it is there."""
-    for _ in range(50):
-        try:
-            with urllib.request.urlopen(address, timeout=10) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer")
 
 
 def test_every_query_names_metrics_that_are_there(node_families: set[str]) -> None:
