@@ -36,7 +36,6 @@ HOST = {"metrics": {"files": {}, "installed": False, "textfiles": False}}
 # The program's own files, with another place for its configuration.
 PROGRAM = """
 import sys
-sys.path.insert(0, {program!r})
 from pathlib import Path
 from ansible_collections.jetson.thor.plugins.module_utils.metrics import textfile
 textfile.CONFIGURATION = Path({configuration!r})
@@ -58,8 +57,9 @@ def install(folder: Path) -> list[str]:
     services = [{**service, "on_demand": False, "floor_share": 0.9}]
     textfile, facts = str(folder / "textfiles" / "thor.prom"), str(folder / "device")
     records.write(configuration, {"textfile": textfile, "facts_root": facts, "services": services})
-    program = PROGRAM.format(program=str(folder / "opt/thor/metrics"), configuration=str(configuration))
-    return ["/usr/bin/python3", "-I", "-S", "-X", f"pycache_prefix={folder}/cache", "-c", program]
+    program = folder / "opt/thor/metrics"
+    (program / "__main__.py").write_text(PROGRAM.format(configuration=str(configuration)), encoding="utf-8")
+    return ["/usr/bin/python3", "-I", "-S", "-X", f"pycache_prefix={folder}/cache", str(program)]
 
 
 def cpu_seconds(pids: list[int]) -> float:

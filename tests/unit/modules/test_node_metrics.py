@@ -99,6 +99,7 @@ def test_absent_leaves_nothing_and_no_exporter_that_listens_everywhere(root: Pat
     module_promises.keep("node_metrics", {"state": "absent"}, root)
     assert [path for path in root.rglob("*") if path.is_file()] == []
     assert f"disable --quiet --no-reload {metrics.EXPORTER}" in (found := orders(root))
+    assert f"stop {metrics.TIMER} {metrics.UNIT} {metrics.EXPORTER}" in found
     assert found[-1] == "daemon-reload"
 
 
