@@ -92,7 +92,7 @@ class RunningGateway:
                 [NGINX, "-c", f"{self.gateway.paths.configuration}/nginx.conf"], stdout=errors, stderr=errors
             )
         try:
-            wait_for(self.listens, "nginx does not listen")
+            wait_for(lambda: self.listens() and len(self.workers()) >= 2, "nginx does not listen")
         except AssertionError as error:
             raise AssertionError(self.errors.read_text(encoding="utf-8")) from error
 
