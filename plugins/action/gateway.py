@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, fail_text
 from ansible_collections.jetson.thor.plugins.plugin_utils import planned
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.certificates import Unusable
@@ -29,8 +29,12 @@ class ActionModule(ActionBase):
         variables, arguments = task_vars or {}, dict(self._task.args)
         host = variables.get("inventory_hostname", "")
         if arguments.get("state", "present") == "present":
+            now = datetime.now(UTC)
+            wanted = of_variables(planned.of_role("gateway", variables, self._loader, self._templar), now)
+            if wanted and wanted.problems:
+                return {**result, "failed": True, "msg": fail_text(host, wanted.problems)}
             try:
-                arguments |= self._files(host, variables)
+                arguments |= self._files(wanted, host, variables, now)
             except (Unusable, OSError) as error:
                 problem = Problem(
                     "THOR-GATEWAY-CA",
@@ -43,10 +47,8 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         return result
 
-    def _files(self, host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _files(self, wanted: Wanted | None, host: str, variables: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """The arguments ``files`` and ``secrets``. Raises Unusable and OSError."""
-        now = datetime.now(UTC)
-        wanted = of_variables(planned.of_role("gateway", variables, self._loader, self._templar), now)
         if wanted is None:
             raise Unusable("thor_gateway is not set, or not valid")
         wanted = self._with_certificate(wanted, host, now)
