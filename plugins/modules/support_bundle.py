@@ -94,7 +94,7 @@ def main() -> None:
             "facts_root": {"type": "str", "default": ""},
             "lines": {"type": "int", "default": 3000},
             "name": {"type": "str", "default": "host"},
-            "digests": {"type": "list", "elements": "str", "default": []},
+            "digests": {"type": "list", "elements": "str", "default": [], "no_log": True},
         },
         supports_check_mode=True,
     )
