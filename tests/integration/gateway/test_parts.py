@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from playbook_run import ROOT, play
 
 HOST = "thor08"
@@ -21,10 +22,14 @@ ARGUMENTS = ("-i", "molecule/gateway/inventory", "-l", HOST)
 NEXT = "/models/sandbox/tiny-next-GGUF"
 PORT = 3128
 PATTERN = "/root/proxy/pattern"  # the password, for grep
-# Beside what the host serves: fetched by models.yml, and served by nobody.
+LAYER = yaml.safe_load((ROOT / "molecule/gateway/inventory/host_vars/thor08.yml").read_text(encoding="utf-8"))
+# What the host serves, and one more model, which models.yml fetches and nobody serves.
 FETCHED = {
-    "thor_extra_models": {"next": {"modelscope": "sandbox/tiny-next-GGUF", "file": "tiny-q8_0.gguf"}},
-    "thor_profiles": [{"model": "next", "engine": "llama.cpp", "name": "chat", "port": 8000}],
+    "thor_extra_models": {
+        **LAYER["thor_extra_models"],
+        "next": {"modelscope": "sandbox/tiny-next-GGUF", "file": "tiny-q8_0.gguf"},
+    },
+    "thor_profiles": [*LAYER["thor_profiles"], {"model": "next", "engine": "llama.cpp", "name": "next", "port": 8090}],
 }
 BROKEN = """[Service]
 ExecStart=
