@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.jetson.thor.plugins.module_utils import files, safe_removal
+from ansible_collections.jetson.thor.plugins.module_utils.observe import metrics
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 from ansible_collections.jetson.thor.plugins.module_utils.removal.step import Host
 
@@ -19,6 +20,7 @@ FOLDERS = (
 FILES = (
     *("/etc/tmpfiles.d/thor*.conf", "/etc/tmpfiles.d/jetson-thor*.conf", "/etc/logrotate.d/thor-*"),
     *("/etc/sysctl.d/*jetson-thor*.conf", "/etc/apt/apt.conf.d/*jetson-thor*", "/run/thor-drop-caches.sock"),
+    f"{metrics.DISTRIBUTION_TEXTFILES}/{metrics.NAME}",
 )
 ACCOUNT = "thor"
 COMMENT = "jetson.thor inference services"

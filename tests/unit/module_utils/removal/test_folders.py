@@ -31,7 +31,14 @@ def test_our_folders_and_files_go_and_others_stay(tmp_path: Path) -> None:
         "/var/log/thor/gateway/access.log",
     ]
     ours += ["/etc/tmpfiles.d/thor.conf", "/etc/logrotate.d/thor-gateway", "/etc/sysctl.d/90-jetson-thor.conf"]
-    others = ["/etc/thorium/x", "/opt/thorlabs/x", "/etc/logrotate.d/nginx", "/home/keep"]
+    ours += ["/var/lib/prometheus/node-exporter/thor.prom"]
+    others = [
+        "/var/lib/prometheus/node-exporter/apt.prom",
+        "/etc/thorium/x",
+        "/opt/thorlabs/x",
+        "/etc/logrotate.d/nginx",
+        "/home/keep",
+    ]
     for name in (*ours, *others):
         tree.write(name)
     tree.path("/opt/thor/link").symlink_to(tree.path("/home"))
