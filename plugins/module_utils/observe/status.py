@@ -20,8 +20,7 @@ PROPERTIES = (
     *("NRestarts", "StatusText", "MemoryCurrent"),
 )
 TARGET = "thor.target"
-# What else of ours is a unit of interest: sockets of services on demand, timers.
-KINDS = ("thor-*.socket", "thor-*.timer")
+TIMERS = "thor-*.timer"
 CERTIFICATE = "etc/thor/gateway/tls.crt"
 CGROUPS = Path("/sys/fs/cgroup")
 # Where a container's memory is counted: by dockerd's cgroup driver, and by the version of cgroups.
@@ -64,7 +63,7 @@ def names(disk: Disk) -> list[str]:
     folder = disk.path(f"/{UNITS}")
     return [
         *observation.service_units(disk),
-        *sorted(path.name for kind in KINDS for path in folder.glob(kind) if "@" not in path.name),
+        *sorted(path.name for path in folder.glob(TIMERS) if "@" not in path.name),
         TARGET,
     ]
 
