@@ -68,7 +68,7 @@ def _groups(host: str, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]
     port = gateway.get("port", HTTPS) if isinstance(gateway, Mapping) else HTTPS
     address = str(variables.get("ansible_host") or host)
     target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    pages = [("node", {}), ("gateway", {})]
+    pages: list[tuple[str, dict[str, str]]] = [("node", {}), ("gateway", {})]
     pages += [
         (one["name"], {"service": one["name"]})
         for one in variables.get("ansible_facts", {}).get("thor_services") or ()
