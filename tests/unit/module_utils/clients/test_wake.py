@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api, verify, wake
+from ansible_collections.jetson.thor.plugins.module_utils.clients import api, verdicts, verify, wake
 
 ALWAYS = {
     "name": "ear",
@@ -79,7 +79,7 @@ def test_services_of_a_group_are_asked_one_after_the_other(
 
     def requests_of(service: dict[str, Any], _questions: verify.Questions) -> list[Any]:
         order.append(service["name"])
-        return [lambda: verify.verdicts.result(service, "chat")]
+        return [lambda: verdicts.result(service, "chat")]
 
     monkeypatch.setattr(verify, "requests_of", requests_of)
     group = [{**NAP, "name": name, "exclusive": "big"} for name in ("a", "c", "b")]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import sockets
@@ -37,3 +38,10 @@ def test_a_listening_socket_is_found_with_its_process(family: socket.AddressFami
 )
 def test_a_process_in_a_container_belongs_to_the_unit_that_runs_it(cgroups: str, unit: str | None) -> None:
     assert sockets._unit(cgroups, {"a" * 64: "thor-box.service", "b" * 64: None}) == unit
+
+
+def test_sockets_that_systemd_holds_for_our_services_are_known_by_their_ports(tmp_path: Path) -> None:
+    (tmp_path / "thor-nap.socket").write_text("[Socket]\nListenStream=[::1]:8000\n", encoding="utf-8")
+    (tmp_path / "thor-drop-caches.socket").write_text("[Socket]\nListenStream=/run/x.sock\n", encoding="utf-8")
+    (tmp_path / "other.socket").write_text("[Socket]\nListenStream=127.0.0.1:9000\n", encoding="utf-8")
+    assert sockets._activated(tmp_path) == {8000: "thor-nap.socket"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
@@ -168,6 +169,6 @@ def test_a_stale_part_is_renewed(host: Host) -> None:
 
 
 def test_the_record_of_an_interrupted_switch_from_before_there_were_parts_is_read() -> None:
-    old = {"files": {}, "enabled": True, "active": "active", "invocation": "1"}
+    old: dict[str, Any] = {"files": {}, "enabled": True, "active": "active", "invocation": "1"}
     assert Touched(**old).served_by("chat") == [ENGINE]
     assert replace(Touched(**old), active="inactive").served_by("chat") == []

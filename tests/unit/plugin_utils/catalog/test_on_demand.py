@@ -12,7 +12,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.on_demand impo
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import OnDemand, Service
 from real_catalog import BUILT_IN, argument, codes, only, run
 
-ON_DEMAND = {"on_demand": {"idle": "15m"}}
+ON_DEMAND: dict[str, Any] = {"on_demand": {"idle": "15m"}}
 
 
 def problems(*changes: dict[str, Any], **settings: Any) -> list[str]:

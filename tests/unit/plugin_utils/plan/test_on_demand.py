@@ -14,7 +14,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.on_demand import 
 
 
 def facts(name: str, port: int, gib: float, group: str | None = None) -> dict[str, Any]:
-    more = {"on_demand": {"idle": "15m"}, "exclusive": group} if group else {}
+    more: dict[str, Any] = {"on_demand": {"idle": "15m"}, "exclusive": group} if group else {}
     return resolved.service(name=name, port=port, memory_gib=gib, **more).to_facts()
 
 

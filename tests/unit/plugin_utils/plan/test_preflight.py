@@ -290,3 +290,16 @@ def test_a_model_of_unknown_size_is_not_held_against_the_disk() -> None:
     unknown = service(model={**ARTIFACT, "bytes": None})
     assert judge([unknown], small, SETTINGS) == []
     assert only(judge([service()], small, SETTINGS)).code == "THOR-DISK-FULL"
+
+
+def test_the_internal_port_of_a_service_that_starts_on_demand_is_checked_like_its_own() -> None:
+    nap = service(on_demand={"idle_seconds": 900, "engine_port": 18000})
+    theirs = {"address": "0.0.0.0", "port": 18000, "pid": 7, "process": "nginx", "unit": "nginx.service"}
+    problem = only(judge([nap], host(listening=[theirs]), SETTINGS))
+    assert problem.code == "THOR-PORT-TAKEN" and problem.variable.endswith(".on_demand.port") and problem.value == 18000
+    assert not judge([service()], host(listening=[theirs]), SETTINGS)
+    # systemd holds the port of a service that sleeps.
+    ours = {"address": nap["address"], "port": nap["port"], "pid": 1, "process": "systemd", "unit": "thor-chat.socket"}
+    assert not judge([nap], host(listening=[ours]), SETTINGS)
+    stranger = only(judge([nap], host(listening=[{**ours, "unit": None}]), SETTINGS))
+    assert stranger.code == "THOR-PORT-TAKEN"

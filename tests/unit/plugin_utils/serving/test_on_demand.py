@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import resolved
@@ -15,7 +16,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.serving import configu
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
 
 HOST = {"device_nodes": ["/dev/nvmap"], "groups": ["render", "video"], "systemd": 255}
-NAP = {"name": "nap", "port": 8000, "on_demand": {"idle": "15m"}}
+NAP: dict[str, Any] = {"name": "nap", "port": 8000, "on_demand": {"idle": "15m"}}
 
 
 def test_a_service_that_always_runs_has_no_further_units() -> None:
