@@ -83,24 +83,17 @@ def test_the_distributions_nginx_was_neither_started_nor_enabled(host: Any) -> N
     assert host.run("systemctl is-active nginx.service").stdout.strip() == "inactive"
 
 
-def test_the_site_of_a_person_goes_on_while_the_gateway_goes_and_comes(person: Any) -> None:
+def test_the_gateway_goes_without_a_trace_and_the_site_of_a_person_stays(person: Any) -> None:
+    assert serves(person, 8099)
     assert "remove gateway" in succeed(thor_gateway=False)
-    # As on a host where a person's nginx was first: without the modules that only the gateway needs.
-    person.check_output("apt-get purge -y -q libnginx-mod-http-lua libnginx-mod-http-ndk")
-    before = state(person)
     assert serves(person, 8099)
     assert [path for path in OURS if person.file(path).exists] == []
     assert person.run("pgrep -f '[n]ginx -c /etc/thor'").rc == 1
     assert person.check_output("ls -A /etc/thor | grep -c gateway || true").strip() == "0"
     assert not person.socket("tcp://0.0.0.0:443").is_listening
-    assert "install libnginx-mod-http-lua" in succeed()
-    assert person.socket("tcp://0.0.0.0:443").is_listening
-    assert serves(person, 8099) and state(person) == before
-    assert "changed=0" in succeed()
 
 
 def test_the_port_of_a_person_is_left_to_them(person: Any) -> None:
-    succeed(thor_gateway=False)
     write_site(person, 443)
     assert serves(person, 443)
     done = site()
@@ -110,9 +103,17 @@ def test_the_port_of_a_person_is_left_to_them(person: Any) -> None:
     write_site(person, 8099)
 
 
+def test_the_gateway_comes_and_nothing_of_a_person_changes(person: Any) -> None:
+    # As on a host where a person's nginx was first: without the modules that only the gateway needs.
+    person.check_output("apt-get purge -y -q libnginx-mod-http-lua libnginx-mod-http-ndk")
+    before = state(person)
+    assert "install libnginx-mod-http-lua" in succeed()
+    assert person.socket("tcp://0.0.0.0:443").is_listening
+    assert serves(person, 8099) and state(person) == before
+
+
 def test_a_gateway_of_files_that_nginx_refuses_goes_on_with_the_old_ones(person: Any) -> None:
     """nginx's module for Lua is damaged, as by an upgrade that was cut: what runs has it in memory."""
-    succeed()
     main = person.check_output("systemctl show -P MainPID thor-gateway.service")
     link = person.check_output("readlink /etc/thor/gateway")
     person.check_output(
