@@ -17,14 +17,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import idle_run
+from alias_fleet import Fleet
 
 TARGET = 3.0
 PING = ("ansible", "all", "-m", "ansible.builtin.ping")
 STATUS = ("ansible-playbook", "playbooks/status.yml")
 
 
-def measure(fleet: idle_run.Fleet, rounds: int, size: int) -> dict[str, Any]:
+def measure(fleet: Fleet, rounds: int, size: int) -> dict[str, Any]:
     """Ping and status, one after the other, as often as asked for."""
     # Opens the connections: sshd drops some of more than ten that begin at once (MaxStartups).
     fleet.measure(*PING, forks=5)
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=50, help="number of hosts")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="status") as folder:
-        fleet = idle_run.Fleet(Path(folder), arguments.inventory, arguments.host, arguments.size)
+        fleet = Fleet(Path(folder), arguments.inventory, arguments.host, arguments.size)
         try:
             result = measure(fleet, arguments.rounds, arguments.size)
         finally:

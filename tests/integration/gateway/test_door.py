@@ -52,7 +52,7 @@ def state(host: Any) -> str:
 
 
 def serves(host: Any, port: int) -> bool:
-    return host.run(f"curl -s -m 5 http://127.0.0.1:{port}/").stdout == "a site of a person"
+    return bool(host.run(f"curl -s -m 5 http://127.0.0.1:{port}/").stdout == "a site of a person")
 
 
 @pytest.fixture(scope="module")

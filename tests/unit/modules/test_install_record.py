@@ -8,6 +8,7 @@ from pathlib import Path
 
 import module_promises
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import install_record as record
 from ansible_collections.jetson.thor.plugins.module_utils import systemd
 from ansible_collections.jetson.thor.plugins.modules import install_record
@@ -46,6 +47,6 @@ def test_a_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(record, "RECORD", tmp_path / "file/installed.json")
     monkeypatch.setattr(record, "installed", lambda: ["bash"])
     said: list[str] = []
-    monkeypatch.setattr(install_record.AnsibleModule, "warn", lambda _module, warning: said.append(warning))
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, warning: said.append(warning))
     module_promises.run("install_record", {"packages": ["nginx"]})
     assert any("remove.yml will not know the state before this run" in warning for warning in said)

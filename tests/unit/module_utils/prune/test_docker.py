@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import image_host
 import pytest
@@ -70,8 +71,8 @@ def test_an_image_that_a_rollback_needs_stays_with_the_reason(tmp_path: Path, do
 
 
 def test_volumes_of_services_that_are_gone(tmp_path: Path, dockerd: Dockerd) -> None:
-    plain = {"Driver": "local", "Options": None, "Labels": None, "UsageData": {"Size": 99}}
-    others = [
+    plain: dict[str, Any] = {"Driver": "local", "Options": None, "Labels": None, "UsageData": {"Size": 99}}
+    others: list[dict[str, Any]] = [
         {**plain, "Name": "thor-big-cache"},  # of the inventory
         {**plain, "Name": "thor-served-cache"},  # of the host
         {**plain, "Name": "data"},

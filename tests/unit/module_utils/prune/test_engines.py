@@ -32,10 +32,10 @@ def remove(host: HostTree, **settings: object) -> None:
 
 
 def test_a_tree_goes_with_its_link_when_no_service_and_no_rollback_names_it(host: HostTree) -> None:
-    found = list(engines.find(host.needs(SERVICE)))
-    assert named(found) == {"llama.cpp 0a00000-ccc": "build"}
-    assert found[0].paths == ("/opt/thor/engines/llama.cpp/0a00000-ccc",)
-    assert found[0].bytes > 7000
+    (found,) = engines.find(host.needs(SERVICE))
+    assert named([found]) == {"llama.cpp 0a00000-ccc": "build"}
+    assert isinstance(found, Removable) and found.paths == ("/opt/thor/engines/llama.cpp/0a00000-ccc",)
+    assert found.bytes > 7000
     remove(host)
     left = {path.name for path in host.path("/opt/thor/engines/llama.cpp").iterdir()}
     assert left == {"0c1e570-aaa", "0c1e570", "0b00000-bbb", "0b00000"}

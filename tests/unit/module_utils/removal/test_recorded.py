@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import install_record
@@ -19,7 +21,10 @@ OURS = json.dumps({"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}},
 
 
 def recorded(
-    tree: HostTree, orders: list[tuple[str, ...]] | None = None, active: int = 0, **files: tuple[str | None, str]
+    tree: HostTree,
+    files: Mapping[str, tuple[str | None, str]] = MappingProxyType({}),
+    orders: list[tuple[str, ...]] | None = None,
+    active: int = 0,
 ) -> Recorded:
     """The step on a host where these files were written: content before us, and ours."""
     known = {path: {"before": before, "ours": ours} for path, (before, ours) in files.items()}
@@ -40,24 +45,25 @@ def test_a_file_of_ours_goes_and_one_that_was_there_comes_back(tmp_path: Path) -
     tree.write(SOURCE, "ours")
     tree.write(KEY, "our key")
     files = {SOURCE: (None, "ours"), KEY: ("their key \udcff", "our key")}
-    remove(recorded(tree, **files))
+    remove(recorded(tree, files))
     assert not tree.path(SOURCE).exists() and tree.path(KEY).read_bytes() == b"their key \xff"
-    assert list(recorded(tree, **files).find()) == []
+    assert list(recorded(tree, files).find()) == []
 
 
 def test_a_file_that_somebody_changed_since_is_left(tmp_path: Path) -> None:
     tree = HostTree(tmp_path)
     tree.write(SOURCE, "ours, edited")
-    step = recorded(tree, **{SOURCE: (None, "ours")})
+    step = recorded(tree, {SOURCE: (None, "ours")})
     assert named(step.find()) == {SOURCE: "somebody has changed it since, so it is left as it is"}
     remove(step)
     assert tree.path(SOURCE).read_text() == "ours, edited"
 
 
 def test_a_daemon_json_of_ours_goes_and_dockerd_reads_it(tmp_path: Path) -> None:
-    tree, orders = HostTree(tmp_path), []
+    tree = HostTree(tmp_path)
+    orders: list[tuple[str, ...]] = []
     tree.write(DAEMON_JSON, OURS)
-    remove(recorded(tree, orders, **{DAEMON_JSON: (None, OURS)}))
+    remove(recorded(tree, {DAEMON_JSON: (None, OURS)}, orders))
     assert not tree.path(DAEMON_JSON).exists()
     assert ("systemctl", "reload", "docker.service") in orders
 
@@ -68,7 +74,7 @@ def test_only_our_keys_go_from_a_daemon_json_that_somebody_changed(tmp_path: Pat
     ours = json.dumps({"log-driver": "local", "debug": True, "runtimes": {"nvidia": {}}})
     now = {"log-driver": "journald", "debug": True, "runtimes": {"nvidia": {}}, "data-root": "/mnt/docker"}
     tree.write(DAEMON_JSON, json.dumps(now))
-    step = recorded(tree, **{DAEMON_JSON: (before, ours)})
+    step = recorded(tree, {DAEMON_JSON: (before, ours)})
     assert named(step.find()) == {DAEMON_JSON: "file"}
     remove(step)
     left = {"log-driver": "journald", "debug": False, "data-root": "/mnt/docker"}
@@ -79,10 +85,10 @@ def test_keys_that_need_a_restart_are_said(tmp_path: Path) -> None:
     tree = HostTree(tmp_path)
     ours = json.dumps({"data-root": "/models/docker"})
     tree.write(DAEMON_JSON, ours)
-    (kept,) = remove(recorded(tree, **{DAEMON_JSON: (None, ours)}))
+    (kept,) = remove(recorded(tree, {DAEMON_JSON: (None, ours)}))
     assert kept.why == "it applies the earlier data-root when it is restarted"
     tree.write(DAEMON_JSON, ours)
-    assert remove(recorded(tree, active=3, **{DAEMON_JSON: (None, ours)})) == []
+    assert remove(recorded(tree, {DAEMON_JSON: (None, ours)}, active=3)) == []
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,12 @@ def test_one_after_the_other_with_progress(host: Host) -> None:
 def test_one_that_starts_on_demand_is_held_by_its_door(host: Host) -> None:
     systemd: Any = host.systemd
     started: list[tuple[str, bool, str | None]] = []
-    systemd.start = lambda unit, again, _tell, behind=None: not started.append((unit, again, behind))
+
+    def start(unit: str, again: bool, _tell: Any, behind: str | None = None) -> bool:
+        started.append((unit, again, behind))
+        return True
+
+    systemd.start = start
     done = restart([{**UNITS[0], "on_demand": True}, UNITS[1]], systemd, Shown())
     assert done["restarted"] == ["one", "two"]
     assert started == [("thor-one-proxy.service", True, "thor-one.service"), ("thor-two.service", True, None)]

@@ -14,7 +14,7 @@ CHANGED = "THOR-UNIT-DRIFT: thor01: thor-chat.service: /etc/systemd/system/thor-
 
 
 def host(**more: Any) -> dict[str, Any]:
-    units = {
+    units: dict[str, Any] = {
         "thor-chat.service": {},
         "thor-gateway.service": {},
         "thor-chat-proxy.service": {},
