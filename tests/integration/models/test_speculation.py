@@ -70,7 +70,7 @@ def test_bench_says_what_a_draft_is_worth(host: Any, before: str, tmp_path: Path
 
 
 def test_a_measurement_that_is_killed_is_undone(host: Any, before: str, tmp_path: Path) -> None:
-    extra = json.dumps({**QUICK, "bench_requests": 500, "thor_bench_results": str(tmp_path)})
+    extra = json.dumps({**QUICK, "bench_requests": 1500, "thor_bench_results": str(tmp_path)})
     words = [
         str(Path(sys.executable).parent / "ansible-playbook"),
         "-i",
