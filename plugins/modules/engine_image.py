@@ -355,7 +355,7 @@ def main() -> None:
             module.warn(line)
         records.tell(module)
         module.exit_json(**result)
-    jobs.start(module, "images", "images.job", spec, timeout=module.params["timeout"])
+    jobs.start(module, name="images", target="images.job", spec=spec, timeout=module.params["timeout"])
 
 
 if __name__ == "__main__":

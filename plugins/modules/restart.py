@@ -93,6 +93,7 @@ unit:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.jetson.thor.plugins.module_utils import jobs, records
+from ansible_collections.jetson.thor.plugins.module_utils.services import restart
 
 # One job at a time changes services.
 JOB = "switch"
@@ -117,9 +118,7 @@ def main() -> None:
     if module.check_mode or not services:
         records.tell(module)
         module.exit_json(changed=bool(services), restarted=[one["name"] for one in services])
-    jobs.start(
-        module, name=JOB, target="services.restart", spec={"services": services}, timeout=module.params["timeout"]
-    )
+    jobs.start(module, name=JOB, target=restart.TARGET, spec={"services": services}, timeout=module.params["timeout"])
 
 
 if __name__ == "__main__":

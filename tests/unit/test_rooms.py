@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -53,6 +54,34 @@ def test_the_graph_sees_every_form_of_import() -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith(DEVICE)])
 def test_code_of_the_device_imports_no_code_of_the_controller(name: str) -> None:
     assert not [other for other in GRAPH[name] if other.startswith(CONTROLLER)]
+
+
+def reached(name: str) -> set[str]:
+    """The file and everything that it imports, at any distance."""
+    found, waiting = set(), [name]
+    while waiting:
+        if (one := waiting.pop()) not in found:
+            found.add(one)
+            waiting += GRAPH[one]
+    return found
+
+
+STARTERS = [
+    name for name in FILES if name.startswith("modules.") and "jobs.start(" in FILES[name].read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_what_a_module_has_done_as_a_job_is_sent_with_it(name: str) -> None:
+    """AnsiballZ sends what a module imports; the job runs from a copy of that."""
+    sent = reached(name)
+    said = re.findall(r'target=(?:"([\w.]+)"|\w+\.TARGET)', FILES[name].read_text(encoding="utf-8"))
+    targets = [one for one in said if one] or [
+        target
+        for other in GRAPH[name]
+        for target in re.findall(r'^TARGET = "([\w.]+)"$', FILES[other].read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert targets and {f"module_utils.{target}" for target in targets} <= sent
 
 
 def test_no_import_leads_back_to_where_it_came_from() -> None:

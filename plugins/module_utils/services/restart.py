@@ -18,6 +18,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.parts import 
 from ansible_collections.jetson.thor.plugins.module_utils.services.switch import START_FAILED, Progress
 from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import Systemctl
 
+TARGET = "services.restart"
+
 
 def run_job(spec: dict[str, Any], report: Progress) -> dict[str, Any]:
     """Restart ``services`` of ``spec``; return the module's result, or raise JobFailed."""

@@ -29,7 +29,10 @@ FETCHED = {
         **LAYER["thor_extra_models"],
         "next": {"modelscope": "sandbox/tiny-next-GGUF", "file": "tiny-q8_0.gguf"},
     },
-    "thor_profiles": [*LAYER["thor_profiles"], {"model": "next", "engine": "llama.cpp", "name": "next", "port": 8090}],
+    "thor_profiles": [
+        *LAYER["thor_profiles"],
+        {"model": "next", "engine": "llama.cpp", "name": "next", "port": 8090, "memory_gib": 0.5},
+    ],
 }
 BROKEN = """[Service]
 ExecStart=
