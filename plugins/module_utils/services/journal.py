@@ -87,7 +87,7 @@ def entry(line: str) -> Entry | None:
     except (ValueError, KeyError, TypeError):
         return None
     source = found.get("SYSLOG_IDENTIFIER") or found.get("_SYSTEMD_UNIT") or found.get("UNIT") or "?"
-    return Entry(at, plain(str(source)), plain(_message(found.get("MESSAGE")))[:LONGEST])
+    return Entry(at, plain(str(source)), plain(_message(found.get("MESSAGE"))))
 
 
 def _message(value: Any) -> str:
@@ -103,6 +103,6 @@ def plain(text: str) -> str:
 
 
 def without_secrets(entries: Sequence[Entry], secrets: redaction.Secrets) -> list[Entry]:
-    """The same entries, redacted together: a secret may be split over several."""
+    """The same entries, redacted together: a secret may be split over several. Shortened only then: a part of one is not recognized."""
     texts = redaction.of_lines((one.text for one in entries), secrets)
-    return [Entry(one.at, one.source, text) for one, text in zip(entries, texts, strict=True)]
+    return [Entry(one.at, one.source, text[:LONGEST]) for one, text in zip(entries, texts, strict=True)]

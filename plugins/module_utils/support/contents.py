@@ -35,7 +35,7 @@ CONFIGURATIONS = (
 OUR_UNITS = (f"{UNITS}/*thor*", f"{UNITS}/*thor*.d/*", f"{UNITS}/docker.service.d/*")
 # Of these folders no content leaves the device, except of files that are known to hold none.
 SECRET_FOLDERS = ("etc/thor/secrets", "etc/thor/gateway", "etc/thor/proxy")
-HARMLESS = re.compile(r"etc/thor/gateway/(nginx\.conf|[\w./-]+\.(lua|js)|tls\.crt)")
+HARMLESS = re.compile(r"etc/thor/gateway/(nginx\.conf|(?!.*(clients|engine_keys)\.lua)[\w./-]+\.lua|tls\.crt)")
 # Further folders whose files are listed: what there is, and how large it is.
 LISTED = ("opt/thor", "models", "var/cache/thor", "var/log/thor")
 LISTED_MOST = 2000

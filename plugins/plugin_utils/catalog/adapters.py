@@ -26,3 +26,11 @@ def options(dialect: str | None, loras: Sequence[Lora]) -> dict[str, Any]:
         return {"lora-paths": named}
     # Without the second option, all of them would change every answer that names none (common/arg.cpp).
     return {"lora": [one.path for one in loras], "lora-init-without-apply": True}
+
+
+def chosen_by_name(argv: Sequence[str]) -> bool:
+    """Whether the ``model`` of a request alone decides which adapter an engine with this command applies.
+
+    llama.cpp has the field ``lora`` beside it (tools/server/README.md), SGLang ``lora_path`` (entrypoints/openai/protocol.py).
+    """
+    return any(word.partition("=")[0] == "--lora-modules" for word in argv)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import adapters
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import PACKAGES
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest
@@ -94,14 +95,25 @@ def _names(services: Services) -> Iterator[Problem]:
 
 
 def _rights(services: Services, wanted: Wanted) -> Iterator[Problem]:
-    """Models of keys that no service has."""
+    """Models of keys that no service has, and adapters that no key can be limited to."""
     known: list[str] = []
+    owners: dict[str, Mapping[str, Any]] = {}  # by adapters that requests may choose in other ways, too
     for service in services:
-        known += [service["name"], service["served_name"], *(one["name"] for one in service.get("loras") or ())]
+        loras = [one["name"] for one in service.get("loras") or ()]
+        known += [service["name"], service["served_name"], *loras]
+        if not adapters.chosen_by_name(service["argv"]):
+            owners |= dict.fromkeys(loras, service)
+    whole = {service[key] for service in services for key in ("name", "served_name")}
     for client in wanted.gateway.clients:
-        for index, model in enumerate(client.models or ()):
+        models = client.models or ()
+        for index, model in enumerate(models):
+            where = f"thor_gateway_keys[{client.name!r}].models[{index}]"
+            owner = owners.get(model) if model not in whole else None
+            if owner and owner["name"] not in models and owner["served_name"] not in models:
+                reason = f"{model!r} is an adapter, and with this engine a request may choose another one in a field of its own."
+                remedy = f"Give the key the whole service ({owner['name']}), or serve the adapter with vLLM."
+                yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, remedy)
             if model not in known:
-                where = f"thor_gateway_keys[{client.name!r}].models[{index}]"
                 reason = f"No service of this host is called {model!r} or serves a model of that name."
                 yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, nearest(model, dict.fromkeys(known)))
 

@@ -99,6 +99,8 @@ local function service_of_body(client, endpoint)
     local service = by_model[name]
     if not service then return unknown_model(client, name) end
     if not may_use(client, service, name) then return forbidden(name) end
+    -- It was read as JSON, so the engine reads it as JSON: some read a form where the client calls it one, and one body can be both.
+    if endpoint ~= "audio/transcriptions" then ngx.var.gateway_content_type = "application/json" end
     return service, name
 end
 

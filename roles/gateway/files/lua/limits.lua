@@ -53,7 +53,8 @@ function _M.is_welcome(address, client)
     local minute = math.floor(now / MINUTE)
     local before = refused:get(address .. " " .. (minute - 1)) or 0
     local current = refused:get(address .. " " .. minute) or 0
-    return before * (1 - (now / MINUTE - minute)) + current < WRONG_KEYS_PER_MINUTE
+    -- Exactly where a wrong key would still get 401 (count): otherwise a right one would answer differently.
+    return before * (1 - (now - minute * MINUTE) / MINUTE) + current + 1 <= WRONG_KEYS_PER_MINUTE
 end
 
 -- Requests of a client that are being answered, in all workers.

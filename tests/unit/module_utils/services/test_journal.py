@@ -26,7 +26,8 @@ def test_messages_of_every_kind_are_shown() -> None:
     assert line("one\ntwo") == "one\n    two"
     assert line(list("nañ".encode("latin-1"))) == "na\ufffd", "not UTF-8: systemd gives bytes"
     assert line(None) == "(too long to be shown)"
-    assert len(line("x" * 10000)) == journal.LONGEST
+    (shown,) = journal.without_secrets([journal.Entry(0, "a", "x" * 10000)], Secrets())
+    assert len(shown.text) == journal.LONGEST
 
 
 def test_a_terminal_gets_nothing_to_obey() -> None:
@@ -42,6 +43,14 @@ def test_a_secret_over_two_entries_is_found() -> None:
     entries = [journal.Entry(0, "a", "the key is sesame-op"), journal.Entry(1, "a", "en-2026, as you know")]
     found = journal.without_secrets(entries, Secrets(values=frozenset({"sesame-open-2026"})))
     assert [one.text for one in found] == ["the key is [redacted]", ", as you know"]
+
+
+def test_a_secret_where_a_long_entry_is_cut_is_found() -> None:
+    text = "x " * (journal.LONGEST // 2 - 4) + "sesame-open-2026"
+    entry = journal.entry(json.dumps({**AT, "MESSAGE": text}))
+    assert entry is not None
+    (found,) = journal.without_secrets([entry], Secrets(values=frozenset({"sesame-open-2026"})))
+    assert "sesame" not in found.text
 
 
 def test_the_names_are_those_of_our_services_and_units(tmp_path: Path) -> None:

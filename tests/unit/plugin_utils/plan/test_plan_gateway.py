@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import resolved
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Lora
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest, of_variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import gateway
@@ -135,6 +136,18 @@ def test_a_key_for_a_model_that_no_service_has_is_refused(tmp_path: Path) -> Non
     assert problem.code == "THOR-GATEWAY-KEY-MODEL" and "qwen3" in problem.remedy
     assert problem.variable == "thor_gateway_keys['robot7'].models[2]"
     assert gateway.problems([], None, found, complete=False) == [], "the service itself has a problem"
+
+
+def test_a_key_for_an_adapter_needs_an_engine_that_goes_by_the_model_alone(tmp_path: Path) -> None:
+    """llama.cpp applies whatever the field ``lora`` of a request says, SGLang what ``lora_path`` says."""
+    adapter = replace(resolved.service(resolved.LLAMA, name="chat"), loras=(Lora(name="drives", key="d", path="/d"),))
+    for service, models, expected in (
+        (adapter, ["drives"], ["THOR-GATEWAY-KEY-MODEL"]),
+        (adapter, ["drives", "chat"], []),
+        (replace(adapter, argv=("vllm", "serve", "--enable-lora", "--lora-modules", "drives=/d")), ["drives"], []),
+    ):
+        found = wanted(tmp_path, keys={"robot7": {"key": KEY, "models": models}})
+        assert codes(found, None, [service.to_facts()]) == expected
 
 
 def test_the_port_of_another_web_server_is_left_to_it(tmp_path: Path) -> None:

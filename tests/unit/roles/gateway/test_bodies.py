@@ -29,6 +29,16 @@ def part(name: str, content: bytes, file: str | None = None) -> bytes:
     return f"--XX\r\n{named}\r\n\r\n".encode() + content + b"\r\n"
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=X", "application/x-www-form-urlencoded", None])
+def test_what_is_read_as_json_here_is_no_form_for_the_engine(
+    gateway: RunningGateway, engine: Engine, kind: str | None
+) -> None:
+    """One body can be both, with two models; llama.cpp skips what stands before the first boundary of a form (cpp-httplib)."""
+    body = b'{"model": "qwen3", "x": "\r\n--X\r\nContent-Disposition: form-data; name=model\r\n\r\nembed\r\n--X--\r\n"}'
+    gateway.ask("POST", "/v1/chat/completions", ALL, body, {"Content-Type": kind} if kind else {})
+    assert (engine.asked[-1].body, engine.asked[-1].headers["content-type"]) == (body, "application/json")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import time
+from pathlib import Path
 
 import pytest
 from gateway_run import RunningGateway, client, running
@@ -157,6 +159,26 @@ def test_wrong_keys_are_slowed_down_by_address(own_gateway: RunningGateway) -> N
     with contextlib.closing(connection):
         connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {ONE}"})
         assert connection.getresponse().status == 200
+
+
+def test_a_right_key_is_not_told_while_the_minute_before_wears_off(own_gateway: RunningGateway) -> None:
+    """The minute before counts by a part; where that leaves less than room for one more wrong key, a right one is refused as well."""
+    minute = 10  # seconds, for the sake of this test
+    limits = Path(own_gateway.gateway.paths.configuration, "lua", "limits.lua")
+    limits.write_text(limits.read_text(encoding="utf-8").replace("MINUTE = 60", f"MINUTE = {minute}"), encoding="utf-8")
+    own_gateway.stop()
+    own_gateway.start()
+    wrong = "wrong-" + "x" * 20
+    for right in (ALL, ONE, LORA):  # a slow machine gets another try
+        if time.time() % minute > minute / 2:
+            time.sleep(minute - time.time() % minute + 0.1)
+        while own_gateway.ask("GET", "/v1/models", wrong).status == 401:
+            pass
+        time.sleep(minute - time.time() % minute + 0.1)  # nearly all of the ten still count
+        told = [own_gateway.ask("GET", "/v1/models", key).status for key in (wrong, right, wrong)]
+        if time.time() % minute < minute * 0.1:
+            break
+    assert told == [429] * 3
 
 
 def test_on_loopback_it_may_do_without_tls(engine: Engine) -> None:
