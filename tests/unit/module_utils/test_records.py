@@ -232,6 +232,8 @@ OTHERS = {
     "module_utils/flags.py": "files of this collection",
     "module_utils/real_parser.py": "the question that it is asked",
     "module_utils/clients/api.py": "answers of engines",
+    "module_utils/clients/gateway_check.py": "answers of the gateway",
+    "module_utils/services/journal.py": "what journalctl prints",
     "module_utils/problems.py": "values of the inventory",
     "module_utils/records.py": "this is who reads records",
     "plugin_utils/report/result_files.py": "results of measurements on the controller, which a person may have brought",
