@@ -125,7 +125,7 @@ def test_prometheus_sees_it_all(tmp_path: Path, textfiles: Path, monkeypatch: py
         assert float(slow["value"][1]) == pytest.approx(20, rel=0.05)
         # The gateway's own certificate in this test is one of two days.
         expected = {"ThorServiceSlow", "ThorCertificateEnds"}
-        gateway_run.wait_for(lambda: alerts(address) == expected, "the rules do not say what they should")
+        gateway_run.wait_for(lambda: alerts(address) == expected, "the rules do not say what they should", 60)
 
 
 def alerts(address: str) -> set[str]:
