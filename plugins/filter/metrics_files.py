@@ -53,7 +53,7 @@ def metrics_files(
     services: Iterable[Mapping[str, Any]], host: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> list[dict[str, str]]:
     """The files of the role metrics on this host."""
-    return [asdict(one) for one in metrics.files(list(services), host, metrics.MetricsSettings(**settings))]
+    return [asdict(one) for one in metrics.files(list(services), host, metrics.MetricsSettings.of(settings))]
 
 
 class FilterModule:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def main() -> int:
     """Write the file once; the exit status of the unit."""
     configuration = records.read(CONFIGURATION, SHAPE)
     if configuration is None:
-        print("\n".join(records.warnings()) or f"{CONFIGURATION} does not exist.")
+        sys.stderr.write("\n".join(records.warnings()) or f"{CONFIGURATION} does not exist.\n")
         return 1
     files.write(Path(configuration["textfile"]), text(samples(configuration)), 0o644)
     return 0

@@ -186,6 +186,7 @@ VARIABLES: dict[str, Field] = {
     "engine_image_stall_timeout": SECONDS,
     "engine_image_timeout": SECONDS,
     "gateway_keys": _GATEWAY_KEYS,
+    "gateway_metrics": SWITCH,
     "gateway_timeout": SECONDS,
     "llama_cpp_cmake_options": _CMAKE,
     "llama_cpp_cuda": SWITCH,

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import files
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, shapes
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import SWITCH
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates, data_plane, inventory
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.authority import Authority
@@ -103,7 +104,7 @@ def of_variables(given: Mapping[str, Any], now: datetime) -> Wanted | None:
         clients=inventory.clients(given["keys"]),
         certificate=f"{paths.configuration}/tls.crt" if tls else "",
         key=f"{paths.configuration}/tls.key" if tls else "",
-        metrics=given["metrics"] is True,
+        metrics=role_variables.coerce(given["metrics"], SWITCH) is True,
         paths=paths,
     )
     secrets = _secrets(given)

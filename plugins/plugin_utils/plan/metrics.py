@@ -14,6 +14,8 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils import records
 from ansible_collections.jetson.thor.plugins.module_utils.observe import metrics as observed
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import UNITS, File
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import SWITCH
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 
 ROLE = "metrics"
@@ -36,6 +38,12 @@ class MetricsSettings:
     enabled: bool = False
     bench_floor: float = 0.9
     facts_root: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> MetricsSettings:
+        """From the variables of the role, as people wrote them."""
+        enabled = role_variables.coerce(given["enabled"], SWITCH) is True  # anything else than a switch is refused
+        return cls(**{**given, "enabled": enabled})
 
 
 def share(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any], settings: MetricsSettings) -> Share:

@@ -73,6 +73,6 @@ class Settings:
             **given["engine_image"],
             **given["model_store"],
             serving=ServingSettings.from_variables(given["serving"]),
-            metrics=MetricsSettings(**given["metrics"]),
+            metrics=MetricsSettings.of(given["metrics"]),
             restart=given["restart"]["services"],
         )
