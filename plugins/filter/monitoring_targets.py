@@ -42,12 +42,12 @@ _value:
   elements: dict
 """
 
+import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
-HTTPS = 443  # the port of a gateway that names none
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import inventory
 
 
 def monitoring_targets(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -55,17 +55,23 @@ def monitoring_targets(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str,
     found = [group for host in hosts for group in _groups(host, hostvars[host])]
     if not found:
         raise AnsibleFilterError(
-            "THOR-MONITORING-NONE: no host has both thor_gateway and thor_metrics, so there is nothing that Prometheus could reach. "
+            "THOR-MONITORING-NONE: no host has both thor_metrics and a thor_gateway beyond its own loopback, so there is nothing that "
+            "Prometheus could reach. "
             "Set both in the inventory, run site.yml, and then this playbook."
         )
     return found
 
 
 def _groups(host: str, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    gateway = variables.get("thor_gateway")
-    if not gateway or not variables.get("thor_metrics"):
+    gateway = inventory.settings(variables.get("thor_gateway"))
+    if gateway is None or not variables.get("thor_metrics"):
         return
-    port = gateway.get("port", HTTPS) if isinstance(gateway, Mapping) else HTTPS
+    listens = ipaddress.ip_address(
+        inventory.plain_address(gateway.get("address", inventory.ADDRESS)) or inventory.ADDRESS
+    )
+    if listens.is_loopback:
+        return
+    port = gateway.get("port", inventory.PORT)
     address = str(variables.get("ansible_host") or host)
     target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     pages: list[tuple[str, dict[str, str]]] = [("node", {}), ("gateway", {})]

@@ -36,7 +36,7 @@ def main() -> int:
     """Write the file once; the exit status of the unit."""
     configuration = records.read(CONFIGURATION, SHAPE)
     if configuration is None:
-        sys.stderr.write("\n".join(records.warnings()) or f"{CONFIGURATION} does not exist.\n")
+        sys.stderr.write(("\n".join(records.warnings()) or f"{CONFIGURATION} does not exist.") + "\n")
         return 1
     files.write(Path(configuration["textfile"]), text(samples(configuration)), 0o644)
     return 0

@@ -21,3 +21,9 @@ def test_a_host_without_an_address_of_its_own_is_called_by_its_name() -> None:
 def test_a_host_that_cannot_be_reached_or_is_not_measured_is_left_out(lacking: str) -> None:
     with pytest.raises(AnsibleFilterError, match="THOR-MONITORING-NONE"):
         TARGETS(["thor01"], {"thor01": {**ON, lacking: False}})
+
+
+def test_a_gateway_on_its_own_loopback_is_left_out() -> None:
+    variables = {**ON, "thor_gateway": {"tls": False, "address": "127.0.0.1", "port": 8080}}
+    found = TARGETS(["thor01", "thor02"], {"thor01": variables, "thor02": ON})
+    assert {one["labels"]["instance"] for one in found} == {"thor02"}

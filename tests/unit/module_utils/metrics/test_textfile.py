@@ -41,7 +41,7 @@ def test_it_says_what_is_wrong_with_its_configuration(
     assert textfile.main() == 1
     (tmp_path / "metrics.json").write_text("{")
     assert textfile.main() == 1
-    assert "does not exist" in capsys.readouterr().out
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_the_files_on_the_device_are_enough(tmp_path: Path) -> None:
@@ -55,6 +55,6 @@ def test_the_files_on_the_device_are_enough(tmp_path: Path) -> None:
         [sys.executable, "-I", "-S", "-B", program], capture_output=True, text=True, check=False, timeout=60
     )
     # It ran as far as its configuration, which is not at its place on this machine.
-    assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout == f"{textfile.CONFIGURATION} does not exist.\n"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{textfile.CONFIGURATION} does not exist.\n"
     assert records.read(tmp_path / "etc/thor/metrics.json", textfile.SHAPE) is not None
