@@ -138,6 +138,10 @@ local function show_metrics(client, name)
     if name == "gateway" then return answers.send(200, "text/plain; version=0.0.4; charset=utf-8", counters.page()) end
     local page = metrics[name]
     if not page then return answers.refuse(404, "unknown_path", "There are no metrics of this name.") end
+    -- nginx would log an error for each reading of a service that sleeps.
+    if not is_open(page.backend) then
+        return answers.refuse(503, "engine_unavailable", ("%s is not running."):format(name), nil, WAKING_SECONDS)
+    end
     return pass_to(page.backend, page.path, engine_keys[name])
 end
 

@@ -72,3 +72,9 @@ def test_services_that_always_run_are_not_asked_first(gateway: RunningGateway, e
 def test_reading_its_metrics_does_not_wake_it(gateway: RunningGateway, door: Door) -> None:
     answer = gateway.ask("GET", "/metrics/sleeper", EYES)
     assert (answer.status, answer.error["code"], door.connections) == (503, "engine_unavailable", 0)
+
+
+def test_reading_the_metrics_of_a_sleeper_leaves_no_error_in_the_journal(gateway: RunningGateway) -> None:
+    before = gateway.errors.read_text(encoding="utf-8").count("[error]")
+    assert gateway.ask("GET", "/metrics/sleeper", EYES).status == 503
+    assert gateway.errors.read_text(encoding="utf-8").count("[error]") == before
