@@ -162,6 +162,10 @@ def test_the_port_of_another_web_server_is_left_to_it(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, {"address": "10.0.0.7"}), elsewhere) == []
 
 
+def test_a_gateway_without_any_key_is_refused(tmp_path: Path) -> None:
+    assert codes(wanted(tmp_path, keys={})) == ["THOR-GATEWAY-KEYS-NONE"]
+
+
 def test_the_port_of_a_service_is_refused(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, {"port": CHAT["port"]})) == ["THOR-GATEWAY-PORT-TAKEN"]
 
