@@ -66,6 +66,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "docker.txt": ("docker", "info"),
     "nvidia_smi.txt": ("nvidia-smi", "-q"),
     "power_mode.txt": ("nvpmodel", "-q"),
+    "gateway_access.log": ("tail", "-n", "2000", "/var/log/thor/gateway/access.log"),
     # It prints until it is stopped.
     "tegrastats.txt": ("timeout", "3", "tegrastats", "--interval", "1000"),
 }

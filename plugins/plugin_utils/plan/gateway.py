@@ -73,7 +73,9 @@ def problems(
     found = [*wanted.problems, *_names(services), *_own_ports(services, wanted)]
     if not (wanted.gateway.clients or wanted.problems):
         reason = "There is no key, so the gateway would refuse everybody."
-        remedy = "Write thor_gateway_keys: {NAME: {key: ..., models: all}}, or leave thor_gateway out (docs/gateway.md)."
+        remedy = (
+            "Write thor_gateway_keys: {NAME: {key: ..., models: all}}, or leave thor_gateway out (docs/gateway.md)."
+        )
         found.append(Problem("THOR-GATEWAY-KEYS-NONE", "thor_gateway_keys", None, reason, remedy))
     found += _rights(services, wanted) if complete else []
     if host is not None:

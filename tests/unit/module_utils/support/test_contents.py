@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.services import journa
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import Disk
 from ansible_collections.jetson.thor.plugins.module_utils.support import contents
 from ansible_collections.jetson.thor.plugins.module_utils.support.bundle import Bundle
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import Paths
 
 # Name, mode, and whether its content may leave the device.
 FILES = {
@@ -79,9 +80,10 @@ def test_no_command_changes_anything() -> None:
     words = {command[0] for command in contents.COMMANDS.values()}
     assert words <= {
         *("uname", "uptime", "dpkg-query", "systemctl", "systemd-cgtop", "free", "df", "findmnt", "ps", "ss", "docker"),
-        *("nvidia-smi", "nvpmodel", "timeout"),
+        *("nvidia-smi", "nvpmodel", "timeout", "tail"),
     }
     assert not any(
         word in command for command in contents.COMMANDS.values() for word in ("start", "restart", "-m", "prune")
     )
+    assert contents.COMMANDS["gateway_access.log"][-1] == f"{Paths().log}/access.log"
     assert "args" not in contents.COMMANDS["processes.txt"][2], "command lines of others may hold anything"
