@@ -10,14 +10,10 @@ import re
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from contract_helper import REAL, REAL_PARSER, arguments_of, run, versions
 from hypothesis import assume, given
 from random_inventories import plausible_services, resolved
-
-
-def engine_port(service: dict[str, Any]) -> int:
-    """Where the engine itself listens: behind its door, if it starts on demand."""
-    return int((service["on_demand"] or {"engine_port": service["port"]})["engine_port"])
 
 
 @pytest.mark.parametrize("name", sorted(REAL))
@@ -42,7 +38,9 @@ def test_what_is_rendered_is_what_the_real_parser_reads(name: str) -> None:
             structure = re.search("unrecognized|expected (one|at least)|ambiguous|required|index", said["error"])
             assert not structure, (said["error"], service["argv"])
             continue
-        assert (values["host"], values["port"]) == (service["address"], engine_port(service))
+        # Where the engine itself listens: behind its door, if it starts on demand.
+        known = Service.from_facts(service)
+        assert (values["host"], values["port"]) == (known.engine_address, known.engine_port)
         for key, value in chosen.items():
             flag = REAL[name]["options"][f"--{key}"]
             read = values.get(key.replace("-", "_"))
