@@ -13,31 +13,18 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from alias_fleet import Fleet, run
+from alias_fleet import Fleet, compare, run
 
 
-def compare(fleet: Fleet, rounds: int) -> dict[str, Any]:
+def measure(fleet: Fleet, rounds: int) -> dict[str, Any]:
     """Ping and site.yml, one after the other, as often as asked for."""
-    ping_command, site_command = ("ansible", "all", "-m", "ansible.builtin.ping"), ("ansible-playbook", "site.yml")
-    # Opens the connections: sshd drops some of more than ten that begin at once (MaxStartups).
-    fleet.measure(*ping_command, forks=5)
-    pings, runs, output = [], [], ""
-    for _ in range(rounds):
-        pings.append(fleet.measure(*ping_command)[0])
-        cost, output = fleet.measure(*site_command)
-        runs.append(cost)
-    recap = re.search(r"^alias001\s.*$", output, re.MULTILINE)
-    found: dict[str, Any] = {"recap": recap[0] if recap else None}
-    for key in ("wall", "control_cpu", "target_cpu"):
-        ping, site = (statistics.median(getattr(one, key) for one in costs) for costs in (pings, runs))
-        found[f"ping_{key}_seconds"], found[f"site_{key}_seconds"] = round(ping, 3), round(site, 3)
-        found[f"{key}_in_pings"] = round(site / ping, 2) if ping else None
-    return found
+    found, outputs = compare(fleet, "site", ("ansible-playbook", "site.yml"), rounds)
+    recap = re.search(r"^alias001\s.*$", outputs[-1], re.MULTILINE)
+    return {"recap": recap[0] if recap else None, **found}
 
 
 def main() -> None:
@@ -52,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="idle") as folder:
         for size in map(int, arguments.sizes.split(",")):
             fleet = Fleet(Path(folder), arguments.inventory, arguments.host, size)
-            result["sizes"][size] = compare(fleet, arguments.rounds)
+            result["sizes"][size] = measure(fleet, arguments.rounds)
             if size == 1:
                 verbose = run("ansible-playbook", "site.yml", "-i", str(fleet.file), "-vvv")
                 result["modules"] = [Path(path).stem for path in re.findall(r"Using module file (\S+)", verbose)]

@@ -113,6 +113,11 @@ def cycles(name: str, port: int, number: int, idle: float) -> dict[str, Any]:
     }
 
 
+def drained(seconds: list[float], port: int, path: str) -> None:
+    """Append how long an answer took."""
+    seconds.append(ask(port, path))
+
+
 def turns(first: tuple[str, int, str], second: tuple[str, int, str], rounds: int) -> dict[str, Any]:
     """What a switch within a group costs beyond the drain of the one and the start of the other."""
     found = []
@@ -121,7 +126,7 @@ def turns(first: tuple[str, int, str], second: tuple[str, int, str], rounds: int
         ask(held_port, held_path)
         drain: list[float] = []
         begin = time.monotonic()
-        last = threading.Thread(target=lambda: drain.append(ask(held_port, held_path)))  # noqa: B023
+        last = threading.Thread(target=drained, args=(drain, held_port, held_path))
         last.start()
         whole = ask(port, path)
         last.join()

@@ -11,36 +11,24 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from alias_fleet import Fleet
+from alias_fleet import Fleet, compare
 
 TARGET = 3.0
-PING = ("ansible", "all", "-m", "ansible.builtin.ping")
 STATUS = ("ansible-playbook", "playbooks/status.yml")
 
 
 def measure(fleet: Fleet, rounds: int, size: int) -> dict[str, Any]:
     """Ping and status, one after the other, as often as asked for."""
-    # Opens the connections: sshd drops some of more than ten that begin at once (MaxStartups).
-    fleet.measure(*PING, forks=5)
-    pings, runs = [], []
-    for _ in range(rounds):
-        pings.append(fleet.measure(*PING)[0])
-        cost, output = fleet.measure(*STATUS)
-        runs.append(cost)
-        rows = {found[0] for found in re.findall(r"^ +(alias\d+) +- +up +(.*)$", output, re.MULTILINE)}
+    found, outputs = compare(fleet, "status", STATUS, rounds)
+    for output in outputs:
+        rows = set(re.findall(r"^ +(alias\d+) +- +up +", output, re.MULTILINE))
         if len(rows) != size:
             sys.exit(f"the table has {len(rows)} hosts, not {size}:\n{output[-4000:]}")
-    found: dict[str, Any] = {}
-    for key in ("wall", "control_cpu", "target_cpu"):
-        ping, status = (statistics.median(getattr(one, key) for one in costs) for costs in (pings, runs))
-        found[f"ping_{key}_seconds"], found[f"status_{key}_seconds"] = round(ping, 3), round(status, 3)
-        found[f"{key}_in_pings"] = round(status / ping, 2) if ping else None
     return found
 
 

@@ -8,15 +8,18 @@ import json
 import os
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 TICKS = os.sysconf("SC_CLK_TCK")
+PING = ("ansible", "all", "-m", "ansible.builtin.ping")
 
 
 @dataclass
@@ -81,6 +84,25 @@ class Fleet:
             subprocess.run(
                 ["ssh", "-O", "exit", "-S", str(socket), self.host], capture_output=True, check=False, timeout=20
             )
+
+
+def compare(fleet: Fleet, name: str, command: Sequence[str], rounds: int) -> tuple[dict[str, float | None], list[str]]:
+    """Medians of a ping and of a command in turn, the command's in pings as well; and the outputs of the command."""
+    # Opens the connections: sshd drops some of more than ten that begin at once (MaxStartups).
+    fleet.measure(*PING, forks=5)
+    pings: list[Cost] = []
+    runs: list[tuple[Cost, str]] = []
+    for _ in range(rounds):
+        pings.append(fleet.measure(*PING)[0])
+        runs.append(fleet.measure(*command))
+    found: dict[str, float | None] = {}
+    for key in ("wall", "control_cpu", "target_cpu"):
+        ping, other = (
+            statistics.median(getattr(one, key) for one in costs) for costs in (pings, [cost for cost, _said in runs])
+        )
+        found[f"ping_{key}_seconds"], found[f"{name}_{key}_seconds"] = round(ping, 3), round(other, 3)
+        found[f"{key}_in_pings"] = round(other / ping, 2) if ping else None
+    return found, [said for _cost, said in runs]
 
 
 def run(*command: str) -> str:

@@ -21,8 +21,10 @@ PRUNED = (
     "/var/log/journal",
     "/var/lib/docker",
 )
-FIND = f"""find {PLACES} -xdev \\( {" -o ".join(f"-path {path}" for path in PRUNED)} \\) -prune \
-    -o -printf '%p %y %m %u %g %l\\n' 2>/dev/null || true"""
+# Not every host has all of them, and services go on writing meanwhile.
+FIND = f"""places=(); for place in {PLACES}; do [ ! -e $place ] || places+=($place); done
+find "${{places[@]}}" -ignore_readdir_race -xdev \\( {" -o ".join(f"-path {path}" for path in PRUNED)} \\) -prune \
+    -o -printf '%p %y %m %u %g %l\\n'"""
 
 
 def on_host(host: str, script: str, timeout: float = 120) -> str:
@@ -65,7 +67,9 @@ class HostState:
             "units": on_host(host, f"{units}; {failed}"),
         }
         known = {key: frozenset(text.splitlines()) for key, text in lines.items()}
-        return cls(**known, daemon_json=on_host(host, "cat /etc/docker/daemon.json 2>/dev/null || true"))
+        return cls(
+            **known, daemon_json=on_host(host, "[ ! -e /etc/docker/daemon.json ] || cat /etc/docker/daemon.json")
+        )
 
     def beyond(self, other: HostState, allowed: re.Pattern[str]) -> dict[str, list[str]]:
         """What this host has and the other one does not, and the other way round, but for what is allowed."""

@@ -5,19 +5,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import client_machine
 import gateway_scene
 import pytest
 from gateway_scene import HOST, INVENTORIES, NAME, ROOT, Door
+from playbook_run import play
 
 FRESH = "robot7-has-a-new-key-0123456789"
 # Runs on the client until a file appears: a new connection every 50 ms, each with what it saw.
@@ -72,15 +70,7 @@ def site(**variables: Any) -> None:
     """Run the real playbook with other values for some variables."""
     extra = ROOT / ".sandbox" / "changes.json"
     extra.write_text(json.dumps(variables), encoding="utf-8")
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    done = subprocess.run(
-        [program, *INVENTORIES, "-l", HOST, "site.yml", "-e", f"@{extra}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = play("site.yml", *INVENTORIES[2:], "-l", HOST, "-e", f"@{extra}", inventory=INVENTORIES[1], timeout=300)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 

@@ -10,25 +10,12 @@ import client_machine
 import gateway_scene
 import pytest
 from gateway_scene import Door
+from light import LIGHT
 
 HELLO = {"messages": [{"role": "user", "content": "Who are you?"}], "temperature": 0, "max_tokens": 200}
 ANSWER = "Hello from the sandbox!"
 # One pixel of red.
 RED = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC"
-LIGHT = {
-    "type": "function",
-    "function": {
-        "name": "switch_light",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "room": {"type": "string", "enum": ["kitchen", "hall"]},
-                "state": {"type": "string", "enum": ["on", "off"]},
-            },
-            "required": ["room", "state"],
-        },
-    },
-}
 
 
 @pytest.fixture(scope="module", autouse=True)

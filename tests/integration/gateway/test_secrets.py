@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import gateway_scene
 import pytest
 from gateway_scene import HOST, INVENTORIES, ROOT, Door
+from playbook_run import play
 
 SSH = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST]
 # Runs as root on the host. Prints where each secret was found, by its name.
@@ -123,16 +123,8 @@ def test_output_has_no_key_even_if_they_are_new(keys: dict[str, str], arguments:
     }
     extra = ROOT / ".sandbox" / "rotated.json"
     extra.write_text(json.dumps(changed), encoding="utf-8")
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            *(*INVENTORIES, "-l", HOST, "site.yml", "-e", f"@{extra}", *arguments),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+    done = play(
+        "site.yml", *INVENTORIES[2:], "-l", HOST, "-e", f"@{extra}", *arguments, inventory=INVENTORIES[1], timeout=300
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     output = done.stdout + done.stderr

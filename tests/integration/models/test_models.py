@@ -9,25 +9,12 @@ import re
 from typing import Any
 
 import pytest
+from light import LIGHT
 from playbook_run import play
 
 INVENTORY = "inventories/sandbox"
 PORTS = {"chat": 8000, "mine": 8001, "embedder": 8002, "reranker": 8003, "drafted": 8004, "caller": 8005}
 MIB = 1024**2
-LIGHT = {
-    "type": "function",
-    "function": {
-        "name": "switch_light",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "room": {"type": "string", "enum": ["kitchen", "hall"]},
-                "state": {"type": "string", "enum": ["on", "off"]},
-            },
-            "required": ["room", "state"],
-        },
-    },
-}
 
 
 def post(host: Any, name: str, path: str, body: dict[str, Any]) -> Any:

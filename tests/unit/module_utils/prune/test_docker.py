@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import docker_api, referrers
 from ansible_collections.jetson.thor.plugins.module_utils.images import layer_cache, record
 from ansible_collections.jetson.thor.plugins.module_utils.prune.docker import Store, wanted_images
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
 from fake_dockerd import Dockerd
 from host_tree import REFERRERS, SERVICE, HostTree, named
 from image_runs import ONE, SGLANG, TWO, VLLM
@@ -37,16 +38,23 @@ def dockerd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dockerd
         yield server
 
 
-def store(tmp_path: Path, server: Dockerd, *services: dict[str, object], **settings: object) -> Store:
-    needs = HostTree(tmp_path).needs(*services, **settings)  # type: ignore[arg-type]
+def store(tmp_path: Path, server: Dockerd, *services: dict[str, Any], **settings: Any) -> Store:
+    needs = HostTree(tmp_path).needs(*services, **settings)
     return Store(needs, docker_api.Docker(str(server.path)))
+
+
+def only(pruned: Store) -> Removable:
+    """The one thing that is found, which is to go."""
+    (found,) = pruned.find()
+    assert isinstance(found, Removable)
+    return found
 
 
 def test_an_image_that_no_service_needs_is_named_with_the_bytes_that_only_it_has(
     tmp_path: Path, dockerd: Dockerd
 ) -> None:
-    (found,) = store(tmp_path, dockerd, IMAGE).find()
-    assert (found.name, found.paths, found.bytes) == (SGLANG, (OTHER,), 25_000)  # type: ignore[union-attr]
+    found = only(store(tmp_path, dockerd, IMAGE))
+    assert (found.name, found.paths, found.bytes) == (SGLANG, (OTHER,), 25_000)
 
 
 def test_it_is_removed_and_nobody_elses_is(tmp_path: Path, dockerd: Dockerd) -> None:
@@ -82,9 +90,9 @@ def test_volumes_of_services_that_are_gone(tmp_path: Path, dockerd: Dockerd) -> 
     dockerd.volumes = [{**plain, "Name": "thor-gone-cache"}, *others]
     HostTree(tmp_path).unit("served", "docker run")
     pruned = store(tmp_path, dockerd, IMAGE, pins=("*sglang*",))
-    (found,) = pruned.find()
-    assert (found.name, found.kind, found.bytes) == ("thor-gone-cache", "volume", 99)  # type: ignore[union-attr]
-    pruned.remove(found)  # type: ignore[arg-type]
+    found = only(pruned)
+    assert (found.name, found.kind, found.bytes) == ("thor-gone-cache", "volume", 99)
+    pruned.remove(found)
     assert dockerd.volumes == others
 
 
@@ -93,9 +101,9 @@ def test_layers_of_an_interrupted_pull_stay_while_a_service_waits_for_them(tmp_p
     dockerd.add(waiting)
     dockerd.add(gone)
     pruned = store(tmp_path, dockerd, IMAGE, pins=("*sglang*",))
-    (found,) = pruned.find()
+    found = only(pruned)
     assert (found.kind, found.name) == ("download", gone)
-    pruned.remove(found)  # type: ignore[arg-type]
+    pruned.remove(found)
     assert waiting in dockerd.names() and gone not in dockerd.names()
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.prune import engines
@@ -24,8 +25,8 @@ def host(tmp_path: Path) -> HostTree:
     return tree
 
 
-def remove(host: HostTree, **settings: object) -> None:
-    needs = host.needs(SERVICE, **settings)  # type: ignore[arg-type]
+def remove(host: HostTree, **settings: Any) -> None:
+    needs = host.needs(SERVICE, **settings)
     for one in list(engines.find(needs)):
         if isinstance(one, Removable):
             engines.remove(needs, one)
