@@ -17,6 +17,8 @@ description:
   - Adds to C(/var/lib/thor/installed.json) what C(playbooks/remove.yml) needs in order to put a host back as it was. Roles call this right
     before a change. The modules M(jetson.thor.apt_source), M(jetson.thor.docker_daemon) and M(jetson.thor.power_mode) record by themselves.
   - What is recorded already stays as it is, because the first state is the one before us.
+  - The record is a note of the collection's own and nothing on the host depends on it, so writing it is not reported as a change, as with
+    those modules.
 options:
   packages:
     description: Debian packages that are about to be installed, with or without C(=VERSION). Those that are there already are not recorded.
@@ -37,6 +39,10 @@ options:
     type: list
     elements: str
     default: []
+attributes:
+  diff_mode:
+    support: none
+    details: A note of the collection's own is no change of the host.
 extends_documentation_fragment:
   - jetson.thor.attributes
 """
@@ -44,7 +50,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Record what is installed, for remove.yml
   jetson.thor.install_record:
-    packages: [nginx, libnginx-mod-http-js]
+    packages: [nginx, libnginx-mod-http-lua]
 """
 
 RETURN = r"""
@@ -94,9 +100,8 @@ def main() -> None:
     )
     before = install_record.read()
     record = after(module.params, before)
-    changed = record != before
     try:
-        if changed and not module.check_mode:
+        if record != before and not module.check_mode:
             install_record.save(record)
     except OSError as error:
         # Without the record remove.yml lists what it finds, and removes less.
@@ -104,16 +109,7 @@ def main() -> None:
             f"{install_record.RECORD} cannot be written: {error}. remove.yml will not know the state before this run."
         )
     records.tell(module)
-    diff = {"before": _lines(before), "after": _lines(record), "before_header": str(install_record.RECORD)}
-    module.exit_json(changed=changed, packages=record["packages"], diff={**diff, "after_header": diff["before_header"]})
-
-
-def _lines(record: dict[str, Any]) -> str:
-    """What a record says beside the long list of packages that were there before, a line each."""
-    lines = [f"package {name}" for name in record["packages"]]
-    lines += [f"{key} {name}: {value}" for key in ("units", "sysctl") for name, value in record[key].items()]
-    lines += [f"{key}: {record[key]}" for key in ("default_target", "power_mode") if key in record]
-    return "".join(f"{line}\n" for line in [*lines, *(f"file {path}" for path in record["files"])])
+    module.exit_json(changed=False, packages=record["packages"])
 
 
 if __name__ == "__main__":

@@ -146,6 +146,19 @@ def keep_reading(name: str, arguments: dict[str, Any], *roots: Path) -> Result:
     return results[1]
 
 
+def keep_noting(name: str, arguments: dict[str, Any], *roots: Path) -> Result:
+    """Hold a module that only writes a note of the collection's own below ``roots`` to its promises; returns its result."""
+    assert promised(name) | {"check_mode": "full", "diff_mode": "none"} == promised(name)
+    before = snapshot(*roots)
+    forecast = run(name, arguments, check=True)
+    assert snapshot(*roots) == before, "check mode has written the note"
+    done = run(name, arguments)
+    noted = snapshot(*roots)
+    assert noted != before and done == forecast and done["changed"] is False and "diff" not in done
+    assert run(name, arguments) == done and snapshot(*roots) == noted, "a second run notes something else"
+    return done
+
+
 def keep_repeating(name: str, arguments: dict[str, Any], done: Callable[[], list[str]]) -> Result:
     """Hold a module that does the same again in every run to its promises; ``done``: what it has done so far. Returns its result."""
     assert promised(name) | {"check_mode": "full", "diff_mode": "none", "idempotent": "none"} == promised(name)

@@ -263,7 +263,7 @@ def test_check_and_diff_mode_of_a_module_are_tested_by_running_it(module: str) -
     if attributes["diff_mode"]["support"] != "none":
         assert "keep" in runs, f"tests/unit/modules/test_{module}.py: module_promises.keep({module!r}, ...)"
     elif "AnsibleModule(" in path.read_text(encoding="utf-8"):
-        assert runs & {"keep", "keep_reading", "keep_repeating"}, (
+        assert runs & {"keep", "keep_reading", "keep_noting", "keep_repeating"}, (
             f"tests/unit/modules/test_{module}.py runs it with neither"
         )
     else:

@@ -31,7 +31,7 @@ def test_it_keeps_its_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "default_target": True,
         "sysctl": ["vm.swappiness", "vm.none"],
     }
-    assert module_promises.keep("install_record", arguments, tmp_path)["packages"] == ["nginx"]
+    assert module_promises.keep_noting("install_record", arguments, tmp_path)["packages"] == ["nginx"]
     assert record.read() == {
         "present": ["bash"],
         "packages": ["nginx"],
