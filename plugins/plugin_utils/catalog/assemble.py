@@ -50,13 +50,11 @@ UNCLEAR = ("version", "port", "memory_gib")
 def service_of(draft: Draft) -> Service:
     """The service that a draft describes, whether or not something is wrong with it."""
     engine, profile, known = draft.engine, draft.profile, draft.known
-    name = draft.name
     argv, environment = argv_of(draft), environment_of(draft)
     secrets = tuple(sorted({**(profile.get("secrets") or {}), **(draft.entry.get("secrets") or {})}))
-    progress = engine.get("progress")
     return Service(
-        name=name,
-        unit=f"thor-{name}.service",
+        name=draft.name,
+        unit=f"thor-{draft.name}.service",
         unclear=(),
         profile=draft.profile_name,
         engine=draft.engine_name,
@@ -86,10 +84,7 @@ def service_of(draft: Draft) -> Service:
         api=draft.api,
         api_path=_api_path(draft),
         served_name=draft.served_name,
-        address=draft.address,
-        port=draft.port,
-        on_demand=on_demand.on_demand_of(draft),
-        exclusive=on_demand.exclusive_of(draft),
+        **_reached(draft),
         memory_gib=memory.gibibytes_of(draft),
         memory=memory.memory_of(draft),
         **_memory(draft),
@@ -108,9 +103,19 @@ def service_of(draft: Draft) -> Service:
         start_timeout=draft.setting("start_timeout", engine.get("start_timeout", 600)),
         health=engine.get("health"),
         metrics_path=metrics.path_of(engine, draft.inputs.metrics, draft.option),
-        progress=Progress(**progress) if progress else None,
+        progress=Progress(**engine["progress"]) if engine.get("progress") else None,
         gpu=_gpu(engine.get("gpu"), argv, environment),
     )
+
+
+def _reached(draft: Draft) -> dict[str, Any]:
+    """Where clients reach the service, and when it runs."""
+    return {
+        "address": draft.address,
+        "port": draft.port,
+        "on_demand": on_demand.on_demand_of(draft),
+        "exclusive": on_demand.exclusive_of(draft),
+    }
 
 
 def _image(draft: Draft) -> dict[str, Any]:

@@ -269,12 +269,10 @@ class Service:
     image_cuda_code: CudaCode | None  # None of other kinds than image
     source: Source | None  # None of other kinds than build
     flags_checked: bool  # whether a stored list has the options of this version
-    parser: (
-        str | None
-    )  # whose parser the device asks, where stored lists do not tell all; None where it need not, or cannot
-    unlisted: tuple[
-        str, ...
-    ]  # the model's architectures, where no stored list says that the engine has one of them itself
+    # Whose parser the device asks, where stored lists do not tell all; None where it need not, or cannot.
+    parser: str | None
+    # The model's architectures, where no stored list says that the engine has one of them itself.
+    unlisted: tuple[str, ...]
     packages: Packages | None  # None of other kinds than packages
     ways: tuple[Way, ...]  # how the engine can be installed, one for each kind; empty where there is only one kind
     entrypoint: Entrypoint | None  # None of other kinds than image
@@ -306,9 +304,8 @@ class Service:
     thinking: bool | str | None  # a word is an effort, such as low; None where the model cannot switch
     tools: bool | None  # whether clients may have it call tools; None where nobody has said so
     speculative: Speculative | None
-    plain_argv: (
-        tuple[str, ...] | None
-    )  # the command without speculation, which bench compares with; None where there is none
+    # The command without speculation, which bench compares with; None where there is none.
+    plain_argv: tuple[str, ...] | None
     loras: tuple[Lora, ...]
     vision: Vision | None  # None where the model sees no images
     remote_media: bool | None  # whether the engine may fetch images that a client names; None where it sees none

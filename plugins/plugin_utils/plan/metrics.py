@@ -17,11 +17,10 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import SWITCH
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
+from ansible_collections.jetson.thor.plugins.plugin_utils.serving import support_files
 
 ROLE = "metrics"
 ROOT = Path(__file__).resolve().parents[3]
-COLLECTION = "ansible_collections"
-MODULE_UTILS = f"{COLLECTION}/jetson/thor/plugins/module_utils"
 # What the program on the device imports of the device's code; a test runs it with these files alone.
 SHARED = (
     *("files.py", "problems.py", "records.py", "systemd.py"),
@@ -123,25 +122,19 @@ def files(
             for one in services
         ],
     }
-    ours = () if foreign else (File(observed.DROP_IN, _text(ROOT / "roles" / ROLE / "files" / "jetson-thor.conf")),)
+    ours = (
+        ()
+        if foreign
+        else (File(observed.DROP_IN, support_files.text(ROOT / "roles" / ROLE / "files" / "jetson-thor.conf")),)
+    )
     return (*_program(), File(observed.CONFIGURATION, records.text(configuration)), *ours)
 
 
 @cache
 def _program() -> tuple[File, ...]:
     """The program, its unit and its timer: the same on every host."""
-    sources, plugins = ROOT / "roles" / ROLE / "files", ROOT / "plugins"
-    program = {
-        # Makes it a package of its own, whatever the host's Python has under that name.
-        f"{COLLECTION}/__init__.py": "",
-        **{f"{MODULE_UTILS}/{name}": _text(plugins / "module_utils" / name) for name in SHARED},
-        "__main__.py": _text(sources / "__main__.py"),
-    }
+    sources = ROOT / "roles" / ROLE / "files"
     return (
-        *(File(f"{observed.PROGRAM}/{name}", content) for name, content in program.items()),
-        *(File(f"/{UNITS}/{name}", _text(sources / name)) for name in (observed.UNIT, observed.TIMER)),
+        *support_files.device_program(observed.PROGRAM, sources, SHARED),
+        *(File(f"/{UNITS}/{name}", support_files.text(sources / name)) for name in (observed.UNIT, observed.TIMER)),
     )
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")

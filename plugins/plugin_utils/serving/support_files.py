@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -30,20 +31,25 @@ SYSTEM = {
 @cache
 def support_files() -> tuple[File, ...]:
     """The files in the order in which a host gets them: each one after what it needs."""
-    sources, plugins = ROOT / "roles" / "serving" / "files", ROOT / "plugins"
-    package = sources / "supervisor"
-    supervisor = {
-        # Makes it a package of its own, whatever the host's Python has under that name.
-        f"{COLLECTION}/__init__.py": "",
-        **{f"{MODULE_UTILS}/{name}": _text(plugins / "module_utils" / name) for name in SHARED},
-        **{str(path.relative_to(package)): _text(path) for path in sorted(package.glob("*/*.py"))},
-        "__main__.py": _text(package / "__main__.py"),
-    }
+    sources = ROOT / "roles" / "serving" / "files"
     return (
-        *(File(f"{SUPERVISOR}/{name}", content) for name, content in supervisor.items()),
-        *(File(f"{folder}/{name}", _text(sources / name)) for name, folder in SYSTEM.items()),
+        *device_program(SUPERVISOR, sources / "supervisor", SHARED),
+        *(File(f"{folder}/{name}", text(sources / name)) for name, folder in SYSTEM.items()),
     )
 
 
-def _text(path: Path) -> str:
+def device_program(folder: str, sources: Path, shared: Iterable[str]) -> tuple[File, ...]:
+    """A program of ours that a device runs from a folder: its own files, and those of module_utils that it imports."""
+    contents = {
+        # Makes it a package of its own, whatever the host's Python has under that name.
+        f"{COLLECTION}/__init__.py": "",
+        **{f"{MODULE_UTILS}/{name}": text(ROOT / "plugins" / "module_utils" / name) for name in shared},
+        **{str(path.relative_to(sources)): text(path) for path in sorted(sources.glob("*/*.py"))},
+        "__main__.py": text(sources / "__main__.py"),
+    }
+    return tuple(File(f"{folder}/{name}", content) for name, content in contents.items())
+
+
+def text(path: Path) -> str:
+    """A file of the collection."""
     return path.read_text(encoding="utf-8")
