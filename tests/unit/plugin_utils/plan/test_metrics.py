@@ -101,3 +101,9 @@ def test_a_service_on_demand_is_told_so() -> None:
     files = {one.path: one.content for one in metrics.files([{**CHAT, "on_demand": {"idle": 1}}], host(), ON)}
     (service,) = json.loads(files[observed.CONFIGURATION])["services"]
     assert service == {"name": "chat", "unit": "thor-chat.service", "on_demand": True, "floor_share": 0.9}
+
+
+@pytest.mark.parametrize(("written", "is_on"), [(True, True), ("yes", True), ("no", False), ("perhaps", False)])
+def test_a_switch_is_read_as_ansible_reads_it(written: Any, is_on: bool) -> None:
+    given = {"enabled": written, "bench_floor": 0.9, "facts_root": ""}
+    assert MetricsSettings.of(given).enabled is is_on

@@ -162,6 +162,11 @@ def test_the_port_of_another_web_server_is_left_to_it(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, {"address": "10.0.0.7"}), elsewhere) == []
 
 
+@pytest.mark.parametrize(("written", "is_on"), [(True, True), ("yes", True), ("no", False), ("perhaps", False)])
+def test_metrics_are_shown_where_thor_metrics_is_on(tmp_path: Path, written: Any, is_on: bool) -> None:
+    assert wanted(tmp_path, metrics=written).gateway.metrics is is_on
+
+
 def test_a_gateway_without_any_key_is_refused(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, keys={})) == ["THOR-GATEWAY-KEYS-NONE"]
 
