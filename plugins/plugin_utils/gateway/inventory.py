@@ -18,6 +18,27 @@ ADDRESS = "0.0.0.0"
 BODY = "64m"
 # Keys are stored by their SHA-256, which is fast to compute: only a long random key resists guessing.
 SHORTEST_KEY = 20
+# What a digest may be of where somebody tried things out, or where $KEY was not set: each with and without the end of line of echo.
+GUESSED = (
+    "",
+    "admin",
+    "changeme",
+    "key",
+    "KEY",
+    "$KEY",
+    "my-key",
+    "password",
+    "robot7",
+    "secret",
+    "test",
+    "thor",
+    "token",
+    "123456",
+    "12345678",
+)
+GUESSED_SHA256 = frozenset(
+    hashlib.sha256(f"{word}{end}".encode()).hexdigest() for word in GUESSED for end in ("", "\n")
+)
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -80,6 +101,10 @@ def key_problems(keys: Mapping[str, Any]) -> Iterator[Problem]:
         if "key" in entry and len(entry["key"]) < SHORTEST_KEY:
             reason = f"The key has {len(entry['key'])} characters; one of fewer than {SHORTEST_KEY} can be guessed."
             yield Problem("THOR-GATEWAY-KEY-SHORT", where, None, reason, "Make another one: openssl rand -hex 24.")
+        if "sha256" in entry and sha256(entry) in GUESSED_SHA256:
+            reason = "It is the SHA-256 of nothing or of a word that anybody would try first."
+            remedy = "Make a key, and write its SHA-256: openssl rand -hex 24."
+            yield Problem("THOR-GATEWAY-KEY-SHORT", where, None, reason, remedy)
         if other := owners.get(digest := sha256(entry) or ""):
             reason = f"{other} has the same key, so the gateway could not tell them apart."
             yield Problem("THOR-GATEWAY-KEY-TWICE", where, None, reason, "Give each client a key of its own.")

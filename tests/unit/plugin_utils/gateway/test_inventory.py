@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import inventory
 
+ROOT = Path(__file__).resolve().parents[4]
 KEY = "0123456789-0123456789"
 
 
@@ -87,6 +90,21 @@ def test_a_key_must_be_there_once_and_long_enough() -> None:
     assert codes(both) == [("THOR-GATEWAY-KEY-MISSING", "thor_gateway_keys['a']")]
     assert codes({"a": {"key": "x" * 19, "models": "all"}}) == [("THOR-GATEWAY-KEY-SHORT", "thor_gateway_keys['a']")]
     assert codes({"a": {"key": "x" * 20, "models": "all"}}) == []
+
+
+@pytest.mark.parametrize("word", ["", "\n", "password", "password\n", "changeme"])
+def test_the_digest_of_a_word_that_anybody_would_try_is_refused(word: str) -> None:
+    digest = hashlib.sha256(word.encode()).hexdigest()
+    for written in (digest, digest.upper()):
+        (problem,) = inventory.key_problems({"a": {"sha256": written, "models": "all"}})
+        assert (problem.code, problem.variable) == ("THOR-GATEWAY-KEY-SHORT", "thor_gateway_keys['a']")
+        assert digest not in problem.text().lower()
+
+
+def test_the_digests_that_pages_show_open_nothing() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("inventories/**/*.yml")]
+    shown = {one for page in pages for one in re.findall(r"sha256: ([0-9a-f]{64})\b", page.read_text(encoding="utf-8"))}
+    assert shown and not shown & inventory.GUESSED_SHA256
 
 
 def test_two_clients_cannot_have_one_key_however_it_is_written() -> None:
