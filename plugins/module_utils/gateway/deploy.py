@@ -140,10 +140,11 @@ class Deployment:
             said = self.nginx.journal()
             self._go_back(before, beside, kept)
             shutil.rmtree(generation, ignore_errors=True)
+            state = (
+                "What served before serves again." if before else "There was no gateway before, and there is none now."
+            )
             raise _failed(
-                "THOR-GATEWAY-START",
-                f"{reason} {said}".strip(),
-                "What served before serves again. Mend that, then run the play again.",
+                "THOR-GATEWAY-START", f"{reason} {said}".strip(), f"{state} Mend that, then run the play again."
             )
         self._forget(generation)
 
