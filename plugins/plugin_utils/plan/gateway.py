@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import adapters
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import PACKAGES
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.routes import NODE_EXPORTER
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 
@@ -125,12 +126,19 @@ def _rights(services: Services, wanted: Wanted) -> Iterator[Problem]:
 
 
 def _own_ports(services: Services, wanted: Wanted) -> Iterator[Problem]:
-    for service in services:
-        if wanted.gateway.port in (service["port"], (service.get("on_demand") or {}).get("engine_port")):
-            reason = f"{service['name']} has this port."
-            yield Problem(
-                "THOR-GATEWAY-PORT-TAKEN", "thor_gateway.port", wanted.gateway.port, reason, "Choose another."
-            )
+    """What else of ours has the gateway's port, or will have it."""
+    port = wanted.gateway.port
+    others = [
+        service["name"]
+        for service in services
+        if port in (service["port"], (service.get("on_demand") or {}).get("engine_port"))
+    ]
+    if wanted.gateway.metrics and port == int(NODE_EXPORTER.rpartition(":")[2]):
+        others.append("The node exporter of thor_metrics")
+    for other in others:
+        yield Problem(
+            "THOR-GATEWAY-PORT-TAKEN", "thor_gateway.port", port, f"{other} has this port.", "Choose another."
+        )
 
 
 def _port(host: Mapping[str, Any], wanted: Wanted) -> Iterator[Problem]:

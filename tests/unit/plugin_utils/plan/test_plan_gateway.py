@@ -175,6 +175,12 @@ def test_the_port_of_a_service_is_refused(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, {"port": CHAT["port"]})) == ["THOR-GATEWAY-PORT-TAKEN"]
 
 
+def test_the_port_of_the_node_exporter_is_refused_before_it_is_there(tmp_path: Path) -> None:
+    host = {**HOST, "listening": []}
+    assert codes(wanted(tmp_path, {"port": 9100}, metrics=True), host) == ["THOR-GATEWAY-PORT-TAKEN"]
+    assert codes(wanted(tmp_path, {"port": 9100}), host) == []
+
+
 def test_plain_http_is_for_loopback_alone(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, {"tls": False})) == ["THOR-GATEWAY-PLAIN"]
     found = wanted(tmp_path, {"tls": False, "address": "127.0.0.1", "port": 8080})
