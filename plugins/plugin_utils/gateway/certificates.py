@@ -121,6 +121,17 @@ def names_of(certificate: str) -> list[str]:
     return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
 
 
+def covers(certificate: str, name: str) -> bool:
+    """Whether clients that call a server by this name or address accept its certificate.
+
+    ``*`` stands for the whole first label and for nothing else (RFC 9525, 6.3).
+    """
+    name = name.lower()
+    _first, dot, rest = name.partition(".")
+    found = {one.lower() for one in names_of(certificate)}
+    return name in found or bool(dot and f"*.{rest}" in found)
+
+
 def validity(certificate: str) -> tuple[datetime, datetime]:
     """When a certificate begins and ends to be valid."""
     found = _certificate(certificate)

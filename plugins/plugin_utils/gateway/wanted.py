@@ -165,12 +165,29 @@ def _with_own(found: Wanted, own: Mapping[str, str], wanted: Mapping[str, Any], 
     if pair:
         try:
             certificates.check(pair, now)
+            written = [inventory.plain_address(name) or name for name in wanted.get("names", ())]
+            _check_names(pair.certificate, found.gateway.names, written)
         except Unusable as error:
             remedy = "Give the gateway a certificate that is valid, with the key that belongs to it."
             problems.append(
                 Problem("THOR-GATEWAY-CERTIFICATE", "thor_gateway.certificate.cert", own["cert"], str(error), remedy)
             )
     return replace(found, pair=pair, problems=tuple(problems))
+
+
+def _check_names(certificate: str, names: Sequence[str], written: Sequence[str]) -> None:
+    """Raise Unusable if no client could accept the certificate.
+
+    It need not be for the inventory's own name and address of the host, which only control machines may know; but it has to be for all that
+    thor_gateway.names has ``written``, and for one of all ``names`` at least.
+    """
+    missing = [name for name in written if not certificates.covers(certificate, name)]
+    if missing or not any(certificates.covers(certificate, name) for name in names):
+        has = ", ".join(certificates.names_of(certificate)) or "no name at all"
+        remedy = "" if missing else " Write the name that clients use in thor_gateway.names."
+        raise Unusable(
+            f"The certificate is for {has}, not for {', '.join(missing or names)}: clients would refuse it.{remedy}"
+        )
 
 
 def _with_authority(found: Wanted, folder: str, host: str, now: datetime) -> Wanted:

@@ -106,6 +106,29 @@ def test_a_certificate_says_for_whom_and_how_long_it_is() -> None:
     assert (ends - begins).days == 3650
 
 
+@pytest.mark.parametrize(
+    ("name", "covered"),
+    [
+        ("thor01", True),
+        ("THOR01", True),
+        ("10.0.0.7", True),
+        ("fd00::7", True),
+        ("a.robots.example", True),
+        ("b.a.robots.example", False),
+        ("robots.example", False),
+        ("10.0.0.8", False),
+    ],
+)
+def test_it_covers_the_names_that_a_client_accepts(tmp_path: Path, name: str, covered: bool) -> None:
+    pair = certificates.make_certificate(AUTHORITY, ["thor01", "10.0.0.7", "fd00::7", "*.robots.example"], NOW)
+    assert certificates.covers(pair.certificate, name) is covered
+    try:
+        accepted = handshake(tmp_path, pair, AUTHORITY, name) is not None
+    except ssl.SSLCertVerificationError:
+        accepted = False
+    assert accepted is covered
+
+
 def test_a_very_long_name_is_no_obstacle(tmp_path: Path) -> None:
     name = ".".join(["a" * 60] * 3)
     assert handshake(tmp_path, certificates.make_certificate(AUTHORITY, [name], NOW), AUTHORITY, name)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,10 +197,10 @@ def test_packages_that_no_source_has_are_refused(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path), host) == ["THOR-GATEWAY-PACKAGE"]
 
 
-def own(folder: Path, now: datetime, key: str | None = None) -> dict[str, Any]:
+def own(folder: Path, now: datetime, key: str | None = None, names: Sequence[str] = ("thor01",)) -> dict[str, Any]:
     """A certificate of one's own, made at a time."""
     authority = certificates.make_authority(now)
-    pair = certificates.make_certificate(authority, ["thor01"], now)
+    pair = certificates.make_certificate(authority, names, now)
     (folder / "own.crt").write_text(pair.certificate, encoding="utf-8")
     (folder / "own.key").write_text(key or pair.key, encoding="utf-8")
     return {"certificate": {"cert": "own.crt", "key": "own.key"}}
@@ -224,6 +225,22 @@ def test_a_wrong_certificate_of_ones_own_is_refused(tmp_path: Path) -> None:
     assert "valid from" in reasons(own(tmp_path, NOW + timedelta(days=2)))[0]
     assert len(reasons({"certificate": {"cert": "absent.crt", "key": "absent.key"}})) == 2
     assert "signed by the authority" in reasons({**own(tmp_path, NOW), "ca_dir": "x"})[0]
+
+
+def test_a_certificate_of_ones_own_must_be_for_the_names_that_clients_use(tmp_path: Path) -> None:
+    def reasons(names: Sequence[str], called: Sequence[str] = ()) -> list[str]:
+        settings = {**own(tmp_path, NOW, names=names), **({"names": list(called)} if called else {})}
+        return [one.reason for one in wanted(tmp_path, settings).problems]
+
+    for fitting in (["thor01"], ["10.0.0.7"], ["thor01", "robots.example"]):
+        assert reasons(fitting) == []
+    for fitting in (["robots.example"], ["*.example"]):
+        assert reasons(fitting, ["robots.example"]) == [], "the inventory's own names are not for clients"
+    assert reasons(["fd00::7"], ["fd00:0:0::7"]) == []
+    (other,) = reasons(["robots.example"])
+    assert "is for robots.example, not for thor01, 10.0.0.7" in other and "thor_gateway.names" in other
+    (missing,) = reasons(["thor01"], ["robots.example"])
+    assert "is for thor01, not for robots.example" in missing
 
 
 def test_a_damaged_authority_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
