@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
-from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import adapters
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import PACKAGES
@@ -43,7 +43,7 @@ def share(services: Services, host: Mapping[str, Any], wanted: Wanted | None) ->
         "nginx": bool(there.get("nginx")),
         "enabled_modules": list(there.get("enabled_modules", ())),
     }
-    return Share(ROLE, tuple(steps), section)
+    return Share(ROLE, tuple(steps), section, notes=tuple(_elsewhere(services, wanted)))
 
 
 def _changed(services: Services, there: Mapping[str, Any], wanted: Wanted) -> list[str]:
@@ -102,12 +102,14 @@ def _names(services: Services) -> Iterator[Problem]:
 
 
 def _rights(services: Services, wanted: Wanted) -> Iterator[Problem]:
-    """Models of keys that no service has, and adapters that no key can be limited to."""
-    known: list[str] = []
+    """Keys that open nothing here because of a misspelled model, and adapters that no key can be limited to.
+
+    A key whose models are all of other hosts is right in a fleet with one list of keys: _elsewhere tells of it.
+    """
+    known = _known(services)
     owners: dict[str, Mapping[str, Any]] = {}  # by adapters that requests may choose in other ways, too
     for service in services:
         loras = [one["name"] for one in service.get("loras") or ()]
-        known += [service["name"], service["served_name"], *loras]
         if not adapters.chosen_by_name(service["argv"]):
             owners |= dict.fromkeys(loras, service)
     whole = {service[key] for service in services for key in ("name", "served_name")}
@@ -120,9 +122,26 @@ def _rights(services: Services, wanted: Wanted) -> Iterator[Problem]:
                 reason = f"{model!r} is an adapter, and with this engine a request may choose another one in a field of its own."
                 remedy = f"Give the key the whole service ({owner['name']}), or serve the adapter with vLLM."
                 yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, remedy)
-            if model not in known:
+            if model not in known and closest(model, known) and not set(known) & set(models):
                 reason = f"No service of this host is called {model!r} or serves a model of that name."
                 yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, nearest(model, dict.fromkeys(known)))
+
+
+def _elsewhere(services: Services, wanted: Wanted) -> Iterator[str]:
+    """Models of keys that this host does not have. That is usual where a fleet has one list of keys and hosts with other services."""
+    known = _known(services)
+    for client in wanted.gateway.clients:
+        missing = [model for model in client.models or () if model not in known]
+        if missing:
+            yield f"thor_gateway_keys[{client.name!r}]: {', '.join(missing)}: no service of this host has this name."
+
+
+def _known(services: Services) -> list[str]:
+    """All names by which keys may name what this host serves."""
+    found: list[str] = []
+    for service in services:
+        found += [service["name"], service["served_name"], *(one["name"] for one in service.get("loras") or ())]
+    return found
 
 
 def _own_ports(services: Services, wanted: Wanted) -> Iterator[Problem]:

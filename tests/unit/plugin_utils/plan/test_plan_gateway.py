@@ -131,12 +131,32 @@ def test_one_name_for_two_services_is_refused(tmp_path: Path) -> None:
     assert gateway.problems([CHAT, other], None, None) == []
 
 
-def test_a_key_for_a_model_that_no_service_has_is_refused(tmp_path: Path) -> None:
-    found = wanted(tmp_path, keys={"robot7": {"key": KEY, "models": ["chat", "qwen3", "qwen"]}})
+def test_a_key_that_opens_nothing_because_of_a_misspelled_model_is_refused(tmp_path: Path) -> None:
+    found = wanted(tmp_path, keys={"robot7": {"key": KEY, "models": ["speech", "qwen", "eyes"]}})
     (problem,) = gateway.problems([CHAT], None, found)
     assert problem.code == "THOR-GATEWAY-KEY-MODEL" and "qwen3" in problem.remedy
-    assert problem.variable == "thor_gateway_keys['robot7'].models[2]"
+    assert problem.variable == "thor_gateway_keys['robot7'].models[1]"
     assert gateway.problems([], None, found, complete=False) == [], "the service itself has a problem"
+
+
+@pytest.mark.parametrize(
+    ("models", "missing"),
+    [
+        (["chat"], ""),
+        ("all", ""),
+        (["chat", "speech", "eyes"], "speech, eyes"),
+        (["speech"], "speech"),
+        (["chat", "qwen"], "qwen"),
+    ],
+)
+def test_a_fleet_may_have_one_list_of_keys(tmp_path: Path, models: Any, missing: str) -> None:
+    """What this host does not have is a note of its plan: another host has it, or nobody."""
+    found = wanted(tmp_path, keys={"robot7": {"key": KEY, "models": models}})
+    assert gateway.problems([CHAT], None, found) == []
+    notes = gateway.share([CHAT], dict(HOST), found).notes
+    assert notes == (
+        (f"thor_gateway_keys['robot7']: {missing}: no service of this host has this name.",) if missing else ()
+    )
 
 
 def test_a_key_for_an_adapter_needs_an_engine_that_goes_by_the_model_alone(tmp_path: Path) -> None:
