@@ -255,3 +255,12 @@ def test_in_the_checkout_a_missing_inventory_and_a_missing_host_are_errors(tmp_p
         in (mistyped := play("playbooks/plan.yml", "-l", "thor01,thro02")).stderr
     )
     assert mistyped.returncode != 0
+
+
+def test_prune_refuses_a_wrong_variable_before_it_connects_to_a_host() -> None:
+    # The example's hosts do not exist, so connecting to one of them would end with UNREACHABLE.
+    result = play("playbooks/prune.yml", "-e", '{"thor_prune_keep": -1}')
+    text = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "THOR-VALUE-INVALID: thor_prune_keep" in text
+    assert "UNREACHABLE" not in text
