@@ -20,6 +20,7 @@ from ansible_collections.jetson.thor.plugins.module_utils import files
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s*(.+?)\s*-----END CERTIFICATE-----", re.DOTALL)
 SEQUENCE, UTC_TIME, GENERALIZED_TIME = 0x30, 0x17, 0x18
 DAY = 86400
+SOON_DAYS = 21  # when less than this is left of a certificate, people are told
 
 
 def read(path: Path, now: float | None = None) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ ADDRESS = "0.0.0.0"
 BODY = "64m"
 # Keys are stored by their SHA-256, which is fast to compute: only a long random key resists guessing.
 SHORTEST_KEY = 20
-# What a digest may be of where somebody tried things out, or where $KEY was not set: each with and without the end of line of echo.
+# Digests of these are in inventories where $KEY was not set or somebody tried things out; also with the newline that echo adds.
 GUESSED = (
     "",
     "admin",
@@ -102,8 +102,8 @@ def key_problems(keys: Mapping[str, Any]) -> Iterator[Problem]:
             reason = f"The key has {len(entry['key'])} characters; one of fewer than {SHORTEST_KEY} can be guessed."
             yield Problem("THOR-GATEWAY-KEY-SHORT", where, None, reason, "Make another one: openssl rand -hex 24.")
         if "sha256" in entry and sha256(entry) in GUESSED_SHA256:
-            reason = "It is the SHA-256 of nothing or of a word that anybody would try first."
-            remedy = "Make a key, and write its SHA-256: openssl rand -hex 24."
+            reason = "It is the SHA-256 of an empty text or of a word that anybody would try first."
+            remedy = "Make a key with openssl rand -hex 24, and write its SHA-256."
             yield Problem("THOR-GATEWAY-KEY-SHORT", where, None, reason, remedy)
         if other := owners.get(digest := sha256(entry) or ""):
             reason = f"{other} has the same key, so the gateway could not tell them apart."

@@ -19,7 +19,8 @@ ENDPOINTS = {
     "embedding": ("embeddings",),
     "rerank": ("rerank",),
 }
-NODE_EXPORTER = "127.0.0.1:9100"  # the port of Debian's prometheus-node-exporter
+NODE_EXPORTER_PORT = 9100  # of Debian's prometheus-node-exporter
+NODE_EXPORTER = f"127.0.0.1:{NODE_EXPORTER_PORT}"
 
 
 def services(found: Sequence[Service]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils.certificate import SOON_DAYS
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import SWITCH
@@ -41,6 +42,7 @@ class Wanted:
     )
     digest_key: str = ""
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def renewed(self, host: str, now: datetime) -> Wanted:
         """The same with a certificate that needs no renewal. Writes on the control machine; raises Unusable and OSError."""
@@ -145,7 +147,7 @@ def _plain(gateway: Gateway, tls: bool) -> list[Problem]:
 
 def _with_own(found: Wanted, own: Mapping[str, str], wanted: Mapping[str, Any], folder: str, now: datetime) -> Wanted:
     """With a certificate of the person's own."""
-    problems = list(found.problems)
+    problems, notes = list(found.problems), []
     if "ca_dir" in wanted:
         reason = "A certificate of your own is not signed by the authority in ca_dir."
         problems.append(
@@ -165,29 +167,47 @@ def _with_own(found: Wanted, own: Mapping[str, str], wanted: Mapping[str, Any], 
     if pair:
         try:
             certificates.check(pair, now)
-            written = [inventory.plain_address(name) or name for name in wanted.get("names", ())]
-            _check_names(pair.certificate, found.gateway.names, written)
         except Unusable as error:
             remedy = "Give the gateway a certificate that is valid, with the key that belongs to it."
             problems.append(
                 Problem("THOR-GATEWAY-CERTIFICATE", "thor_gateway.certificate.cert", own["cert"], str(error), remedy)
             )
-    return replace(found, pair=pair, problems=tuple(problems))
+        else:
+            called = [inventory.plain_address(name) or name for name in wanted.get("names", ())]
+            problems += _wrong_names(pair.certificate, own["cert"], called, found.gateway.names)
+            notes += _ends_soon(pair.certificate, now)
+    return replace(found, pair=pair, problems=tuple(problems), notes=tuple(notes))
 
 
-def _check_names(certificate: str, names: Sequence[str], written: Sequence[str]) -> None:
-    """Raise Unusable if no client could accept the certificate.
+def _wrong_names(certificate: str, path: str, called: Sequence[str], names: Sequence[str]) -> list[Problem]:
+    """A certificate that clients would refuse, because it is for other names than those by which they call the host.
 
-    It need not be for the inventory's own name and address of the host, which only control machines may know; but it has to be for all that
-    thor_gateway.names has ``written``, and for one of all ``names`` at least.
+    It has to be for every name in thor_gateway.names (``called``). Where there are none, one of ``names`` is enough: the inventory's name
+    and ansible_host may be for the control machine alone.
     """
-    missing = [name for name in written if not certificates.covers(certificate, name)]
-    if missing or not any(certificates.covers(certificate, name) for name in names):
-        has = ", ".join(certificates.names_of(certificate)) or "no name at all"
-        remedy = "" if missing else " Write the name that clients use in thor_gateway.names."
-        raise Unusable(
-            f"The certificate is for {has}, not for {', '.join(missing or names)}: clients would refuse it.{remedy}"
-        )
+    missing = [name for name in called if not certificates.covers(certificate, name)]
+    if not missing and any(certificates.covers(certificate, name) for name in names):
+        return []
+    has = ", ".join(certificates.names_of(certificate)) or "no name at all"
+    reason = f"The certificate is for {has}, not for {', '.join(missing or names)}: clients would refuse it."
+    remedy = (
+        "Give the gateway a certificate with these names, or take them out of thor_gateway.names."
+        if missing
+        else "Give the gateway a certificate with one of these names, or write the name that clients use in thor_gateway.names."
+    )
+    return [Problem("THOR-GATEWAY-CERTIFICATE", "thor_gateway.certificate.cert", path, reason, remedy)]
+
+
+def _ends_soon(certificate: str, now: datetime) -> list[str]:
+    """What to say of a certificate of one's own that needs a successor: no run renews it."""
+    _begins, ends = certificates.validity(certificate)
+    days = (ends - now).days
+    if days >= SOON_DAYS:
+        return []
+    when = f"ends on {ends:%Y-%m-%d}, in {days} days"
+    return [
+        f"thor_gateway.certificate.cert: the certificate {when}. A run does not renew it: put a new one there, and run again."
+    ]
 
 
 def _with_authority(found: Wanted, folder: str, host: str, now: datetime) -> Wanted:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import adapters
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import PACKAGES
-from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.routes import NODE_EXPORTER
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.routes import NODE_EXPORTER_PORT
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 
@@ -43,7 +44,7 @@ def share(services: Services, host: Mapping[str, Any], wanted: Wanted | None) ->
         "nginx": bool(there.get("nginx")),
         "enabled_modules": list(there.get("enabled_modules", ())),
     }
-    return Share(ROLE, tuple(steps), section, notes=tuple(_elsewhere(services, wanted)))
+    return Share(ROLE, tuple(steps), section, notes=(*wanted.notes, *_elsewhere(services, wanted)))
 
 
 def _changed(services: Services, there: Mapping[str, Any], wanted: Wanted) -> list[str]:
@@ -122,9 +123,15 @@ def _rights(services: Services, wanted: Wanted) -> Iterator[Problem]:
                 reason = f"{model!r} is an adapter, and with this engine a request may choose another one in a field of its own."
                 remedy = f"Give the key the whole service ({owner['name']}), or serve the adapter with vLLM."
                 yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, remedy)
-            if model not in known and closest(model, known) and not set(known) & set(models):
+            if model not in known and _is_misspelled(model, known) and not set(known) & set(models):
                 reason = f"No service of this host is called {model!r} or serves a model of that name."
                 yield Problem("THOR-GATEWAY-KEY-MODEL", where, None, reason, nearest(model, dict.fromkeys(known)))
+
+
+def _is_misspelled(model: str, known: Sequence[str]) -> bool:
+    """Whether a name is probably a mistyped one of these. With other numbers it is another size or version: qwen3-8b, qwen3-4b."""
+    near = closest(model, known)
+    return near is not None and re.sub(r"\d+", "0", model) != re.sub(r"\d+", "0", near)
 
 
 def _elsewhere(services: Services, wanted: Wanted) -> Iterator[str]:
@@ -152,7 +159,7 @@ def _own_ports(services: Services, wanted: Wanted) -> Iterator[Problem]:
         for service in services
         if port in (service["port"], (service.get("on_demand") or {}).get("engine_port"))
     ]
-    if wanted.gateway.metrics and port == int(NODE_EXPORTER.rpartition(":")[2]):
+    if wanted.gateway.metrics and port == NODE_EXPORTER_PORT:
         others.append("The node exporter of thor_metrics")
     for other in others:
         yield Problem(

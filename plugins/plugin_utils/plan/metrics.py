@@ -16,6 +16,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.observe import metrics
 from ansible_collections.jetson.thor.plugins.module_utils.services.definitions import UNITS, File
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import SWITCH
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.routes import NODE_EXPORTER_PORT
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import support_files
 
@@ -27,7 +28,6 @@ SHARED = (
     *(f"observe/{name}.py" for name in ("nvidia_smi", "power", "sensors")),
     *(f"metrics/{name}.py" for name in ("certificate", "device", "exposition", "services", "textfile")),
 )
-PORT = 9100  # what the gateway shows as /metrics/node
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def foreign_exporter(host: Mapping[str, Any]) -> str | None:
         return None
     if there["installed"]:
         return observed.PACKAGE
-    holders = [one for one in host.get("listening") or () if one["port"] == PORT]
-    return next((str(one["unit"] or one["process"] or f"port {PORT}") for one in holders), None)
+    holders = [one for one in host.get("listening") or () if one["port"] == NODE_EXPORTER_PORT]
+    return next((str(one["unit"] or one["process"] or f"port {NODE_EXPORTER_PORT}") for one in holders), None)
 
 
 def _notes(foreign: str | None, there: Mapping[str, Any]) -> list[str]:
@@ -88,7 +88,7 @@ def _notes(foreign: str | None, there: Mapping[str, Any]) -> list[str]:
     if there["textfiles"]:
         return [f"Node exporter: {foreign} was there before and stays as it is; it shows our metrics, too."]
     return [
-        f"Node exporter: {foreign} has port {PORT} and stays as it is. To see our metrics as well, start it with "
+        f"Node exporter: {foreign} has port {NODE_EXPORTER_PORT} and stays as it is. To see our metrics as well, start it with "
         f"--collector.textfile.directory={observed.TEXTFILES}."
     ]
 

@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Settings that are skipped because the device does not support them."""
+        """What people should know although nothing has to be done: settings that the device does not support, for example."""
         return tuple(note for share in self.shares for note in share.notes)
 
     @property

@@ -18,7 +18,7 @@ def lines(plan: Plan) -> list[str]:
     if plan.problems:
         return plan.refusal.splitlines()
     done = "; ".join(_step(step) for step in plan.steps) or "nothing to do"
-    told = [f"{plan.host}: {done}", *(f"{plan.host}: skipped: {note}" for note in plan.notes)]
+    told = [f"{plan.host}: {done}", *(f"{plan.host}: note: {note}" for note in plan.notes)]
     return told if plan.observed else [*told, f"{plan.host}: {_UNSEEN}"]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.certificate import SOON_DAYS
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 from ansible_collections.jetson.thor.plugins.plugin_utils.status import words
 
@@ -24,7 +25,6 @@ COLUMNS = {
     "note": "note",
 }
 PIN_SHOWN = 12
-LOW_DAYS = 21  # of a certificate: below that, its end is worth a look
 
 
 def lines(hosts: Sequence[Mapping[str, Any]], now: float) -> list[str]:
@@ -155,7 +155,7 @@ def _gateway(gateway: Mapping[str, Any]) -> dict[str, Any]:
     elif certificate["days"] < 0:
         notes.append(f"the certificate has ended on {certificate['ends'][:10]}")
     else:
-        soon = ", soon" if certificate["days"] < LOW_DAYS else ""
+        soon = ", soon" if certificate["days"] < SOON_DAYS else ""
         notes.append(f"certificate until {certificate['ends'][:10]} ({certificate['days']} days{soon})")
     return {
         "service": "gateway",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.observe import metrics as observed
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.routes import NODE_EXPORTER_PORT
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import metrics
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.metrics import MetricsSettings
 
@@ -94,7 +95,7 @@ def test_our_exporter_listens_on_loopback_alone() -> None:
     (drop_in,) = (one for one in metrics.files([], host(), ON) if one.path == observed.DROP_IN)
     lines = [line for line in drop_in.content.splitlines() if line.startswith("ExecStart=")]
     assert lines[0] == "ExecStart=" and len(lines) == 2, "the distribution's own command is dropped"
-    assert f"--web.listen-address=127.0.0.1:{metrics.PORT} " in drop_in.content
+    assert f"--web.listen-address=127.0.0.1:{NODE_EXPORTER_PORT} " in drop_in.content
 
 
 def test_a_service_on_demand_is_told_so() -> None:

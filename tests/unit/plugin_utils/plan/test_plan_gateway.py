@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import resolved
+from ansible_collections.jetson.thor.plugins.module_utils.certificate import SOON_DAYS
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Lora
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest, of_variables
@@ -147,6 +148,7 @@ def test_a_key_that_opens_nothing_because_of_a_misspelled_model_is_refused(tmp_p
         (["chat", "speech", "eyes"], "speech, eyes"),
         (["speech"], "speech"),
         (["chat", "qwen"], "qwen"),
+        (["qwen2"], "qwen2"),
     ],
 )
 def test_a_fleet_may_have_one_list_of_keys(tmp_path: Path, models: Any, missing: str) -> None:
@@ -250,7 +252,7 @@ def test_a_wrong_certificate_of_ones_own_is_refused(tmp_path: Path) -> None:
 def test_a_certificate_of_ones_own_must_be_for_the_names_that_clients_use(tmp_path: Path) -> None:
     def reasons(names: Sequence[str], called: Sequence[str] = ()) -> list[str]:
         settings = {**own(tmp_path, NOW, names=names), **({"names": list(called)} if called else {})}
-        return [one.reason for one in wanted(tmp_path, settings).problems]
+        return [one.text() for one in wanted(tmp_path, settings).problems]
 
     for fitting in (["thor01"], ["10.0.0.7"], ["thor01", "robots.example"]):
         assert reasons(fitting) == []
@@ -260,7 +262,20 @@ def test_a_certificate_of_ones_own_must_be_for_the_names_that_clients_use(tmp_pa
     (other,) = reasons(["robots.example"])
     assert "is for robots.example, not for thor01, 10.0.0.7" in other and "thor_gateway.names" in other
     (missing,) = reasons(["thor01"], ["robots.example"])
-    assert "is for thor01, not for robots.example" in missing
+    assert "is for thor01, not for robots.example" in missing and "take them out of thor_gateway.names" in missing
+
+
+def test_the_end_of_a_certificate_of_ones_own_is_announced(tmp_path: Path) -> None:
+    def notes(days: float) -> tuple[str, ...]:
+        settings = own(tmp_path, NOW - timedelta(days=certificates.HOST_DAYS - days))
+        return gateway.share([CHAT], dict(HOST), wanted(tmp_path, settings)).notes
+
+    assert notes(SOON_DAYS + 0.1) == ()
+    (note,) = notes(SOON_DAYS - 0.1)
+    day = (NOW + timedelta(days=SOON_DAYS - 0.1)).strftime("%Y-%m-%d")
+    assert f"thor_gateway.certificate.cert: the certificate ends on {day}, in {SOON_DAYS - 1} days. " in note
+    renewed_by_us = of_variables(given(tmp_path), NOW)
+    assert renewed_by_us is not None and renewed_by_us.notes == ()
 
 
 def test_a_damaged_authority_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
