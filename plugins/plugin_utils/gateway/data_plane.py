@@ -12,7 +12,14 @@ from typing import Any
 import jinja2
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import lua_table, routes
-from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import Client, Gateway, GatewayFile
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import (
+    BODIES_BYTES,
+    BUFFERED_BYTES,
+    CLIENT_BODIES_BYTES,
+    Client,
+    Gateway,
+    GatewayFile,
+)
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "gateway"
 LOGROTATE = "/etc/logrotate.d/thor-gateway"
@@ -28,11 +35,21 @@ def files(gateway: Gateway, services: Sequence[Service], engine_keys: Mapping[st
         *(_file(f"{folder}/lua/{path.name}", _text(path)) for path in sorted((ROLE / "files" / "lua").glob("*.lua"))),
         _table(f"{folder}/lua/services.lua", "services, in the order of /v1/models", routes.services(services)),
         _table(f"{folder}/lua/metrics.lua", "pages of metrics", routes.metrics(services, gateway.metrics)),
+        _table(f"{folder}/lua/bodies.lua", "bytes of bodies", _bodies(gateway)),
         _secret(f"{folder}/lua/clients.lua", "clients by the SHA-256 of their keys", _clients(gateway, services)),
         _secret(f"{folder}/lua/engine_keys.lua", "keys that engines ask for", keys),
         _file(f"{folder}/nginx.conf", _render("nginx.conf.j2", gateway)),
         _file(LOGROTATE, _render("logrotate.j2", gateway)),
     )
+
+
+def _bodies(gateway: Gateway) -> dict[str, int]:
+    return {
+        "buffered": BUFFERED_BYTES,
+        "largest": gateway.body_bytes,
+        "memory": BODIES_BYTES,
+        "of_one_client": CLIENT_BODIES_BYTES,
+    }
 
 
 def _clients(gateway: Gateway, services: Sequence[Service]) -> dict[str, Any]:
@@ -70,7 +87,11 @@ def _secret(path: str, what: str, content: Any) -> GatewayFile:
 
 def _render(template: str, gateway: Gateway) -> str:
     address = f"[{gateway.address}]" if ":" in gateway.address else gateway.address
-    return _environment().get_template(template).render(gateway=gateway, address=address, paths=gateway.paths)
+    return (
+        _environment()
+        .get_template(template)
+        .render(gateway=gateway, address=address, paths=gateway.paths, buffered=BUFFERED_BYTES)
+    )
 
 
 @cache

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 # on Debian 12 (nginx 1.22.1, Lua 0.10.23) and Debian 13 (1.26.3, 0.10.28). Ubuntu 24.04 (1.24.0) lies between them: unverified.
 PACKAGES = ("nginx", "libnginx-mod-http-lua")
 
+# Bodies of requests: up to this size in nginx's buffer, ...
+BUFFERED_BYTES = 128 << 10
+# ... larger ones in the file system in memory that the unit has for them (TemporaryFileSystem=), of which one client has at most half.
+BODIES_BYTES = 1 << 30
+CLIENT_BODIES_BYTES = BODIES_BYTES // 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Client:

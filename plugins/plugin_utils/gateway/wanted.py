@@ -23,7 +23,12 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates, data_plane, inventory
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.authority import Authority
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.certificates import Pair, Unusable
-from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import Gateway, GatewayFile, Paths
+from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import (
+    CLIENT_BODIES_BYTES,
+    Gateway,
+    GatewayFile,
+    Paths,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 
 UNIT = "/etc/systemd/system/thor-gateway.service"
@@ -114,7 +119,7 @@ def of_variables(given: Mapping[str, Any], now: datetime) -> Wanted | None:
         gateway=gateway,
         secrets=secrets,
         digest_key=digest_key(given["keys"], secrets),
-        problems=(*inventory.key_problems(given["keys"]), *_plain(gateway, tls)),
+        problems=(*inventory.key_problems(given["keys"]), *_body(gateway, wanted), *_plain(gateway, tls)),
     )
     if address is None:
         reason = "That is not an address."
@@ -133,6 +138,18 @@ def _secrets(given: Mapping[str, Any]) -> dict[str, Any]:
         return service_secrets(given["profiles"], given["extra_profiles"])
     except (TypeError, ValueError, AttributeError):
         return {}
+
+
+def _body(gateway: Gateway, wanted: Mapping[str, Any]) -> list[Problem]:
+    """A size of bodies that the gateway's memory for them could never hold."""
+    most = CLIENT_BODIES_BYTES
+    if gateway.body_bytes <= most:
+        return []
+    reason = (
+        f"Bodies are in memory while they are answered, and the gateway has {most >> 20} MB for those of one client."
+    )
+    remedy = f"Write at most {most >> 20}m."
+    return [Problem("THOR-GATEWAY-BODY", "thor_gateway.body", wanted["body"], reason, remedy)]
 
 
 def _plain(gateway: Gateway, tls: bool) -> list[Problem]:

@@ -19,6 +19,7 @@ ffi.cdef "unsigned char *SHA256(const unsigned char *text, size_t size, unsigned
 local digest = ffi.new "unsigned char[32]"
 
 local WAKING_SECONDS = 10 -- how long a client that does not wait for a sleeping service is told to stay away
+local ROOM_SECONDS = 5 -- likewise, until large bodies of others may have been answered
 local METHODS = {
     ["chat/completions"] = "POST", completions = "POST", responses = "POST", messages = "POST", embeddings = "POST",
     rerank = "POST", ["audio/transcriptions"] = "POST", models = "GET",
@@ -168,6 +169,22 @@ local function admit(client)
     ngx.var.gateway_holds_place = "yes"
 end
 
+-- Reads the body. It lies in memory until the answer has ended, so there must be room for it.
+local function read_body(client)
+    local in_chunks = ngx.var.http_transfer_encoding ~= nil
+    local bytes = limits.reserve(client, not in_chunks and (tonumber(ngx.var.content_length) or 0) or nil)
+    if not bytes then
+        local message = "The gateway has no memory left for a body of this size: too many large ones are being answered."
+        return answers.refuse(503, "no_room", message, nil, ROOM_SECONDS)
+    end
+    ngx.var.gateway_reserved = bytes
+    ngx.req.read_body()
+    if in_chunks then
+        local received = ngx.req.get_body_file() and tonumber(ngx.var.request_length) or 0
+        ngx.var.gateway_reserved = limits.settle(client, bytes, received)
+    end
+end
+
 -- Decides on a request before its body is read, and then by the body.
 function _M.access()
     local method = ngx.req.get_method()
@@ -187,7 +204,7 @@ function _M.access()
     if endpoint == "models" then return list_models(client, service) end
     if service and not may_use(client, service) then return forbidden(service.name) end
     admit(client)
-    ngx.req.read_body()
+    read_body(client)
     local model
     if service then model = service.models[1].id else service, model = service_of_body(client, endpoint) end
     ngx.var.gateway_service = service.name
@@ -205,6 +222,8 @@ end
 function _M.log()
     local variables = ngx.var
     if variables.gateway_holds_place == "yes" then limits.leave(variables.gateway_client) end
+    local bytes = tonumber(variables.gateway_reserved)
+    if bytes and bytes > 0 then limits.release(variables.gateway_client, bytes) end
     local prompt, completion = answer.tokens()
     if prompt then variables.gateway_prompt_tokens = prompt end
     if completion then variables.gateway_completion_tokens = completion end

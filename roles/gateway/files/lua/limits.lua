@@ -3,14 +3,17 @@
 --
 -- How much a client may ask for. The figures are in memory that all workers share and that outlives a reload.
 
+local bodies = require "bodies"
 local ffi = require "ffi"
 
 ffi.cdef "int kill(int process, int signal);"
 
 local windows, active, refused = ngx.shared.gateway_windows, ngx.shared.gateway_active, ngx.shared.gateway_refused
+local reserved = ngx.shared.gateway_reserved
 local MINUTE = 60
 local WRONG_KEYS_PER_MINUTE = 10
 local PATIENCE = 0.1 -- seconds: an answer that has just ended may still hold its place
+local PAGE = 4096 -- a file in memory has whole pages
 
 local _M = {}
 
@@ -57,13 +60,13 @@ function _M.is_welcome(address, client)
     return before * (1 - (now - minute * MINUTE) / MINUTE) + current + 1 <= WRONG_KEYS_PER_MINUTE
 end
 
--- Requests of a client that are being answered, in all workers.
-function _M.active(name)
-    local sum = 0
-    for _, key in ipairs(active:get_keys(0)) do
-        if key:match "^%S+" == name then sum = sum + (active:get(key) or 0) end
+-- What a client has in all workers, or what all clients have. Keys are the client's name and the worker's number.
+local function sum(dictionary, name)
+    local found = 0
+    for _, key in ipairs(dictionary:get_keys(0)) do
+        if not name or key:match "^%S+" == name then found = found + (dictionary:get(key) or 0) end
     end
-    return sum
+    return found
 end
 
 -- The number of requests being answered by client.
@@ -81,7 +84,7 @@ function _M.enter(client)
     local key = client.name .. " " .. ngx.worker.pid()
     for attempt = 1, 2 do
         active:incr(key, 1, 0)
-        if not client.concurrency or _M.active(client.name) <= client.concurrency then return true end
+        if not client.concurrency or sum(active, client.name) <= client.concurrency then return true end
         active:incr(key, -1)
         if attempt == 1 then ngx.sleep(PATIENCE) end
     end
@@ -93,12 +96,42 @@ function _M.leave(name)
     active:incr(name .. " " .. ngx.worker.pid(), -1)
 end
 
--- Frees the places of workers that were killed; those of workers that still finish their streams after a reload stay.
+-- What a file of so many bytes takes of memory.
+local function whole_pages(bytes)
+    return math.ceil(bytes / PAGE) * PAGE
+end
+
+-- Reserves memory for a body that nginx puts into a file; a small one needs none. Returns its bytes, or nil if there is not enough left.
+-- One client has at most half, so that it cannot keep the others out. The length of a body in chunks is not known yet.
+function _M.reserve(client, length)
+    if length and length <= bodies.buffered then return 0 end
+    local key = client.name .. " " .. ngx.worker.pid()
+    local bytes = whole_pages(length or bodies.largest)
+    reserved:incr(key, bytes, 0)
+    if sum(reserved) <= bodies.memory and sum(reserved, client.name) <= bodies.of_one_client then return bytes end
+    reserved:incr(key, -bytes)
+end
+
+-- Keeps what a body in chunks has turned out to need of its reserved memory, and returns it.
+function _M.settle(client, bytes, received)
+    local needed = math.min(bytes, whole_pages(received))
+    _M.release(client.name, bytes - needed)
+    return needed
+end
+
+-- Gives reserved memory back.
+function _M.release(name, bytes)
+    reserved:incr(name .. " " .. ngx.worker.pid(), -bytes)
+end
+
+-- Frees what workers that were killed had; what workers have that still finish their streams after a reload stays.
 function _M.forget_dead_workers()
     local own = ngx.worker.pid()
-    for _, key in ipairs(active:get_keys(0)) do
-        local pid = tonumber(key:match "%d+$")
-        if pid == own or ffi.C.kill(pid, 0) ~= 0 then active:delete(key) end
+    for _, dictionary in ipairs { active, reserved } do
+        for _, key in ipairs(dictionary:get_keys(0)) do
+            local pid = tonumber(key:match "%d+$")
+            if pid == own or ffi.C.kill(pid, 0) ~= 0 then dictionary:delete(key) end
+        end
     end
 end
 

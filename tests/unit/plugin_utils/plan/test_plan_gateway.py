@@ -204,6 +204,14 @@ def test_the_port_of_the_node_exporter_is_refused_before_it_is_there(tmp_path: P
     assert codes(wanted(tmp_path, {"port": 9100}), host) == []
 
 
+@pytest.mark.parametrize("body", ["513m", "1g", "9999999999", (512 << 20) + 1])
+def test_a_body_that_never_has_room_is_refused(tmp_path: Path, body: Any) -> None:
+    (problem,) = wanted(tmp_path, {"body": body}).problems
+    assert (problem.code, problem.variable, problem.value) == ("THOR-GATEWAY-BODY", "thor_gateway.body", body)
+    assert problem.remedy == "Write at most 512m."
+    assert codes(wanted(tmp_path, {"body": "512m"})) == []
+
+
 def test_plain_http_is_for_loopback_alone(tmp_path: Path) -> None:
     assert codes(wanted(tmp_path, {"tls": False})) == ["THOR-GATEWAY-PLAIN"]
     found = wanted(tmp_path, {"tls": False, "address": "127.0.0.1", "port": 8080})
