@@ -13,6 +13,7 @@ local reserved = ngx.shared.gateway_reserved
 local MINUTE = 60
 local WRONG_KEYS_PER_MINUTE = 10
 local PATIENCE = 0.1 -- seconds: an answer that has just ended may still hold its place
+local TRIES_FOR_ROOM = 20 -- with PATIENCE in between: most bodies in chunks are small, and give their room back once they have arrived
 local PAGE = 4096 -- a file in memory has whole pages
 
 local _M = {}
@@ -107,9 +108,12 @@ function _M.reserve(client, length)
     if length and length <= bodies.buffered then return 0 end
     local key = client.name .. " " .. ngx.worker.pid()
     local bytes = whole_pages(length or bodies.largest)
-    reserved:incr(key, bytes, 0)
-    if sum(reserved) <= bodies.memory and sum(reserved, client.name) <= bodies.of_one_client then return bytes end
-    reserved:incr(key, -bytes)
+    for attempt = 1, TRIES_FOR_ROOM do
+        reserved:incr(key, bytes, 0)
+        if sum(reserved) <= bodies.memory and sum(reserved, client.name) <= bodies.of_one_client then return bytes end
+        reserved:incr(key, -bytes)
+        if attempt < TRIES_FOR_ROOM then ngx.sleep(PATIENCE) end
+    end
 end
 
 -- Keeps what a body in chunks has turned out to need of its reserved memory, and returns it.

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import gateway_run
 import pytest
@@ -69,17 +70,27 @@ def test_a_client_has_half_of_the_room_and_the_others_the_rest(roomy: RunningGat
 def test_a_body_in_chunks_may_become_as_large_as_any_until_it_has_arrived(roomy: RunningGateway) -> None:
     with announced(roomy, "first", "Transfer-Encoding: chunked") as connection:
         assert is_refused(chat(roomy, "first"))
-        body = b'{"model": "qwen3", "wait": 3}'
+        body = b'{"model": "qwen3", "wait": 6}'
         connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
-        wait_for(lambda: chat(roomy, "first").status == 200, "the room of a body that has arrived stays taken", 2)
+        wait_for(lambda: chat(roomy, "first").status == 200, "the room of a body that has arrived stays taken", 5)
         assert b"200 OK" in connection.recv(4000)
     large = iter([LARGE[:100_000], LARGE[100_000:]])
     assert chat(roomy, "first", large).status == 200
 
 
+def test_small_bodies_in_chunks_do_not_keep_each_other_out(roomy: RunningGateway) -> None:
+    """Each may need all of the client's room for as long as it arrives."""
+
+    def ask(_number: int) -> int:
+        return chat(roomy, "first", iter([b'{"model": ', b'"qwen3"}'])).status
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(64))) == {200}
+
+
 def test_a_body_keeps_its_room_until_its_answer_has_ended(roomy: RunningGateway, engine: Engine) -> None:
     before, larger = len(engine.asked), LARGE[:-2] + b"y" * 700_000 + b'"}'
-    slow = threading.Thread(target=chat, args=(roomy, "first", LARGE[:-1] + b', "wait": 3}'))
+    slow = threading.Thread(target=chat, args=(roomy, "first", LARGE[:-1] + b', "wait": 6}'))
     # That leaves one MiB: enough for each of the two, and not for both.
     with announced(roomy, "first", length(511)):
         slow.start()
