@@ -9,7 +9,6 @@ has a Python. The stand-in engine runs in that image, from /models, beside the s
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from power_cut import container_of, docker
 from sandbox_device import HOST, ROOT, Device, Service, eventually, play, stand_in
 
 PLAYBOOK = ROOT / "tests" / "integration" / "container_faults" / "container_serving.yml"
@@ -201,11 +201,8 @@ def test_it_comes_back_after_a_restart_of_the_host(served: Box) -> None:
 
 def restart_host() -> None:
     """Power-cycle the host, which is a container on this machine."""
-    docker = ["docker"] if os.access("/var/run/docker.sock", os.W_OK) else ["sudo", "docker"]
-    listing = [*docker, "ps", "--filter", f"label=thor-sandbox.checkout={ROOT}", "--format", "{{.Names}}"]
-    names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
-    (name,) = [one for one in names if one.endswith(f"-{HOST}")]
-    subprocess.run([*docker, "restart", "--time", "3", name], check=True, capture_output=True, timeout=120)
+    words = [*docker(), "restart", "--time", "3", container_of(HOST)]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
 
 
 def test_a_hanging_engine_is_restarted(served: Box) -> None:

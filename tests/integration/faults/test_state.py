@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from power_cut import cut_power
 from sandbox_device import BIN, HOST, INVENTORY, ROOT, SERVED, Device, eventually, play, refused, served, stand_in
 
 ONE, TWO = stand_in("fault-one", 18101), stand_in("fault-two", 18102)
@@ -70,20 +71,9 @@ def test_a_swap_that_loses_power_serves_again_without_a_person(device: Device) -
     served(ONE, TWO)
     before = definitions(device)
     process = in_the_middle(device)
-    docker = (
-        ["docker"]
-        if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
-        else ["sudo", "docker"]
-    )
-    find = [*docker, "ps", "--quiet", f"--filter=label=thor-sandbox.checkout={ROOT}", f"--filter=name=-{HOST}$"]
-    container = subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip()
-    assert container, "the host is not a container of this checkout"
     process.kill()
     process.communicate()
-    subprocess.run([*docker, "kill", container], check=True, capture_output=True)
-    subprocess.run([*docker, "start", container], check=True, capture_output=True)
-    knock = ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST, "true"]
-    eventually(lambda: subprocess.run(knock, capture_output=True, check=False).returncode == 0)
+    cut_power(HOST)
     both_serve_as_before(device, before)
     assert "Back to what served before" in device.run("journalctl -b -u jetson-thor-recovery.service -o cat")
     served(ONE, TWO)

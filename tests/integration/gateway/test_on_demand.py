@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from gateway_scene import HOST
+from power_cut import cut_power
 from testinfra.host import Host
 
 NAP, RED, BLUE = 8010, 8011, 8012
+PORTS = {"nap": NAP, "red": RED, "blue": BLUE}
 ASLEEP = {"inactive", "failed"}
 
 
@@ -90,3 +93,33 @@ def test_a_crash_gives_the_turn_to_the_next(host: Host) -> None:
     host.check_output(f"kill -9 {process}")
     assert ask(host, BLUE)
     assert ask(host, RED)
+
+
+def wait_until(host: Host, condition: str) -> None:
+    """Wait until a shell command succeeds on the host."""
+    host.check_output(f"timeout 30 sh -c 'until {condition}; do sleep 0.05; done'")
+
+
+def test_a_power_cut_in_the_middle_of_starts_leaves_nothing_behind(host: Host) -> None:
+    host.check_output("systemctl stop thor-nap-proxy thor-red-proxy thor-blue-proxy")
+    for name in PORTS:
+        wait_asleep(host, name)
+    # nap's engine stands still as soon as there is one, so nap stays in its start. red has its turn and waits until nap has started
+    # (one engine starts at a time), and blue waits for its turn.
+    reached = {
+        "nap": 'pkill -STOP -f "^/opt/thor/engines/.* --port 18010 "',
+        "red": "systemctl is-active --quiet thor-red-exclusive && systemctl show thor-red | grep -q ^ActiveState=activating",
+        "blue": "systemctl show thor-blue-exclusive | grep -q ^ActiveState=activating",
+    }
+    for name, condition in reached.items():
+        host.check_output(f"systemd-run --quiet curl -s http://127.0.0.1:{PORTS[name]}/v1/models")
+        wait_until(host, condition)
+    assert state(host, "nap") == state(host, "red") == "activating"
+    cut_power(HOST)
+    assert host.run("timeout 60 systemctl is-system-running --wait").stdout.strip() in {"running", "degraded"}
+    for name in PORTS:
+        units = f"thor-{name} thor-{name}-proxy thor-{name}-exclusive thor-{name}.socket"
+        states = host.run(f"systemctl is-active {units}").stdout.split()
+        assert states == ["inactive", "inactive", "inactive", "active"], f"{name}: {units}"
+    assert host.run("pgrep -f '^/opt/thor/engines/.* --port 1801[0-9] '").stdout == ""
+    assert all(ask(host, port) for port in PORTS.values())
