@@ -69,16 +69,22 @@ def random_prompt(source: random.Random, words: int) -> str:
     return " ".join([str(source.getrandbits(64)), *source.choices(WORDS, k=max(0, words - 1))])
 
 
-def words_for(count: Callable[[int], int], tokens: int) -> int:
+def words_for(count: Callable[[str], int], tokens: int, source: random.Random) -> int:
     """How many words make a text of about ``tokens`` tokens, as the service counts them with what its template adds.
 
-    ``count`` sends a text of so many words and returns its tokens; it is called twice. Raises ProbeError, of kind ``shape`` if the
-    service does not count tokens.
+    ``count`` sends a text and returns its tokens; it is called twice. Raises ProbeError, of kind ``shape`` if the service does not
+    count tokens.
     """
+    seed = source.getrandbits(64)
+
+    def counted(words: int) -> int:
+        # The longer text begins with the shorter one: of two unlike texts the lengths of their words would be compared, too.
+        return count(random_prompt(random.Random(seed), words))
+
     few = max(1, tokens // 8)  # short enough even if a word is eight tokens
-    counted_few = count(few)
+    counted_few = counted(few)
     many = max(few + 1, few * tokens // max(1, counted_few))
-    counted_many = count(many)
+    counted_many = counted(many)
     if counted_many <= counted_few:
         raise api.ProbeError("shape", "the service does not count the tokens of a prompt (usage.prompt_tokens)")
     return max(1, round(many + (tokens - counted_many) * (many - few) / (counted_many - counted_few)))
@@ -89,11 +95,11 @@ def chat_request(
 ) -> Callable[[], Sample]:
     """A request of these lengths, with another prompt each time it is sent; raise ProbeError."""
 
-    def count(words: int) -> int:
+    def count(text: str) -> int:
         # The one token need not be text: without thinking, llama.cpp begins with the end of a thought.
-        return stream_chat(service, random_prompt(source, words), 1, timeout, silent=True).input_tokens
+        return stream_chat(service, text, 1, timeout, silent=True).input_tokens
 
-    words = words_for(count, input_tokens)
+    words = words_for(count, input_tokens, source)
     return lambda: stream_chat(service, random_prompt(source, words), output_tokens, timeout)
 
 
@@ -102,16 +108,15 @@ def document_request(
 ) -> Callable[[], Sample]:
     """A request to an embedder or a reranker, with other documents of ``tokens`` tokens each time it is sent; raise ProbeError."""
 
-    def send(words: int, number: int) -> Sample:
-        texts = [random_prompt(source, words) for _document in range(number)]
+    def send(texts: list[str]) -> Sample:
         if service["api"] == "embedding":
             found: embedding.Vectors | rerank.Ranking = embedding.embed(service, texts, timeout=timeout)
         else:
             found = rerank.rank(service, QUERY, texts, timeout=timeout)
         return Sample(seconds=found.seconds, input_tokens=found.prompt_tokens or 0)
 
-    words = words_for(lambda words: send(words, 1).input_tokens, tokens)
-    return lambda: send(words, documents)
+    words = words_for(lambda text: send([text]).input_tokens, tokens, source)
+    return lambda: send([random_prompt(source, words) for _document in range(documents)])
 
 
 def stream_chat(service: Service, prompt: str, output_tokens: int, timeout: float, *, silent: bool = False) -> Sample:

@@ -57,6 +57,15 @@ def test_the_service_counts_the_length_of_a_prompt(engine: Engine, tokens: int) 
     assert [one["max_tokens"] for one in engine.asked] == [1, 1, 3], "two requests find the length"
 
 
+def test_the_length_is_right_even_if_each_letter_is_a_token() -> None:
+    """As with the tiny models of the tests. Short and long words must not be mistaken for few and many."""
+    for seed in range(500):
+        source = random.Random(seed)
+        words = load_generator.words_for(lambda text: len(text) + 20, 256, source)
+        lengths = [len(load_generator.random_prompt(source, words)) + 20 for _prompt in range(6)]
+        assert sum(lengths) / 6 == pytest.approx(256, rel=0.1), seed
+
+
 def test_a_prompt_is_counted_even_if_the_first_token_is_not_text(engine: Engine) -> None:
     engine.silent = 1
     sample = load_generator.chat_request(engine.service(), 500, 8, random.Random(1), 5)()
