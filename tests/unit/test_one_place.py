@@ -31,7 +31,7 @@ PLACES = {
         "plugins/module_utils/builds/source.py",
         "plugins/module_utils/builds/install.py",
         "plugins/module_utils/builds/finished.py",  # a link
-        "plugins/module_utils/environments/trees.py",
+        "plugins/module_utils/trees.py",
         "plugins/module_utils/model_trees.py",
         "plugins/module_utils/models/hub_files.py",
         "plugins/module_utils/models/install.py",

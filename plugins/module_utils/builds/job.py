@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import trees
 from ansible_collections.jetson.thor.plugins.module_utils.builds import compiler, finished, install, source
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 
@@ -52,7 +53,7 @@ def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         compiler.configure(spec, sources, build, report)
         compiler.compile_targets(spec, build, report)
         install.install(spec, build, tree, report)
-        shutil.rmtree(build)
+        trees.remove(build)
     finished.make_current(tree, wanted["version"])
     done = finished.summary(tree)
     problems = finished.check_argvs(spec["argvs"], done["options"], wanted["engine"], wanted["version"])

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils import files, trees
 from ansible_collections.jetson.thor.plugins.module_utils.builds.tools import raise_no_space
 from ansible_collections.jetson.thor.plugins.module_utils.environments import errors, index, progress, uv, wheel_records
 from ansible_collections.jetson.thor.plugins.module_utils.environments.lock import Lock
@@ -61,21 +61,36 @@ def install(
     Keys of ``spec``: ``uv_home``, ``python``, ``engine``, ``version``, ``attempts`` (how many in a row may fail without another complete
     package).
     """
+    earlier = (work / CACHE).exists()
     stale = prepare(work)
-    _install(spec, lock, stage, work, sources, report)
+    try:
+        _install(spec, lock, stage, work, sources, report)
+    except errors.PackagesError as error:
+        # uv trusts its cache, and has no word for one that is damaged.
+        if not earlier or error.problem.code != "THOR-PACKAGES-FAILED":
+            raise
+        report.say("what an earlier job downloaded may be damaged: everything is fetched again")
+        _install_anew(spec, lock, stage, work, sources, report)
+        return
     if stale:
         report.progress(0, 0, text="check what was downloaded before the machine started")
         if wrong := next(wheel_records.damaged(site_packages(stage)), None):
             report.say(f"{wrong} is damaged: everything is fetched again")
-            shutil.rmtree(work)
-            prepare(work)
-            _install(spec, lock, stage, work, sources, report)
+            _install_anew(spec, lock, stage, work, sources, report)
         files.write(work / BOOT, f"{files.text(Path('/proc/sys/kernel/random/boot_id'))}\n", 0o600)
 
 
 def site_packages(tree: Path) -> Path:
     """Where an environment's packages are."""
     return next(tree.glob("lib/python3*/site-packages"))
+
+
+def _install_anew(
+    spec: Mapping[str, Any], lock: Lock, stage: Path, work: Path, sources: index.Index, report: Reporter
+) -> None:
+    trees.remove(work)
+    prepare(work)
+    _install(spec, lock, stage, work, sources, report)
 
 
 def _install(

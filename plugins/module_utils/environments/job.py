@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import records, trees
 from ansible_collections.jetson.thor.plugins.module_utils.builds.finished import is_current, make_current
 from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     checks,
@@ -22,7 +22,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     install,
     progress,
     prune,
-    trees,
     uv,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.environments import lock as locks
@@ -77,7 +76,7 @@ def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         records.write(tree / finished.NAME, record, 0o644)
     make_current(tree, spec["version"])
     # It would grow by gigabytes with each version, and its files are the environment's: one damaged there would be damaged in the next.
-    shutil.rmtree(_work_of(spec), ignore_errors=True)
+    trees.remove(_work_of(spec))
     if not checks.is_asked(spec, fingerprint):
         checks.ask(tree, fingerprint, spec, report)
     return {**result, **finished.summary(tree, record), "options": checks.options(spec["engine"], fingerprint)}
@@ -87,7 +86,7 @@ def _clean_up(spec: dict[str, Any], tree: Path) -> list[str]:
     """Remove what interrupted jobs left and, if asked to, unused environments: before more space is needed."""
     engines, state = Path(spec["prefix"]), Path(spec["state"])
     for path in prune.leftovers(engines, state, spec["engine"], spec["version"], _fingerprint(spec)):
-        shutil.rmtree(path, ignore_errors=True)
+        trees.remove(path)
     if not spec["prune"]:
         return []
     unused = prune.unused(engines, spec["engine"], [*spec["keep"], spec["version"]], prune.named())

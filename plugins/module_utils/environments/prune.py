@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, referrers
-from ansible_collections.jetson.thor.plugins.module_utils.environments import finished, trees
+from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, referrers, trees
+from ansible_collections.jetson.thor.plugins.module_utils.environments import finished
 
 
 def named() -> str:
@@ -42,4 +42,5 @@ def leftovers(engines: Path, state: Path, engine: str, version: str, fingerprint
     ours = f"{version}-{fingerprint}"
     beside = [*(engines / engine).glob(f".{version}-*.partial"), *(engines / engine).glob(f".{version}-*.removed")]
     caches = [*(state / "uv").glob(f"{engine}-{version}-*")]
-    return [path for path in (*beside, *caches) if ours not in path.name]
+    others = [path for path in (*beside, *caches) if ours not in path.name]
+    return [*others, *(state / "uv").glob(f".{engine}-{version}-*.removed")]

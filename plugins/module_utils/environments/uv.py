@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files
-from ansible_collections.jetson.thor.plugins.module_utils.environments import errors, index, trees
+from ansible_collections.jetson.thor.plugins.module_utils import files, trees
+from ansible_collections.jetson.thor.plugins.module_utils.environments import errors, index
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 
 HOME = Path("/opt/thor/venv/uv")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, safe_removal
+from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, safe_removal, trees
 from ansible_collections.jetson.thor.plugins.module_utils.prune import engines
 from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
@@ -38,7 +38,7 @@ def find(needs: Needs, images: frozenset[str]) -> Iterator[Removable]:
 def remove(needs: Needs, item: Removable) -> None:
     """Remove a cache. Raises OSError."""
     for path in item.paths:
-        safe_removal.remove_tree(needs.path(path))
+        trees.remove(needs.path(path))
 
 
 def _trees(needs: Needs) -> list[Path]:

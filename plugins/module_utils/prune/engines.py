@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, safe_removal
-from ansible_collections.jetson.thor.plugins.module_utils.environments import trees
+from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, safe_removal, trees
 from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 
@@ -66,17 +65,14 @@ def _caches(needs: Needs, building: set[str]) -> Iterator[Removable]:
 
 
 def remove(needs: Needs, item: Removable) -> None:
-    """Remove a tree, the links to it first. It gets another name before it goes: a tree is complete or absent. Raises OSError."""
+    """Remove a tree, the links to it first. It gets another name before it goes: what has its name is complete. Raises OSError."""
     for text in item.paths:
         tree = needs.path(text)
         if item.kind in ("build", "environment"):
             for link in tree.parent.glob("*"):
                 if link.is_symlink() and link.readlink() == Path(tree.name):
                     link.unlink()
-            if tree.is_dir():
-                trees.remove(tree)
-        else:
-            safe_removal.remove_tree(tree)
+        trees.remove(tree)
 
 
 def _item(needs: Needs, kind: str, name: str, why: str, path: Path) -> Removable:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, safe_removal
+from ansible_collections.jetson.thor.plugins.module_utils import files, safe_removal, trees
 from ansible_collections.jetson.thor.plugins.module_utils.observe import metrics
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 from ansible_collections.jetson.thor.plugins.module_utils.removal.step import Host
@@ -51,7 +51,10 @@ class Account:
 
 
 class Folders:
-    """The step that removes them. No link is followed, and what is mounted in them stays."""
+    """The step that removes them. No link is followed, and what is mounted in them stays.
+
+    Their names go first: a source or a cache that is only partly there would be taken for complete by the next site.yml.
+    """
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -62,8 +65,8 @@ class Folders:
             for path in self.host.glob(pattern):
                 name = self.host.name(path)
                 yield Removable("file", name, (name,), 0, "written by the collection")
-        for name in FOLDERS:
-            path = self.host.path(name)
+        for path in (one for name in FOLDERS for one in (trees.aside(self.host.path(name)), self.host.path(name))):
+            name = self.host.name(path)
             if not os.path.lexists(path):
                 continue
             obstacle = safe_removal.obstacle(path)
@@ -79,7 +82,7 @@ class Folders:
         for one in items:
             try:
                 for path in one.paths:
-                    safe_removal.remove_tree(self.host.path(path))
+                    trees.remove(self.host.path(path))
             except OSError as error:
                 yield Kept(one.kind, one.name, f"it cannot be removed: {error}")
 

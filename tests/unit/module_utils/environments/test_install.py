@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import package_index
 import pytest
@@ -38,17 +40,54 @@ def test_a_package_without_a_wheel_is_built_with_what_the_lock_has_for_it(toy: T
         toy.run(lock=toy.lock(source_only=True, **{"toy-backend": "0" * 64}))
 
 
+def kept_cache(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache with all packages, as a job leaves it that ends after the installation."""
+
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(install, "compile_bytecode", killed)
+        with pytest.raises(KeyboardInterrupt):
+            toy.run()
+
+
+def test_a_damaged_cache_is_fetched_again(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_cache(toy, monkeypatch)
+    for path in (toy.work / "cache").glob("archive-v0/*/toy_library*/WHEEL"):
+        path.unlink()
+    toy.index.requests.clear()
+    tree = Path(toy.run()["path"])
+    assert (install.site_packages(tree) / "toy_library/lib.so").stat().st_size == 300_000
+    assert any(path.startswith("/files/") for path in toy.index.requests)
+
+
+def test_a_cache_that_was_half_removed_is_never_used(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.rmtree
+
+    def killed(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.parent.name != "uv" or not path.exists():
+            real(path, *arguments, **options)
+            return
+        for one in path.glob("cache/archive-v0/*/*/WHEEL"):
+            one.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            toy.run()
+    assert not toy.work.exists()
+    real(toy.folder / "engines")
+    tree = Path(toy.run()["path"])
+    assert (install.site_packages(tree) / "toy_library/lib.so").exists() and not list(toy.work.parent.iterdir())
+
+
 @pytest.mark.parametrize("damaged", [True, False])
 def test_what_survived_a_power_cut_is_checked(
     toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch, damaged: bool
 ) -> None:
-    def power_cut(*_arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(install, "compile_bytecode", power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            toy.run()
+    kept_cache(toy, monkeypatch)
     (toy.work / install.BOOT).write_text("another start of the machine\n")
     if damaged:
         for path in (toy.work / "cache").glob("archive-v0/*/toy_library/lib.so"):

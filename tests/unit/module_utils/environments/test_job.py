@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils import trees
 from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     finished,
     install,
-    trees,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from toy_environment import ToyEnvironment

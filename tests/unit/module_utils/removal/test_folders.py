@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,22 @@ def test_a_group_without_its_account_is_left(tmp_path: Path) -> None:
 def test_an_account_in_use_is_said(tmp_path: Path) -> None:
     (kept,) = Account(host_of(HostTree(tmp_path), code=8)).remove([Removable("account", "thor", (), 0, "")])
     assert kept.why == "userdel said: userdel: user thor is currently used"
+
+
+def test_an_interrupted_removal_leaves_nothing_under_its_name_and_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = HostTree(tmp_path)
+    tree.write("/var/lib/thor/src/llama.cpp/0c1e570/CMakeLists.txt")
+
+    def killed(path: Path, **_options: object) -> None:
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove(Folders(host_of(tree)))
+    assert not tree.path("/var/lib/thor").exists()
+    assert list(named(Folders(host_of(tree)).find())) == ["/var/lib/.thor.removed"]
+    assert remove(Folders(host_of(tree))) == [] and not list(tree.path("/var/lib").iterdir())

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.environments import (
-    trees,
-)
+from ansible_collections.jetson.thor.plugins.module_utils import trees
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
