@@ -75,7 +75,8 @@ class Tripwire:
         self.touched = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._count, daemon=True).start()
+        self._thread = threading.Thread(target=self._count, daemon=True)
+        self._thread.start()
 
     def _count(self) -> None:
         with contextlib.suppress(OSError):
@@ -85,6 +86,8 @@ class Tripwire:
 
     def close(self) -> None:
         """Stop counting."""
+        self._socket.shutdown(socket.SHUT_RDWR)  # it ends the accept(), which would outlive close()
+        self._thread.join(10)
         self._socket.close()
 
 

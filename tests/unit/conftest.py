@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,18 @@ def _no_records_of_runs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     last_runs = sys.modules.get("ansible_collections.jetson.thor.plugins.module_utils.last_runs")
     if last_runs is not None:
         monkeypatch.setattr(last_runs, "FOLDER", tmp_path_factory.mktemp("last", numbered=True))
+
+
+@pytest.fixture(autouse=True)
+def _no_server_of_another_test() -> Iterator[None]:
+    """No thread of a test waits for connections after it.
+
+    close() does not end an accept() in another thread. The kernel may begin that call again, by the number of the descriptor, and the
+    thread then serves the connections of another test's server; shutdown() ends it.
+    """
+    yield
+    for thread in threading.enumerate():
+        frame = sys._current_frames().get(thread.ident or 0)
+        if frame is not None and frame.f_code.co_name == "accept":
+            thread.join(2)
+            assert not thread.is_alive(), f"{thread.name} still waits for connections"

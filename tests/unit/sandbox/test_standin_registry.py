@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -29,18 +30,20 @@ def free_port() -> int:
 @pytest.fixture
 def far() -> Iterator[int]:
     """The port of a server that sends CONTENT after any request, then closes the connection."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def serve() -> None:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
             with contextlib.suppress(OSError):
-                while True:
-                    client, _ = server.accept()
-                    with client, contextlib.suppress(OSError):
-                        client.recv(100)
-                        client.sendall(CONTENT)
+                self.request.recv(100)
+                self.request.sendall(CONTENT)
 
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
 
 
 @contextlib.contextmanager
