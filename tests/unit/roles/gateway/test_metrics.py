@@ -125,14 +125,23 @@ def test_prometheus_sees_it_all(tmp_path: Path, textfiles: Path, monkeypatch: py
         assert float(slow["value"][1]) == pytest.approx(20, rel=0.05)
         # The gateway's own certificate in this test is one of two days.
         expected = {"ThorServiceSlow", "ThorCertificateEnds"}
-        gateway_run.wait_for(lambda: alerts(address) == expected, "the rules do not say what they should", 60)
+        deadline = time.monotonic() + 60
+        while (told := alerts(address)) != expected and time.monotonic() < deadline:
+            assert textfile.main() == 0  # what the timer does every minute
+            time.sleep(1)
+        assert told == expected
 
 
 def alerts(address: str) -> set[str]:
-    """The alerts whose condition holds now; rules_test.yml tests for how long it has to."""
+    """The alerts whose condition holds now; rules_test.yml tests for how long it has to.
+
+    The disk is this machine's, and other tests may be filling it.
+    """
     rules = [rule for group in prometheus.ask(address, "rules")["groups"] for rule in group["rules"]]
     return {
         rule["name"]
         for rule in rules
-        if rule["type"] == "alerting" and prometheus.ask(address, "query", query=rule["query"])["result"]
+        if rule["type"] == "alerting"
+        and rule["name"] != "ThorDiskFull"
+        and prometheus.ask(address, "query", query=rule["query"])["result"]
     }
