@@ -195,12 +195,14 @@ def test_a_restart_is_refused_while_containers_run_and_reported_if_it_is_allowed
         assert foreign in output and "container_runtime_allow_restart" in output
     assert (device.pid(), device.run(f"cat {FILE}")) == (pid, before)
     assert device.host.run(f"test -e {DROP_IN}").rc != 0
-    output = converge(**option, **RESTART)
-    assert f"has interrupted {foreign}" in output or f", {foreign}" in output
-    assert device.pid() != pid
-    assert "DOCKER_INSECURE_NO_IPTABLES_RAW=1" in device.run(f"tr '\\0' '\\n' </proc/{device.pid()}/environ")
-    assert "changed=0" in converge(**option)
-    converge(container_runtime_no_iptables_raw="never", **RESTART)
+    try:
+        output = converge(**option, **RESTART)
+        assert f"has interrupted {foreign}" in output or f", {foreign}" in output
+        assert device.pid() != pid
+        assert "DOCKER_INSECURE_NO_IPTABLES_RAW=1" in device.run(f"tr '\\0' '\\n' </proc/{device.pid()}/environ")
+        assert "changed=0" in converge(**option)
+    finally:
+        converge(container_runtime_no_iptables_raw="never", **RESTART)
     assert device.host.run(f"test -e {DROP_IN}").rc != 0
     assert "DOCKER_INSECURE" not in device.run(f"tr '\\0' '\\n' </proc/{device.pid()}/environ")
 
@@ -211,12 +213,14 @@ def test_a_run_interrupted_before_the_restart_is_finished_by_the_next(device: Ho
     options = {**json.loads(file), "log-level": "warn"}
     device.write(FILE, json.dumps(options))
     device.write(PENDING, json.dumps({"action": "restart", "pid": pid, "keys": ["log-level"]}))
-    assert "changed=1" in converge(**RESTART)
-    assert device.pid() != pid
-    assert device.host.run(f"test -e {PENDING}").rc != 0
-    assert "changed=0" in converge()
-    device.write(FILE, file)
-    device.run("systemctl restart docker")
+    try:
+        assert "changed=1" in converge(**RESTART)
+        assert device.pid() != pid
+        assert device.host.run(f"test -e {PENDING}").rc != 0
+        assert "changed=0" in converge()
+    finally:
+        device.write(FILE, file)
+        device.run(f"rm -f {PENDING}; systemctl restart docker")
 
 
 def test_a_configuration_that_stops_docker_from_starting_is_taken_back(device: Host) -> None:
@@ -240,10 +244,12 @@ def test_a_variable_with_a_toolkit_that_is_too_old_is_refused(device: Host) -> N
 def test_an_old_toolkit_on_hold_is_refused_and_otherwise_upgraded(device: Host) -> None:
     device.install("1.16.2-1")
     device.run(f"apt-mark hold {PACKAGES[0]}")
-    output = refused("THOR-TOOLKIT-OLD")
+    try:
+        output = refused("THOR-TOOLKIT-OLD")
+    finally:
+        device.run(f"apt-mark unhold {PACKAGES[0]}")
     assert f"apt-mark unhold {PACKAGES[0]}" in output
     assert {one[3:] for one in device.versions()} == {"1.16.2-1"}
-    device.run(f"apt-mark unhold {PACKAGES[0]}")
     # As a system upgrade may leave it.
     device.run(f"DEBIAN_FRONTEND=noninteractive apt-get remove -y -q {PACKAGES[0]}")
     converge()
@@ -253,11 +259,13 @@ def test_an_old_toolkit_on_hold_is_refused_and_otherwise_upgraded(device: Host) 
 
 def test_a_suitable_toolkit_stays(device: Host) -> None:
     device.install("1.18.0-1")
-    # The CDI description is renewed for it, and no package changes.
-    assert "apt_source" not in converge() and device.versions() == {"ii 1.18.0-1"}
-    assert "changed=0" in converge()
-    device.install(VERSION)
-    converge()
+    try:
+        # The CDI description is renewed for it, and no package changes.
+        assert "apt_source" not in converge() and device.versions() == {"ii 1.18.0-1"}
+        assert "changed=0" in converge()
+    finally:
+        device.install(VERSION)
+        converge()
 
 
 @pytest.fixture(name="jetpack")
@@ -295,13 +303,15 @@ def test_jetpacks_metapackage_is_left_alone(device: Host, jetpack: Callable[[str
 def test_removals_by_apt_are_refused_before_any_change(device: Host, jetpack: Callable[[str], None]) -> None:
     jetpack("1.16.2-1")
     device.run(f"rm -rf /tmp/before; cp -a /var/lib/apt/lists /tmp/before; mv {SOURCE} {KEY} /root")
-    before = device.apt()
-    for mode in ((), ("--check",)):
-        output = refused("THOR-APT-REMOVES", *mode)
-        assert "nvidia-container 7.1-b10" in output and "Nothing was changed" in output
-    assert device.apt() == before and device.versions() == {"ii 1.16.2-1"}
-    device.run("diff -r /tmp/before /var/lib/apt/lists && rm -r /tmp/before")
-    device.run(f"mv /root/{Path(SOURCE).name} {SOURCE}; mv /root/{Path(KEY).name} {KEY}")
+    try:
+        before = device.apt()
+        for mode in ((), ("--check",)):
+            output = refused("THOR-APT-REMOVES", *mode)
+            assert "nvidia-container 7.1-b10" in output and "Nothing was changed" in output
+        assert device.apt() == before and device.versions() == {"ii 1.16.2-1"}
+        device.run("diff -r /tmp/before /var/lib/apt/lists && rm -r /tmp/before")
+    finally:
+        device.run(f"mv /root/{Path(SOURCE).name} {SOURCE}; mv /root/{Path(KEY).name} {KEY}")
 
 
 @pytest.fixture(name="installer")
@@ -359,13 +369,15 @@ def test_a_wrong_repository_leaves_keys_and_sources_unchanged(
     device.install("1.16.2-1")
     fingerprint = device.run(f"gpg --show-keys --with-colons {KEY} | grep ^fpr | head -n 1 | cut -d: -f10")
     before = device.apt()
-    output = refused(code, **{"container_runtime_toolkit_version": "1.20.0-1", **variables})
-    for text in said:
-        assert (fingerprint if text == "FINGERPRINT" else text) in output
-    assert device.apt() == before
-    assert device.versions() == {"ii 1.16.2-1"}
-    device.run("apt-get check")
-    device.install(VERSION)
+    try:
+        output = refused(code, **{"container_runtime_toolkit_version": "1.20.0-1", **variables})
+        for text in said:
+            assert (fingerprint if text == "FINGERPRINT" else text) in output
+        assert device.apt() == before
+        assert device.versions() == {"ii 1.16.2-1"}
+        device.run("apt-get check")
+    finally:
+        device.install(VERSION)
 
 
 def test_somebody_elses_source_is_used(device: Host) -> None:

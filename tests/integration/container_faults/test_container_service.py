@@ -130,6 +130,8 @@ def served(box: Box) -> Box:
         status, output = run(plain)
         assert status == 0, output
         SERVED[:] = [plain]
+    # A test that failed may have left it stopped.
+    box.run(f"systemctl start --no-block {UNIT}")
     eventually(box.whole, BACK)
     box.run(f"systemctl reset-failed {UNIT}")  # each failure doubles the delay before the next start
     return box
@@ -241,11 +243,13 @@ def test_a_stale_container_of_ours_is_replaced_and_a_foreign_one_is_not(served: 
     reference = served.image["image"]
     # Neither runs; a container that somebody else created is still theirs.
     served.run(f"docker create --name {CONTAINER} --network none {reference} true")
-    begin = served.clock()
-    assert served.host.run(f"timeout 20 systemctl start {UNIT}").rc != 0
-    assert "THOR-CONTAINER-TAKEN" in served.journal(NAME, begin)
-    assert CONTAINER in served.containers()
-    served.run(f"systemctl stop {UNIT}; docker rm {CONTAINER}")
+    try:
+        begin = served.clock()
+        assert served.host.run(f"timeout 20 systemctl start {UNIT}").rc != 0
+        assert "THOR-CONTAINER-TAKEN" in served.journal(NAME, begin)
+        assert CONTAINER in served.containers()
+    finally:
+        served.run(f"systemctl stop {UNIT}; docker rm {CONTAINER}")
     served.run(f"docker create --name {CONTAINER} --label thor.service={UNIT} --network none {reference} true")
     served.run(f"systemctl start {UNIT}")
     assert served.whole()

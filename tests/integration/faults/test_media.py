@@ -119,7 +119,9 @@ def test_verification_sees_that_the_kernel_blocks_remote_fetches(device: Device)
     # The same without the unit's lines: it fetches, and verification reports it.
     drop_in = "/etc/systemd/system/thor-eyes.service.d"
     device.run(f"mkdir -p {drop_in} && printf '[Service]\\nIPAddressDeny=\\nIPAddressAllow=\\n' >{drop_in}/open.conf")
-    device.run("systemctl daemon-reload && systemctl restart thor-eyes.service")
-    output = refused("playbooks/verify.yml", thor_profiles=[closed])
-    device.run(f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart thor-eyes.service")
+    try:
+        device.run("systemctl daemon-reload && systemctl restart thor-eyes.service")
+        output = refused("playbooks/verify.yml", thor_profiles=[closed])
+    finally:
+        device.run(f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart thor-eyes.service")
     assert "THOR-MEDIA-OPEN: thor_services[eyes].remote_media" in output

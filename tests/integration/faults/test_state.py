@@ -85,28 +85,30 @@ def test_a_drop_in_is_drift_and_verify_sees_the_open_port(device: Device) -> Non
     command = device.run(f"grep ^ExecStart= {unit}")
     folder = f"{unit}.d"
     device.run(f"mkdir -p {folder}")
-    drop_in = f"[Service]\nExecStart=\n{command} --host 0.0.0.0\n"
-    subprocess.run(
-        ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST, f"sudo tee {folder}/override.conf"],
-        input=drop_in,
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    # Whether systemd has read it or not.
-    assert "THOR-UNIT-DRIFT" in refused(ONE, TWO)
-    device.run("systemctl daemon-reload && systemctl restart thor-fault-one.service")
-    output = refused(ONE, TWO)
-    assert f"thor-fault-one.service: {folder}/override.conf = ExecStart" in output
-    asked = [
-        str(BIN / "ansible"), f"--inventory={INVENTORY}", HOST, "--become", "--module-name=jetson.thor.verify",
-        f"--args={json.dumps({'services': [{**ONE, 'api': 'other', 'api_path': '/'}]})}",
-    ]  # fmt: skip
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
-    assert "THOR-LISTENS-OPEN" in done.stdout, done.stdout + done.stderr
+    try:
+        drop_in = f"[Service]\nExecStart=\n{command} --host 0.0.0.0\n"
+        subprocess.run(
+            ["ssh", "-F", str(ROOT / ".sandbox" / "ssh_config"), HOST, f"sudo tee {folder}/override.conf"],
+            input=drop_in,
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        # Whether systemd has read it or not.
+        assert "THOR-UNIT-DRIFT" in refused(ONE, TWO)
+        device.run("systemctl daemon-reload && systemctl restart thor-fault-one.service")
+        output = refused(ONE, TWO)
+        assert f"thor-fault-one.service: {folder}/override.conf = ExecStart" in output
+        asked = [
+            str(BIN / "ansible"), f"--inventory={INVENTORY}", HOST, "--become", "--module-name=jetson.thor.verify",
+            f"--args={json.dumps({'services': [{**ONE, 'api': 'other', 'api_path': '/'}]})}",
+        ]  # fmt: skip
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+        assert "THOR-LISTENS-OPEN" in done.stdout, done.stdout + done.stderr
+    finally:
+        device.run(f"rm -r {folder} && systemctl daemon-reload")
     # Removed and reloaded: until the next run, the running process is still the one that it caused.
-    device.run(f"rm -r {folder} && systemctl daemon-reload")
     assert device.run("ss -Hltn sport = :18101").split()[3] == "0.0.0.0:18101"
     served(ONE, TWO)
     assert device.run("ss -Hltn sport = :18101").split()[3] == "127.0.0.1:18101"
@@ -134,7 +136,10 @@ def test_damaged_records_and_litter_stop_nothing(device: Device) -> None:
         f"printf '[\\374]' > /var/lib/thor/switch.json; touch {CONFIGS}/.fault-one.json.x1y2z3"
     )
     SERVED[:] = []
-    status, output = play(ONE, stand_in("fault-two", 18103))
+    try:
+        status, output = play(ONE, stand_in("fault-two", 18103))
+    finally:
+        device.run("rm -rf /var/lib/thor/images.json")
     assert status == 0, output
     told = " ".join(output.split())
     for name in ("before.json", "images.json", "switch.json"):
@@ -142,7 +147,6 @@ def test_damaged_records_and_litter_stop_nothing(device: Device) -> None:
     assert device.answers(18103)
     assert device.run(f"ls -A {CONFIGS} | grep '^\\.' || true") == ""
     json.loads(device.run("cat /var/lib/thor/before.json"))
-    device.run("rm -rf /var/lib/thor/images.json")
 
 
 def test_a_full_or_read_only_folder_for_jobs_is_an_error_with_a_code(device: Device) -> None:

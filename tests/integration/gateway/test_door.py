@@ -95,12 +95,14 @@ def test_the_gateway_goes_without_a_trace_and_the_site_of_a_person_stays(person:
 
 def test_the_port_of_a_person_is_left_to_them(person: Any) -> None:
     write_site(person, 443)
-    assert serves(person, 443)
-    done = site()
-    assert done.returncode != 0
-    assert "THOR-GATEWAY-PORT-TAKEN" in done.stdout and "nginx" in done.stdout
-    assert serves(person, 443) and not person.file(OURS[0]).exists
-    write_site(person, 8099)
+    try:
+        assert serves(person, 443)
+        done = site()
+        assert done.returncode != 0
+        assert "THOR-GATEWAY-PORT-TAKEN" in done.stdout and "nginx" in done.stdout
+        assert serves(person, 443) and not person.file(OURS[0]).exists
+    finally:
+        write_site(person, 8099)
 
 
 def test_the_gateway_comes_and_nothing_of_a_person_changes(person: Any) -> None:
