@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -209,6 +210,9 @@ class Daemon:
         install_record.note_file(path, text)
         if text is None:
             path.unlink(missing_ok=True)
+            if path == self.drop_in:
+                with contextlib.suppress(OSError):  # it holds somebody else's drop-ins
+                    path.parent.rmdir()
             return
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         files.write(path, text)

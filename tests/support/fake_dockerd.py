@@ -62,6 +62,7 @@ class Dockerd:
         self.in_use: set[str] = set()
         self.pid = 0  # of a container's process
         self.containers: dict[str, dict[str, str]] = {}  # names and labels
+        self.uses: dict[str, dict[str, Any]] = {}  # by a container's name: its ImageID and Mounts
         self.removed: list[str] = []  # names of removed containers, in order
         self.busy = 0  # the number of removals that are answered with "already in progress"
         self.asked: list[tuple[str, str]] = []
@@ -225,7 +226,14 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/distribution/"):
             self.describe(path.removeprefix("/distribution/").removesuffix("/json").partition("@")[2])
         elif path == "/containers/json":
-            self.answer(200, [{"Names": [f"/{name}"], "Labels": one} for name, one in dockerd.containers.items()])
+            # A container's own name stands for its id; each request takes both.
+            self.answer(
+                200,
+                [
+                    {"Id": name, "Names": [f"/{name}"], "Labels": labels, **dockerd.uses.get(name, {})}
+                    for name, labels in dockerd.containers.items()
+                ],
+            )
         elif path.endswith("/logs"):
             self.answer(200, dockerd.says())
         elif path.startswith("/containers/"):

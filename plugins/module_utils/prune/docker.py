@@ -28,14 +28,26 @@ class Store:
         self.wanted = wanted_images(needs.wanted)
         self.texts = {path: text for path, text in needs.texts.items() if path != INVENTORY}
         self.usage: Mapping[str, Any] = {}
+        self.users: Mapping[str, str] = {}  # the name of a container by the id of its image and by its volumes
+        self.going: frozenset[str] = frozenset()  # ids of containers that are removed first
         self.stay: set[str] = set()
 
     def find(self) -> Iterator[Removable | Kept]:
         """Images with their derived ones, layers of interrupted pulls, and volumes. Raises DockerError."""
         self.usage = self.docker.get("/system/df") or {}
+        self.users = self._users()
         yield from self._images()
         yield from self._partial()
         yield from self._volumes()
+
+    def _users(self) -> dict[str, str]:
+        """What containers use, running or not: dockerd refuses to remove that."""
+        found: dict[str, str] = {}
+        for one in self.docker.get("/containers/json?all=1") or []:
+            mounts = [mount["Name"] for mount in one.get("Mounts") or [] if mount.get("Type") == "volume"]
+            if one.get("Id") not in self.going:
+                found |= dict.fromkeys([str(one.get("ImageID")), *mounts], container_name(one))
+        return found
 
     def _images(self) -> Iterator[Removable | Kept]:
         unused, kept = prune.unused(self.held, self.wanted, self.texts)
@@ -45,11 +57,23 @@ class Store:
             if name in newest or self.needs.pinned(one["reference"], name):
                 self.stay.add(name)
                 continue
-            yield Removable("image", one["reference"], (name,), self._bytes(name), UNUSED)
+            yield self._image(one["reference"], name)
         for name, why in kept.items():
             yield Kept("image", name, why)
         for made in prune.all_unused_derived(self.docker, self.held, self.wanted, list(self.texts.values())):
-            yield Removable("image", f"{derive.REPOSITORY} {made[7:19]}", (made,), self._bytes(made), UNUSED)
+            yield self._image(f"{derive.REPOSITORY} {made[7:19]}", made)
+
+    def _image(self, title: str, name: str) -> Removable | Kept:
+        """An image that nothing names: it goes, unless a container uses it."""
+        images: list[dict[str, Any]] = self.usage.get("Images") or []
+        known = next(
+            (one for one in images if name in (one.get("Id"), *(one.get("RepoDigests") or []))), dict[str, Any]()
+        )
+        user = self.users.get(str(known.get("Id")))
+        if user:
+            self.stay.add(name)
+            return Kept("image", title, f"the container {user} uses it")
+        return Removable("image", title, (name,), _own_bytes(known), UNUSED)
 
     def _newest(self) -> set[str]:
         """Of each repository, the images that stay as its newest generations, by when they were made."""
@@ -75,15 +99,17 @@ class Store:
                         "download", tag, (tag,), _own_bytes(image), "an interrupted pull that no service waits for"
                     )
 
-    def _volumes(self) -> Iterator[Removable]:
+    def _volumes(self) -> Iterator[Removable | Kept]:
         for volume in self.usage.get("Volumes") or []:
             named = VOLUME.fullmatch(str(volume.get("Name")))
             plain = volume.get("Driver") == "local" and not volume.get("Options") and not volume.get("Labels")
-            if named and plain and named[1] not in self.needs.services and not self.needs.pinned(str(volume["Name"])):
-                size = int((volume.get("UsageData") or {}).get("Size") or 0)
-                yield Removable(
-                    "volume", volume["Name"], (volume["Name"],), max(0, size), "there is no service of this name"
-                )
+            if not named or not plain or named[1] in self.needs.services or self.needs.pinned(named[0]):
+                continue
+            if named[0] in self.users:
+                yield Kept("volume", named[0], f"the container {self.users[named[0]]} uses it")
+                continue
+            size = int((volume.get("UsageData") or {}).get("Size") or 0)
+            yield Removable("volume", named[0], (named[0],), max(0, size), "there is no service of this name")
 
     def remove_images(self) -> tuple[list[str], dict[str, str]]:
         """Remove what ``find`` has named of the images: names of the removed ones, and of those that stay with the reason."""
@@ -103,11 +129,10 @@ class Store:
             if references.by_digest(reference, entry["digest"]) not in names
         )
 
-    def _bytes(self, name: str) -> int:
-        for image in self.usage.get("Images") or []:
-            if name in (image.get("Id"), *(image.get("RepoDigests") or [])):
-                return _own_bytes(image)
-        return 0
+
+def container_name(listed: Mapping[str, Any]) -> str:
+    """The name of a container that dockerd lists; its id if it has none."""
+    return next((str(name).lstrip("/") for name in listed.get("Names") or []), str(listed.get("Id")))
 
 
 def _own_bytes(image: Mapping[str, Any]) -> int:

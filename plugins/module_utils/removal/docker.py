@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ansible_collections.jetson.thor.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.jetson.thor.plugins.module_utils.images import derive, gpu_check, record, references
-from ansible_collections.jetson.thor.plugins.module_utils.prune.docker import Store
+from ansible_collections.jetson.thor.plugins.module_utils.prune.docker import Store, container_name
 from ansible_collections.jetson.thor.plugins.module_utils.prune.needs import Needs
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 from ansible_collections.jetson.thor.plugins.module_utils.removal.step import Host
@@ -32,16 +33,20 @@ class Containers:
             yield from (Kept("image", name, why) for name in known)
             return
         try:
-            for one in self.docker.get("/containers/json?all=1") or []:
-                names = [name.lstrip("/") for name in one.get("Names") or []]
-                if LABEL in (one.get("Labels") or {}) or {derive.NAME, gpu_check.NAME} & set(names):
-                    name = names[0] if names else str(one["Id"])
-                    yield Removable(
-                        "container", name, (str(one.get("Id") or name),), 0, "a container of the collection"
-                    )
-            yield from self.store.find()
+            containers = list(self._containers())
+            self.store.going = frozenset(path for one in containers for path in one.paths)
+            yield from containers
+            # Here nothing asks whether a service needs them.
+            for one in self.store.find():
+                yield replace(one, why="the collection put it into Docker") if isinstance(one, Removable) else one
         except DockerError as error:
             yield from (Kept("image", name, f"dockerd does not answer: {error.message}") for name in known)
+
+    def _containers(self) -> Iterator[Removable]:
+        for one in self.docker.get("/containers/json?all=1") or []:
+            name = container_name(one)
+            if LABEL in (one.get("Labels") or {}) or name in (derive.NAME, gpu_check.NAME):
+                yield Removable("container", name, (str(one.get("Id")),), 0, "a container of the collection")
 
     def remove(self, items: list[Removable]) -> Iterable[Kept]:
         """Remove containers first, then images and volumes."""

@@ -77,14 +77,19 @@ class Recorded:
         return kept
 
     def _apply(self, before: str, after: str) -> Iterator[Kept]:
-        """Let dockerd read its file, where it need not be restarted for that."""
-        keys = daemon_json.changed_keys(daemon_json.parse(before)[0], daemon_json.parse(after)[0])
+        """Let dockerd read its file, and say for what it would have to be restarted.
+
+        It keeps the value of a key that is no longer there (moby, daemon/reload.go: each key is looked at only if it is set).
+        """
+        now = daemon_json.parse(after)[0]
+        keys = daemon_json.changed_keys(daemon_json.parse(before)[0], now)
         if self.host.run("systemctl", "is-active", "--quiet", "docker.service")[0]:
             return
-        if daemon_json.action(keys) == "reload":
+        ready = [key for key in keys if key in now and daemon_json.action([key]) == "reload"]
+        if ready:
             self.host.run("systemctl", "reload", "docker.service")
-        elif keys:
-            yield Kept("setting", "dockerd", f"it applies the earlier {', '.join(keys)} when it is restarted")
+        if later := [key for key in keys if key not in ready]:
+            yield Kept("setting", "dockerd", f"it applies the earlier {', '.join(later)} when it is restarted")
 
     def _read(self, name: str) -> str | None:
         found = files.content(self.host.path(name))

@@ -26,7 +26,7 @@ class Host:
     """A host whose systemd and dockerd answer as a test says, and what was run on it."""
 
     def __init__(self, folder: Path, dockerd: Dockerd) -> None:
-        self.file, self.drop_in = folder / "etc/daemon.json", folder / "etc/jetson-thor.conf"
+        self.file, self.drop_in = folder / "etc/daemon.json", folder / "etc/docker.service.d/jetson-thor.conf"
         self.file.parent.mkdir()
         self.dockerd = dockerd
         self.commands: list[list[str]] = []
@@ -214,6 +214,17 @@ def test_the_proxy_goes_and_other_variables_stay(host: Host) -> None:
     result = host.run(RUNTIMES)
     assert (result["action"], result["keys"]) == ("restart", ["proxy"])
     assert host.drop_in.read_text() == docker_daemon.drop_in_text(VARIABLE) and not proxy.DOCKER.exists()
+
+
+@pytest.mark.parametrize("others", [[], ["theirs.conf"]])
+def test_the_last_drop_in_takes_its_folder_along(host: Host, others: list[str]) -> None:
+    host.file.write_text(json.dumps(RUNTIMES))
+    host.run(RUNTIMES, proxy=SITE)
+    for name in others:
+        host.drop_in.with_name(name).write_text("[Service]\n")
+    host.run(RUNTIMES)
+    folder = host.drop_in.parent
+    assert sorted(path.name for path in folder.glob("*")) == others and folder.exists() == bool(others)
 
 
 def test_a_proxy_that_a_person_has_given_dockerd_stays(host: Host) -> None:

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import docker_api, referrers
 from ansible_collections.jetson.thor.plugins.module_utils.images import layer_cache, record
 from ansible_collections.jetson.thor.plugins.module_utils.prune.docker import Store, wanted_images
-from ansible_collections.jetson.thor.plugins.module_utils.removable import Removable
+from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 from fake_dockerd import Dockerd
 from host_tree import REFERRERS, SERVICE, HostTree, named
 from image_runs import ONE, SGLANG, TWO, VLLM
@@ -94,6 +94,23 @@ def test_volumes_of_services_that_are_gone(tmp_path: Path, dockerd: Dockerd) -> 
     assert (found.name, found.kind, found.bytes) == ("thor-gone-cache", "volume", 99)
     pruned.remove(found)
     assert dockerd.volumes == others
+
+
+def test_what_a_container_uses_is_not_promised(tmp_path: Path, dockerd: Dockerd) -> None:
+    (image,) = [one for one in dockerd.images if SGLANG in one["RepoTags"]]
+    dockerd.volumes = [{"Name": "thor-gone-cache", "Driver": "local", "Options": None, "Labels": None}]
+    for name, uses in (
+        ("mine", {"ImageID": image["Id"], "Mounts": [{"Type": "bind", "Source": "/srv"}]}),
+        ("other", {"ImageID": "x", "Mounts": [{"Type": "volume", "Name": "thor-gone-cache"}]}),
+    ):
+        dockerd.has(name)
+        dockerd.uses[name] = uses
+    pruned = store(tmp_path, dockerd, IMAGE)
+    assert list(pruned.find()) == [
+        Kept("image", SGLANG, "the container mine uses it"),
+        Kept("volume", "thor-gone-cache", "the container other uses it"),
+    ]
+    assert pruned.remove_images() == ([], {}) and OTHER in dockerd.names()
 
 
 def test_layers_of_an_interrupted_pull_stay_while_a_service_waits_for_them(tmp_path: Path, dockerd: Dockerd) -> None:

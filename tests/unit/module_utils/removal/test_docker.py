@@ -61,6 +61,18 @@ def test_an_image_that_somebody_uses_stays_with_the_reason(tmp_path: Path, docke
     assert kept.name == VLLM and kept.why
 
 
+def test_what_only_our_containers_use_goes_and_what_a_persons_uses_stays(tmp_path: Path, dockerd: Dockerd) -> None:
+    (image,) = [one for one in dockerd.images if VLLM in one["RepoTags"]]
+    volume = {"Type": "volume", "Name": "thor-chat-cache"}
+    dockerd.uses = {"thor-chat": {"ImageID": image["Id"], "Mounts": [volume]}, "database": {"ImageID": image["Id"]}}
+    assert list(step(tmp_path, dockerd).find())[1:] == [
+        Kept("image", VLLM, "the container database uses it"),
+        Removable("volume", "thor-chat-cache", ("thor-chat-cache",), 0, "the collection put it into Docker"),
+    ]
+    del dockerd.containers["database"]
+    assert [type(one) for one in step(tmp_path, dockerd).find()] == [Removable] * 3
+
+
 def test_a_dockerd_that_does_not_run_is_not_asked(
     tmp_path: Path, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,13 +59,25 @@ def test_a_file_that_somebody_changed_since_is_left(tmp_path: Path) -> None:
     assert tree.path(SOURCE).read_text() == "ours, edited"
 
 
-def test_a_daemon_json_of_ours_goes_and_dockerd_reads_it(tmp_path: Path) -> None:
+RELOAD = ("systemctl", "reload", "docker.service")
+
+
+def test_a_daemon_json_of_ours_goes_and_dockerd_keeps_its_keys_until_it_is_restarted(tmp_path: Path) -> None:
     tree = HostTree(tmp_path)
     orders: list[tuple[str, ...]] = []
     tree.write(DAEMON_JSON, OURS)
-    remove(recorded(tree, {DAEMON_JSON: (None, OURS)}, orders))
+    (kept,) = remove(recorded(tree, {DAEMON_JSON: (None, OURS)}, orders))
     assert not tree.path(DAEMON_JSON).exists()
-    assert ("systemctl", "reload", "docker.service") in orders
+    assert kept.why == "it applies the earlier debug, runtimes when it is restarted" and RELOAD not in orders
+
+
+def test_dockerd_reads_the_earlier_values_of_a_daemon_json(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path)
+    orders: list[tuple[str, ...]] = []
+    tree.write(DAEMON_JSON, OURS)
+    (kept,) = remove(recorded(tree, {DAEMON_JSON: ('{"debug": false}', OURS)}, orders))
+    assert tree.path(DAEMON_JSON).read_text() == '{"debug": false}'
+    assert kept.why == "it applies the earlier runtimes when it is restarted" and RELOAD in orders
 
 
 def test_only_our_keys_go_from_a_daemon_json_that_somebody_changed(tmp_path: Path) -> None:
