@@ -129,7 +129,7 @@ def test_a_temporarily_lost_connection_does_not_affect_the_measurement(device: D
     try:
         with lost_connection(HOST, meanwhile, first):
             status, output = bench(
-                folder, bench_requests=400, bench_concurrency=[1], bench_services=["chat"], thor_bench_floor=0.01
+                folder, bench_requests=200, bench_concurrency=[1], bench_services=["chat"], thor_bench_floor=0.01
             )
     finally:
         device.host.run(f"kill -CONT {engine}")
@@ -138,7 +138,7 @@ def test_a_temporarily_lost_connection_does_not_affect_the_measurement(device: D
     at_first, *at_last = map(int, device.run(f"cat {SEEN}; rm {SEEN}").split())
     assert not at_last or at_last[0] > at_first, "the measurement went on without a connection, if not to its end"
     load = newest(folder)["chat"]["loads"][0]
-    assert (load["failed"], load["requests"]) == (0, 400)
+    assert (load["failed"], load["requests"]) == (0, 200)
 
 
 def test_invalid_settings_are_refused_before_anything_is_measured(folder: Path) -> None:
