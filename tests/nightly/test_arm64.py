@@ -217,7 +217,8 @@ def test_a_whole_run_in_check_mode_changes_nothing(guest: Guest) -> None:
     before = files(guest)
     output = guest.ansible("ansible-playbook", "site.yml", "--check", "--diff")
     assert re.search(rf"^{NAME} .*changed=[1-9]\d* .*failed=0 ", output, re.MULTILINE)
-    assert not re.search(r"x86_64|amd64", output), "nothing of another architecture is planned"
+    planned = re.sub(r"^\+ARCHITECTURES = .*$", "", output, flags=re.MULTILINE)  # a program in the diff that knows both
+    assert not re.search(r"x86_64|amd64", planned), "nothing of another architecture is planned"
     assert files(guest) == before
 
 
