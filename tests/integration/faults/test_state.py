@@ -50,7 +50,8 @@ def in_the_middle(device: Device) -> Any:
 def both_serve_as_before(device: Device, before: str) -> None:
     eventually(lambda: device.answers(18101) and device.answers(18102))
     assert definitions(device) == before
-    assert device.run(f"ls -A {UNITS} {CONFIGS} /var/lib/thor | grep -E '^\\.|switch.json|recovery' || true") in {
+    left = "'(' -name '.*' -o -name '*switch.json*' -o -name '*recovery*' ')' -printf '%f\\n'"
+    assert device.run(f"find {UNITS} {CONFIGS} /var/lib/thor -mindepth 1 -maxdepth 1 {left}") in {
         "",
         ".before.json.new",
     }
@@ -145,7 +146,7 @@ def test_damaged_records_and_litter_stop_nothing(device: Device) -> None:
     for name in ("before.json", "images.json", "switch.json"):
         assert f"/var/lib/thor/{name} is damaged and counts as absent" in told, output
     assert device.answers(18103)
-    assert device.run(f"ls -A {CONFIGS} | grep '^\\.' || true") == ""
+    assert device.run(f"find {CONFIGS} -mindepth 1 -maxdepth 1 -name '.*'") == ""
     json.loads(device.run("cat /var/lib/thor/before.json"))
 
 
