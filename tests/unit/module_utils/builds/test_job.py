@@ -37,6 +37,22 @@ def test_an_archive_becomes_a_complete_tree(job: ToyBuild) -> None:
     assert progress["text"]
 
 
+def test_a_build_tree_whose_removal_is_interrupted_loses_its_name(
+    job: ToyBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, state = shutil.rmtree, job.folder / "state/build/toy"
+
+    def killed(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.parent == state and path.exists():
+            raise KeyboardInterrupt
+        real(path, *arguments, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(job.archive())
+    assert [path.name.startswith(".") for path in state.iterdir()] == [True]
+
+
 def test_the_second_build_uses_the_cache_and_the_source_on_disk(job: ToyBuild) -> None:
     source = job.archive()
     tree = Path(job.run(source)["path"])

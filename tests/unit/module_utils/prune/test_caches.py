@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.prune import caches
 from host_tree import SERVICE, HostTree, named
 
@@ -22,6 +24,26 @@ def test_the_cache_of_a_service_that_is_gone_goes_from_both_places(tmp_path: Pat
     caches.remove(needs, found)
     assert [path.name for path in host.path("/var/cache/thor").iterdir()] == ["chat"]
     assert [path.name for path in host.path("/var/cache/private/thor").iterdir()] == ["chat"]
+
+
+def test_a_removal_that_is_interrupted_leaves_no_half_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = HostTree(tmp_path)
+    host.write("/var/cache/thor/gone/kernels")
+    needs = host.needs(SERVICE)
+    (found,) = caches.find(needs, frozenset())
+
+    def killed(path: Path, **_options: object) -> None:
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            caches.remove(needs, found)
+    assert not host.path("/var/cache/thor/gone").exists()
+    for one in list(caches.find(needs, frozenset())):
+        caches.remove(needs, one)
+    assert not list(host.path("/var/cache/thor").iterdir()), "the next run finds what is left"
 
 
 def test_a_service_that_a_rollback_brings_back_keeps_its_cache(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,26 @@ def test_an_interrupted_removal_goes_on(host: HostTree) -> None:
     assert found["llama.cpp .0900000-ddd.removed"] == found["vllm .0.33.0-eee.partial"] == "leftover"
     remove(host)
     assert named(engines.find(host.needs(SERVICE))) == {}
+
+
+def test_a_removal_that_is_interrupted_leaves_nothing_under_a_name_that_is_trusted(
+    host: HostTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("src/whisper.cpp/x", "build/llama.cpp/f/x", "uv/vllm-0.33.0-f/cache/x"):
+        host.write(f"/var/lib/thor/{name}")
+    needs = host.needs(SERVICE)
+    found = [one for one in engines.find(needs) if isinstance(one, Removable)]
+    assert {one.kind for one in found} == {"build", "cache"}
+
+    def killed(path: Path, **_options: object) -> None:
+        if path.exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    for one in found:
+        with pytest.raises(KeyboardInterrupt):
+            engines.remove(needs, one)
+        assert not any(host.path(path).exists() for path in one.paths), one.name
 
 
 def test_caches_stay_as_long_as_a_build_or_an_environment_may_need_them(host: HostTree) -> None:
