@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -76,7 +77,8 @@ def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         records.write(tree / finished.NAME, record, 0o644)
     make_current(tree, spec["version"])
     # It would grow by gigabytes with each version, and its files are the environment's: one damaged there would be damaged in the next.
-    trees.remove(_work_of(spec))
+    with contextlib.suppress(OSError):  # the environment is complete; prune.yml finds what is left
+        trees.remove(_work_of(spec))
     if not checks.is_asked(spec, fingerprint):
         checks.ask(tree, fingerprint, spec, report)
     return {**result, **finished.summary(tree, record), "options": checks.options(spec["engine"], fingerprint)}
@@ -86,7 +88,8 @@ def _clean_up(spec: dict[str, Any], tree: Path) -> list[str]:
     """Remove what interrupted jobs left and, if asked to, unused environments: before more space is needed."""
     engines, state = Path(spec["prefix"]), Path(spec["state"])
     for path in prune.leftovers(engines, state, spec["engine"], spec["version"], _fingerprint(spec)):
-        trees.remove(path)
+        with contextlib.suppress(OSError):
+            trees.remove(path)
     if not spec["prune"]:
         return []
     unused = prune.unused(engines, spec["engine"], [*spec["keep"], spec["version"]], prune.named())
