@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.module_utils.clients.load_generator import FASTEST_TOKENS_PER_S
 from lost_connection import lost_connection
 from sandbox_device import BIN, HOST, INVENTORY, ROOT, Device, eventually
 
@@ -82,16 +83,17 @@ def test_real_servers_are_measured_and_reported(device: Device, folder: Path) ->
 
 def test_a_slow_host_fails_the_play_and_the_baseline_is_named(device: Device, folder: Path) -> None:
     del device
-    # As if it had been ten times as fast before.
+    # Faster than anything that a measurement accepts: what this machine reaches differs tenfold from one minute to the next.
     file = max(folder.glob("*.json"))
-    document = json.loads(file.read_text())
+    measured = file.read_text()
+    document = json.loads(measured)
     for load in document["services"][0]["loads"]:
-        rates = load["decode_tokens_per_s"]
-        load["decode_tokens_per_s"] = {name: 10 * rate for name, rate in rates.items()}
+        load["decode_tokens_per_s"] = dict.fromkeys(load["decode_tokens_per_s"], 10 * FASTEST_TOKENS_PER_S)
     assert document["services"][0]["name"] == "chat"
     file.write_text(json.dumps(document))
     status, output = bench(folder, bench_services=["chat"])
-    assert status != 0
+    file.write_text(measured)
+    assert status != 0, output
     assert "THOR-BENCH-SLOW: thor_services[chat]" in output and "that this host had earlier" in output
     assert "Likely causes:" in output
     status, output = bench(folder, "playbooks/report.yml")
