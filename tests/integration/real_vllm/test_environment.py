@@ -14,7 +14,10 @@ import re
 import time
 from collections.abc import Iterator
 
+import memory_loads
 import pytest
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import vllm_memory
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
 
 from tests.integration.real_vllm import real_host
 from tests.integration.real_vllm.real_host import ENDPOINT, START, UNIT, Box, eventually
@@ -87,6 +90,19 @@ def test_verify_passes_and_shows_the_service(box: Box) -> None:
     told = play("playbooks/verify.yml")
     assert re.search(rf"^ *chat +chat +ok +{endpoint} .* {re.escape(ANSWER)}$", told, re.MULTILINE), told
     assert box.ask()["choices"][0]["message"]["content"] == ANSWER
+
+
+def test_its_cache_has_the_blocks_that_the_plan_computes(box: Box) -> None:
+    (told,) = re.findall(
+        r"^vllm:cache_config_info\{(.*)\} 1", box.run(f"curl -sS --fail {ENDPOINT}/metrics"), re.MULTILINE
+    )
+    cache = dict(re.findall(r'(\w+)="([^"]*)"', told))
+    config = json.loads(box.run("cat /models/sandbox/tiny-Qwen3/config.json"))
+    load = memory_loads.load("vllm", config, {"block-size": cache["block_size"]})
+    pages = vllm_memory.pages(load, int(cache["block_size"]), drafts=False)
+    block = sum(vllm_memory.pool(pages, 1).values()) - sum(vllm_memory.pool(pages, 0).values())
+    # VLLM_CPU_KVCACHE_SPACE of the inventory.
+    assert int(cache["num_gpu_blocks"]) == GIB // block
 
 
 def test_it_can_do_no_more_than_a_native_engine(box: Box) -> None:
