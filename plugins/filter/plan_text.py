@@ -9,12 +9,17 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import cuda_code
 from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options, memory, on_demand, own_fetches
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
+    asked_options,
+    gpu_code,
+    memory,
+    on_demand,
+    own_fetches,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.report.text_table import text_table
 
 DOCUMENTATION = r"""
@@ -129,7 +134,7 @@ def plan_text(
         *on_demand.lines(services),
         *model_code.lines(services, host or {}),
         *own_fetches.lines(services),
-        *_cuda_code(services, host or {}),
+        *gpu_code.lines(services, host or {}),
         *(f"{service['name']}: {note}" for service in services if (note := asked_options.text(service))),
         "",
         _disk(services, list(artifacts.values()), platform),
@@ -148,20 +153,6 @@ def _replaced(service: Mapping[str, Any]) -> str:
     """Options of earlier versions, each with what this one is given in its place; empty where there are none."""
     said = [f"{old} is {new}" for old, new in service["replaced"].items()]
     return f"in {service['engine']} {service['version']}, {', '.join(said)} today" if said else ""
-
-
-def _cuda_code(services: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
-    """What was found in the libraries of installed Python environments, in builds and in images."""
-    found = {}
-    for service in services:
-        for kind in ("environments", "builds"):
-            made = ((host.get(kind) or {}).get(service["engine"]) or {}).get(service["version"]) or {}
-            if made.get("cuda_code"):
-                found[f"{service['engine']} {service['version']}"] = cuda_code.text(made["cuda_code"])
-        proof = ((host.get("images") or {}).get(service["image"]) or {}).get("proof") or {}
-        if proof.get("cuda_code"):
-            found[service["image"]] = cuda_code.text(proof["cuda_code"])
-    return [f"{engine}: {text}" for engine, text in found.items()]
 
 
 def _engine(service: Mapping[str, Any], platform: str, package_source: str) -> dict[str, Any]:

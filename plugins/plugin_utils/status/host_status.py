@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import model_origin
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan import gpu_code
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan
 from ansible_collections.jetson.thor.plugins.plugin_utils.status import words
 from ansible_collections.jetson.thor.plugins.plugin_utils.status.drift import drift
@@ -83,6 +84,7 @@ def _service(
         "serves": _serves(name, host["units"].get(unit)),
         "memory_bytes": there["memory_bytes"] if there else None,
         "wanted": _wanted(wanted) if wanted else None,
+        "cuda_code": gpu_code.of(wanted, host) if wanted else None,
         **last,
     }
 

@@ -119,6 +119,8 @@ def _service_notes(service: Mapping[str, Any]) -> Iterator[str]:
         yield f"port {service['wanted']['port']}"
     if service["on_demand"]:
         yield "on demand"
+    if service["cuda_code"]:
+        yield service["cuda_code"].partition(";")[0]  # the file has all of it
     if service["restarts"]:
         yield f"restarted {service['restarts']} times" if service["restarts"] > 1 else "restarted once"
     if service["state"] in ("starting", "restarting", "failed") and service["message"]:

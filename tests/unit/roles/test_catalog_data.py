@@ -71,7 +71,7 @@ PINS = {
     "d049bead397430803ac5b705d50094492f23782716677d746ab721e43f054cf6": "nvcr.io/nvidia/vllm:26.08-py3, arm64 manifest",
     "557747337846eecf34486866f3d992383c6f8af869fdb0e365b5093fcaee02c2": "nvcr.io/nvidia/vllm:26.09-py3, index",
     "fa68ef92f906e1b3770621625c5af539d15297fea15dacfc1466b853a567c5b6": "nvcr.io/nvidia/vllm:26.09-py3, arm64 manifest",
-    "3f7dd5b777d34d1724456ce71f87385dca288c3bb23029ab27dee358f5d2b971": "vllm/vllm-openai:v0.31.0-aarch64",
+    "3f7dd5b777d34d1724456ce71f87385dca288c3bb23029ab27dee358f5d2b971": "vllm/vllm-openai:v0.31.0-aarch64, arm64 manifest",
     "edb36119c3c7568692cff32e8c1240cabea9810be2664671c6f88d1ae654b514": "nvcr.io/nvidia/sglang:26.09-py3, index",
     "b1259f3ea3275f66237c498ea388919729018bc9f01c3d638391e06e2cf3f469": "lmsysorg/sglang:v0.5.21, index",
     # Commits on Hugging Face that other public projects recorded: third-party readings, which the first fetch confirms or refuses.
@@ -383,3 +383,14 @@ def test_no_hash_without_a_source() -> None:
     texts = [text for text in _texts([DATA["engines"], DATA["models"], DATA["profiles"], locked]) if "://" not in text]
     found = {match.lower() for text in texts for match in re.findall(r"[0-9A-Fa-f]{32,}", text)}
     assert found == set(PINS)
+
+
+def test_an_expected_digest_is_what_its_source_says_it_is() -> None:
+    said = {"index": "index", "manifest": "arm64 manifest"}
+    versions = [known for engine in CATALOG.engines.values() for known in engine["versions"].values()]
+    recorded = [
+        (known["image"], what, digest) for known in versions for what, digest in known.get("expected", {}).items()
+    ]
+    assert len(recorded) >= 10
+    for image, what, digest in recorded:
+        assert PINS[digest.removeprefix("sha256:")] == f"{image}, {said[what]}"

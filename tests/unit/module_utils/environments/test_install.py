@@ -40,6 +40,43 @@ def test_a_package_without_a_wheel_is_built_with_what_the_lock_has_for_it(toy: T
         toy.run(lock=toy.lock(source_only=True, **{"toy-backend": "0" * 64}))
 
 
+def test_a_build_takes_nothing_that_the_lock_does_not_have(toy: ToyEnvironment) -> None:
+    system = 'requires = ["toy_backend", "toy-tool"]\nbuild-backend = "toy_backend"'
+    project = {"pyproject.toml": f'[build-system]\n{system}\n[project]\nname = "toy_source"\nversion = "1.0"\n'}
+    toy.add("toy-source", package_index.source_distribution("toy_source", "1.0", "toy_backend", project))
+    toy.publish("toy-backend", {"toy_backend.py": BACKEND})
+    name, _data = tool = package_index.wheel("toy-tool", "1.0", {"toy_tool.py": b""})
+    toy.index.add(tool)
+    with pytest.raises(JobFailed, match=r"toy-tool"):
+        toy.run(lock=toy.lock(source_only=True))
+    assert f"/files/{name}" not in toy.index.requests
+
+
+def test_what_uv_may_not_do(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take another Python, resolve anything, take a file without a hash, or a source: whatever the host or a lock says."""
+    seen: list[tuple[list[str], dict[str, str]]] = []
+    start: Any = subprocess.Popen
+
+    def popen(command: list[object], **more: Any) -> object:
+        seen.append(([str(word) for word in command], more["env"]))
+        return start(command, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    toy.run()
+    ran = [(command, environment) for command, environment in seen if command[0].endswith("/uv")]
+    assert [command[1] for command, _environment in ran] == ["venv", "pip"]
+    assert [environment["UV_PYTHON_DOWNLOADS"] for _command, environment in ran] == ["never", "never"]
+    assert {"--no-deps", "--require-hashes", "--only-binary", ":all:"} <= set(ran[1][0])
+
+
+def test_configuration_of_uv_on_the_host_does_not_count(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may name indexes and options that nobody has reviewed; pip's configuration says where packages come from."""
+    (toy.folder / "config/uv").mkdir(parents=True)
+    (toy.folder / "config/uv/uv.toml").write_text("offline = true\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(toy.folder / "config"))
+    assert toy.run()["packages"] == 2
+
+
 def kept_cache(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache with all packages, as a job leaves it that ends after the installation."""
 

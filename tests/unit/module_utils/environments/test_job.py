@@ -46,6 +46,17 @@ def test_a_lock_becomes_a_complete_environment(toy: ToyEnvironment) -> None:
     assert "include-system-site-packages = false" in (tree / "pyvenv.cfg").read_text()
 
 
+def test_services_under_their_own_accounts_can_read_it(toy: ToyEnvironment) -> None:
+    before = os.umask(0o077)
+    try:
+        tree = Path(toy.run()["path"])
+    finally:
+        os.umask(before)
+    there = [tree.parent, tree, *tree.rglob("*")]
+    assert [path for path in there if path.lstat().st_mode & 0o044 != 0o044] == []
+    assert [path for path in there if path.is_dir() and path.stat().st_mode & 0o011 != 0o011] == []
+
+
 def test_an_interrupted_job_continues_with_what_has_arrived(toy: ToyEnvironment) -> None:
     late = toy.publish("toy-late", {"toy_late.py": b"x = 1\n"})
     toy.index.gone.add(late)

@@ -182,5 +182,15 @@ def test_pins_of_every_kind() -> None:
     assert pin({"kind": "packages", "packages": None}) is None
 
 
+def test_the_code_for_the_gpu_of_an_installed_engine_is_told() -> None:
+    lacks = [{"path": "vllm/fa3.so", "lost": "FlashAttention 3"}]
+    found = {"architecture": "110", "runs": ["vllm/_C.so", "torch/lib/libtorch_cuda.so"], "lacks": lacks}
+    there = host(environments={"vllm": {"0.33.0": {"cuda_code": found}}})
+    told = up([{**SERVICE, "engine": "vllm", "version": "0.33.0"}], there=there)
+    assert told["services"][0]["cuda_code"] == "2 of 3 CUDA libraries run on Thor; no code for it in: FlashAttention 3"
+    assert "; 2 of 3 CUDA libraries run on Thor" in shown(told)[2] and "FlashAttention" not in shown(told)[2]
+    assert up()["services"][0]["cuda_code"] is None and "CUDA" not in shown(up())[2]
+
+
 def test_without_hosts_there_is_no_table() -> None:
     assert table.lines([], NOW) == []
