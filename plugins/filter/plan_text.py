@@ -12,9 +12,11 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.model_origin import COMMIT
 from ansible_collections.jetson.thor.plugins.module_utils.services.gpu_evidence import asked_text
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import model_code
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import GIB
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import (
     asked_options,
+    environments,
     gpu_code,
     memory,
     on_demand,
@@ -33,7 +35,7 @@ description:
   - Where an engine can be installed in several ways, how they compare.
   - A service whose own options keep a part of its model off the GPU is named.
   - What is known of the CUDA code of engines that are installed on the host is one line each.
-positional: device_memory_gib, memory_reserve_gib, platform, host, package_source
+positional: device_memory_gib, memory_reserve_gib, host, package_source
 options:
   _input:
     description: The fact C(thor_services).
@@ -41,17 +43,13 @@ options:
     elements: dict
     required: true
   device_memory_gib:
-    description: Memory of the device in GiB.
+    description: Memory in GiB that is assumed of a device whose own is not known.
     type: float
     required: true
   memory_reserve_gib:
     description: Memory in GiB that is kept for the system.
     type: float
     required: true
-  platform:
-    description: Python and processor of the device, if they were observed.
-    type: str
-    default: cp312-aarch64
   host:
     description: The fact C(thor_host), if the host was observed.
     type: dict
@@ -107,13 +105,16 @@ def plan_text(
     services: Sequence[Mapping[str, Any]],
     device_memory_gib: float,
     memory_reserve_gib: float,
-    platform: str = PLATFORM,
     host: Mapping[str, Any] | None = None,
     package_source: str = PACKAGE_INDEX,
 ) -> list[str]:
     """Three tables, how ways to install an engine compare, the commands, and the sums with the verdict."""
     if not services:
         return ["Nothing is served here: thor_profiles is empty."]
+    there = host or {}
+    platform = environments.tag_of(there) or PLATFORM
+    total = (there.get("memory") or {}).get("total_bytes")
+    total_gib = total / GIB if total else float(device_memory_gib)
     rows = [{**service, "state": service["status"]["state"]} for service in services]
     engines = {
         (service["engine"], service["version"]): _engine(service, platform, package_source) for service in services
@@ -132,13 +133,13 @@ def plan_text(
         *(f"{service['name']}: {text}" for service in services if (text := _derived(service))),
         *(f"{service['name']}: {text}" for service in services if (text := _replaced(service))),
         *on_demand.lines(services),
-        *model_code.lines(services, host or {}),
+        *model_code.lines(services, there),
         *own_fetches.lines(services),
-        *gpu_code.lines(services, host or {}),
+        *gpu_code.lines(services, there),
         *(f"{service['name']}: {note}" for service in services if (note := asked_options.text(service))),
         "",
         _disk(services, list(artifacts.values()), platform),
-        *memory.text(services, float(device_memory_gib), float(memory_reserve_gib)),
+        *memory.text(services, total_gib, float(memory_reserve_gib)),
     ]
 
 

@@ -89,7 +89,7 @@ def rollout_rows(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]
 
 def _row(host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     facts = variables.get("ansible_facts") or {}
-    outcome: Mapping[str, Any] = variables.get("__rollout_outcome") or {}
+    outcome: Mapping[str, Any] = variables.get("rollout_outcome") or {}
     state = State(outcome["state"]) if outcome.get("state") else _standing(variables, facts)
     reason = "it failed before its wave: see above" if state == State.NOT_PREPARED else str(outcome.get("reason", ""))
     if state in ON_NEW:

@@ -5,10 +5,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,39 +18,12 @@ from ansible_collections.jetson.thor.plugins.module_utils.metrics.exposition imp
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import role_variables, schema, shapes
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.variables import FACTS, KNOWN
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED
+from checkout import ROOT, run, tracked
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 ROLES = sorted(path.parent.name for path in ROOT.glob("roles/*/tasks"))
 MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
 PLAYBOOKS = ["site.yml", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("playbooks/*.yml"))]
 CODE = re.compile(r"\bTHOR-[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
-
-
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the development environment in the checkout."""
-    program = BIN / command[0]
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-    }
-    return subprocess.run(
-        [program, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def tracked() -> list[Path]:
-    """Files under version control, and new ones that are not ignored."""
-    listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    paths = [ROOT / line for line in listing.stdout.splitlines()]
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def load(path: Path) -> Any:
@@ -143,6 +113,17 @@ def test_no_role_defines_a_variable_of_the_inventory(role: str) -> None:
             named |= set(mapping.get("vars") or {}) | set(mapping.get("ansible.builtin.set_fact") or {})
             named.add(mapping.get("register", ""))
         assert not [name for name in named if name.startswith("thor_")], path.relative_to(ROOT)
+
+
+def test_nobody_reads_the_internals_of_a_role() -> None:
+    """But for ``__ROLE_planned``, which plugin_utils/planned.py reads for the plan."""
+    paths = [path for part in ("playbooks", "plugins", "roles") for path in ROOT.glob(f"{part}/**/*") if path.is_file()]
+    for path in [path for path in paths if path.suffix in {".j2", ".py", ".yml"}]:
+        place = path.relative_to(ROOT).parts
+        mine = place[1] if place[0] == "roles" else ""
+        for name in re.findall(r"(?<!\w)__([a-z]\w*[a-z])\b", path.read_text(encoding="utf-8")):
+            owner = max((role for role in ROLES if name.startswith(f"{role}_")), key=len, default=mine)
+            assert owner == mine or name == f"{owner}_planned", f"{path.relative_to(ROOT)}: __{name}"
 
 
 def test_the_list_of_known_variables_is_what_roles_and_playbooks_read() -> None:
@@ -371,125 +352,3 @@ def test_requirements_are_pinned_and_agree() -> None:
     cores = sorted(line for line in pins["controller"] if line.startswith("ansible-core=="))
     assert [line.split(" ; ")[1] for line in cores] == ['python_version < "3.12"', 'python_version >= "3.12"']
     assert all(oldest <= pins[name] for name in ("dev", "importer"))
-
-
-# Hosts of package indexes by their parts, so that this file names none, and options of pip and uv with a URL.
-INDEX = re.compile(
-    r"\b(?:pypi|pythonhosted|pypa|pytorch|npmjs|yarnpkg|debian|ubuntu|crates|rubygems|golang|conda|anaconda)\.(?:org|com|io)\b"
-)
-INDEX_OPTION = re.compile(
-    r"(?:--(?:extra-)?index-url|--find-links|(?:PIP|UV)_\w*(?:INDEX|LINKS)\w*)[ =]+['\"]?https?://([^/:'\"\s]+)"
-)
-RESERVED = re.compile(
-    r"[^.]+|.*\.(?:example|test)|(?:.*\.)?example\.(?:org|com|net)"
-)  # RFC 2606, and names without a dot
-
-
-def test_no_file_names_a_package_index() -> None:
-    # Clients take the index from their own configuration, so that a site can have a mirror.
-    wrong = []
-    for path in tracked():
-        text = path.read_text(encoding="utf-8", errors="replace")
-        hosts = [found[0] for found in INDEX.finditer(text)]
-        hosts += [host for host in INDEX_OPTION.findall(text) if not RESERVED.fullmatch(host)]
-        wrong += [f"{path.relative_to(ROOT)} names {host}" for host in hosts]
-    assert wrong == []
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("https://download.py" + "torch.org/whl/cpu", True),
-        ("registry.np" + "mjs.org", True),
-        ("pip install --index-url " + "https://mirror.corp/simple", True),
-        ("PIP_EXTRA_INDEX_URL=" + "https://mirror.corp/simple", True),
-        ("--find-links http://hub.test:8080/wheels/", False),
-        ("--index-url http://mirror.example/simple", False),
-        ("nvcr.io/nvidia/vllm", False),
-    ],
-)
-def test_a_package_index_is_found_by_host_and_by_option(text: str, found: bool) -> None:
-    hosts = [host for host in INDEX_OPTION.findall(text) if not RESERVED.fullmatch(host)]
-    assert bool(INDEX.search(text) or hosts) == found
-
-
-def test_no_test_and_no_script_changes_the_path_of_imports() -> None:
-    # pyproject.toml says where tests import from, and PYTHONPATH where scripts do.
-    changed = re.compile(r"\bsys\.path\b *(?:[\[=+]|\.(?:insert|append|extend)\b)")
-    for path in tracked():
-        if path.relative_to(ROOT).parts[0] in {"tests", "script"}:
-            assert not changed.search(path.read_text(encoding="utf-8", errors="replace")), path.relative_to(ROOT)
-
-
-def test_files_carry_a_licence_and_name_no_machine() -> None:
-    # The changelog is written by a tool, LICENSE is the licence, and the facts are a device's own files.
-    without_header = {"changelogs/changelog.yaml", "LICENSE"}
-    home = re.compile(rf"(?<![\w.-])(/home/\w+/|/Users/\w+/|{re.escape(str(ROOT))}\b)")
-    wrong = []
-    for path in tracked():
-        name = str(path.relative_to(ROOT))
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if found := home.search(text):
-            wrong.append(f"{name} names a path of one machine: {found[0]}")
-        can_hold_one = path.suffix not in {".json", ".md", ".png", ".txt", ".wav"} and name not in without_header
-        can_hold_one = can_hold_one and text != "" and not name.startswith("tests/sandbox/facts/")
-        if can_hold_one and "SPDX-License-Identifier" not in "\n".join(text.splitlines()[:6]):
-            wrong.append(f"{name} has no licence header")
-    assert wrong == []
-
-
-# Files of the device
-
-DEVICE_FILE = re.compile(r"^/?(?:proc|sys)(?:/|$)")
-
-
-def readers_of_device_files(source: str) -> list[str]:
-    """Functions of a Python file that name a path below /sys or /proc and open a file themselves."""
-    tree = ast.parse(source)
-
-    def names_one(node: ast.AST, named: set[str]) -> bool:
-        return any(
-            (isinstance(part, ast.Constant) and isinstance(part.value, str) and DEVICE_FILE.match(part.value))
-            or (isinstance(part, ast.Name) and part.id in named)
-            for part in ast.walk(node)
-        )
-
-    constants = {
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign) and names_one(node.value, set())
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    found = []
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
-            called = {
-                part.func.attr if isinstance(part.func, ast.Attribute) else part.func.id
-                for part in ast.walk(function)
-                if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute | ast.Name)
-            }
-            if called & {"open", "read_text", "read_bytes"} and names_one(function, constants):
-                found.append(function.name)
-    return found
-
-
-@pytest.mark.parametrize(
-    "path",
-    [*sorted(ROOT.glob("plugins/module*/**/*.py")), *sorted(ROOT.glob("roles/serving/files/supervisor/**/*.py"))],
-    ids=lambda path: path.stem,
-)
-def test_files_below_sys_and_proc_are_read_by_files_alone(path: Path) -> None:
-    assert readers_of_device_files(path.read_text(encoding="utf-8")) == []
-
-
-def test_a_function_that_reads_a_file_below_sys_or_proc_itself_is_found() -> None:
-    source = """
-P = Path("/proc")
-def one(): return Path("/sys/class/x").read_text()
-def two(): return (P / "1/comm").read_bytes()
-def three(name): return open(f"/proc/{name}/comm")
-def four(): return look.text(P / "1/comm")
-def five(): return Path("/etc/system").read_text()
-"""
-    assert readers_of_device_files(source) == ["one", "two", "three"]

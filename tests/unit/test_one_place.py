@@ -8,6 +8,7 @@ What roles and Python both have to name is the same in both.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,58 @@ def test_a_device_has_the_same_memory_by_default_everywhere() -> None:
     default = f"{{{{ thor_device_memory_gib | default({DEVICE_MEMORY_GIB:g}) }}}}"
     assert role_file("catalog/defaults/main.yml")["catalog_device_memory_gib"] == default
     assert role_file("preflight/defaults/main.yml")["preflight_device_memory_gib"] == default
+
+
+DEVICE_FILE = re.compile(r"^/?(?:proc|sys)(?:/|$)")
+
+
+def readers_of_device_files(source: str) -> list[str]:
+    """Functions of a Python file that name a path below /sys or /proc and open a file themselves."""
+    tree = ast.parse(source)
+
+    def names_one(node: ast.AST, named: set[str]) -> bool:
+        return any(
+            (isinstance(part, ast.Constant) and isinstance(part.value, str) and DEVICE_FILE.match(part.value))
+            or (isinstance(part, ast.Name) and part.id in named)
+            for part in ast.walk(node)
+        )
+
+    constants = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and names_one(node.value, set())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = []
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            called = {
+                part.func.attr if isinstance(part.func, ast.Attribute) else part.func.id
+                for part in ast.walk(function)
+                if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute | ast.Name)
+            }
+            if called & {"open", "read_text", "read_bytes"} and names_one(function, constants):
+                found.append(function.name)
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(ROOT.glob("plugins/module*/**/*.py")), *sorted(ROOT.glob("roles/serving/files/supervisor/**/*.py"))],
+    ids=lambda path: path.stem,
+)
+def test_files_below_sys_and_proc_are_read_by_files_alone(path: Path) -> None:
+    assert readers_of_device_files(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_function_that_reads_a_file_below_sys_or_proc_itself_is_found() -> None:
+    source = """
+P = Path("/proc")
+def one(): return Path("/sys/class/x").read_text()
+def two(): return (P / "1/comm").read_bytes()
+def three(name): return open(f"/proc/{name}/comm")
+def four(): return look.text(P / "1/comm")
+def five(): return Path("/etc/system").read_text()
+"""
+    assert readers_of_device_files(source) == ["one", "two", "three"]

@@ -13,6 +13,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import local_models
 
+SLACK_BYTES = 16 * 1024 * 1024  # on top of twice an estimated size, for small files
 LOOKED_UP = "its branch is looked up again"
 
 
@@ -89,6 +90,14 @@ def is_pinned(artifact: Mapping[str, Any]) -> bool:
     if artifact["source"] != "hub":
         return True
     return bool(artifact.get("sha256")) or all(COMMIT.fullmatch(one["revision"]) for one in artifact["sources"])
+
+
+def most_bytes(artifact: Mapping[str, Any]) -> int | None:
+    """The size above which a file of a URL is refused; None if the catalog does not say how large it is."""
+    size: int | None = artifact["bytes"]
+    if not size:
+        return None
+    return size * 2 + SLACK_BYTES if artifact["estimated"] else size
 
 
 def exchanges(

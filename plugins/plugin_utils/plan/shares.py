@@ -142,8 +142,13 @@ def of_models(services: Services, host: Host, settings: Settings) -> Share:
     for one in due:
         kind = Kind.CHECK if one.bytes == 0 or one.artifact["source"] == "local" else Kind.FETCH
         steps.append(Step(kind, role, one.artifact["key"], one.reason, one.bytes or None))
-    section = {"clients": clients, "models": by_source["hub"], "files": by_source["url"], "local": by_source["local"]}
-    section["update_models"] = settings.update_models
+    section = {
+        "clients": clients,
+        "models": by_source["hub"],
+        "files": [{**one, "max_bytes": models.most_bytes(one)} for one in by_source["url"]],
+        "local": by_source["local"],
+        "update_models": settings.update_models,
+    }
     return Share(role, tuple(steps), section)
 
 

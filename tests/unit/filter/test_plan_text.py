@@ -59,9 +59,9 @@ def test_the_command_of_each_service_is_shown_as_a_shell_would_take_it() -> None
     assert [line for line in shown if line.startswith("coder runs: ")]
 
 
-def memory_line(services: list[dict[str, Any]], device_gib: float) -> str:
+def memory_line(services: list[dict[str, Any]], device_gib: float, host: dict[str, Any] | None = None) -> str:
     """The line with the sum of memory."""
-    (line,) = [line for line in plan_text(services, device_gib, 8) if line.startswith("memory: ")]
+    (line,) = [line for line in plan_text(services, device_gib, 8, host) if line.startswith("memory: ")]
     return line
 
 
@@ -116,12 +116,26 @@ def test_the_configured_source_of_packages_is_shown() -> None:
     assert not [line for line in shown if "the package index" in line]
 
 
+def on(python: str | None, machine: str) -> dict[str, Any]:
+    """A host with this Python and processor."""
+    return {"python": {"tag": python}, "architecture": machine}
+
+
 def test_the_lock_of_the_devices_own_platform_counts() -> None:
     locks = {"cp312-aarch64": LOCK, "cp311-x86_64": {**LOCK, "packages": 7, "bytes": 10**9}}
     both = {**PACKAGES, "packages": {**PACKAGES["packages"], "locks": locks}}
     assert any("199 Python packages" in line for line in plan_text([both], 122, 8))
-    assert any("7 Python packages" in line for line in plan_text([both], 122, 8, "cp311-x86_64"))
-    assert any("199 Python packages" in line for line in plan_text([both], 122, 8, "cp313-aarch64"))
+    assert any("7 Python packages" in line for line in plan_text([both], 122, 8, on("cp311", "x86_64")))
+    assert any("199 Python packages" in line for line in plan_text([both], 122, 8, on("cp313", "aarch64")))
+    assert any("199 Python packages" in line for line in plan_text([both], 122, 8, on(None, "x86_64")))
+
+
+def test_the_memory_of_an_observed_device_counts() -> None:
+    def on_a_device_with(total: int | None) -> str:
+        return memory_line(SERVICES, 122, {"memory": {"total_bytes": total}})
+
+    assert on_a_device_with(int((WANTED + 7) * 2**30)).endswith(": 1 GiB too much")
+    assert on_a_device_with(None) == memory_line(SERVICES, 122)
 
 
 def test_what_an_installed_engine_holds_for_the_gpu_is_shown_once() -> None:

@@ -29,7 +29,7 @@ OLD, NEXT = "chat, a/old@master with llama.cpp 0c1e570", "chat, a/next@master wi
 
 
 def variables(group: str = "thor_rollout_waiting", facts: Any = FACTS, **outcome: str) -> dict[str, Any]:
-    return {"ansible_facts": facts, "group_names": [group], "__rollout_outcome": outcome}
+    return {"ansible_facts": facts, "group_names": [group], "rollout_outcome": outcome}
 
 
 def test_a_row_for_each_host_says_where_it_stands_and_what_it_serves() -> None:

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
-from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import absence, exchanges, merge, missing
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.models import (
+    absence,
+    exchanges,
+    merge,
+    missing,
+    most_bytes,
+)
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import Settings
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.shares import of_models
 
 SOURCE = {"hub": "modelscope", "id": "a/b", "revision": "master"}
 MODEL: dict[str, Any] = {
@@ -30,6 +38,7 @@ FILE: dict[str, Any] = {
     "checksum": "sha256:1",
     "bytes": 1,
 }
+SETTINGS = Settings(8, 5, ["ubuntu 24.04"], "38.2", {})
 HELD: dict[str, Any] = {
     "source": "modelscope",
     "id": "a/b",
@@ -246,3 +255,16 @@ def test_after_an_update_the_newer_one_is_exchanged_and_the_older_one_is_not() -
     assert exchanges(services, newer) == [], "without asking for it the commit that was fetched first is kept"
     switched = {"/models/o/n": tree(B, "2", supersedes="1", beside=[tree(A, "1")])}
     assert exchanges(services, switched, update=True) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "estimated", "most"),
+    [(1000, False, 1000), (1000, True, 2000 + 16 * 2**20), (None, False, None), (None, True, None)],
+)
+def test_a_file_may_be_as_large_as_the_catalog_says_and_twice_as_large_if_that_is_an_estimate(
+    size: int | None, estimated: bool, most: int | None
+) -> None:
+    file = {**FILE, "bytes": size, "estimated": estimated}
+    assert most_bytes(file) == most
+    (wanted,) = of_models([service("one", MODEL, file)], {"models": {}}, SETTINGS).section["files"]
+    assert wanted == {**file, "max_bytes": most}
