@@ -36,7 +36,7 @@ def _today(draft: Draft, written: Mapping[str, Any]) -> tuple[dict[str, Any], di
     today: Mapping[str, Mapping[str, Any]] = draft.engine.get("successors") or {}
     found, replaced = dict(written), {}
     for name, value in written.items():
-        bare = name.lstrip("-")
+        bare = _option(draft, name).lstrip("-")
         if value is not True or bare not in today or draft.flags is None or _option(draft, name) in draft.flags:
             continue
         others = {_option(draft, one) for one in found}

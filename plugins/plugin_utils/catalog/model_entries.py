@@ -95,7 +95,7 @@ def problems(entry: Mapping[str, Any], place: str) -> list[Problem]:
         ]
     if named == ["local"]:
         return _local(entry, place)
-    return _revisions(entry, named, place) or _outside(entry, place)
+    return _revisions(entry, named, place) or _patterns(entry, place) or _outside(entry, place)
 
 
 def _local(entry: Mapping[str, Any], place: str) -> list[Problem]:
@@ -120,6 +120,19 @@ def _revisions(entry: Mapping[str, Any], named: list[str], place: str) -> list[P
         Problem("THOR-VALUE-INVALID", f"{place}.revision.{hub}", one, reason, remedy.format(hub))
         for hub, one in revision.items()
         if hub not in named
+    ]
+
+
+def _patterns(entry: Mapping[str, Any], place: str) -> list[Problem]:
+    """Patterns where the engine is given the name of a file as it stands."""
+    reason = "It is a pattern, and the engine is started with one file."
+    remedy = (
+        "Write the file's name as the repository lists it (of a split GGUF, its first part); include takes patterns."
+    )
+    return [
+        Problem("THOR-VALUE-INVALID", f"{place}.{key}", entry[key], reason, remedy)
+        for key in ("file", "projector")
+        if "*" in (entry.get(key) or "") or "?" in (entry.get(key) or "")
     ]
 
 

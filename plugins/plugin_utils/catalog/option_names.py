@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Flags = Mapping[str, Mapping[str, Any]]
-# What a parser accepts beyond the names in its list. vLLM: both (vllm/utils/argparse_utils.py, FlexibleArgumentParser.parse_args).
+# What a parser accepts beyond the names in its list. vLLM: both (vllm/utils/argparse_utils.py, FlexibleArgumentParser.parse_args);
+# llama.cpp: underscores after two dashes (common/arg.cpp of 0c1e570, parse_cli_args).
 UNDERSCORES, DOTTED = "underscores", "dotted"
 # --no-enable-x beside --enable-x and --disable-x: accepted, but not in --help (the same file, EnableDisableAction; 0.33.0).
 HIDDEN_NEGATIONS = "hidden_negations"

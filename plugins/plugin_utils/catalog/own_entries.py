@@ -104,10 +104,12 @@ def nulls(options: Mapping[str, Any] | None, there: Mapping[str, Any], place: st
 
 
 def _way_out(key: str, there: Iterable[str]) -> str:
-    hint = nearest(key, there)
-    return (
-        f"{hint} Otherwise leave it out." if hint.startswith("Did") else f"Leave it out. {hint.replace('Known', 'Set')}"
-    )
+    set_there = list(there)
+    hint = nearest(key, set_there)
+    if hint.startswith("Did"):
+        return f"{hint} Otherwise leave it out."
+    known = hint.replace("Known", "Set") if set_there else ""
+    return f"Leave it out, or write true for an option that takes no value. {known}".strip()
 
 
 def _both(

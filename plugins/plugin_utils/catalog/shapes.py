@@ -83,7 +83,9 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"
 NAME = text(_WORD, "up to 100 letters, digits, dots, hyphens and underscores, beginning with a letter or a digit")
 VERSION = NAME  # also a folder, and a part of an image's tag
-REPOSITORY = text(rf"{_PART}/{_PART}", "OWNER/NAME, each of letters, digits and . _ + -")
+REPOSITORY = text(
+    rf"{_PART}/{_PART}", "OWNER/NAME, each of letters, digits and . _ + -; the key file names one GGUF of several"
+)
 REVISION = text(rf"{_PART}(/{_PART})*", "the name of a branch or a tag")
 FOLDER = text(
     rf"{_PART}(/{_PART})*", "a relative path of letters, digits and . _ + -, with no part that begins with a dot"

@@ -8,8 +8,8 @@ import json
 
 import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import option_names
-from model_cards import CARDS, COMMANDS, KEYS, SOURCES, flags_of, resolved
-from real_catalog import BUILT_IN
+from model_cards import CARDS, COMMANDS, KEYS, SOURCES, flags_of, resolved, said
+from real_catalog import BUILT_IN, run
 
 
 def is_same(written: str | None, arrived: str) -> bool:
@@ -56,6 +56,36 @@ def test_a_command_can_be_said_and_its_flags_arrive_as_written(
             assert value is None or is_same(value, service.argv[index + 1]), (flag, service.argv[index + 1])
     if service.kind != "build" or "version" not in command:
         assert service.flags_checked or "image" in command
+
+
+@pytest.mark.parametrize("spelling", ["--{}", "{_}", "--{_}"])
+@pytest.mark.parametrize("engine", CARDS)
+def test_names_arrive_as_they_were_spelled(engine: str, spelling: str) -> None:
+    """With their dashes, and with underscores, which both parsers accept (option_names of engines.yml)."""
+    for card, command in CARDS[engine].items():
+        if "image" in command or "version" in command:
+            continue
+        _entry, model = said(engine, command, in_yaml=True)
+        written = {flag: value for flag, value in flags_of(command) if flag.startswith("--")}
+        names = {
+            flag: spelling.replace("{_}", flag[2:].replace("-", "_")).replace("{}", flag[2:])
+            for flag in written
+            if flag[2:] not in (*SOURCES, "host")
+        }
+        options = {name: written[flag] or True for flag, name in names.items()}
+        result = run(
+            {"model": "mine", "engine": engine, "options": options},
+            extra={"models": {"mine": model}},
+            allow_unsafe_options=["trust-remote-code", "reasoning-parser-plugin"],
+        )
+        assert result.problems == [], card
+        argv = result.services[0].argv
+        for flag, name in names.items():
+            word = f"--{name.removeprefix('--')}"
+            if word in result.services[0].replaced:
+                continue
+            index = argv.index(word)
+            assert written[flag] in (None, argv[index + 1]), (card, word)
 
 
 def test_a_draft_that_is_named_in_the_command_needs_no_permission_where_the_engine_is_offline() -> None:

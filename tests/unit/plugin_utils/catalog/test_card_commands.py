@@ -33,6 +33,17 @@ def test_a_switch_that_is_gone_is_given_as_what_it_means_today() -> None:
     assert "gguf: in llama.cpp 0c1e570, --no-mmap is --load-mode none today" in plan_text(result.facts, 122, 8)
 
 
+def test_underscores_are_hyphens_here_too() -> None:
+    result = service("llama.cpp", {"no_mmap": True, "ctx_size": 4096})
+    assert not result.problems
+    assert argument(result.services[0], "load-mode") == "none"
+    assert argument(result.services[0], "ctx_size") == "4096"
+    (under,) = run({"profile": CHAT, "options": {"ctx_size": 4096}}).services
+    (dashes,) = run({"profile": CHAT, "options": {"ctx-size": 4096}}).services
+    assert under.memory_parts == dashes.memory_parts
+    assert "--ctx-size" not in under.argv
+
+
 def test_a_version_that_has_it_or_may_have_it_is_given_it_as_written() -> None:
     (one,) = service("llama.cpp", {"no-mmap": True}, version="49bfdde").services
     assert "--no-mmap" in one.argv and "--load-mode" not in one.argv and not one.replaced

@@ -66,6 +66,9 @@ def test_one_source_is_enough(model: dict[str, Any]) -> None:
             f"{M}.projector",
             "include",
         ),
+        ({"huggingface": "a/b", "file": "*Q4_K_M*.gguf"}, "THOR-VALUE-INVALID", f"{M}.file", "as the repository lists"),
+        ({"huggingface": "a/b", "projector": "mmproj-?.gguf"}, "THOR-VALUE-INVALID", f"{M}.projector", "pattern"),
+        ({"huggingface": "a/b-GGUF:Q4_K_M"}, "THOR-VALUE-INVALID", f"{M}.huggingface", "the key file"),
         ({"huggingface": "https://huggingface.co/a/b"}, "THOR-VALUE-INVALID", f"{M}.huggingface", "OWNER/NAME"),
         ({"huggingface": "a/b", "thinking": "sometimes"}, "THOR-VALUE-INVALID", f"{M}.thinking", "switchable"),
         (

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from real_catalog import CHAT, only, run
 
+OWN = {"m": {"huggingface": "a/b"}}
+
 
 def test_own_debian_packages_are_added_to_those_that_the_engine_needs() -> None:
     def apt(packages: Any) -> tuple[str, ...]:
@@ -33,6 +35,8 @@ def test_null_removes_an_option_that_is_set_and_nothing_else() -> None:
     assert not run({"profile": CHAT, "options": {"ctx-size": None}}).problems
     problem = only(run({"profile": CHAT, "options": {"threads": None}}))
     assert (problem.code, problem.variable) == ("THOR-FLAG-NULL", "thor_profiles[0].options['threads']")
+    bare = only(run({"model": "m", "engine": "vllm", "options": {"enforce-eager": None}}, extra={"models": OWN}))
+    assert bare.code == "THOR-FLAG-NULL" and "or write true for an option that takes no value" in bare.remedy
     near = {
         "p": {
             "engine": "vllm",

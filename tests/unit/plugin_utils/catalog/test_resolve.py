@@ -87,9 +87,9 @@ def test_an_engine_version_for_the_host_and_for_one_service() -> None:
             "'ctx-size'",
         ),
         (
-            {"profile": CHAT, "options": {"n_gpu_layers": 1}},
+            {"profile": CHAT, "options": {"ngpu-layers": 1}},
             "THOR-FLAG-UNKNOWN",
-            "thor_profiles[0].options['n_gpu_layers']",
+            "thor_profiles[0].options['ngpu-layers']",
             "gpu-layers",
         ),
         (
