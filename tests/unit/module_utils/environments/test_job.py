@@ -57,6 +57,13 @@ def test_services_under_their_own_accounts_can_read_it(toy: ToyEnvironment) -> N
     assert [path for path in there if path.is_dir() and path.stat().st_mode & 0o011 != 0o011] == []
 
 
+def test_an_environment_with_a_compiler_has_a_cuda_home(toy: ToyEnvironment) -> None:
+    files = {"nvidia/cu13/bin/nvcc": b"nvcc", "nvidia/cu13/lib/libcudart.so.13": b"runtime"}
+    toy.publish("nvidia-cuda-nvcc", files)
+    home = Path(toy.run()["path"]) / "cuda"
+    assert (home / "bin/nvcc").read_text() == "nvcc" and (home / "lib64/libcudart.so").read_text() == "runtime"
+
+
 def test_an_interrupted_job_continues_with_what_has_arrived(toy: ToyEnvironment) -> None:
     late = toy.publish("toy-late", {"toy_late.py": b"x = 1\n"})
     toy.index.gone.add(late)

@@ -14,6 +14,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     uv,
 )
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
+from forward_proxy import ForwardProxy
 from toy_environment import ToyEnvironment
 
 
@@ -40,6 +41,22 @@ def test_the_hosts_configuration_of_pip_counts(toy: ToyEnvironment, monkeypatch:
     monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
     toy.run(pip_arguments="")
     assert "/simple/toy/" in toy.index.requests
+
+
+@pytest.mark.parametrize("said_by", ["thor_proxy", "--proxy"])
+def test_a_proxy_brings_everything(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch, said_by: str) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")  # the job changes its own environment; all of it is put back
+        monkeypatch.delenv(name)
+    place = f"--index-url {toy.index.simple.replace('127.0.0.1', 'index.nowhere.test')}"
+    with ForwardProxy("me:s3cret") as proxy:
+        if said_by == "--proxy":
+            toy.run(pip_arguments=f"{place} --proxy {proxy.address}")
+        else:
+            toy.run(pip_arguments=place, environment={"http_proxy": proxy.address})
+    fetched = [line for line in proxy.passed if line.startswith("GET ") and ".whl" in line]
+    assert len(fetched) >= 2 and all("//index.nowhere.test:" in line for line in fetched)
+    assert len(toy.index.requests) == len([line for line in proxy.passed if not line.endswith(" refused")])
 
 
 def test_uv_itself_is_installed_by_hash(toy: ToyEnvironment, tmp_path: Path) -> None:
