@@ -272,7 +272,7 @@ def main() -> None:
         "bytes_to_fetch": 0 if ready else wanted.bytes - job.earlier_bytes(spec, wanted),
     }
     if damage:
-        records.damaged(tree, f"{damage}, so it is installed again")
+        module.warn(checks.damaged(params["engine"], params["version"], damage))
     if not current:
         result["diff"] = finished.difference(tree, params["version"], wanted.versions)
     checked = (

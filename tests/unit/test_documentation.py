@@ -15,6 +15,7 @@ from typing import Any
 import blocks
 import pytest
 import yaml
+from ansible_collections.jetson.thor.plugins.module_utils.environments.lock import parse
 from blocks import ROOT, Block
 
 ALL = blocks.blocks()
@@ -101,6 +102,37 @@ def test_every_inventory_can_be_planned(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(json.dumps({"thor": {"hosts": hosts}}), encoding="utf-8")
     done = ansible("-i", "hosts.yml", ROOT / "playbooks/plan.yml", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [("README.md", "qwen3-30b-a3b-nvfp4-vllm"), ("docs/operations.md", 'thor_engine_versions: {vllm: "0.33.0"}')],
+)
+def test_vllm_without_docker_takes_two_lines_of_inventory_at_most(page: str, words: str, tmp_path: Path) -> None:
+    (block,) = [block for block in INVENTORIES if block.page == page and words in block.text]
+    assert len([line for line in block.text.splitlines() if line.strip()]) <= 2
+    hosts = {"thor": {"hosts": {"thor01": yaml.safe_load(block.text)}}}
+    (tmp_path / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
+    done = ansible(
+        "-i", "hosts.yml", ROOT / "playbooks/plan.yml", "-e", f"thor_plan_file={tmp_path}/plan.json", folder=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["thor01"]
+    (service,) = planned["services"]
+    assert (service["engine"], service["engine_version"], service["kind"]) == ("vllm", "0.33.0", "packages")
+    assert planned["plan"]["due"] == ["python_engine", "model_store", "serving"], "no Docker and no image"
+    assert "Python packages of the package index, for vllm[audio]==0.33.0" in done.stdout
+
+
+def test_the_sizes_in_the_readme_are_those_of_the_locks() -> None:
+    folder = ROOT / "roles/catalog/files/packages"
+    sizes = [
+        parse((folder / f"{name}-cp312-aarch64.txt").read_text(encoding="utf-8")).bytes / 1e9
+        for name in ("vllm-0.33.0", "sglang-0.5.23")
+    ]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Python packages ({sizes[0]:.1f} GB, each with its hash)" in readme
+    assert f"from Python packages, each | {sizes[0]:.1f} or {sizes[1]:.1f} GB, about 10 GB on disk |" in readme
 
 
 def test_the_examples_of_modules_are_tasks(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ def prove(packages: Path, wanted: Mapping[str, Any] | None, state: Path, report:
         return cuda_code.prove(packages, wanted, state, progress=show)
     except cuda_code.CudaCodeError as error:
         raise JobFailed(str(error), problems=[problem.as_dict() for problem in error.problems]) from error
+
+
+def damaged(engine: str, version: str, damage: str) -> str:
+    """The warning about an environment that is no longer as it was installed. ``damage``: of finished.damage()."""
+    return (
+        f"THOR-ENVIRONMENT-DAMAGED: {socket.gethostname()}: thor_services[{engine} {version}].packages: {damage}. The environment is "
+        "installed again from its lock, and its services restart. If it happens again, find out what changes it (a pip install "
+        "there, for example), and check the disk (sudo journalctl -k)."
+    )
 
 
 def is_asked(spec: Mapping[str, Any], fingerprint: str) -> bool:
