@@ -151,9 +151,7 @@ def parse(text: str) -> Lock:
     )
     _check(lock, int(headers["packages"]))
     if headers.get("digest", lock.sha256) != lock.sha256:
-        raise LockError(
-            "it was edited by hand: its packages have another digest than its top says. Run its script/lock again"
-        )
+        raise LockError("it was edited by hand: its packages have another digest than its top says")
     return lock
 
 

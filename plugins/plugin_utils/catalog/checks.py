@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
@@ -112,14 +112,21 @@ def _locks(draft: Draft, service: Service) -> list[Problem]:
         return []
     requirement = service.packages.requirement
     found = package_locks.of(requirement, draft.catalog.locks)
-    again = f"script/lock --packages {shlex.quote(requirement)}"
     invalid = [(one, wrong) for one in found if (wrong := package_locks.wrong(requirement, one))]
     if found:
-        remedy = f"Do not edit it; make it again on the controller: {again}."
-        return [Problem("THOR-LOCK-INVALID", one.path, None, wrong, remedy) for one, wrong in invalid]
+        return [Problem("THOR-LOCK-INVALID", one.path, None, wrong, _lock_again(draft, one)) for one, wrong in invalid]
     reason = f"{draft.engine_name} {draft.version} is made of Python packages, and there is no list of their hashes for any platform."
-    remedy = f"Make one on the controller: {again}. A folder of your own is named by thor_package_locks."
+    command = package_locks.command(requirement)
+    remedy = f"Make one on the controller: {command}; with --output DIR in a folder of your own, which thor_package_locks names."
     return [Problem("THOR-LOCK-MISSING", draft.place, draft.profile_name, reason, remedy)]
+
+
+def _lock_again(draft: Draft, file: package_locks.LockFile) -> str:
+    """The way out for a lock file that cannot be used. The inventory's own folder has to be named."""
+    own = draft.inputs.package_locks
+    changed = {"output": own} if own and Path(file.path).parent == Path(own) else {}
+    command = package_locks.command(draft.known["packages"], file.command, **changed)
+    return f"Do not edit it; make it again on the controller: {command}."
 
 
 def _address(draft: Draft) -> list[Problem]:

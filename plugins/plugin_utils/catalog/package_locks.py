@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import LockSummary
 
 FILE = re.compile(r"(?P<stem>.+)-(?P<tag>cp3\d+-[a-z0-9_]+)\.txt")
+# As script/lock writes it at the top.
+_COMMAND = re.compile(r"^#\s+(script/lock --packages \S.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,26 @@ class LockFile:
     requirement: str = ""
     summary: LockSummary | None = None
     error: str = ""
+    command: str = ""  # what made it, by its top
+
+
+def command(requirement: str, made: str = "", **changed: str) -> str:
+    """The command that locks a requirement.
+
+    ``made`` made a lock that is at hand: what it adds and leaves out is kept. ``changed``: ``python``, ``machine``, ``output``.
+    """
+    words = ["script/lock", "--packages", requirement]
+    try:
+        earlier = shlex.split(made)
+    except ValueError:  # somebody has edited it
+        earlier = []
+    words = earlier if earlier[:3] == words else words
+    for name, value in changed.items():
+        if f"--{name}" in words:
+            place = words.index(f"--{name}")
+            del words[place : place + 2]
+        words += [f"--{name}", value]
+    return shlex.join(words)
 
 
 def stem(requirement: str) -> str:
@@ -51,14 +74,20 @@ def folder_problems(folder: str) -> list[Problem]:
 
 
 def _read(path: Path, named: str, tag: str) -> LockFile:
+    file = LockFile(path=str(path), stem=named, tag=tag)
     try:
-        found = lock.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        said = _COMMAND.search(text)
+        file = replace(file, command=said[1] if said else "")
+        found = lock.parse(text)
     except (OSError, UnicodeDecodeError, lock.LockError) as error:
-        return LockFile(path=str(path), stem=named, tag=tag, error=f"it cannot be used: {error}")
+        return replace(file, error=f"it cannot be used: {error}")
     if found.file_name != path.name:
-        return LockFile(path=str(path), stem=named, tag=tag, error=f"it is the content of {found.file_name}")
-    summary = LockSummary(path=str(path), sha256=found.sha256, packages=len(found.packages), bytes=found.bytes)
-    return LockFile(path=str(path), stem=named, tag=tag, requirement=found.requirement, summary=summary)
+        return replace(file, error=f"it is the content of {found.file_name}")
+    summary = LockSummary(
+        path=file.path, sha256=found.sha256, packages=len(found.packages), bytes=found.bytes, command=file.command
+    )
+    return replace(file, requirement=found.requirement, summary=summary)
 
 
 def of(requirement: str, files: Iterable[LockFile]) -> list[LockFile]:

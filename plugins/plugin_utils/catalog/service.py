@@ -53,6 +53,7 @@ class LockSummary:
     sha256: str  # Lock.sha256: of what would be installed
     packages: int
     bytes: int  # what a device fetches
+    command: str = ""  # what made it
 
 
 @dataclass(frozen=True, kw_only=True)

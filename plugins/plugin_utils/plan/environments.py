@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.environments import checks, index
 from ansible_collections.jetson.thor.plugins.module_utils.environments.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import package_locks
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import PACKAGES, ROLES
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import PLATFORM, UNPACKED
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import asked_options
@@ -216,7 +216,9 @@ def _unlocked(service: Mapping[str, Any], host: Mapping[str, Any]) -> Iterable[P
         )
         return
     machine = host["architecture"]
-    command = f"script/lock --packages {shlex.quote(requirement)} --python {_python(tag)} --machine {machine}"
+    # A lock for another platform says what has to be added to the engine's own requirements, or left out.
+    made = next((one.get("command") or "" for one in locks.values()), "")
+    command = package_locks.command(requirement, made, python=_python(tag), machine=machine)
     remedy = f"Make one ({command}), or choose another version of {service['engine']}."
     if any(other.endswith(f"-{machine}") for other in locks):
         version = host["python"]["version"]

@@ -30,10 +30,12 @@ def write(folder: Path, tag: str, requirement: str = REQUIREMENT, size: int = 10
 
 
 def resolved(collection: Path, own: Path | None = None) -> Resolution:
+    package_locks.read.cache_clear()
     catalog, problems = real_catalog.load({"engines": ENGINES})
     assert problems == []
     catalog.locks = files.locks(str(collection), str(own or ""))
-    return resolve(Inputs([{"profile": "qwen3-8b-vllm", "version": "mine"}]), catalog)
+    inputs = Inputs([{"profile": "qwen3-8b-vllm", "version": "mine"}], package_locks=str(own or ""))
+    return resolve(inputs, catalog)
 
 
 def test_a_version_has_a_lock_for_each_platform(tmp_path: Path) -> None:
@@ -79,8 +81,36 @@ def test_a_lock_edited_by_hand_is_refused_with_its_line_whatever_others_there_ar
     assert "line 7: " in problem.reason and "has no hash" in problem.reason
     assert f"script/lock --packages '{REQUIREMENT}'" in problem.remedy
     path.write_bytes(b"\xff")
-    package_locks.read.cache_clear()
     assert resolved(tmp_path).problems[0].variable == str(path)
+
+
+MADE = f"script/lock --packages '{REQUIREMENT}' --with six --no-binary jieba --python 3.12 --machine aarch64"
+
+
+def test_the_command_of_a_refused_lock_is_the_one_that_made_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "packages", "cp312-aarch64")
+    path.write_text(f"#   {MADE}\n{path.read_text().replace(LINE, 'vllm==99.0')}")
+    (problem,) = resolved(tmp_path).problems
+    assert problem.remedy == f"Do not edit it; make it again on the controller: {MADE}."
+    (tmp_path / "packages").rename(tmp_path / "own")
+    (problem,) = resolved(tmp_path, tmp_path / "own").problems
+    assert problem.remedy.endswith(f"{MADE} --output {tmp_path}/own."), "beside the others of the inventory"
+
+
+def test_a_usable_lock_knows_its_command(tmp_path: Path) -> None:
+    path = write(tmp_path / "packages", "cp312-aarch64")
+    path.write_text(f"#   {MADE}\n{path.read_text()}")
+    packages = resolved(tmp_path).services[0].packages
+    assert packages and packages.locks["cp312-aarch64"].command == MADE
+
+
+def test_a_command_for_another_platform_keeps_what_was_added_and_left_out() -> None:
+    changed = package_locks.command(REQUIREMENT, MADE, python="3.13", machine="x86_64")
+    assert (
+        changed == f"script/lock --packages '{REQUIREMENT}' --with six --no-binary jieba --python 3.13 --machine x86_64"
+    )
+    for other in ("", "script/lock --packages 'vllm==98.0' --with six", "script/lock --packages 'vllm"):
+        assert package_locks.command(REQUIREMENT, other) == f"script/lock --packages '{REQUIREMENT}'"
 
 
 def test_a_lock_under_another_platforms_name_is_no_lock(tmp_path: Path) -> None:

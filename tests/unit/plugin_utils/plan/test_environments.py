@@ -216,6 +216,9 @@ def test_another_python_than_any_lock_has_is_refused_with_the_command_that_makes
     assert "There are locks for Python 3.12 on aarch64." in problem.reason
     assert "script/lock --packages 'vllm[audio]==0.33.0' --python 3.13 --machine aarch64" in problem.remedy
     assert environments.due([vllm()], newer, CHOSEN) == []
+    made = "script/lock --packages 'vllm[audio]==0.33.0' --with six --python 3.12 --machine aarch64"
+    added = vllm(packages={**PACKAGES, "locks": {TAG: {**LOCK, "command": made}}})
+    assert "--with six --python 3.13 --machine aarch64" in only(judge([added], newer, SETTINGS)).remedy
 
 
 def test_a_platform_without_a_lock_is_refused() -> None:
