@@ -27,6 +27,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.environments import (
 )
 from ansible_collections.jetson.thor.plugins.module_utils.environments import lock as locks
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
+from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 TARGET = "environments.job"
 
@@ -45,12 +46,8 @@ def run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         shutil.rmtree(_stage_of(tree_of(spec)), ignore_errors=True)  # it is made anew in any case
-        free = " and ".join(f"{_free_bytes(spec[key]):,} on {spec[key]}" for key in ("state", "prefix"))
-        raise JobFailed(
-            f"THOR-DISK-FULL: {error.strerror} while the environment of {spec['engine']} {spec['version']} was made; {free} are free "
-            "now (bytes). Nothing was installed, and complete packages are kept. Make room and run the play again: it continues "
-            "from there. python_engine_prune: true removes environments that nothing uses."
-        ) from error
+        problem = _full(spec, str(error.strerror))
+        raise JobFailed(problem.text(), problems=[problem.as_dict()]) from error
 
 
 def _run_job(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
@@ -150,6 +147,15 @@ def _work_of(spec: dict[str, Any]) -> Path:
 
 def _fingerprint(spec: dict[str, Any]) -> str:
     return inputs.fingerprint(locks.parse(spec["lock"]).sha256, spec["tag"])
+
+
+def _full(spec: dict[str, Any], words: str) -> Problem:
+    free = " and ".join(f"{_free_bytes(spec[key]):,} on {spec[key]}" for key in ("state", "prefix"))
+    reason = f"{words}, while the environment was made; {free} are free now (bytes). Nothing was installed, and complete packages are kept."
+    remedy = "Make room and run the play again: it continues from there. python_engine_prune: true removes environments that nothing uses."
+    return Problem(
+        "THOR-DISK-FULL", f"thor_services[{spec['engine']} {spec['version']}].packages", None, reason, remedy
+    )
 
 
 def _free_bytes(place: str) -> int:

@@ -140,11 +140,23 @@ def test_a_full_disk_is_reported_whoever_runs_into_it(toy: ToyEnvironment, monke
     with monkeypatch.context() as patch:
         patch.setattr(trees, "put", full)
         with pytest.raises(
-            JobFailed, match=r"THOR-DISK-FULL: No space left on device while the environment of toy 1\.0"
-        ):
+            JobFailed, match=r"THOR-DISK-FULL: thor_services\[toy 1\.0\]\.packages: No space left"
+        ) as caught:
             toy.run()
+    assert caught.value.extra["problems"][0]["code"] == "THOR-DISK-FULL"
+    assert "python_engine_prune: true" in str(caught.value) and f"on {toy.folder}/engines are free now" in str(
+        caught.value
+    )
+    assert not list((toy.folder / "engines/toy").iterdir()), (
+        "what was half made does not take the space that is missing"
+    )
+    assert list(toy.work.glob("cache/wheels-v*")), "what has arrived is kept"
     with monkeypatch.context() as patch:
-        words = "error: Failed to write to the distribution cache\n  cause: No space left on device (os error 28)"
+        # uv 0.13.9 with its cache on a full tmpfs.
+        words = (
+            "cause: I/O operation failed during extraction\n"
+            "cause: failed to write to file `/x/cache/.tmpD4XmgJ/toy_library/lib.so`: No space left on device (os error 28)"
+        )
         fake = toy.folder / "full-uv"
         fake.write_text(f"#!/bin/sh\necho '{words}' >&2; exit 2\n")
         fake.chmod(0o755)
