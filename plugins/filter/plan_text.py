@@ -145,7 +145,8 @@ def plan_text(
 
 def _derived(service: Mapping[str, Any]) -> str:
     """What nobody has written, with its value and where it was read; empty where somebody has written everything."""
-    values = {**service, "vision": bool(service["vision"])}
+    sampling = (service["about"] or {}).get("generation")
+    values = {**service, "vision": bool(service["vision"]), "sampling": sampling}
     said = [f"{key} {json.dumps(values[key])} ({place})" for key, place in service["derived"].items()]
     return f"taken from its model: {', '.join(said)}" if said else ""
 

@@ -45,6 +45,9 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.ways import wa
 
 # What is None in a service where the inventory's value is unclear, so that nobody draws a conclusion from it.
 UNCLEAR = ("version", "port", "memory_gib")
+# Options that replace what a model's generation_config.json recommends, or parts of it: of vLLM (config/model.py, get_diff_sampling_param)
+# and SGLang (server_args.py). Without them both use it.
+SAMPLING = ("generation-config", "override-generation-config", "sampling-defaults", "preferred-sampling-params")
 
 
 def service_of(draft: Draft) -> Service:
@@ -206,7 +209,12 @@ def _derived(draft: Draft) -> Mapping[str, str]:
     """Where the properties of a service come from that neither a person nor the catalog has written."""
     is_named = draft.setting("served_name") or draft.said_by_option("served_name")
     found = {} if is_named else {"served_name": "the name of its model"}
-    used = {"thinking": draft.thinking is not None, "vision": draft.sees, "api": not draft.setting("api")}
+    used = {
+        "thinking": draft.thinking is not None,
+        "vision": draft.sees,
+        "api": not draft.setting("api"),
+        "sampling": draft.api == "chat" and not any(draft.option(one) for one in SAMPLING),
+    }
     return {**found, **{key: place for key, place in draft.read.items() if used.get(key)}}
 
 

@@ -17,6 +17,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     "safetensors": {
         "thinking": "its chat template",
         "api": "its pooling",
+        "sampling": "its generation_config.json",
         **dict.fromkeys(("vision", "context", "precision", "geometry"), "its config.json"),
     },
 }
@@ -37,6 +38,7 @@ def described(model: Mapping[str, Any], about: About | None) -> tuple[Mapping[st
             "context": about.context,
             "precision": about.precision,
             "geometry": about.geometry.to_facts() if about.geometry else None,
+            "sampling": about.generation or None,
         }
     added = {key: one for key, one in found.items() if one is not None and model.get(key) is None}
     return {**model, **added}, {key: places.get(key, "its own files") for key in added}

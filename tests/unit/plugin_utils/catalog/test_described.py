@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
 from ansible_collections.jetson.thor.plugins.module_utils.models.about import About
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.artifacts import HUBS, artifact_of
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.described import api_of, described, is_needed
@@ -69,6 +70,27 @@ def test_a_service_of_a_model_of_ones_own() -> None:
     (written,) = resolved(FOLDER, served_name="other", api="chat").services
     assert (written.served_name, written.api) == ("other", "chat")
     assert set(written.derived) == {"vision"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ({}, True),
+        ({"engine": "sglang"}, True),
+        ({"options": {"generation-config": "vllm"}}, False),
+        ({"options": {"override-generation-config": {"temperature": 1.0}}}, False),
+        ({"engine": "sglang", "options": {"sampling-defaults": "openai"}}, False),
+        ({"api": "embedding"}, False),
+    ],
+)
+def test_the_sampling_that_a_model_recommends_is_shown_where_the_engine_uses_it(
+    entry: dict[str, Any], shown: bool
+) -> None:
+    said = About(format="safetensors", thinking="never", generation={"temperature": 0.6, "top_k": 20})
+    result = resolved(said, memory_gib=20, **entry)
+    assert ("sampling" in result.services[0].derived) is shown
+    line = 'sampling {"temperature": 0.6, "top_k": 20} (its generation_config.json)'
+    assert any(line in one for one in plan_text(result.facts, 122, 8)) is shown
 
 
 @pytest.mark.parametrize(
