@@ -3,7 +3,7 @@
 """What an engine would fetch by itself because an option names it: nobody pins it, and nobody counts it.
 
 ``speculative`` and ``thor_extra_models`` do both. Commands of model cards are accepted as they stand, so the plan says what that means,
-and a host refuses a service that is offline and so cannot start.
+and a host refuses a service that could not start: it is offline, or was built without HTTPS.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import B
 
 # The options that a key stands for.
 SPECULATION = ("spec", "-hfd", "-hfrd", "hf-repo-draft")
+# Of llama.cpp: where it keeps what it has fetched (common/hf-cache.cpp), and which server it asks (common/common.cpp).
+CACHES = ("LLAMA_CACHE", *elsewhere.CACHES, "XDG_CACHE_HOME")
+ENDPOINTS = ("MODEL_ENDPOINT", "HF_ENDPOINT")
 
 
 def lines(services: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -41,20 +44,30 @@ def text(service: Mapping[str, Any], option: str, value: str) -> str:
 
 
 def problems(services: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    """Services that cannot start: they are offline and have no cache, and an option names a repository."""
+    """Services that cannot start: they cannot fetch and have no cache, and an option names a repository."""
     for service in services:
-        environment = service.get("environment") or {}
-        is_offline = service["kind"] == PACKAGES and elsewhere.is_offline(PACKAGES, environment)
-        if not is_offline or any(environment.get(name) for name in elsewhere.CACHES):
+        found = _hindrance(service["kind"], service.get("environment") or {})
+        if found is None:
             continue
+        why, way = found
+        where = f"thor_services[{service['name']!r}].argv"
         for option, value in elsewhere.repositories(service["argv"]):
-            reason = (
-                f"{_shown(option)} names a repository, and {service['engine']} runs offline, so it could not start."
-            )
-            remedy = (
-                f'{_instead(option, "S")}. Or let it fetch by itself, unpinned: environment: {{HF_HUB_OFFLINE: "0"}}.'
-            )
-            yield Problem("THOR-ADAPTER-MISSING", f"thor_services[{service['name']!r}].argv", value, reason, remedy)
+            if not value.startswith("http://"):
+                reason = f"{_shown(option)} names a repository, and {service['engine']} {why}, so it could not start."
+                yield Problem("THOR-ADAPTER-MISSING", where, value, reason, f"{_instead(option, 'S')}. Or {way}.")
+
+
+def _hindrance(kind: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Why an engine can fetch nothing, and how to let it; None where it can, or where somebody has named a cache."""
+    if kind == PACKAGES and elsewhere.is_offline(kind, environment):
+        way = 'let it fetch by itself, unpinned: environment: {HF_HUB_OFFLINE: "0"}'
+        return None if any(environment.get(name) for name in elsewhere.CACHES) else ("runs offline", way)
+    if kind == BUILD:
+        is_plain = any(environment.get(name, "").startswith("http://") for name in ENDPOINTS)
+        way = "name a mirror without TLS, unpinned: environment: {MODEL_ENDPOINT: http://HOST}"
+        is_able = is_plain or any(environment.get(name) for name in CACHES)
+        return None if is_able else ("as it is built here has no HTTPS", way)
+    return None
 
 
 def _shown(option: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import own_fetches
 
 
@@ -21,6 +22,23 @@ def test_a_built_engine_cannot_fetch() -> None:
     assert line.startswith("chat: a/b (-hfd) is neither pinned nor counted") and "no HTTPS" in line
     (image,) = own_fetches.lines([{**service, "kind": "image"}])
     assert "HTTPS" not in image
+    (problem,) = own_fetches.problems([service])
+    assert (problem.code, problem.value) == ("THOR-ADAPTER-MISSING", "a/b") and "no HTTPS" in problem.reason
+    assert "MODEL_ENDPOINT" in problem.remedy and not list(own_fetches.problems([{**service, "kind": "image"}]))
+
+
+@pytest.mark.parametrize(
+    ("environment", "option", "value"),
+    [
+        ({"LLAMA_CACHE": "/models/cache"}, "-hfd", "a/b"),
+        ({"HF_ENDPOINT": "http://hub.example.org:8083"}, "-hfd", "a/b"),
+        ({}, "--mmproj-url", "http://files.example.org/mmproj.gguf"),
+        ({}, "--model-draft", "/models/draft.gguf"),
+    ],
+)
+def test_a_built_engine_may_have_a_cache_or_need_no_https(environment: dict[str, str], option: str, value: str) -> None:
+    service = {"name": "chat", "engine": "llama.cpp", "kind": "build", "environment": environment}
+    assert not list(own_fetches.problems([{**service, "argv": ["llama-server", option, value]}]))
 
 
 VLLM: dict[str, Any] = {
