@@ -24,11 +24,6 @@ SOCKET, PROXY, ENGINE, TURN = (
 )
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
-
-
 def ours(host: Host) -> list[str]:
     """The files of the service chat that exist."""
     return [Path(path).name for path in paths_of("chat") if host.disk.path(path).exists()]

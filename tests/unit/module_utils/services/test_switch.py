@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
 from ansible_collections.jetson.thor.plugins.module_utils.services import previous
@@ -15,16 +12,8 @@ from ansible_collections.jetson.thor.plugins.module_utils.services.definitions i
     Definition,
     File,
     ServiceFiles,
-    paths_of,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.services.failure import journal_text, reason_of
-from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import runs_another
 from switch_helper import Host, service
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
 
 
 def test_the_first_run_starts_everything_and_the_second_finds_nothing_to_do(host: Host) -> None:
@@ -185,35 +174,6 @@ def test_the_difference_is_shown(host: Host) -> None:
     assert "/etc/thor/services/chat.json" not in diff
 
 
-def test_the_first_exception_is_shown_where_it_stands_above_the_last_lines() -> None:
-    cause = "(EngineCore pid=7) ERROR 11-24 [core.py:1] ImportError: Please install modelscope>=1.18.1"
-    tail = [f"(APIServer pid=1)   File {number}" for number in range(40)]
-    last = "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above."
-    shown = journal_text("thor-chat.service", ["INFO ok", cause, *tail, last])
-    assert shown[0].startswith("The first exception") and shown[1].strip() == cause
-    assert "The last lines of journalctl -u thor-chat.service:" in shown
-    assert journal_text("x", [cause, last])[0].startswith("The last lines"), "the last lines show it"
-    assert journal_text("x", tail)[0].startswith("The last lines")
-
-
-@pytest.mark.parametrize(
-    ("journal", "code", "reason"),
-    [
-        (["supervisor: THOR-GPU-UNUSED: no GPU", "Failed to start x."], "THOR-GPU-UNUSED", "no GPU"),
-        (["thor-serve: THOR-GPU-UNUSED: that of version 0.1"], "THOR-GPU-UNUSED", "that of version 0.1"),
-        (
-            ["x.service: Failed at step EXEC", "x.service: Failed with result 'exit-code'."],
-            None,
-            "x.service: Failed at step EXEC",
-        ),
-        (["the model said THOR-FAKE: x"], None, "the model said THOR-FAKE: x"),
-        ([], None, "its journal says nothing"),
-    ],
-)
-def test_the_reason_is_found_in_the_journal(journal: list[str], code: str | None, reason: str) -> None:
-    assert reason_of(journal) == (code, reason)
-
-
 def test_where_nothing_was_switched_nothing_can_be_taken_back(host: Host) -> None:
     with pytest.raises(JobFailed, match=r"THOR-NOTHING-BEFORE: .*before\.json is not there"):
         previous.services(host.disk)
@@ -287,129 +247,6 @@ def test_who_gives_up_memory_is_stopped_before_another_one_takes_it(host: Host) 
     assert host.serving == ["thor-a.service", "thor-b.service"]
 
 
-TOOL = File("/opt/thor/bin/tool", "x\n", "0755")
-UNIT = "/etc/systemd/system/thor-chat.service"
-
-
-@pytest.mark.parametrize("path", [TOOL.path, UNIT, "/etc/thor/services/chat.json"])
-@pytest.mark.parametrize("spoil", ["mode", "owner", "link"])
-def test_wrong_modes_and_owners_are_put_right_without_a_restart(host: Host, path: str, spoil: str) -> None:
-    if spoil == "owner" and os.geteuid() != 0:
-        pytest.skip("only root gives files away")
-    host.carry_out(service("chat", 8000), files=[TOOL])
-    place = host.disk.path(path)
-    mode, invocation = place.stat().st_mode, host.systemd.invocations["thor-chat.service"]
-    if spoil == "mode":
-        place.chmod(0o666)
-    elif spoil == "owner":
-        os.chown(place, 12345, 0)
-    else:
-        place.rename(host.disk.root / "elsewhere")
-        place.symlink_to(host.disk.root / "elsewhere")
-    assert [item.path for item in host.difference(service("chat", 8000), files=[TOOL]).files] == [path]
-    assert host.carry_out(service("chat", 8000), files=[TOOL])["changed"] is True
-    assert (place.lstat().st_mode, place.lstat().st_uid) == (mode, os.geteuid())
-    assert host.systemd.invocations["thor-chat.service"] == invocation
-    assert not host.difference(service("chat", 8000), files=[TOOL])
-
-
-def test_a_unit_that_systemd_has_not_read_is_read_and_restarted(host: Host) -> None:
-    host.carry_out(service("chat", 8000))
-    good = host.unit("chat")
-    # Edited, read and started; then put back, and not read.
-    host.disk.write(File(UNIT, good.replace("good", "edited")))
-    host.systemd.reload()
-    host.systemd.start("thor-chat.service", True, lambda _status: None)
-    host.disk.write(File(UNIT, good))
-    assert host.difference(service("chat", 8000)).switched == ["chat"]
-    host.systemd.reload()  # read by now, and the command that runs is still the edited one
-    assert host.difference(service("chat", 8000)).switched == ["chat"]
-    host.carry_out(service("chat", 8000))
-    assert "restart thor-chat.service" in host.systemd.orders
-    assert not host.difference(service("chat", 8000))
-
-
-OPEN = "[Service]\nExecStart=\nExecStart=/usr/bin/llama-server \\\n  --host 0.0.0.0\n"
-
-
-@pytest.mark.parametrize(
-    ("folder", "text", "named"),
-    [
-        ("thor-chat.service.d", OPEN, "ExecStart"),
-        ("thor-.service.d", OPEN, "ExecStart"),
-        ("thor.target.d", "[Unit]\nConflicts=ssh.service\n", "Conflicts"),
-        ("thor-chat.service.d", "[Service]\n Environment = X=1\nUser=root\n", "Environment, User"),
-        (
-            "thor-chat.service.d",
-            "[Service]\n# ExecStart=x\nCPUWeight=10\nMemoryMax=1G\nLimitNOFILE=9\n[Unit]\nAfter=x\n",
-            None,
-        ),
-        ("thor-chat.service.d", "", None),
-        ("service.d", OPEN, None),  # of all units of the host
-        ("thor-else.service.d", OPEN, None),
-    ],
-)
-def test_a_drop_in_that_makes_another_service_of_it_is_drift(
-    host: Host, folder: str, text: str, named: str | None
-) -> None:
-    host.carry_out(service("chat", 8000))
-    path = f"/etc/systemd/system/{folder}/override.conf"
-    host.disk.write(File(path, text))
-    (host.disk.path(path).parent / "folder.conf").mkdir()
-    drift = host.difference(service("chat", 8000)).drift
-    assert [f"{path} = {named}" in line and line.startswith("THOR-UNIT-DRIFT: ") for line in drift] == [True] * bool(
-        named
-    )
-    # The same where systemd has read it, and it lies elsewhere.
-    host.disk.path(path).unlink()
-    elsewhere = f"/run/systemd/system/{folder}/override.conf"
-    host.disk.write(File(elsewhere, text))
-    host.systemd.drop_ins = {
-        unit: (elsewhere,) for unit in ("thor-chat.service", "thor.target") if folder != "thor-else.service.d"
-    }
-    assert bool(host.difference(service("chat", 8000)).drift) == bool(named)
-
-
-@pytest.mark.parametrize("name", ["thor-chat-a.service.d", "thor-chat-.service.d", "thor-.service.d"])
-@pytest.mark.parametrize("root", ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"])
-def test_a_drop_in_counts_wherever_systemd_would_read_it(host: Host, name: str, root: str) -> None:
-    host.carry_out(service("chat-a", 8000))
-    path = f"/{root}/{name}/override.conf"
-    host.disk.write(File(path, OPEN))
-    (line,) = host.difference(service("chat-a", 8000)).drift
-    assert path in line
-    # Of one name the first counts: this is how a person takes a distribution's away.
-    host.disk.link("/dev/null", "/etc/systemd/system.control/thor-chat-a.service.d/override.conf")
-    assert host.difference(service("chat-a", 8000)).drift == []
-
-
-def test_what_cannot_be_read_in_place_of_a_file_is_written_anew(host: Host) -> None:
-    host.carry_out(service("chat", 8000))
-    drop_in = "/etc/systemd/system/thor-chat.service.d/circle.conf"
-    host.disk.link("circle.conf", drop_in)
-    for absolute in paths_of("chat")[:2]:
-        place = host.disk.path(absolute)
-        for spoil in (lambda place: place.symlink_to(place), os.mkfifo, lambda place: place.write_text("[" * 100_000)):
-            place.unlink()
-            spoil(place)
-            assert host.difference(service("chat", 8000)).switched == ["chat"]
-            host.carry_out(service("chat", 8000))
-            assert place.is_file() and not host.difference(service("chat", 8000))
-
-
 @pytest.mark.parametrize("config", ["[" * 100_000, '{"memory_gib": 1' + "0" * 400 + "}", '{"memory_gib": NaN}'])
 def test_a_configuration_of_nobody_has_no_memory(config: str) -> None:
     assert (Definition(None, config).memory, Definition(None, config).port) == (0, None)
-
-
-def test_another_command_than_the_one_that_systemd_would_start_is_seen() -> None:
-    mine = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
-    shown = "{{ path=/x ; argv[]={} ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; status=0/0 }}"
-    process = str(os.getpid())
-    assert runs_another({"MainPID": process, "ExecStart": shown.format(mine)}) is False
-    assert runs_another({"MainPID": process, "ExecStart": shown.format(f"{mine} --host 0.0.0.0")}) is True
-    # What cannot be told is no reason to restart anything.
-    assert runs_another({"MainPID": process, "ExecStart": shown.format("/x $$HOME")}) is False
-    assert runs_another({"MainPID": process, "ExecStart": "{ path=/x ; argv[]=two"}) is False
-    assert runs_another({"MainPID": "0", "ExecStart": shown.format("/x")}) is False
-    assert runs_another({}) is False

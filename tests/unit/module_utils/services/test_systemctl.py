@@ -8,7 +8,11 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import NEVER_EDITED, Systemctl
+from ansible_collections.jetson.thor.plugins.module_utils.services.systemctl import (
+    NEVER_EDITED,
+    Systemctl,
+    runs_another,
+)
 
 
 @pytest.fixture(name="program")
@@ -51,3 +55,16 @@ def test_a_journal_may_hold_any_bytes(program: Path) -> None:
     (program / "journalctl").write_text("#!/bin/sh\nprintf 'half a sign: \\303\\nand more\\n'\n", encoding="utf-8")
     (program / "journalctl").chmod(0o755)
     assert Systemctl().journal("thor-chat.service", 0) == ["half a sign: \ufffd", "and more"]
+
+
+def test_another_command_than_the_one_that_systemd_would_start_is_seen() -> None:
+    mine = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+    shown = "{{ path=/x ; argv[]={} ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; status=0/0 }}"
+    process = str(os.getpid())
+    assert runs_another({"MainPID": process, "ExecStart": shown.format(mine)}) is False
+    assert runs_another({"MainPID": process, "ExecStart": shown.format(f"{mine} --host 0.0.0.0")}) is True
+    # What cannot be told is no reason to restart anything.
+    assert runs_another({"MainPID": process, "ExecStart": shown.format("/x $$HOME")}) is False
+    assert runs_another({"MainPID": process, "ExecStart": "{ path=/x ; argv[]=two"}) is False
+    assert runs_another({"MainPID": "0", "ExecStart": shown.format("/x")}) is False
+    assert runs_another({}) is False

@@ -5,11 +5,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +13,10 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.jetson.thor.plugins.filter.plan_text import plan_text
-from ansible_collections.jetson.thor.plugins.module_utils.clients import api, keys
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, is_secret
 from ansible_collections.jetson.thor.plugins.module_utils.services.secret_files import (
     FOLDER,
     SecretFiles,
-    digest,
-    render,
 )
 from ansible_collections.jetson.thor.plugins.modules import service_secrets as module
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
@@ -31,9 +24,6 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.resolve import
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.definitions import wanted
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.secrets import service_secrets
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
-from hypothesis import given
-from hypothesis import strategies as st
-from random_inventories import texts
 from real_catalog import BUILT_IN, load
 from sample_host import HOST
 
@@ -253,76 +243,6 @@ def test_no_other_option_of_an_engine_counts_as_a_secret() -> None:
 # On the device
 
 
-def test_a_file_is_root_s_alone_and_is_never_changed(tmp_path: Path) -> None:
-    os.umask(0o022)
-    files = SecretFiles(tmp_path)
-    first = files.write("chat", {"HF_TOKEN": TOKEN})
-    path = tmp_path / FOLDER / f"chat-{first}.env"
-    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
-    assert files.tag("chat", {"HF_TOKEN": TOKEN}) == first
-    assert files.tag("chat", {"HF_TOKEN": "another-one"}) is None
-    assert files.tag("cha", {"HF_TOKEN": TOKEN}) is None
-    second = files.write("chat", {"HF_TOKEN": "another-one"})
-    assert second != first and TOKEN in path.read_text(encoding="utf-8")
-    path.chmod(0o644)
-    assert files.tag("chat", {"HF_TOKEN": TOKEN}) is None, "a file that others have read is not used again"
-
-
-def test_services_read_beside_the_folder_whatever_root_s_umask_is(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        SecretFiles(tmp_path).write("chat", {"HF_TOKEN": TOKEN})
-    finally:
-        os.umask(before)
-    assert (tmp_path / "etc/thor").stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / FOLDER).stat().st_mode & 0o777 == 0o700
-
-
-def test_the_observation_names_the_files_of_these_secrets_and_says_whether_there_are_others(tmp_path: Path) -> None:
-    files = SecretFiles(tmp_path)
-    key = "used once"
-    assert files.observe(key, {"chat": digest(key, {"A": "1"})}) == {"tags": {}, "unused": False}
-    tag = files.write("chat", {"A": "1"})
-    seen = files.observe(key, {"chat": digest(key, {"A": "1"}), "ear": digest(key, {"A": "1"})})
-    assert seen == {"tags": {"chat": tag}, "unused": False}
-    assert files.observe(key, {"chat": digest("another key", {"A": "1"})})["tags"] == {}
-    changed = files.observe(key, {"chat": digest(key, {"A": "2"})})
-    assert changed == {"tags": {}, "unused": True}, "no definition names the file"
-    (files.folder / f"chat-{tag}.env").chmod(0o644)
-    assert files.observe(key, {"chat": digest(key, {"A": "1"})})["tags"] == {}
-
-
-def test_a_file_that_a_switch_would_bring_back_stays(tmp_path: Path) -> None:
-    files = SecretFiles(tmp_path)
-    tag = files.write("chat", {"A_KEY": TOKEN})
-    old = tmp_path / "etc/systemd/system/.thor-chat.service.old"
-    old.parent.mkdir(parents=True)
-    old.write_text(f"EnvironmentFile=/{FOLDER}/chat-{tag}.env\n", encoding="utf-8")
-    assert not list(files.unused({}))
-
-
-def test_files_that_no_definition_names_are_removed(tmp_path: Path) -> None:
-    files = SecretFiles(tmp_path)
-    tags = [files.write("chat", {"A_KEY": f"{TOKEN}{number}"}) for number in range(4)]
-    unit = tmp_path / "etc/systemd/system/thor-chat.service"
-    record = tmp_path / "var/lib/thor/before.json"
-    for place, tag in ((unit, tags[0]), (record, tags[1])):
-        place.parent.mkdir(parents=True)
-        place.write_text(f"EnvironmentFile=/{FOLDER}/chat-{tag}.env\n", encoding="utf-8")
-    (tmp_path / FOLDER / "chat-00000000.partial").write_text("cut off", encoding="utf-8")
-    unused = [path.name for path in files.unused({"chat": tags[2]})]
-    assert unused == sorted(["chat-00000000.partial", f"chat-{tags[3]}.env"])
-    assert list(SecretFiles(tmp_path / "nowhere").unused({})) == []
-
-
-@given(st.dictionaries(st.sampled_from(["A_KEY", "B"]), texts().map(lambda one: one.replace("\n", "")), min_size=1))
-def test_a_file_says_what_was_meant(values: dict[str, str]) -> None:
-    # systemd reads such a file as a shell does (systemd.exec(5), EnvironmentFile=).
-    script = render(values) + b"".join(b'printf "%%s\\0" "$%s"\n' % key.encode() for key in sorted(values))
-    done = subprocess.run(["sh"], input=script, capture_output=True, check=True)
-    assert done.stdout.decode().split("\0")[:-1] == [values[key] for key in sorted(values)] and done.stderr == b""
-
-
 def test_a_unit_names_the_file_and_a_container_the_variable() -> None:
     entries = [
         {"profile": CHAT, "name": "a", "secrets": {"HF_TOKEN": TOKEN}},
@@ -378,35 +298,3 @@ def test_a_service_that_asks_for_a_key_says_where_it_is(profile: str, variable: 
     service = run({"profile": profile, "secrets": {variable: TOKEN}}).facts[0]
     assert (service["api_key"], service["secrets"]) == (variable, [variable])
     assert run({"profile": profile, "secrets": {"HF_TOKEN": TOKEN}}).facts[0]["api_key"] is None
-
-
-def test_requests_carry_the_key_of_the_port_that_they_go_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[str | None] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        """Asks for a key."""
-
-        def do_GET(self) -> None:
-            """Answer who has it."""
-            heard.append(self.headers["Authorization"])
-            self.send_response(200 if heard[-1] == f"Bearer {TOKEN}$" else 401)
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
-
-    monkeypatch.setattr(api, "keys", {})
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        port = server.server_address[1]
-        assert api.request("127.0.0.1", port, "/v1/models", timeout=5)[0] == 401
-        files = SecretFiles(tmp_path)
-        tag = files.write("chat", {"LLAMA_API_KEY": f"{TOKEN}$"})
-        unit = tmp_path / "etc/systemd/system/thor-chat.service"
-        unit.parent.mkdir(parents=True)
-        unit.write_text(f"[Service]\nEnvironmentFile=/{FOLDER}/chat-{tag}.env\n", encoding="utf-8")
-        monkeypatch.setattr(keys, "SecretFiles", lambda: files)
-        keys.learn_keys([{"name": "chat", "port": port, "api_key": "LLAMA_API_KEY"}, {"name": "x", "port": 1}])
-        assert api.request("127.0.0.1", port, "/v1/models", timeout=5)[0] == 200
-        server.shutdown()
-    assert heard == [None, f"Bearer {TOKEN}$"] and api.keys == {port: f"{TOKEN}$"}
