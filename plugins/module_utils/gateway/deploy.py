@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
+from ansible_collections.jetson.thor.plugins.module_utils import commands, files, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Failed, Problem
 
 FOLDER = "/etc/thor/gateway"
@@ -74,15 +74,8 @@ class Nginx:
 
     def journal(self) -> str:
         """The last lines of the gateway."""
-        done = subprocess.run(
-            ["journalctl", f"--unit={UNIT}", "--lines=5", "--output=cat", "--no-pager"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=30,
-        )
-        return " ".join(done.stdout.split())[-600:]
+        said = commands.output("journalctl", f"--unit={UNIT}", "--lines=5", "--output=cat", "--no-pager", seconds=30)
+        return " ".join(said.split())[-600:]
 
 
 class Deployment:

@@ -71,11 +71,6 @@ class Geometry:
     )
     looks_back: int = 0  # of an upper bound: the window that some of its layers may have
 
-    @property
-    def state_bytes(self) -> int:
-        """Recurrent state of one sequence, in bytes, stored as the model asks for."""
-        return self.state.bytes if self.state else 0
-
     def to_facts(self) -> dict[str, Any]:
         """Plain JSON, without what is not set; the shape of the catalog's key ``geometry``."""
         facts = asdict(self)

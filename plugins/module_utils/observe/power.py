@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, systemd
+from ansible_collections.jetson.thor.plugins.module_utils import commands, files, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
 # Not thor-*.service: that name is for services, and a service may be called "clocks".
@@ -90,25 +89,8 @@ def find(program: str) -> str | None:
 
 
 def ask(*command: str, seconds: float = SECONDS) -> tuple[int | None, str]:
-    """Run a tool that may prompt: its input is closed and its time is limited.
-
-    Returns its exit status (None if it did not finish or could not start) and its combined output.
-    """
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            timeout=seconds,
-            start_new_session=True,  # no terminal to prompt on either
-        )
-    except subprocess.TimeoutExpired as error:
-        return None, (error.output or b"").decode(errors="replace")
-    except OSError as error:
-        return None, str(error)
-    return done.returncode, done.stdout.decode(errors="replace")
+    """Exit status and output of a tool that may prompt, see commands.answer."""
+    return commands.answer(*command, seconds=seconds)
 
 
 def read_modes(program: str, root: Path | None = None) -> dict[str, int]:

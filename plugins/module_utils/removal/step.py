@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.jetson.thor.plugins.module_utils import commands
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
 
 SECONDS = 600.0  # for stopping services, or for apt
@@ -19,23 +19,11 @@ Run = Callable[..., tuple[int, str]]
 
 
 def run(*command: str) -> tuple[int, str]:
-    """Run a program in English and without questions; 127 where it is missing, 124 where it does not end."""
-    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            timeout=SECONDS,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
+    """Run a program without questions; 127 where it is missing, 124 where it does not end."""
+    status, said = commands.answer(*command, seconds=SECONDS, DEBIAN_FRONTEND="noninteractive")
+    if status is None and shutil.which(command[0]):
         return 124, f"{command[0]} has not ended within {SECONDS:.0f} seconds"
-    except OSError as error:
-        return 127, str(error)
-    return done.returncode, done.stdout.decode(errors="replace")
+    return 127 if status is None else status, said
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ srt/arg_groups/fields/schedule.py (defaults).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.jetson.thor.plugins.module_utils.models.geometry import STATE_BYTES, Geometry
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.memory_load import Load
 
@@ -75,8 +77,7 @@ def _state(load: Load, geometry: Geometry, kept: int) -> int:
     if state is None:
         return 0
     kind = str(load.options.get("mamba-ssm-dtype") or state.dtype)
-    numbers = STATE_BYTES["float32" if kind == "auto" else kind] if kind in STATE_BYTES else 4
-    one = state.layers * (state.values * numbers + state.channels * state.width * 2)
+    one = replace(state, dtype=kind if kind in STATE_BYTES and kind != "auto" else "float32").bytes
     running = load.count("max-running-requests", 0)
     drafted = one * (sequences(load) + 1) * load.draft_tokens
     if size := load.count("max-mamba-cache-size", 0):

@@ -65,8 +65,3 @@ def gib(size: float | None) -> str:
 def moment(at: float | None) -> str | None:
     """A moment in UTC, as ISO 8601 has it."""
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def day(at: float) -> str:
-    """The day of a moment."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

@@ -77,7 +77,8 @@ def held(model: str, what: str) -> Any:
         case "kv" | "sliding":
             return bytes_a_token(geometry(model), sliding=what == "sliding")
         case "state":
-            return geometry(model).state_bytes / 2**20
+            state = geometry(model).state
+            return state.bytes / 2**20 if state else 0
         case "window":
             return next(one.window for one in geometry(model).attention if one.window)
         case "dimension":

@@ -50,7 +50,7 @@ def test_delta_nets() -> None:
     assert (large.attention, small.attention) == ((group(16, 4, 256),), (group(10, 2, 256),))
     assert large.state == State(layers=48, values=48 * 128 * 128, channels=10240, width=3, dtype="float32")
     assert small.state == State(layers=30, values=32 * 128 * 128, channels=8192, width=3, dtype="float32")
-    assert large.state_bytes == 144 * 2**20 + 48 * 10240 * 3 * 2
+    assert large.state.bytes == 144 * 2**20 + 48 * 10240 * 3 * 2
     assert large.draft_layers == 1
     listed = dict(configs.QWEN3_8_27B["text_config"])
     del listed["layer_types"]

@@ -41,9 +41,16 @@ def test_windows() -> None:
     assert sglang_memory.caches(of(alone, one), 1000)["kv_cache"] == 1000 * 147456
 
 
+def state_bytes(config: dict[str, Any]) -> int:
+    """Recurrent state of one sequence, as the model asks for."""
+    state = memory_loads.geometry(config).state
+    assert state is not None
+    return state.bytes
+
+
 def test_states() -> None:
     """A share of the pool, as large as 0.9 of the keys and values, unless the number of states is said."""
-    state = memory_loads.geometry(configs.QWEN3_8_27B).state_bytes
+    state = state_bytes(configs.QWEN3_8_27B)
     shared = sglang_memory.caches(of(configs.QWEN3_8_27B), 262144)
     assert shared["state"] == int(0.9 * shared["kv_cache"])
     assert sglang_memory.caches(of(configs.QWEN3_8_27B), 1024)["state"] == 9 * state, "at least four for each sequence"
@@ -62,4 +69,4 @@ def test_drafts() -> None:
     own = of(configs.QWEN3_8_27B, {"max-mamba-cache-size": 2}, method="mtp", draft_tokens=3)
     found = sglang_memory.caches(own, 1000)
     assert found["draft_cache"] == 2 * 1000 * 4096
-    assert found["state"] == (3 + 3 * 3) * memory_loads.geometry(configs.QWEN3_8_27B).state_bytes
+    assert found["state"] == (3 + 3 * 3) * state_bytes(configs.QWEN3_8_27B)
