@@ -63,11 +63,20 @@ def over(services: Services, device_gib: float, reserve_gib: float, source: str 
     )
     if len(groups) < len(services):
         reason += " Of services that take turns (exclusive) only the largest is counted."
-    remedy = contexts_that_fit(services, excess) or "Serve less, or a smaller model."
+    remedy = contexts_that_fit(services, excess) or _less(services)
     bounds = [service["name"] for service in services if is_bound(service)]
     if bounds:
         remedy += f" {', '.join(bounds)}: {BOUND}; give a memory_gib if you know that less is enough."
     return [Problem("THOR-MEMORY-OVER", "thor_profiles", [service["name"] for service in services], reason, remedy)]
+
+
+def _less(services: Services) -> str:
+    """What helps where no context does: of a budget that somebody gave, that is a smaller one."""
+    given = [service["name"] for service in services if not is_computed(service)]
+    if not given:
+        return "Serve less, or a smaller model."
+    how = "memory_gib, or the engine's share in its options"
+    return f"Serve less, or lower what was given to {', '.join(given)} ({how}), or what is kept for the system."
 
 
 def contexts_that_fit(services: Services, excess_gib: float) -> str:
