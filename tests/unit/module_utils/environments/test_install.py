@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.environments import (
     install,
 )
-from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed
+from ansible_collections.jetson.thor.plugins.module_utils.jobs import JobFailed, Reporter
 from toy_environment import BACKEND, ToyEnvironment
 
 
@@ -26,6 +26,17 @@ def test_code_is_compiled_as_it_will_be_called(toy: ToyEnvironment) -> None:
     assert str(tree).encode() in compiled.read_bytes() and b".partial" not in compiled.read_bytes()
     shown = subprocess.check_output([tree / "bin/python", "-c", code], text=True).strip()
     assert shown == str(install.site_packages(tree) / "toy_library/__init__.py")
+
+
+def test_a_disk_that_fills_up_while_code_is_compiled_is_noticed(tmp_path: Path) -> None:
+    python = tmp_path / "stage/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho \"OSError: [Errno 28] No space left on device: 'x.pyc'\"; exit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(OSError, match="No space left"):
+        install.compile_bytecode(tmp_path / "stage", tmp_path / "tree", Reporter(tmp_path))
+    python.write_text("#!/bin/sh\necho 'SyntaxError in a template'; exit 1\n")
+    install.compile_bytecode(tmp_path / "stage", tmp_path / "tree", Reporter(tmp_path))
 
 
 def test_a_package_without_a_wheel_is_built_with_what_the_lock_has_for_it(toy: ToyEnvironment) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import package_index
 import pytest
-from ansible_collections.jetson.thor.plugins.module_utils.environments import (
-    uv,
-)
+from ansible_collections.jetson.thor.plugins.module_utils.environments import errors, uv
 from ansible_collections.jetson.thor.plugins.module_utils.jobs import Reporter
 from forward_proxy import ForwardProxy
 from toy_environment import ToyEnvironment
@@ -80,4 +78,19 @@ def test_uv_itself_is_installed_by_hash(toy: ToyEnvironment, tmp_path: Path) -> 
     assert not toy.index.requests
     with pytest.raises(Exception, match=r"THOR-PACKAGES-HASH: .*uv==7\.7"):
         uv.provide({**spec, "uv": f"uv==7.7 --hash=sha256:{'0' * 64}\n"}, report)
+    with pytest.raises(Exception, match=r"THOR-LOCK-INVALID: .*uv"):
+        uv.provide({**spec, "uv": "uv==7.7\n"}, report)
     assert uv.is_installed(home, spec["uv"]), "the old one stays"
+
+
+def test_a_host_that_cannot_make_virtual_environments_is_named(toy: ToyEnvironment) -> None:
+    python = toy.folder / "python3"
+    # The words of Debian's Python without python3-venv.
+    words = "The virtual environment was not created successfully because ensurepip is not available."
+    python.write_text(f"#!/bin/sh\necho '{words}'; exit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(errors.PackagesError) as caught:
+        uv.provide(toy.spec(python=str(python), uv_home=str(toy.folder / "other")), Reporter(toy.folder))
+    problem = caught.value.problem
+    assert problem.code == "THOR-PACKAGES-UV" and f"{python} -m venv: {words}" in problem.reason
+    assert "apt-get install python3-venv" in problem.remedy and not (toy.folder / "other").exists()

@@ -46,6 +46,21 @@ def test_a_build_of_an_engine_that_no_role_builds_is_refused(version: dict[str, 
     assert "no role builds vllm" in problem.reason and "script/lock --packages" in problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("version", "code", "words"),
+    [
+        ({**THREE["one"], **THREE["two"]}, "THOR-VALUE-INVALID", "It has image and packages, but a version is installed in one way only"),
+        ({**THREE["two"], "commit": "a" * 40}, "THOR-VALUE-INVALID", "but a version is installed in one way only"),
+        ({"engine_version": "0.33.0"}, "THOR-KEY-MISSING", "Nothing says how this version is installed"),
+    ],
+)  # fmt: skip
+def test_a_version_is_of_exactly_one_kind(version: dict[str, Any], code: str, words: str) -> None:
+    extra = {"engines": {"vllm": {"versions": {"x": version}}}}
+    problem, *_ = run("qwen3-8b-vllm", extra=extra, engine_versions={"vllm": "x"}).problems
+    assert (problem.code, problem.variable) == (code, "thor_extra_engines['vllm'].versions['x']")
+    assert words in problem.reason
+
+
 def test_an_engine_names_only_roles_that_build() -> None:
     assert set(kinds.BUILDERS) == set(RECIPES)
 

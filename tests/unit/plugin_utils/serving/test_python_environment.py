@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,8 @@ HOST: dict[str, Any] = {
 }
 VLLM = resolved.packaged(resolved.VLLM, name="chat")
 SGLANG = resolved.packaged(resolved.SGLANG, name="chat")
+FUNASR = resolved.service("sensevoice-small-funasr")
+ROOT = Path(__file__).resolve().parents[4]
 HOME = "/var/cache/thor/chat"
 
 
@@ -78,7 +82,8 @@ def test_compiled_code_is_below_the_cache_and_nowhere_else() -> None:
     found = environment(VLLM)
     assert (found["HOME"], found["XDG_CACHE_HOME"], directive(VLLM, "CacheDirectory")) == (HOME, HOME, "thor/chat")
     caches = [key for key in found if key.endswith(("_CACHE_DIR", "_CACHE_PATH"))]
-    assert {"TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH", "NUMBA_CACHE_DIR"} <= set(caches)
+    compiling = {"TRITON", "TORCHINDUCTOR", "NUMBA", "CUTE_DSL", "QUACK"}
+    assert {"CUDA_CACHE_PATH", *(f"{name}_CACHE_DIR" for name in compiling)} <= set(caches)
     assert [key for key in caches if not found[key].startswith(f"{HOME}/")] == []
     # No version in their paths: an upgrade finds what was compiled.
     assert not [key for key in caches if "packaged" in found[key]]
@@ -110,6 +115,29 @@ def test_no_hub_is_asked_and_nothing_is_reported() -> None:
     assert (environment(VLLM)["VLLM_NO_USAGE_STATS"], environment(VLLM)["VLLM_HOST_IP"]) == ("1", "127.0.0.1")
 
 
+FETCHES = re.compile(r"^# In use, (?P<package>\S+) fetches .*, unless (?P<name>\w+)=(?P<value>\S+)\.$", re.MULTILINE)
+
+
+def test_what_a_lock_says_to_switch_off_is_off() -> None:
+    """Packages that fetch something while an engine serves; script/lock names them, with the variable that prevents it."""
+    found = {}
+    for path in sorted((ROOT / "roles/catalog/files/packages").glob("*.txt")):
+        service = {"vllm": VLLM, "sglang": SGLANG, "funasr": FUNASR}[path.name.partition("-")[0]]
+        for said in FETCHES.finditer(path.read_text(encoding="utf-8")):
+            found[said["package"]] = said["name"]
+            assert environment(service)[said["name"]] == said["value"], path.name
+    assert found == {"flashinfer-python": "FLASHINFER_NO_DOWNLOAD", "kernels": "HF_HUB_OFFLINE"}
+
+
+def test_funasr_does_not_wait_for_a_hub() -> None:
+    """It asks inside its event loop: a request without a model takes 0.1 s with one attempt, and 14 s with its own default."""
+    assert environment(FUNASR)["MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS"] == "1"
+
+
+def test_nobodys_own_packages_are_imported() -> None:
+    assert environment(VLLM)["PYTHONNOUSERSITE"] == "1"
+
+
 def test_an_engine_on_the_loopback_reaches_nothing_else() -> None:
     assert {"IPAddressDeny=any", "IPAddressAllow=localhost"} <= set(lines(VLLM))
     # Its clients are elsewhere, or it may fetch what they name.
@@ -137,7 +165,7 @@ def test_the_tree_is_the_observed_one() -> None:
 
 
 def test_funasr_finds_its_models_below_the_folder_that_it_is_started_in() -> None:
-    funasr = resolved.service("sensevoice-small-funasr")
+    funasr = FUNASR
     folder = directive(funasr, "WorkingDirectory")
     assert [one.path.removeprefix(f"{folder}/") for one in (funasr.model, *funasr.files)] == [
         # _server_app.py of 1.4.16 asks for this name, and name_maps_from_hub.py has this one for fsmn-vad.
