@@ -42,6 +42,13 @@ def test_a_foreign_image_is_untested_whatever_it_says() -> None:
     assert state(FP8, "25.10", engines={"vllm": {"command": ["mine", "serve"]}}) == "untested"
 
 
+def test_an_own_version_is_not_what_a_statement_names_or_means_by_every_version() -> None:
+    taken = {"sglang": {"versions": {"25.10": {"image": "mine:1"}}}}
+    assert [state("qwen3-8b-sglang", "25.10", engines=one) for one in ({}, taken)] == ["works", "untested"]
+    profile, own_build = "qwen3-8b-q5-k-m-llama-cpp", {"llama.cpp": {"versions": {"mine": {"commit": "a" * 40}}}}
+    assert (state(profile, "0c1e570"), state(profile, "mine", engines=own_build)) == ("works", "untested")
+
+
 def test_own_python_packages_are_the_engines_own_release() -> None:
     assert state(FP8, "mine", **own("mine", packages="vllm==0.19.0", engine_version="0.19.0")) == "broken"
     assert state(FP8, "mine", **own("mine", packages="vllm==0.32.0", engine_version="0.32.0")) == "untested"
