@@ -59,6 +59,7 @@ _DOWN = re.compile(
 _PACKAGE = re.compile(
     r"`([A-Za-z0-9._-]+==[^`\s]+)`|\b([a-z0-9][a-z0-9._-]*==[0-9][\w.!+]*)|\b([a-z0-9][\w.-]*) was not found"
 )
+_UNHASHED = re.compile(r"no trusted hash was provided for: `([^`]+)`")
 _ADDRESS = re.compile(r"(?:https?|file)://(?:[^/\s@]*@)?([^/\s)]*)")
 
 
@@ -95,7 +96,9 @@ def explain(words: str, engine: str, version: str) -> PackagesError:
 
 
 def package_of(words: str) -> str:
-    """The package that a failure is about."""
+    """The package that a failure is about: the one that the lock lacks, if a build asks for it."""
+    if unhashed := _UNHASHED.search(words):
+        return unhashed[1]
     found = _PACKAGE.search(words)
     return next(filter(None, found.groups())) if found else "a package"
 
@@ -193,7 +196,8 @@ _KINDS = (
 def _error(
     code: str, engine: str, version: str, reason: str, remedy: str, words: str, transient: bool = False
 ) -> PackagesError:
-    said = " ".join(words.split())
+    # uv's greetings and warnings come before its error.
+    said = " ".join(words[max(words.find("error: "), 0) :].split())
     said = said if len(said) <= LONGEST else f"...{said[-LONGEST:]}"
     where = f"thor_services[{engine} {version}].packages"
     return PackagesError(Problem(code, where, None, f"{reason}{_SAYS}{said or 'nothing'}", remedy), transient)

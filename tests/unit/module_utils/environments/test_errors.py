@@ -35,6 +35,11 @@ def test_unknown_words_are_shown_once_and_bounded() -> None:
     assert text.endswith("continues from there.") and "strange end" in text and len(text) < 2500
 
 
+def test_what_uv_says_before_its_error_is_left_out() -> None:
+    text = errors.explain("warning: experimental\nUsing Python 3.12\nerror: strange", "vllm", "1").problem.text()
+    assert "the installer says: error: strange" in text
+
+
 def test_package_and_host_are_found() -> None:
     words = "error: Failed to download `torch==2.14.0`\n cause: Failed to fetch: https://u:p@files.example.org/x.whl"
     assert errors.package_of(words) == "torch==2.14.0" and errors.host_of(words) == "files.example.org"

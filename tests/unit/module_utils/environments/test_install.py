@@ -58,9 +58,20 @@ def test_a_build_takes_nothing_that_the_lock_does_not_have(toy: ToyEnvironment) 
     toy.publish("toy-backend", {"toy_backend.py": BACKEND})
     name, _data = tool = package_index.wheel("toy-tool", "1.0", {"toy_tool.py": b""})
     toy.index.add(tool)
-    with pytest.raises(JobFailed, match=r"toy-tool"):
+    with pytest.raises(
+        JobFailed, match=r"THOR-LOCK-INVALID: .*the lock has no hash for toy-tool; .*script/lock --packages"
+    ):
         toy.run(lock=toy.lock(source_only=True))
     assert f"/files/{name}" not in toy.index.requests
+
+
+def test_a_build_that_fails_is_named_with_its_words(toy: ToyEnvironment) -> None:
+    toy.add("toy-source", package_index.source_distribution("toy_source", "1.0", "toy_backend"))
+    toy.publish(
+        "toy-backend", {"toy_backend.py": b"def build_wheel(*a, **b):\n    raise RuntimeError('no such compiler')\n"}
+    )
+    with pytest.raises(JobFailed, match=r"THOR-PACKAGES-BUILD: .*toy-source==1\.0.*no such compiler"):
+        toy.run(lock=toy.lock(source_only=True))
 
 
 def test_what_uv_may_not_do(toy: ToyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
