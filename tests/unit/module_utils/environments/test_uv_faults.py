@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,13 @@ def test_a_fault_of_the_index(toy: ToyEnvironment, fault: Fault, code: str, word
     # The attempt in which the other package has arrived does not count, and that may be the first or the second.
     more = 2 if code == "THOR-PACKAGES-CUT" else 0
     assert toy.index.requests.count(f"/files/{FILE}") in {requests, requests + more}
+
+
+def test_a_slow_index_is_waited_for_while_it_sends(toy: ToyEnvironment) -> None:
+    toy.index.pause = 0.15  # 19 blocks of the library: longer than the timeout of conftest.py, which is for silence
+    begin = time.monotonic()
+    assert toy.run()["path"] and time.monotonic() - begin > 2
+    assert toy.index.requests.count(f"/files/{FILE}") == 1
 
 
 def test_an_index_that_cuts_for_a_while_is_enough(toy: ToyEnvironment) -> None:
