@@ -12,23 +12,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import elsewhere
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import elsewhere, speculation
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, PACKAGES
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.options import words
 
 # The options that a key stands for.
 SPECULATION = ("spec", "-hfd", "-hfrd", "hf-repo-draft")
 # Of llama.cpp: where it keeps what it has fetched (common/hf-cache.cpp), and which server it asks (common/common.cpp).
 CACHES = ("LLAMA_CACHE", *elsewhere.CACHES, "XDG_CACHE_HOME")
 ENDPOINTS = ("MODEL_ENDPOINT", "HF_ENDPOINT")
+# Its methods that are left out without a model that guesses (common/speculative.cpp), and the options that name one.
+GUESSED = tuple(name for one in ("eagle3", "dflash", "dspark") for name in speculation.NAMES["llama.cpp"][one])
+GUESSING = frozenset({"spec-draft-model", "model-draft", "-md", "spec-draft-hf", "hf-repo-draft", "-hfd", "-hfrd"})
 
 
 def lines(services: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each of them."""
-    return [
-        f"{service['name']}: {text(service, option, value)}"
-        for service in services
-        for option, value in elsewhere.repositories(service["argv"])
-    ]
+    """A line for each of them, and for speculation of llama.cpp whose model is missing."""
+    found = []
+    for service in services:
+        name, argv = service["name"], service["argv"]
+        found += [f"{name}: {text(service, option, value)}" for option, value in elsewhere.repositories(argv)]
+        found += [f"{name}: {one}" for one in _without_model(argv)]
+    return found
+
+
+def _without_model(argv: Sequence[str]) -> Iterator[str]:
+    """Speculation of llama.cpp without its model: with -hf it takes one that lies beside the weights, with a file it does not look."""
+    given = dict(words(argv))
+    for method in str(given.get("spec-type", "")).split(","):
+        if method in GUESSED and not GUESSING & set(given):
+            yield f"{method} (--spec-type) has no model that guesses, so nothing is guessed; {_instead('spec-type')}"
 
 
 def text(service: Mapping[str, Any], option: str, value: str) -> str:

@@ -41,6 +41,24 @@ def test_a_built_engine_may_have_a_cache_or_need_no_https(environment: dict[str,
     assert not list(own_fetches.problems([{**service, "argv": ["llama-server", option, value]}]))
 
 
+@pytest.mark.parametrize(
+    ("options", "is_told"),
+    [
+        (["--spec-type", "draft-dflash"], True),
+        (["--spec_type", "ngram-simple,draft-eagle3"], True),
+        (["--spec-type", "draft-dflash", "-md", "/models/draft.gguf"], False),
+        (["--spec-type", "draft-dflash", "--spec_draft_model", "/models/draft.gguf"], False),
+        (["--spec-type", "draft-mtp"], False),  # the model's own layers
+        ([], False),
+    ],
+)
+def test_speculation_without_its_model_is_told(options: list[str], is_told: bool) -> None:
+    service = {"name": "chat", "engine": "llama.cpp", "kind": "build", "environment": {}}
+    lines = own_fetches.lines([{**service, "argv": ["llama-server", "--model", "/models/a.gguf", *options]}])
+    assert [line for line in lines if "has no model that guesses" in line] == lines
+    assert bool(lines) is is_told
+
+
 VLLM: dict[str, Any] = {
     "name": "chat",
     "engine": "vllm",
