@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 from ansible_collections.jetson.thor.plugins.module_utils.services import gpu_evidence
-from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import memory, option_names, options, own_entries
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import (
+    memory,
+    option_names,
+    options,
+    own_entries,
+    tools,
+)
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.draft import Draft
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.shapes import URL_PATH, check
@@ -59,8 +66,18 @@ def flag_problems(draft: Draft) -> list[Problem]:
     return [
         *twice_problems(draft),
         *options.check(own, _flags(draft), _reserved(fixed, draft), *more),
-        *options.check(inherited, _flags(draft), _reserved(ours, draft), *theirs),
+        *(_at_model(draft, one) for one in options.check(inherited, _flags(draft), _reserved(ours, draft), *theirs)),
     ]
+
+
+def _at_model(draft: Draft, problem: Problem) -> Problem:
+    """A problem with a parser that the model names, where the model names it."""
+    for key, option in (("reasoning", tools.REASONING), ("tools", tools.TOOLS)):
+        named = ((draft.model.get("parsers") or {}).get(key) or {}).get(draft.dialect)
+        if named is not None and named == problem.value and problem.variable.endswith(f"[{option!r}]"):
+            where = f"thor_extra_models[{draft.profile['model']!r}].parsers.{key}.{draft.dialect}"
+            return replace(problem, variable=where)
+    return problem
 
 
 def _flags(draft: Draft) -> options.Flags:

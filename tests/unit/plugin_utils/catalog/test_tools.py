@@ -57,6 +57,9 @@ def test_a_parser_that_the_version_lacks_is_refused() -> None:
     entry = {"model": "mine", "engine": "vllm", "tools": True}
     problem = only(run(entry, extra=extra(parsers={"tools": {"vllm": "qwen4"}})))
     assert problem.code == "THOR-FLAG-VALUE" and "tool-call-parser" in problem.reason
+    assert problem.variable == "thor_extra_models['mine'].parsers.tools.vllm"
+    written = only(run({**entry, "options": {"tool-call-parser": "qwen4"}}, extra=extra()))
+    assert written.variable == "thor_profiles[0].options['tool-call-parser']"
 
 
 @pytest.mark.parametrize(
