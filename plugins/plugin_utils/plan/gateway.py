@@ -27,7 +27,7 @@ def share(services: Services, host: Mapping[str, Any], wanted: Wanted | None) ->
     there: Mapping[str, Any] = host.get("gateway") or {}
     if wanted is None:
         steps = [Step(Kind.REMOVE, ROLE, "gateway", "thor_gateway is not set")] if there.get("files") else []
-        return Share(ROLE, tuple(steps), {"state": "absent"})
+        return Share(ROLE, tuple(steps), {"state": "absent", "packages": []})
     missing = list(there.get("missing", PACKAGES))
     changed = _changed(services, there, wanted)
     steps = [Step(Kind.INSTALL, ROLE, name, "the gateway is made of it") for name in missing]

@@ -12,7 +12,7 @@ import yaml
 from module_docs import documentation
 
 ROOT = Path(__file__).resolve().parents[3]
-APT = "{{ (ansible_facts['thor_plan'].proxy | default({})).apt | default({}) }}"
+APT = "{{ ansible_facts['thor_plan']['proxy']['apt'] }}"
 # Ansible's own modules that reach a network and could not be given a password without showing it.
 UNUSED = {"pip", "get_url", "uri", "git", "apt_key", "apt_repository", "deb822_repository", "unarchive"}
 

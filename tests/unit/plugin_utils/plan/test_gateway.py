@@ -112,7 +112,7 @@ def test_a_gateway_that_is_down_is_started_and_one_that_nobody_wants_is_removed(
     down = {**host, "units": {"thor-gateway.service": {"active": "failed", "enabled": True}}}
     assert steps(down, found, [CHAT]) == [("start", "gateway")]
     assert steps(host, None, [CHAT]) == [("remove", "gateway")]
-    assert gateway.share([CHAT], host, None).section == {"state": "absent"}
+    assert gateway.share([CHAT], host, None).section == {"state": "absent", "packages": []}
     assert steps(dict(HOST), None, [CHAT]) == []
 
 
