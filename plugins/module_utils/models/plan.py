@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import glob
+import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils.models import errors
+from ansible_collections.jetson.thor.plugins.module_utils.models import errors, split
 from ansible_collections.jetson.thor.plugins.module_utils.models.entries import Entry, Listing, Plan
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import (
     ASIDE,
@@ -23,6 +25,9 @@ from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import
 )
 from ansible_collections.jetson.thor.plugins.module_utils.models.sources import list_files, of_source
 from ansible_collections.jetson.thor.plugins.module_utils.problems import nearest
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
+_PARTS = re.compile(r"(?:[^*?[]|\[[*?[]\])+-\?{5}-of-\d{5}\.gguf")
 
 
 def plan_model(
@@ -165,11 +170,11 @@ def _with_lock(spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapp
 def _refuse_empty(
     spec: Mapping[str, Any], listing: Mapping[str, Entry], want: Mapping[str, Entry], unmatched: list[str], plan: Plan
 ) -> None:
-    """A named file that is missing is an error; a pattern that matches nothing beside others that do is a warning."""
+    """A named file or part that is missing is an error; a pattern that matches nothing beside others that do is a warning."""
     asked = [pattern for pattern in unmatched if pattern in spec["include"]]
-    literal = [pattern for pattern in asked if not set(pattern) & set("*?[")]
-    if literal or not want:
-        culprit = (literal or asked or [""])[0]
+    missing = [name for pattern in spec["include"] for name in _named(pattern) if name not in want]
+    if missing or not want:
+        culprit = (missing or asked or [""])[0]
         raise errors.FetchError(
             "THOR-MODEL-EMPTY",
             "include",
@@ -180,6 +185,14 @@ def _refuse_empty(
     plan.warnings += [
         f"include {pattern!r} matches no file of {spec['id']} at {spec['revision']}." for pattern in asked
     ]
+
+
+def _named(pattern: str) -> list[str]:
+    """The files that a pattern names: one, or all parts of a split GGUF (plugin_utils/catalog/artifacts.py makes such patterns)."""
+    plain = _ESCAPED.sub(r"\1", pattern)
+    if glob.escape(plain) == pattern:
+        return [plain]
+    return split.parts_of(plain.replace("-?????-of-", "-00001-of-")) if _PARTS.fullmatch(pattern) else []
 
 
 def _refuse_overlap(path: Path, want: Mapping[str, Entry]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hub_server
+import pytest
 from ansible_collections.jetson.thor.plugins.module_utils.models.manifest import lock_digest
 from model_store import BIG, FILES, ID, content, manifest, model, problem_of, run, sha, url
 
@@ -46,6 +47,23 @@ def test_a_missing_file_suggests_the_nearest_name(hub: hub_server.Hub, place: Pa
     assert problem_of(model(hub, place, include=["*.bin"]))["code"] == "THOR-MODEL-EMPTY"
     result = run(model(hub, place, include=["*.bin", "*.json"]))
     assert any("*.bin" in warning for warning in result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("include", "missing"),
+    [
+        (["q[[]4]/x-?????-of-00003.gguf"], "q[4]/x-00002-of-00003.gguf"),
+        (["y-?????-of-00002.gguf", "mmproj.gguf"], "y-00001-of-00002.gguf"),
+        (["q[[]5]/z.gguf", "mmproj.gguf"], "q[5]/z.gguf"),
+    ],
+)
+def test_a_named_file_or_part_that_the_hub_lacks_is_refused(
+    hub: hub_server.Hub, place: Path, include: list[str], missing: str
+) -> None:
+    hub.put(ID, {f"q[4]/x-0000{number}-of-00003.gguf": b"GGUF" for number in (1, 3)} | {"mmproj.gguf": b"GGUF"})
+    problem = problem_of(model(hub, place, include=include))
+    assert problem["code"] == "THOR-MODEL-EMPTY" and f"has no file {missing}" in problem["reason"]
+    assert hub.transfers == []
 
 
 def test_a_file_where_the_directory_belongs(hub: hub_server.Hub, place: Path) -> None:
