@@ -6,10 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The web server, and the module with which it looks into requests, both from the distribution. tests/unit/roles/gateway has passed
-# on Debian 12 (nginx 1.22.1, Lua 0.10.23) and Debian 13 (1.26.3, 0.10.28). Ubuntu 24.04 (1.24.0) lies between them: unverified.
-PACKAGES = ("nginx", "libnginx-mod-http-lua")
-
 # Bodies of requests: up to this size in nginx's buffer, ...
 BUFFERED_BYTES = 128 << 10
 # ... larger ones in the file system in memory that the unit has for them (TemporaryFileSystem=), of which one client has at most half.

@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.jetson.thor.plugins.module_utils import network_errors
+from ansible_collections.jetson.thor.plugins.module_utils.observe.gateway import PACKAGES
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, closest, nearest
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import adapters
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway import certificates
-from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.gateway import PACKAGES
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.routes import NODE_EXPORTER_PORT
 from ansible_collections.jetson.thor.plugins.plugin_utils.gateway.wanted import Wanted, digest
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Kind, Share, Step
 
 ROLE = "gateway"
+# What libnginx-mod-http-lua and its dependency libnginx-mod-http-ndk put into /etc/nginx/modules-enabled.
+MODULES = ("10-mod-http-ndk.conf", "50-mod-http-lua.conf")
 Services = Sequence[Mapping[str, Any]]
 
 
@@ -42,9 +44,15 @@ def share(services: Services, host: Mapping[str, Any], wanted: Wanted | None) ->
         "state": "present",
         "packages": missing,
         "nginx": bool(there.get("nginx")),
-        "enabled_modules": list(there.get("enabled_modules", ())),
+        "disable_modules": _unwanted_modules(there),
     }
     return Share(ROLE, tuple(steps), section, notes=(*wanted.notes, *_elsewhere(services, wanted)))
+
+
+def _unwanted_modules(there: Mapping[str, Any]) -> list[str]:
+    """Modules that the packages enable: an nginx that was there before does not get to load those that only the gateway needs."""
+    enabled = there.get("enabled_modules", ())
+    return [name for name in MODULES if name not in enabled] if there.get("nginx") else []
 
 
 def _changed(services: Services, there: Mapping[str, Any], wanted: Wanted) -> list[str]:

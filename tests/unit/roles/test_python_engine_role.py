@@ -32,7 +32,10 @@ boxed==1.0 --hash=sha256:{hash}
 def run(tmp_path: Path, work: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     """The role with a plan in which only ``work`` is due."""
     tasks = [{"ansible.builtin.import_role": {"name": "jetson.thor.python_engine"}}]
-    facts = {"ansible_facts": {"thor_plan": {"proxy": {"apt": {}}, "python_engine": work}}, "ansible_python_interpreter": sys.executable}
+    facts = {
+        "ansible_facts": {"thor_plan": {"proxy": {"apt": {}}, "python_engine": work}},
+        "ansible_python_interpreter": sys.executable,
+    }
     content = [{"hosts": "localhost", "gather_facts": False, "connection": "local", "vars": facts, "tasks": tasks}]
     (tmp_path / "play.json").write_text(json.dumps(content), encoding="utf-8")
     return play(str(tmp_path / "play.json"), "--check", "--diff", "-v", inventory="localhost,")

@@ -71,6 +71,21 @@ def test_a_bare_host_gets_everything(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "a plan writes nothing"
 
 
+@pytest.mark.parametrize(
+    ("nginx", "enabled", "disabled"),
+    [
+        (True, ["50-mod-http-geoip.conf"], ["10-mod-http-ndk.conf", "50-mod-http-lua.conf"]),
+        (True, ["10-mod-http-ndk.conf"], ["50-mod-http-lua.conf"]),
+        (False, [], []),
+    ],
+)
+def test_an_nginx_of_the_host_does_not_load_what_only_the_gateway_needs(
+    tmp_path: Path, nginx: bool, enabled: list[str], disabled: list[str]
+) -> None:
+    host = {**HOST, "gateway": {"files": {}, "missing": ["nginx"], "nginx": nginx, "enabled_modules": enabled}}
+    assert gateway.share([CHAT], host, wanted(tmp_path)).section["disable_modules"] == disabled
+
+
 def test_a_host_that_has_it_has_nothing_to_do(tmp_path: Path) -> None:
     found = wanted(tmp_path).renewed("thor01", NOW)
     assert steps(deployed(found, [CHAT]), wanted(tmp_path), [CHAT]) == []
