@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files, flags, records
+from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, files, flags, records
 from ansible_collections.jetson.thor.plugins.module_utils.builds.inputs import fingerprint
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem, nearest
 
-NAME = "build.json"
+NAME = engine_trees.BUILD
 # ``programs``: size, time, mode and owner of each file in bin; earlier versions recorded the size alone.
 SHAPE = {
     "fingerprint": str,

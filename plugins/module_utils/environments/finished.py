@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import records
+from ansible_collections.jetson.thor.plugins.module_utils import engine_trees, records
 
-NAME = "environment.json"
+NAME = engine_trees.ENVIRONMENT
 # ``files``: size in bytes and time in nanoseconds of each file that ``recorded`` finds. ``bytes``: space on disk.
 SHAPE = {
     "fingerprint": str,

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import commands, files
+from ansible_collections.jetson.thor.plugins.module_utils import commands, files, known_secrets
 
-FOLDER = "etc/thor/gateway"
+FOLDER = known_secrets.GATEWAY
 UNIT = "etc/systemd/system/thor-gateway.service"
 LOGROTATE = "etc/logrotate.d/thor-gateway"
 # The web server, and the module with which it looks into requests, both from the distribution. tests/unit/roles/gateway has passed

@@ -23,6 +23,7 @@ from ansible_collections.jetson.thor.plugins.module_utils.problems import Proble
 # Not thor-*.service: that name is for services, and a service may be called "clocks".
 CLOCKS_UNIT = "jetson-thor-clocks.service"
 CLOCKS_MARKER = "# The clocks of a device, kept by jetson.thor"
+HEADLESS = "multi-user.target"  # the default target of a host without a desktop
 SYSCTL_FILE = "/etc/sysctl.d/90-jetson-thor.conf"
 ZRAM_UNIT = "nvzramconfig.service"
 DISPLAY_UNIT = "display-manager.service"  # an alias of gdm3.service or another

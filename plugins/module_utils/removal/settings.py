@@ -15,8 +15,6 @@ from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept,
 from ansible_collections.jetson.thor.plugins.module_utils.removal.step import Host
 
 DEFAULT_TARGET = "/etc/systemd/system/default.target"
-HEADLESS = "multi-user.target"
-SYSCTL_FILE = "/etc/sysctl.d/90-jetson-thor.conf"
 CLOCKS_UNIT = "/etc/systemd/system/jetson-thor-clocks.service"
 
 
@@ -40,7 +38,7 @@ class Settings:
         for name, value in self.record["sysctl"].items():
             present = files.text(self.host.path(f"/proc/sys/{name.replace('.', '/')}"))
             # Without our file somebody has put it back, or the host has booted since.
-            if present not in (None, value) and self.host.path(SYSCTL_FILE).exists():
+            if present not in (None, value) and self.host.path(power.SYSCTL_FILE).exists():
                 yield _setting(f"{name} {value}", f"it is {present}, and was {value} before us")
 
     def _power_mode(self) -> Iterator[Removable | Kept]:
@@ -53,7 +51,7 @@ class Settings:
     def _default_target(self) -> Iterator[Removable]:
         before, link = self.record.get("default_target"), self.host.path(DEFAULT_TARGET)
         now = os.readlink(link) if link.is_symlink() else ""
-        if before is not None and now != before and os.path.basename(now) == HEADLESS:
+        if before is not None and now != before and os.path.basename(now) == power.HEADLESS:
             yield _setting(
                 f"default-target {before}", f"it is {now}, and was {before or 'the one of the system'} before us"
             )

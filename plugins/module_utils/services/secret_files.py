@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jetson.thor.plugins.module_utils import files
+from ansible_collections.jetson.thor.plugins.module_utils import files, known_secrets
 
-FOLDER = "etc/thor/secrets"
+FOLDER = known_secrets.SERVICES
 # Definitions that name such a file: those in force, those that a switch under way would put back (transaction.py), and those that a
 # restore brings back.
 DEFINITIONS = (

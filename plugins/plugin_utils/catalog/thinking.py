@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.models.chat_template import SWITCH
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import json_values
 
-SWITCH = "enable_thinking"
 # What clients and engines know (common/arg.cpp of llama.cpp, --reasoning-effort); a template may have other words.
 EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
 # The option with the default arguments, by the engine's dialect: vllm/entrypoints/openai/cli_args.py (from 0.20.1 on, of the stored

@@ -12,8 +12,6 @@ from typing import Any
 from ansible_collections.jetson.thor.plugins.module_utils.observe import power as observed
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
 
-HEADLESS = "multi-user.target"
-
 
 @dataclass(frozen=True)
 class PowerSteps:
@@ -57,7 +55,7 @@ def steps(power: Mapping[str, Any], wanted: Mapping[str, Any]) -> PowerSteps:
         mode=mode,
         clocks=clocks,
         relock=mode and wanted["clocks"] and clocks == "none" and power["clocks"]["unit"] is not None,
-        headless=wanted["headless"] and power["default_target"] != HEADLESS,
+        headless=wanted["headless"] and power["default_target"] != observed.HEADLESS,
         stop_display_manager=bool(wanted["stop_display_manager"] and display and display["active"]),
         disable_zram=bool(wanted["disable_zram"] and zram and zram["enabled"]),
         sysctl=sysctl,

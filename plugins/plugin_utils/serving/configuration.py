@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils import docker_api
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.kinds import BUILD, IMAGE
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving import container
@@ -41,7 +42,7 @@ def configuration(service: Service, settings: Settings) -> dict[str, Any]:
         config["container"] = {
             "name": container.name(service),
             "label": container.label(service),
-            "socket": container.SOCKET,
+            "socket": docker_api.SOCKET,
         }
     if service.kind != BUILD:
         config["memory"] = facts["memory"]

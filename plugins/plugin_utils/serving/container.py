@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.jetson.thor.plugins.module_utils.docker_api import SOCKET
 from ansible_collections.jetson.thor.plugins.module_utils.images import environment, references
 from ansible_collections.jetson.thor.plugins.module_utils.images.entrypoint import SET
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import Service
 from ansible_collections.jetson.thor.plugins.plugin_utils.serving.settings import Settings
-
-SOCKET = "/run/docker.sock"
 
 
 def name(service: Service) -> str:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.jetson.thor.plugins.module_utils import install_record, systemd
 from ansible_collections.jetson.thor.plugins.module_utils.observe import power
 from ansible_collections.jetson.thor.plugins.module_utils.removable import Kept, Removable
-from ansible_collections.jetson.thor.plugins.module_utils.removal.settings import DEFAULT_TARGET, SYSCTL_FILE, Settings
+from ansible_collections.jetson.thor.plugins.module_utils.removal.settings import DEFAULT_TARGET, Settings
 from ansible_collections.jetson.thor.plugins.module_utils.removal.step import Host
 from host_tree import HostTree, named
 
@@ -66,7 +66,7 @@ def test_the_kernel_gets_its_values_back_while_our_file_is_there(tree: HostTree)
     orders: list[tuple[str, ...]] = []
     tree.write("/proc/sys/vm/swappiness", "10\n")
     assert named(step(tree, orders, sysctl={"vm.swappiness": "60"}).find()) == {}
-    tree.write(SYSCTL_FILE)
+    tree.write(power.SYSCTL_FILE)
     remove(step(tree, orders, sysctl={"vm.swappiness": "60", "vm.gone": "1"}))
     assert orders == [("sysctl", "--quiet", "--write", "vm.swappiness=60")]
 
