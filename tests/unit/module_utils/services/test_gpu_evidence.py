@@ -3,7 +3,7 @@
 """Whether an engine uses the GPU, judged by the catalog's expressions and by lines that real engines have printed.
 
 logs/llama-*: llama.cpp 0c1e570 on an H200, with 5 GB and with 142 GB free. logs/whisper-gpu-revoked.txt: whisper.cpp 1.8.5 to 1.9.3, in
-the order of its source. What vLLM and SGLang print was read in their sources, 0.10.2 to 0.31.0 and 0.5.3 to 0.5.23.
+the order of its source. What vLLM and SGLang print was read in their sources, 0.10.2 to 0.33.0 and 0.5.3 to 0.5.23.
 """
 
 from __future__ import annotations
