@@ -105,6 +105,13 @@ def build_wheel(*arguments, **options):
 """
 
 
+def test_tools_without_a_hash_are_refused(index: PackageIndex, tmp_path: Path) -> None:
+    boxed = index.add(package_index.wheel("boxed", "1.0", {"boxed.py": b""}))
+    wheels.TOOLS.write_text("tool==2.0\n")
+    assert run(index, lock(tmp_path, f"boxed==1.0 --hash=sha256:{boxed}"), tmp_path / "wheels") == 1
+    assert not list((tmp_path / "wheels").glob("tool-*"))
+
+
 def test_another_file_than_the_locks_is_refused(index: PackageIndex, tmp_path: Path) -> None:
     index.add(package_index.wheel("boxed", "1.0", {"boxed.py": b""}))
     path = lock(tmp_path, f"boxed==1.0 --hash=sha256:{hashlib.sha256(b'other').hexdigest()}")
