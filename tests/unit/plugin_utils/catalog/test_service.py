@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import resolved
@@ -17,6 +19,8 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.service import
     UrlArtifact,
 )
 from real_catalog import BUILT_IN, run
+
+PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 
 
 @pytest.mark.parametrize("profile", sorted(BUILT_IN.profiles))
@@ -77,3 +81,31 @@ def test_a_draft_model_adapters_and_a_local_model_survive_it_too() -> None:
     facts = json.loads(json.dumps(service.to_facts(), allow_nan=False))
     assert Service.from_facts(facts) == service
     assert Service.from_facts({**facts, "speculative": {**facts["speculative"], "model": None}}).speculative is not None
+
+
+def keys_read(source: str) -> set[str]:
+    """The keys that a Python file reads of what it calls ``service``."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            of, key = node.value, node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            of, (key, *_default) = node.func.value, node.args
+        else:
+            continue
+        if isinstance(of, ast.Name) and of.id == "service" and isinstance(key, ast.Constant):
+            found.add(str(key.value))
+    return found
+
+
+@pytest.mark.parametrize("folder", ["plugin_utils/plan", "filter", "module_utils/clients", "module_utils/prune"])
+def test_whoever_reads_a_service_as_a_fact_reads_keys_that_it_has(folder: str) -> None:
+    known = {field.name for field in dataclasses.fields(Service)}
+    read = {path.name: keys_read(path.read_text(encoding="utf-8")) for path in (PLUGINS / folder).glob("*.py")}
+    assert any(read.values())
+    assert {name: sorted(keys - known) for name, keys in read.items() if keys - known} == {}
+
+
+def test_both_ways_of_reading_a_key_are_seen() -> None:
+    source = "service['one'] + service.get('two', 3) + other['three'] + service[number] + get('four')"
+    assert keys_read(source) == {"one", "two"}
