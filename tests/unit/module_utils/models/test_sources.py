@@ -65,6 +65,15 @@ def test_the_next_one_is_tried_and_that_is_said(
     assert any(line.startswith("THOR-") and face.url in line for line in recorder.lines)
 
 
+def test_a_fault_of_the_host_is_no_reason_to_try_the_next_one(
+    hub: hub_server.Hub, face: huggingface_server.HuggingFace, place: Path, tmp_path: Path
+) -> None:
+    spec = both(hub, face, place, "huggingface", "modelscope", retries=0)
+    spec["sources"][0]["client"] = str(tmp_path / "no-environment")
+    assert problem_of(spec)["code"] == "THOR-HUB-CLIENT"
+    assert hub.requests == [] and not place.exists()
+
+
 def test_when_all_fail_each_is_named(hub: hub_server.Hub, face: huggingface_server.HuggingFace, place: Path) -> None:
     face.repositories[ID].gated = "auto"
     hub.models.clear()
