@@ -123,9 +123,11 @@ def fail_text(host: str, problems: Iterable[Problem]) -> str:
 
 
 def closest(word: object, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
+    """The known name that was probably meant: the same in other letters (vLLM), or one that is spelled nearly so."""
+    names = sorted(known)
     try:
-        return next(iter(difflib.get_close_matches(str(word), sorted(known), n=1)), None)
+        same = [name for name in names if name.casefold() == str(word).casefold()]
+        return next(iter(same or difflib.get_close_matches(str(word), names, n=1)), None)
     except ValueError:  # an integer of thousands of digits
         return None
 

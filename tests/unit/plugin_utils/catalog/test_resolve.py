@@ -87,6 +87,12 @@ def test_an_engine_version_for_the_host_and_for_one_service() -> None:
             "'ctx-size'",
         ),
         (
+            {"model": "qwen3-8b", "engine": "vLLM"},
+            "THOR-ENGINE-UNKNOWN",
+            "thor_profiles[0].engine",
+            "Did you mean 'vllm'?",
+        ),
+        (
             {"profile": CHAT, "options": {"ngpu-layers": 1}},
             "THOR-FLAG-UNKNOWN",
             "thor_profiles[0].options['ngpu-layers']",
