@@ -305,6 +305,20 @@ def test_default_versions_and_a_newer_one_of_container_engines_have_a_list_of_op
     assert CATALOG.flags_of("vllm", "26.10") is CATALOG.flags_of("vllm", "0.31.0")
 
 
+def test_vllm_finishes_its_answers_at_a_stop_where_it_can() -> None:
+    """By default it drops them; the option's seconds are fewer than the unit's."""
+    defaults = yaml.safe_load((ROOT / "roles/serving/defaults/main.yml").read_text(encoding="utf-8"))
+    listed = {
+        version: (CATALOG.flags_of("vllm", version), known.get("options") or {})
+        for version, known in CATALOG.engines["vllm"]["versions"].items()
+    }
+    can = {version: options for version, (flags, options) in listed.items() if flags and "--shutdown-timeout" in flags}
+    assert {"26.05", "26.10", "v0.31.0", "0.33.0"} <= set(can)
+    assert all(0 < options["shutdown-timeout"] < defaults["serving_stop_timeout"] for options in can.values())
+    cannot = [options for version, (flags, options) in listed.items() if flags and version not in can]
+    assert cannot and not any("shutdown-timeout" in options for options in cannot)
+
+
 def test_every_stored_list_belongs_to_a_version_of_the_catalog() -> None:
     for engine, own in CATALOG.flags:
         assert any(
