@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         host = variables.get("inventory_hostname", "")
         if arguments.get("state", "present") == "present":
             now = datetime.now(UTC)
-            wanted = of_variables(planned.of_role("gateway", variables, self._loader, self._templar), now)
+            wanted = of_variables(planned.of_role("gateway", variables, self._templar), now)
             if wanted and wanted.problems:
                 return {**result, "failed": True, "msg": fail_text(host, wanted.problems)}
             try:

@@ -8,8 +8,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils.problems import Problem
+from ansible_collections.jetson.thor.plugins.plugin_utils import planned
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import role_settings
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.plan import plan, plan_anew
+from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import PLANNED
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.step import Plan
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.text import lines
 
@@ -21,6 +23,8 @@ ARGUMENTS: dict[str, Any] = {
     "parts": {"type": "list", "elements": "str", "default": []},
     "refuse": {"type": "bool", "default": True},
 }
+# Ansible imports this file in its main process, and forks a process for each host after that: what is read here is read once.
+planned.read(PLANNED)
 
 
 class ActionModule(ActionBase):
@@ -34,7 +38,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         variables = task_vars or {}
-        settings = role_settings.settings(variables, self._loader, self._templar)
+        settings = role_settings.settings(variables, self._templar)
         found = [Problem(**one) for one in args["problems"]]
         name = variables.get("inventory_hostname", "")
         if args["roles"] is None:

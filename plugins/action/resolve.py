@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.jetson.thor.plugins.module_utils import problems
+from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import files
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.inputs import Inputs
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import HOST
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan import abouts
@@ -26,6 +27,8 @@ ARGUMENTS: dict[str, Any] = {
     "update_models": {"type": "raw", "default": False},
     "refuse": {"type": "bool", "default": True},
 }
+# Ansible imports this file in its main process, and forks a process for each host after that: what is read here is read once.
+files.read(files.CATALOG)
 
 
 class ActionModule(ActionBase):

@@ -71,14 +71,14 @@ class ActionModule(ActionBase):
         same = fingerprint(name, variables, without=[key]), seen
         if same not in self._known:
             given = {**variables, "ansible_facts": {"thor_host": host}}
-            arguments = planned.value("catalog", self._resolve_arguments, given, self._loader, self._templar)
+            arguments = planned.value("catalog", self._resolve_arguments, given, self._templar)
             template = self._templar.copy_with_new_env(available_variables=given).template
             self._known[same] = (
                 resolve_host(arguments, variables, template).resolution,
-                role_settings.shared(given, self._loader, self._templar),
+                role_settings.shared(given, self._templar),
             )
         resolution, settings = self._known[same]
-        return resolution, role_settings.with_gateway(settings, variables, self._loader, self._templar)
+        return resolution, role_settings.with_gateway(settings, variables, self._templar)
 
     def _write(self, file: Path, hosts: list[dict[str, Any]], now: float) -> dict[str, Any]:
         """Write the status as JSON."""

@@ -28,9 +28,7 @@ class ActionModule(ActionBase):
         report = Path(folder).expanduser().absolute() / f"{host}.xml" if folder else None
         if report:  # a host that cannot be reached must not keep the answers of another day
             report.unlink(missing_ok=True)
-        gateway = wanted.of_variables(
-            planned.of_role("gateway", task_vars or {}, self._loader, self._templar), datetime.now(UTC)
-        )
+        gateway = wanted.of_variables(planned.of_role("gateway", task_vars or {}, self._templar), datetime.now(UTC))
         if gateway:
             args["gateway"] = gateway.verify
         args = sound.carry(args, args.get("services") or [], "verify_audio_file")

@@ -18,6 +18,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.schema import 
 from ansible_collections.jetson.thor.plugins.plugin_utils.catalog.speeds import Speed, speeds
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
+CATALOG = str(ROLES / "catalog" / "files")
 
 
 @cache
@@ -36,29 +37,35 @@ def files(folder: str) -> dict[str, Any]:
 @cache
 def flags(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Every stored list of an engine's options, by the engine and its own version."""
-    lists: dict[tuple[str, str], dict[str, Any]] = {}
-    for path in sorted(Path(folder, "flags").glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        lists[content["engine"], content["version"]] = content["options"]
-    return lists
+    return {version: content["options"] for version, content in _stored(folder).items()}
 
 
+@cache
 def architectures(folder: str, key: str = "architectures") -> dict[tuple[str, str], frozenset[str]]:
     """The architectures of models that engines have, by the engine and its own version, where a list is stored.
 
     With ``transformers`` as ``key`` those that the Transformers of this version can run for it.
     """
-    lists: dict[tuple[str, str], frozenset[str]] = {}
-    for path in sorted(Path(folder, "flags").glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get(key):
-            lists[content["engine"], content["version"]] = frozenset(content[key])
-    return lists
+    return {version: frozenset(content[key]) for version, content in _stored(folder).items() if content.get(key)}
+
+
+@cache
+def _stored(folder: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """What engines have said of themselves, by the engine and its own version."""
+    contents = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder, "flags").glob("*.json")))
+    return {(content["engine"], content["version"]): content for content in contents}
 
 
 def locks(folder: str, own: str = "") -> tuple[LockFile, ...]:
     """The lock files of Python packages: those in the inventory's ``own`` folder before the collection's."""
     return (*(package_locks.read(own) if own else ()), *package_locks.read(str(Path(folder, "packages"))))
+
+
+def read(folder: str) -> None:
+    """Read all that resolving needs of a catalog, for the processes that are forked from this one."""
+    for part in (files, flags, architectures, locks):
+        part(folder)
+    architectures(folder, "transformers")
 
 
 @cache

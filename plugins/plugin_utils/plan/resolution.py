@@ -7,6 +7,7 @@ The action resolve makes facts of it; the action status_report does it for all h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,19 +33,20 @@ def resolve_host(args: Mapping[str, Any], variables: Mapping[str, Any], template
 
     ``args``: the arguments of the module resolve. ``variables``: those of the host, as written; ``template`` reads one of them.
     """
+    catalog = os.path.realpath(args["catalog"])  # in a checkout the collection is a link
     unknown = files.unknown_variables(variables)
     in_doubt = frozenset(name.removeprefix("thor_") for name in unknown.meant)
     extra = {noun: args[f"extra_{noun}"] for noun in NOUNS}
     merged, of_entries = entries.build(
-        files.files(args["catalog"]), extra, {noun for noun in NOUNS if f"extra_{noun}" in in_doubt}
+        files.files(catalog), extra, {noun for noun in NOUNS if f"extra_{noun}" in in_doubt}
     )
-    merged.flags = files.flags(args["catalog"])
+    merged.flags = files.flags(catalog)
     merged.models = {key: with_geometry(key, one, merged.lock) for key, one in merged.models.items()}
-    merged.architectures = files.architectures(args["catalog"])
-    merged.transformers = files.architectures(args["catalog"], "transformers")
+    merged.architectures = files.architectures(catalog)
+    merged.transformers = files.architectures(catalog, "transformers")
     given = {key: role_variables.coerce(args[key], spec) for key, spec in HOST.items()}
     own = given["package_locks"] if str(given["package_locks"]).startswith("/") else ""  # anything else is refused
-    merged.locks = files.locks(args["catalog"], own)
+    merged.locks = files.locks(catalog, own)
     inputs = Inputs(args["profiles"], **given, in_doubt=in_doubt)
     said = abouts.known(merged, checked(inputs, merged).inputs.hubs, args["held"], args["seen"])
     merged.models = {key: abouts.with_bytes(model, said.get(key)) for key, model in merged.models.items()}

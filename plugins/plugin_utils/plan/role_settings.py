@@ -16,19 +16,17 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.plan.settings import P
 GATEWAY = "gateway"
 
 
-def settings(variables: Mapping[str, Any], loader: Any, templar: Any) -> Settings:
-    """All of it. ``loader`` and ``templar`` are those of the action."""
-    return with_gateway(shared(variables, loader, templar), variables, loader, templar)
+def settings(variables: Mapping[str, Any], templar: Any) -> Settings:
+    """All of it. ``templar`` is the action's."""
+    return with_gateway(shared(variables, templar), variables, templar)
 
 
-def shared(variables: Mapping[str, Any], loader: Any, templar: Any) -> Settings:
+def shared(variables: Mapping[str, Any], templar: Any) -> Settings:
     """What hosts with the same variables have in common: everything but the gateway, whose certificate has the host's name."""
-    return Settings.of_roles(
-        {role: planned.of_role(role, variables, loader, templar) for role in PLANNED if role != GATEWAY}
-    )
+    return Settings.of_roles({role: planned.of_role(role, variables, templar) for role in PLANNED if role != GATEWAY})
 
 
-def with_gateway(found: Settings, variables: Mapping[str, Any], loader: Any, templar: Any) -> Settings:
+def with_gateway(found: Settings, variables: Mapping[str, Any], templar: Any) -> Settings:
     """The same with the gateway of a host; reads its certificate on the control machine."""
-    given = planned.of_role(GATEWAY, variables, loader, templar)
+    given = planned.of_role(GATEWAY, variables, templar)
     return replace(found, gateway=wanted.of_variables(given, datetime.now(UTC)))
