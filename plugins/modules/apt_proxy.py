@@ -26,7 +26,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Tell apt the proxy
+- name: Have apt use the proxy
   jetson.thor.apt_proxy:
     proxy: "{{ thor_proxy | default('') | jetson.thor.proxy }}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: support_bundle
-short_description: Collect what somebody needs who is to help with a host, without secrets
+short_description: Collect what helps somebody else to examine a host, without secrets
 version_added: 0.1.0
 author:
   - jetson.thor contributors (@jetson-thor)
