@@ -11,7 +11,7 @@ from ansible_collections.jetson.thor.plugins.plugin_utils.catalog import kinds
 from ansible_collections.jetson.thor.plugins.plugin_utils.plan.builds import RECIPES
 from real_catalog import run
 
-THREE = {
+THREE: dict[str, dict[str, Any]] = {
     "one": {"image": "registry.test/vllm:1"},
     "two": {"packages": "vllm==0.33.0"},
     "three": {"source": {"git": "https://example.org/vllm.git", "commit": "a" * 40}},

@@ -87,7 +87,7 @@ def keys_read(source: str) -> set[str]:
     """The keys that a Python file reads of what it calls ``service``."""
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        if isinstance(node, ast.Subscript):
             of, key = node.value, node.slice
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
             of, (key, *_default) = node.func.value, node.args
