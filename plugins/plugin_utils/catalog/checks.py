@@ -116,7 +116,7 @@ def _locks(draft: Draft, service: Service) -> list[Problem]:
     if found:
         return [Problem("THOR-LOCK-INVALID", one.path, None, wrong, _lock_again(draft, one)) for one, wrong in invalid]
     reason = f"{draft.engine_name} {draft.version} is made of Python packages, and there is no list of their hashes for any platform."
-    command = package_locks.command(requirement)
+    command = package_locks.command(requirement, package_locks.made_before(requirement, draft.catalog.locks))
     remedy = f"Make one on the controller: {command}; with --output DIR in a folder of your own, which thor_package_locks names."
     return [Problem("THOR-LOCK-MISSING", draft.place, draft.profile_name, reason, remedy)]
 

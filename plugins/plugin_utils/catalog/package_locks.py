@@ -36,20 +36,38 @@ class LockFile:
 def command(requirement: str, made: str = "", **changed: str) -> str:
     """The command that locks a requirement.
 
-    ``made`` made a lock that is at hand: what it adds and leaves out is kept. ``changed``: ``python``, ``machine``, ``output``.
+    ``made`` made a lock of this package, perhaps of another release: what it adds and leaves out is kept. ``changed``: ``python``,
+    ``machine``, ``output``.
     """
     words = ["script/lock", "--packages", requirement]
-    try:
-        earlier = shlex.split(made)
-    except ValueError:  # somebody has edited it
-        earlier = []
-    words = earlier if earlier[:3] == words else words
-    for name, value in changed.items():
-        if f"--{name}" in words:
-            place = words.index(f"--{name}")
+    words += _options(requirement, made) or []
+    for option, value in changed.items():
+        if f"--{option}" in words:
+            place = words.index(f"--{option}")
             del words[place : place + 2]
-        words += [f"--{name}", value]
+        words += [f"--{option}", value]
     return shlex.join(words)
+
+
+def name(requirement: str) -> str:
+    """The name of the package in a requirement, in the form in which names are compared."""
+    return lock.normalize(re.split(r"[\[=<>!~;@ ]", requirement, maxsplit=1)[0])
+
+
+def made_before(requirement: str, files: Iterable[LockFile]) -> str:
+    """The command that made a lock of another release of this package; empty where there is none."""
+    commands = [one.command for one in files if _options(requirement, one.command) is not None]
+    return commands[-1] if commands else ""
+
+
+def _options(requirement: str, made: str) -> list[str] | None:
+    """The options of a command that made a lock of this package; None if it did not."""
+    try:
+        words = shlex.split(made)
+    except ValueError:  # somebody has edited it
+        return None
+    is_such = words[:2] == ["script/lock", "--packages"] and len(words) > 2 and name(words[2]) == name(requirement)
+    return words[3:] if is_such else None
 
 
 def stem(requirement: str) -> str:

