@@ -13,7 +13,7 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 # What stands under such a name is not shown, and is not written where others read it. These are secrets whatever the value.
@@ -53,7 +53,7 @@ class Problem:
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain data, for facts and results: a value that JSON cannot hold is a text."""
-        plain = asdict(self)
+        plain = dict(vars(self))
         if self._hidden():
             plain["value"] = None
             return plain
