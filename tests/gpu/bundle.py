@@ -116,10 +116,8 @@ def sources(folder: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def large_model(path: Path) -> list[list[int]]:
-    """Write the head of a Qwen3-8B in Q8_0; the rest as pairs: bytes, and 1 for weights, not 1.0 in float32."""
-    q8, f32 = gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32
-    writer = gguf.GGUFWriter(path, "qwen3")
+def _describe(writer: gguf.GGUFWriter) -> None:
+    """What the head says of the model besides its tensors."""
     writer.add_name("random weights in the shape of Qwen3-8B")
     writer.add_context_length(40960)
     writer.add_embedding_length(WIDTH)
@@ -144,6 +142,13 @@ def large_model(path: Path) -> list[list[int]]:
     writer.add_pad_token_id(WORDS - 3)
     writer.add_add_bos_token(False)
     writer.add_chat_template(hub.TEMPLATE)
+
+
+def large_model(path: Path) -> list[list[int]]:
+    """Write the head of a Qwen3-8B in Q8_0; the rest as pairs: bytes, and 1 for weights, not 1.0 in float32."""
+    q8, f32 = gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32
+    writer = gguf.GGUFWriter(path, "qwen3")
+    _describe(writer)
     rest: list[list[int]] = []
 
     def tensor(name: str, *shape: int) -> None:

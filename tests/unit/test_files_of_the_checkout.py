@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -72,3 +73,42 @@ def test_files_carry_a_licence_and_name_no_machine() -> None:
         if can_hold_one and "SPDX-License-Identifier" not in "\n".join(text.splitlines()[:6]):
             wrong.append(f"{name} has no licence header")
     assert wrong == []
+
+
+LINES, FUNCTION = 400, 60
+# Programs that are copied as one file, makers of data, and one scenario whose tests share a host and a registry.
+LONGER = {
+    "tests/gpu/run.py",
+    "tests/integration/container_faults/test_engine_image.py",
+    "tests/integration/real_vllm/tiny_qwen3.py: make",
+    "tests/integration/real_vllm/tiny_whisper.py: make",
+    "tests/sandbox/engine/standin.py",
+    "tests/sandbox/hub.py: make_all",
+    "tests/sandbox/hub.py: make_language_model",
+}
+
+
+def longer(name: str, source: str) -> set[str]:
+    """The file, if it has too many lines, and those of its functions that have."""
+    found = {name} if len(source.splitlines()) > LINES else set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= FUNCTION:
+            found.add(f"{name}: {node.name}")
+    return found
+
+
+def test_no_file_and_no_function_is_longer_than_a_reader_can_hold() -> None:
+    found: set[str] = set()
+    for path in tracked():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.suffix == ".py" or text.startswith(("#!/usr/bin/env python3", "#!/usr/bin/python3")):
+            found |= longer(str(path.relative_to(ROOT)), text)
+    assert sorted(found - LONGER) == [], f"more than {LINES} lines, or {FUNCTION} in a function"
+    assert sorted(LONGER - found) == [], "no longer too long: take it off the list"
+
+
+def test_a_long_file_and_a_long_function_are_found() -> None:
+    body = "    pass\n" * (FUNCTION - 1)
+    assert longer("x", f"def short():\n{body}") == set()
+    assert longer("x", f"def long():\n{body}    pass\n") == {"x: long"}
+    assert longer("x", "\n" * LINES) == set() and longer("x", "\n" * (LINES + 1)) == {"x"}

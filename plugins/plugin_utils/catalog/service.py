@@ -372,8 +372,6 @@ NESTED: Mapping[str, type] = {
     "vision": Vision,
     "progress": Progress,
 }
-
-
 KINDS: Mapping[str, type] = {"hub": HubArtifact, "local": LocalArtifact, "url": UrlArtifact}
 
 

@@ -26,12 +26,8 @@ DROP_IN = "/etc/systemd/system/docker.service.d/jetson-thor.conf"
 SOURCE = "/etc/apt/sources.list.d/nvidia-container-toolkit.sources"
 KEY = "/etc/apt/keyrings/nvidia-container-toolkit.asc"
 LIST = "/etc/apt/sources.list.d/somebody.list"
-PACKAGES = (
-    "nvidia-container-toolkit",
-    "nvidia-container-toolkit-base",
-    "libnvidia-container-tools",
-    "libnvidia-container1",
-)
+TOOLKIT = "nvidia-container-toolkit"
+PACKAGES = (TOOLKIT, f"{TOOLKIT}-base", "libnvidia-container-tools", "libnvidia-container1")
 VERSION = "1.18.1-1"
 FOREIGN = "fault-foreign"
 
