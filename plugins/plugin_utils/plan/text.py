@@ -33,8 +33,8 @@ def _step(step: Step) -> str:
 
 
 def _size(size: int | None) -> str:
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size and size >= scale:
+    for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size and size >= 0.9995 * scale:  # what three digits round up to it
             return f"{size / scale:.3g} {unit}"
     return ""
 
