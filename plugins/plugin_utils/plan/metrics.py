@@ -24,7 +24,7 @@ ROLE = "metrics"
 ROOT = Path(__file__).resolve().parents[3]
 # What the program on the device imports of the device's code; a test runs it with these files alone.
 SHARED = (
-    *("files.py", "problems.py", "records.py", "systemd.py"),
+    *("commands.py", "files.py", "problems.py", "records.py", "systemd.py"),
     *(f"observe/{name}.py" for name in ("nvidia_smi", "power", "sensors")),
     *(f"metrics/{name}.py" for name in ("certificate", "device", "exposition", "services", "textfile")),
 )
