@@ -21,7 +21,7 @@ from tests.integration.real_vllm import real_host
 from tests.integration.real_vllm.real_host import ENDPOINT, START, UNIT, eventually
 from tests.integration.real_vllm.tiny_qwen3 import ANSWER, FIRST_WORDS, REST
 
-NAME = "thor08"
+NAME = "thor10"
 CONTAINER = "thor-chat"
 
 
