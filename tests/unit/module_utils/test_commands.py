@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -28,6 +29,9 @@ def test_an_answer_has_the_exit_status_and_the_errors() -> None:
 
 def test_a_program_that_prompts_on_the_terminal_gets_none() -> None:
     assert commands.answer("sh", "-c", "exec 3</dev/tty", seconds=20)[0] not in (0, None)
+    # Where the tests run without a terminal, too: a session of its own cannot have the caller's.
+    is_first = "import os; print(os.getsid(0) == os.getpid())"
+    assert commands.answer(sys.executable, "-c", is_first, seconds=20) == (0, "True\n")
 
 
 def test_a_program_that_hangs_holds_nobody_up() -> None:
